@@ -1,0 +1,185 @@
+/**
+ * The way of an answer, in one line: edge → keys → identity → factors, and back. Each opens what is meant for it: `keys` the
+ * box and the records, `identity` runs the policy's machine, `factors` knows the authenticators. Nobody is asked twice, so an
+ * offer costs three round trips to its verdict and a prompted gate the same three.
+ */
+import { z } from "zod";
+import { event, request } from "./contract.ts";
+import { address, bytes, empty, epochMs, gateName, handshakeId, id, position, text } from "./fields.ts";
+
+/** What only the edge can know of a connection. `path` is a secret that a URL carries. */
+export const connection = z.strictObject({
+  label: text(63),
+  /** Without the leading slash, as received (still percent-encoded). */
+  path: text(2048),
+  /** Without the question mark, as received. */
+  query: text(2048),
+  address,
+  origin: text(256).nullable(),
+});
+export type ConnectionFacts = z.infer<typeof connection>;
+
+/** One frame for the client. */
+export const outgoing = z.strictObject({ kind: z.enum(["text", "binary"]), data: bytes(16_384) });
+
+/** What an accepted connection may do; everything that an edge needs to know of a session. */
+export const admitted = z.strictObject({
+  sid: id,
+  socketId: id,
+  member: text(128).nullable(),
+  expiresAtMs: epochMs,
+  maxBytes: z.number().int().positive(),
+  perSecond: z.number().int().positive(),
+});
+export type Admitted = z.infer<typeof admitted>;
+
+/** What the edge does next: write `frames` in order, then become a session, or close, or wait until `deadlineMs`. */
+export const step = z.strictObject({
+  frames: z.array(outgoing).max(8),
+  admitted: admitted.nullable(),
+  /** Close code of the wire protocol, after the frames; null keeps the connection. */
+  close: z.number().int().min(1000).max(4999).nullable(),
+  /** The edge closes when this passes without a further step (epoch ms). */
+  deadlineMs: epochMs.nullable(),
+});
+export type Step = z.infer<typeof step>;
+
+const answer = z.strictObject({ gate: gateName, value: text(4096), at: position.nullable() });
+
+/** What the machine decided to say; `keys` turns it into frames. */
+export const outcome = z.discriminatedUnion("say", [
+  z.strictObject({
+    say: z.literal("challenge"),
+    cid: id,
+    options: z
+      .array(z.strictObject({ at: position, gate: gateName, prompt: z.record(z.string(), z.unknown()).nullable() }))
+      .max(32),
+    attemptsLeft: z.number().int().nonnegative(),
+    answerMs: z.number().int().positive(),
+    retry: z.boolean(),
+    deadlineMs: epochMs,
+  }),
+  z.strictObject({
+    say: z.literal("accepted"),
+    admitted,
+    assurance: z.strictObject({ key: z.boolean(), memberBound: z.boolean(), gates: z.array(gateName) }),
+    policyHash: bytes(32),
+  }),
+  z.strictObject({
+    say: z.literal("denied"),
+    /** Seconds the client may be told to wait, as milliseconds; null says nothing. */
+    retryAfterMs: epochMs.nullable(),
+    /** False where the client has proven nothing: it then gets the same bare frame as for a path that does not exist. */
+    sealed: z.boolean(),
+  }),
+  /** Offered mode after an offer that was not enough: silence, so that a guesser learns nothing. */
+  z.strictObject({ say: z.literal("nothing"), deadlineMs: epochMs }),
+]);
+export type Outcome = z.infer<typeof outcome>;
+
+export const serverBundle = request({
+  name: "keys.bundle",
+  server: "keys",
+  callers: ["edge"],
+  request: empty,
+  reply: z.strictObject({
+    /** The JSON bytes that are signed, hashed and sent. */
+    bundle: bytes(4096),
+    signature: bytes(64),
+    kid: id,
+    expiresAtMs: epochMs,
+  }),
+  idempotency: "reads only; any replica answers with its own current bundle",
+});
+
+export const handshakeOpen = request({
+  name: "keys.handshake.open",
+  server: "keys",
+  callers: ["edge"],
+  routed: true,
+  request: z.strictObject({
+    kid: id,
+    hid: handshakeId,
+    nonce: bytes(32),
+    /** The text frame as received. */
+    open: bytes(16_384),
+    connection,
+  }),
+  reply: step,
+  idempotency: "by hid and the bytes of `open`: repeated, the stored step; other bytes under the same hid are refused",
+});
+
+export const handshakeRecord = request({
+  name: "keys.handshake.record",
+  server: "keys",
+  callers: ["edge"],
+  request: z.strictObject({ hid: handshakeId, record: bytes(8192) }),
+  reply: step,
+  idempotency: "by hid, record counter and bytes: the last record repeated gets the stored step",
+});
+
+export const identityOpen = request({
+  name: "identity.handshake.open",
+  server: "identity",
+  callers: ["keys"],
+  request: z.strictObject({
+    hid: handshakeId,
+    connection,
+    /** False: the box did not open, or what it says of the destination disagrees. Still asked, so that it is counted and looks the same. */
+    opened: z.boolean(),
+    /** The `id` that the client named in the box. */
+    claimedId: text(128).nullable(),
+    key: z.strictObject({ keyId: id, socketId: id }).nullable(),
+    answers: z.array(answer).max(16),
+  }),
+  reply: outcome,
+  idempotency: "by hid: repeated, the stored outcome",
+});
+
+export const identityStep = request({
+  name: "identity.handshake.step",
+  server: "identity",
+  callers: ["keys"],
+  request: z.strictObject({
+    hid: handshakeId,
+    /** The record's number `n`: +1 each. */
+    n: z.number().int().positive(),
+    action: z.discriminatedUnion("do", [
+      z.strictObject({ do: z.literal("answer"), cid: id, answer }),
+      z.strictObject({ do: z.literal("offer"), answers: z.array(answer).min(1).max(16) }),
+      z.strictObject({ do: z.literal("cancel") }),
+    ]),
+  }),
+  reply: outcome,
+  idempotency: "by hid and n: repeated, the stored outcome; an older n is refused as conflict",
+});
+
+/** The connection of a handshake that had no verdict yet is gone. */
+export const handshakeLeft = event({
+  name: "identity.handshake.left",
+  publishers: ["edge"],
+  subscribers: ["identity"],
+  shared: true,
+  event: z.strictObject({ hid: handshakeId, why: z.enum(["closed", "deadline", "malformed", "limits"]) }),
+  delivery: "unordered; if lost, the handshake expires by its own deadline",
+});
+
+export const verifyFactors = request({
+  name: "factors.verify",
+  server: "factors",
+  callers: ["identity"],
+  request: z.strictObject({
+    hid: handshakeId,
+    socketId: id,
+    memberId: text(128).nullable(),
+    items: z
+      .array(z.strictObject({ ref: id, gate: gateName, config: z.record(z.string(), z.unknown()), value: text(4096) }))
+      .min(1)
+      .max(16),
+  }),
+  reply: z.strictObject({
+    /** One for each item, in order. `cause` is for logs only. */
+    results: z.array(z.strictObject({ ref: id, ok: z.boolean(), cause: z.string().max(64).nullable() })),
+  }),
+  idempotency: "by hid and ref: an answer that used up a code is accepted again for the same hid and ref only",
+});

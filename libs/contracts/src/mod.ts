@@ -1,0 +1,44 @@
+import * as accounts from "./accounts.ts";
+import * as appKeys from "./app-keys.ts";
+import * as authenticators from "./authenticators.ts";
+import type { Contract } from "./contract.ts";
+import * as handshake from "./handshake.ts";
+import * as sessions from "./sessions.ts";
+import * as sockets from "./sockets.ts";
+
+export * from "./accounts.ts";
+export * from "./app-keys.ts";
+export * from "./authenticators.ts";
+export {
+  type Contract,
+  type EventContract,
+  event,
+  type RequestContract,
+  request,
+  type ServiceName,
+  services,
+  subjectOf,
+  subjectPatternOf,
+  subjectPrefix,
+} from "./contract.ts";
+export { type Issue, ServiceError, type ServiceErrorCode, serviceErrors } from "./errors.ts";
+export * from "./handshake.ts";
+export { mailQueue } from "./job-queues.ts";
+export * from "./sessions.ts";
+export * from "./sockets.ts";
+
+function isContract(value: unknown): value is Contract {
+  return (
+    typeof value === "object" &&
+    value !== null &&
+    "kind" in value &&
+    (value.kind === "request" || value.kind === "event")
+  );
+}
+
+/** Everything that may ever be said on the bus; NATS permissions are generated from it. */
+export const contracts: readonly Contract[] = Object.freeze(
+  [handshake, sessions, accounts, sockets, appKeys, authenticators]
+    .flatMap((group) => Object.values(group))
+    .filter(isContract),
+);

@@ -1,0 +1,69 @@
+import { z } from "zod";
+import { event, request } from "./contract.ts";
+import { bytes, id, text } from "./fields.ts";
+
+/** Why a session is over; the client reads it in the sealed `revoked`. */
+export const farewellReason = z.enum(["kicked", "key-revoked", "member-removed", "socket-deleted", "expired"]);
+export type FarewellReason = z.infer<typeof farewellReason>;
+
+export const checkSessions = request({
+  name: "identity.sessions.check",
+  server: "identity",
+  callers: ["edge"],
+  request: z.strictObject({ sids: z.array(id).max(1000) }),
+  reply: z.strictObject({ gone: z.array(z.strictObject({ sid: id, why: farewellReason })) }),
+  idempotency: "reads only. Edges ask at intervals and after each reconnect: a `close` that was lost is noticed here",
+});
+
+export const sessionEnded = event({
+  name: "identity.sessions.ended",
+  publishers: ["edge"],
+  subscribers: ["identity"],
+  shared: true,
+  event: z.strictObject({ sid: id, socketId: id }),
+  delivery: "unordered; if lost, the session leaves the list when it expires",
+});
+
+export const sealFarewells = request({
+  name: "keys.sessions.farewell",
+  server: "keys",
+  callers: ["identity"],
+  request: z.strictObject({ sids: z.array(id).min(1).max(256), what: farewellReason }),
+  /** Sessions whose keys are already gone are left out. */
+  reply: z.strictObject({ frames: z.array(z.strictObject({ sid: id, frame: bytes(4096) })) }),
+  idempotency: "repeated, a fresh record that says the same",
+});
+
+/** To every edge: whoever holds this session writes the sealed frame and closes. */
+export const closeSession = event({
+  name: "edge.sessions.close",
+  publishers: ["identity"],
+  subscribers: ["edge"],
+  shared: false,
+  event: z.strictObject({
+    sid: id,
+    socketId: id,
+    frame: bytes(4096).nullable(),
+    closeCode: z.number().int().min(4000).max(4999),
+  }),
+  delivery:
+    "unordered; an edge remembers it for a minute in case the accept arrives later; a loss is noticed by `identity.sessions.check`",
+});
+
+/** An unsealed message for everybody accepted on a socket; the route is the socket's id. */
+export const socketMessage = event({
+  name: "edge.messages",
+  publishers: ["edge"],
+  subscribers: ["edge"],
+  shared: false,
+  routed: true,
+  event: z.strictObject({
+    sid: id,
+    member: text(128).nullable(),
+    /** The sender's counter, from 0. */
+    seq: z.number().int().nonnegative(),
+    msgid: id,
+    body: bytes(1_048_576),
+  }),
+  delivery: "in order per sender (one edge, one subject); receivers see a gap in `seq`",
+});

@@ -1,0 +1,198 @@
+/** What `api` asks of `identity` about an owner's sockets. Every request names the owner; a socket of somebody else is not_found. */
+import { z } from "zod";
+import { request } from "./contract.ts";
+import { email, empty, epochMs, id, text } from "./fields.ts";
+
+const fromApi = { server: "identity", callers: ["api"] } as const;
+const mine = { ownerId: id, socketId: id };
+
+export const socketView = z.strictObject({
+  id,
+  label: text(63),
+  /** Only where it was just set: it is kept as an HMAC. */
+  path: text(256).nullable(),
+  /** The policy as the owner wrote it. */
+  policy: z.record(z.string(), z.unknown()),
+  idParameter: text(32),
+  createdAtMs: epochMs,
+  updatedAtMs: epochMs,
+  version: z.number().int().positive(),
+});
+export type SocketView = z.infer<typeof socketView>;
+
+const policy = z.record(z.string(), z.unknown());
+
+export const createSocket = request({
+  ...fromApi,
+  name: "identity.sockets.create",
+  /** path null: one is generated (128 bits). */
+  request: z.strictObject({
+    ownerId: id,
+    label: text(63),
+    path: text(256).nullable(),
+    idParameter: text(32).nullable(),
+    policy,
+  }),
+  reply: socketView,
+  idempotency: "label is unique: the second one is a conflict",
+});
+export const listSockets = request({
+  ...fromApi,
+  name: "identity.sockets.list",
+  request: z.strictObject({ ownerId: id }),
+  reply: z.strictObject({ sockets: z.array(socketView) }),
+  idempotency: "reads only",
+});
+export const getSocket = request({
+  ...fromApi,
+  name: "identity.sockets.get",
+  request: z.strictObject(mine),
+  reply: socketView,
+  idempotency: "reads only",
+});
+export const updateSocket = request({
+  ...fromApi,
+  name: "identity.sockets.update",
+  request: z.strictObject({
+    ...mine,
+    /** The version that was read; conflict when it changed meanwhile. */
+    version: z.number().int().positive(),
+    /** null keeps; "" generates a new one. */
+    path: text(256).nullable(),
+    idParameter: text(32).nullable(),
+    policy: policy.nullable(),
+  }),
+  reply: socketView,
+  idempotency: "by version",
+});
+export const deleteSocket = request({
+  ...fromApi,
+  name: "identity.sockets.delete",
+  request: z.strictObject(mine),
+  reply: empty,
+  idempotency: "deleting twice is not_found; keys, members, authenticators and live sessions go with it",
+});
+
+export const appKeyView = z.strictObject({
+  keyId: id,
+  label: text(64),
+  createdAtMs: epochMs,
+  revokedAtMs: epochMs.nullable(),
+  lastUsedAtMs: epochMs.nullable(),
+});
+export const createAppKey = request({
+  ...fromApi,
+  name: "identity.sockets.app-keys.create",
+  request: z.strictObject({ ...mine, label: text(64) }),
+  /** `key` is the `pc1.…` string, shown once. */
+  reply: z.strictObject({ appKey: appKeyView, key: text(256) }),
+  idempotency: "none: each call makes a key",
+});
+export const listAppKeys = request({
+  ...fromApi,
+  name: "identity.sockets.app-keys.list",
+  request: z.strictObject(mine),
+  reply: z.strictObject({ appKeys: z.array(appKeyView) }),
+  idempotency: "reads only",
+});
+export const revokeAppKey = request({
+  ...fromApi,
+  name: "identity.sockets.app-keys.revoke",
+  request: z.strictObject({ ...mine, keyId: id }),
+  reply: z.strictObject({ closed: z.number().int().nonnegative() }),
+  idempotency: "revoking twice is revoking",
+});
+
+export const memberName = z.string().regex(/^[A-Za-z0-9._@+-]{1,128}$/);
+const contacts = z.strictObject({
+  email: email.nullable(),
+  phone: z
+    .string()
+    .regex(/^\+[0-9]{6,15}$/)
+    .nullable(),
+});
+export const memberView = z.strictObject({
+  name: memberName,
+  contacts,
+  hasPassphrase: z.boolean(),
+  authenticator: z.boolean(),
+  createdAtMs: epochMs,
+  version: z.number().int().positive(),
+});
+export type MemberView = z.infer<typeof memberView>;
+
+const aMember = { ...mine, name: memberName };
+export const createMember = request({
+  ...fromApi,
+  name: "identity.sockets.members.create",
+  request: z.strictObject({ ...aMember, contacts, passphrase: text(256).nullable() }),
+  reply: memberView,
+  idempotency: "name is unique on its socket: the second one is a conflict",
+});
+export const listMembers = request({
+  ...fromApi,
+  name: "identity.sockets.members.list",
+  request: z.strictObject(mine),
+  reply: z.strictObject({ members: z.array(memberView) }),
+  idempotency: "reads only",
+});
+export const updateMember = request({
+  ...fromApi,
+  name: "identity.sockets.members.update",
+  request: z.strictObject({
+    ...aMember,
+    version: z.number().int().positive(),
+    contacts: contacts.nullable(),
+    passphrase: text(256).nullable(),
+  }),
+  reply: memberView,
+  idempotency: "by version",
+});
+export const removeMember = request({
+  ...fromApi,
+  name: "identity.sockets.members.remove",
+  request: z.strictObject(aMember),
+  reply: z.strictObject({ closed: z.number().int().nonnegative() }),
+  idempotency: "removing twice is not_found",
+});
+
+/** memberName null: the socket's own authenticator, whose QR code the owner hands out. */
+const whose = { ...mine, memberName: memberName.nullable() };
+export const enrolAuthenticator = request({
+  ...fromApi,
+  name: "identity.sockets.authenticators.enrol",
+  request: z.strictObject(whose),
+  reply: z.strictObject({ uri: text(512) }),
+  idempotency: "none: each call replaces the secret; the uri is shown once",
+});
+export const removeAuthenticator = request({
+  ...fromApi,
+  name: "identity.sockets.authenticators.remove",
+  request: z.strictObject(whose),
+  reply: empty,
+  idempotency: "removing twice is not_found",
+});
+
+export const liveSession = z.strictObject({
+  sid: id,
+  member: text(128).nullable(),
+  keyId: id.nullable(),
+  edge: text(32),
+  gates: z.array(text(16)),
+  acceptedAtMs: epochMs,
+  expiresAtMs: epochMs,
+});
+export const listLiveSessions = request({
+  ...fromApi,
+  name: "identity.sockets.sessions.list",
+  request: z.strictObject(mine),
+  reply: z.strictObject({ sessions: z.array(liveSession) }),
+  idempotency: "reads only",
+});
+export const kickSession = request({
+  ...fromApi,
+  name: "identity.sockets.sessions.kick",
+  request: z.strictObject({ ...mine, sid: id }),
+  reply: empty,
+  idempotency: "kicking twice is not_found",
+});

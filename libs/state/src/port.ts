@@ -1,0 +1,51 @@
+/**
+ * State: handshakes, sessions, used codes, counters: short-lived, contended, and wrong at once if two writers both win.
+ *
+ * Promise, the same for every adapter and proven by one conformance suite:
+ * - every operation is atomic and linearizable: of any number of concurrent callers on any number of replicas, the
+ *   documented number wins;
+ * - an entry past its time to live is never returned and never blocks a `create`;
+ * - a write that returned survives kill -9 of the caller; it survives kill -9 of the engine as far as the engine was told
+ *   to (embedded: synced to disk; Redis: `appendfsync always` in what we ship);
+ * - values are opaque bytes.
+ */
+export interface Entry {
+  readonly value: Uint8Array;
+  /** Names this very write; changes with each. */
+  readonly version: string;
+}
+
+export interface State {
+  get(key: string): Promise<Entry | null>;
+  /** Writes only if nothing is there. @returns the version, or null when something was. */
+  create(key: string, value: Uint8Array, ttlMs: number): Promise<string | null>;
+  /** Compare-and-set; the time to live starts anew. @returns the new version, or null when `version` is not current. */
+  replace(key: string, version: string, value: Uint8Array, ttlMs: number): Promise<string | null>;
+  /** @returns whether something was there (and, where a version is given, had that version). */
+  delete(key: string, version?: string): Promise<boolean>;
+  /** Reads and deletes in one step: of concurrent takers exactly one gets the value. */
+  take(key: string): Promise<Uint8Array | null>;
+
+  /** Adds to a counter and returns the sum. The time to live starts with the first add and is not extended. */
+  add(key: string, amount: number, ttlMs: number): Promise<number>;
+  /** The counter's sum, 0 when there is none. */
+  sum(key: string): Promise<number>;
+
+  /**
+   * Moves a mark that only rises: true when `value` is above the mark (which then is `value`, held by `holder`), or when
+   * it equals the mark and `holder` is who put it there: the same request, repeated, gets the same answer. Anything else
+   * is false. This is how a time step is used once (RFC 6238 section 5.2). `value` is a non-negative safe integer.
+   */
+  advance(key: string, value: number, holder: string, ttlMs: number): Promise<boolean>;
+
+  /** Puts a member into a set until `expiresAtMs` (epoch); a member already there gets the later expiry. */
+  join(key: string, member: string, expiresAtMs: number): Promise<void>;
+  /** @returns whether it was there. */
+  leave(key: string, member: string): Promise<boolean>;
+  /** Members that have not expired, in no order. */
+  members(key: string): Promise<string[]>;
+
+  /** Resolves when the engine answers, rejects otherwise; used by `/readyz`. */
+  ping(): Promise<void>;
+  close(): Promise<void>;
+}
