@@ -1,0 +1,23 @@
+import { choice, defineConfig, text, url } from "@portcullis/runtime";
+
+export const identityConfig = defineConfig({
+  signUp: {
+    env: "SIGN_UP",
+    type: choice(["open", "closed"]),
+    default: "closed",
+    describe: "who may open an owner account: anybody, or nobody but the first owner with the bootstrap token",
+  },
+  bootstrapToken: {
+    env: "BOOTSTRAP_TOKEN",
+    type: text({ min: 24, max: 128 }),
+    default: null,
+    secret: true,
+    describe: "lets the first owner sign up where sign-up is closed; unset: one is made at each start and written to the log until it was used",
+  },
+  publicUrl: {
+    env: "PUBLIC_URL",
+    type: url(["http", "https"]),
+    default: "http://localhost:8080",
+    describe: "where owners reach the API, for the mails",
+  },
+});

@@ -1,0 +1,9 @@
+import type { Server } from "@portcullis/bus";
+import { handshakeLeft, identityOpen, identityStep } from "@portcullis/contracts";
+import type { Engine } from "./engine.ts";
+
+export async function serveHandshakes(server: Server, engine: Engine): Promise<void> {
+  await server.serve(identityOpen, ({ hid, answers, ...claims }) => engine.open(hid, claims, answers));
+  await server.serve(identityStep, ({ hid, n, action }) => engine.step(hid, n, action));
+  await server.on(handshakeLeft, ({ hid, why }) => engine.left(hid, why));
+}

@@ -1,0 +1,70 @@
+import type { FarewellReason } from "@portcullis/contracts";
+import type { Clock } from "@portcullis/runtime";
+import type { State } from "@portcullis/state";
+import { z } from "zod";
+
+const session = z.strictObject({
+  sid: z.string(),
+  hid: z.string(),
+  socketId: z.string(),
+  /** Stable id of the member, null for an anonymous session. */
+  memberId: z.string().nullable(),
+  /** The name others see. */
+  member: z.string().nullable(),
+  keyId: z.string().nullable(),
+  edge: z.string(),
+  gates: z.array(z.string()),
+  acceptedAtMs: z.number().int(),
+  expiresAtMs: z.number().int(),
+});
+export type Session = z.infer<typeof session>;
+
+/** A session is live exactly as long as its entry is there: revoking is deleting, and expiry needs no sweeper. */
+export interface SessionRegistry {
+  add(session: Session): Promise<void>;
+  get(sid: string): Promise<Session | null>;
+  ofSocket(socketId: string): Promise<Session[]>;
+  /** Of concurrent callers exactly one gets true. */
+  remove(session: Session, why: FarewellReason | null): Promise<boolean>;
+  /** Why a session that is no longer there went. */
+  whyGone(sid: string): Promise<FarewellReason>;
+}
+
+const goneMemoryMs = 3_600_000;
+const reason = z.enum(["kicked", "key-revoked", "member-removed", "socket-deleted", "expired"]);
+
+export function createSessionRegistry(state: State, clock: Clock): SessionRegistry {
+  const entry = (sid: string) => `identity:session:${sid}`;
+  const index = (socketId: string) => `identity:socket-sessions:${socketId}`;
+  const gone = (sid: string) => `identity:session-gone:${sid}`;
+
+  async function get(sid: string): Promise<Session | null> {
+    const found = await state.get(entry(sid));
+    return found === null ? null : session.parse(JSON.parse(Buffer.from(found.value).toString("utf8")));
+  }
+
+  return {
+    async add(added) {
+      // The index first: a revocation that runs in between finds the id and, finding no entry yet, leaves it to the check
+      // that follows every accept.
+      await state.join(index(added.socketId), added.sid, added.expiresAtMs);
+      await state.create(entry(added.sid), Buffer.from(JSON.stringify(added)), Math.max(1, added.expiresAtMs - clock()));
+    },
+    get,
+    async ofSocket(socketId) {
+      const found = await Promise.all((await state.members(index(socketId))).map(get));
+      return found.filter((live) => live !== null);
+    },
+    async remove(removed, why) {
+      if (!(await state.delete(entry(removed.sid)))) return false;
+      if (why !== null) await state.create(gone(removed.sid), Buffer.from(why), goneMemoryMs);
+      await state.leave(index(removed.socketId), removed.sid);
+      return true;
+    },
+    async whyGone(sid) {
+      const found = await state.get(gone(sid));
+      const parsed = reason.safeParse(found === null ? null : Buffer.from(found.value).toString("utf8"));
+      return parsed.success ? parsed.data : "expired";
+    },
+  };
+}

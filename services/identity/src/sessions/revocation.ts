@@ -1,0 +1,47 @@
+import type { Caller } from "@portcullis/bus";
+import { closeSession, type FarewellReason, sealFarewells } from "@portcullis/contracts";
+import type { Logger } from "@portcullis/runtime";
+import type { Session, SessionRegistry } from "./registry.ts";
+
+/** Close code of the wire protocol: revoked, do not come back. */
+const revokedCloseCode = 4504;
+const farewellBatch = 256;
+
+export interface Revocation {
+  /** Ends the live sessions of a socket that `which` picks, on all edges. @returns how many. */
+  revoke(socketId: string, which: (session: Session) => boolean, why: FarewellReason): Promise<number>;
+}
+
+/**
+ * Revoking is done when the entry is deleted: nothing accepts the session any more. Then the connection is told, sealed, because
+ * a raw close only ever means "come back"; if that push is lost, the edge finds out at its next check.
+ */
+export function createRevocation({ caller, sessions, log }: { caller: Caller; sessions: SessionRegistry; log: Logger }): Revocation {
+  return {
+    async revoke(socketId, which, why) {
+      const picked = (await sessions.ofSocket(socketId)).filter(which);
+      const ended: Session[] = [];
+      for (const session of picked) if (await sessions.remove(session, why)) ended.push(session);
+      for (let from = 0; from < ended.length; from += farewellBatch) await tell(ended.slice(from, from + farewellBatch), why);
+      return ended.length;
+    },
+  };
+
+  async function tell(ended: readonly Session[], why: FarewellReason): Promise<void> {
+    const frames = new Map<string, Uint8Array>();
+    try {
+      const reply = await caller.call(sealFarewells, { sids: ended.map(({ sid }) => sid), what: why });
+      for (const { sid, frame } of reply.frames) frames.set(sid, frame);
+    } catch {
+      // The connection must go even when nobody can say goodbye properly.
+      log.warn("farewells could not be sealed", { count: ended.length, why });
+    }
+    for (const { sid, socketId } of ended) {
+      try {
+        caller.emit(closeSession, { sid, socketId, frame: frames.get(sid) ?? null, closeCode: revokedCloseCode });
+      } catch {
+        log.warn("a revoked session could not be announced; its edge will notice at the next check", { sid });
+      }
+    }
+  }
+}

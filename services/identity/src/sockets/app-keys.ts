@@ -1,0 +1,24 @@
+import { killAppKey, mintAppKey, readAppKeys } from "@portcullis/contracts";
+import { requireSocket, type SocketContext } from "./context.ts";
+
+interface Mine {
+  readonly ownerId: string;
+  readonly socketId: string;
+}
+
+export async function createAppKeyOf(context: SocketContext, request: Mine & { label: string }) {
+  const socket = await requireSocket(context, request);
+  return context.caller.call(mintAppKey, { socketId: socket.id, label: request.label });
+}
+
+export async function listAppKeysOf(context: SocketContext, request: Mine) {
+  const socket = await requireSocket(context, request);
+  return context.caller.call(readAppKeys, { socketId: socket.id });
+}
+
+/** The key dies before the sessions are listed: whoever is accepted in between is refused by `keys`, whoever was, is on the list. */
+export async function revokeAppKeyOf(context: SocketContext, request: Mine & { keyId: string }): Promise<{ closed: number }> {
+  const socket = await requireSocket(context, request);
+  await context.caller.call(killAppKey, { socketId: socket.id, keyId: request.keyId });
+  return { closed: await context.revocation.revoke(socket.id, (session) => session.keyId === request.keyId, "key-revoked") };
+}

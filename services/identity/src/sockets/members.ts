@@ -1,0 +1,112 @@
+import { forgetSecret, type MemberView, ServiceError } from "@portcullis/contracts";
+import type { Stored } from "@portcullis/documents";
+import { z } from "zod";
+import { fromText, toText } from "../secrets.ts";
+import { requireMember, requireSocket, type SocketContext } from "./context.ts";
+import { duplicate } from "./sockets.ts";
+import type { Member } from "./store.ts";
+
+interface Contacts {
+  readonly email: string | null;
+  readonly phone: string | null;
+}
+
+interface Whose {
+  readonly ownerId: string;
+  readonly socketId: string;
+  readonly name: string;
+}
+
+const perSocketMax = 1000;
+const passphraseLengthMin = 8;
+const storedContacts = z.strictObject({ email: z.string().nullable(), phone: z.string().nullable() });
+
+export async function createMemberOf(
+  context: SocketContext,
+  request: Whose & { contacts: Contacts; passphrase: string | null },
+): Promise<MemberView> {
+  const socket = await requireSocket(context, request);
+  if ((await context.store.members.count({ socketId: socket.id })) >= perSocketMax) {
+    throw new ServiceError("invalid", { issues: [{ path: "name", message: `a socket has at most ${perSocketMax} members` }] });
+  }
+  const id = context.ids.id();
+  try {
+    const member = await context.store.members.insert(id, {
+      socketId: socket.id,
+      name: request.name,
+      contactsSealed: sealContacts(context, id, request.contacts),
+      passphraseHash: await hashPassphrase(context, request.passphrase),
+      authenticator: false,
+      createdAtMs: context.clock(),
+    });
+    return view(context, member);
+  } catch (error) {
+    throw duplicate(error, "name", "is taken on this socket");
+  }
+}
+
+export async function listMembersOf(context: SocketContext, who: { ownerId: string; socketId: string }): Promise<{ members: MemberView[] }> {
+  const socket = await requireSocket(context, who);
+  const members = await context.store.members.find({ socketId: socket.id }, { limit: perSocketMax });
+  return { members: members.map((member) => view(context, member)) };
+}
+
+export async function updateMemberOf(
+  context: SocketContext,
+  request: Whose & { version: number; contacts: Contacts | null; passphrase: string | null },
+): Promise<MemberView> {
+  const socket = await requireSocket(context, request);
+  const member = await requireMember(context, socket.id, request.name);
+  const written = await context.store.members.replace(member.id, request.version, {
+    ...member.body,
+    contactsSealed: request.contacts === null ? member.body.contactsSealed : sealContacts(context, member.id, request.contacts),
+    passphraseHash: request.passphrase === null ? member.body.passphraseHash : await hashPassphrase(context, request.passphrase),
+  });
+  if (written === null) throw new ServiceError("conflict");
+  return view(context, written);
+}
+
+/** Gone from the list first: a handshake that is accepted meanwhile looks again after it has registered its session. */
+export async function removeMemberOf(context: SocketContext, request: Whose): Promise<{ closed: number }> {
+  const socket = await requireSocket(context, request);
+  const member = await requireMember(context, socket.id, request.name);
+  await context.store.members.delete(member.id);
+  await context.caller.call(forgetSecret, { subject: { of: "member", socketId: socket.id, member: member.id } });
+  return { closed: await context.revocation.revoke(socket.id, (session) => session.memberId === member.id, "member-removed") };
+}
+
+export async function setMemberAuthenticator(context: SocketContext, memberId: string, authenticator: boolean): Promise<void> {
+  for (let attempt = 0; attempt < 5; attempt += 1) {
+    const member = await context.store.members.get(memberId);
+    if (member === null) throw new ServiceError("not_found");
+    if ((await context.store.members.replace(memberId, member.version, { ...member.body, authenticator })) !== null) return;
+  }
+  throw new ServiceError("conflict");
+}
+
+const place = (memberId: string) => `member-contacts:${memberId}`;
+
+function sealContacts(context: SocketContext, memberId: string, contacts: Contacts): string {
+  const { email, phone } = contacts;
+  return toText(context.vault.wrap(Buffer.from(JSON.stringify({ email, phone })), place(memberId)));
+}
+
+function view(context: SocketContext, { id, version, body }: Stored<Member>): MemberView {
+  const contacts = storedContacts.parse(JSON.parse(Buffer.from(context.vault.unwrap(fromText(body.contactsSealed), place(id))).toString("utf8")));
+  return {
+    name: body.name,
+    contacts,
+    hasPassphrase: body.passphraseHash !== null,
+    authenticator: body.authenticator,
+    createdAtMs: body.createdAtMs,
+    version,
+  };
+}
+
+async function hashPassphrase(context: SocketContext, passphrase: string | null): Promise<string | null> {
+  if (passphrase === null) return null;
+  if ([...passphrase].length < passphraseLengthMin) {
+    throw new ServiceError("invalid", { issues: [{ path: "passphrase", message: `needs at least ${passphraseLengthMin} characters` }] });
+  }
+  return context.passwords.hash(passphrase);
+}

@@ -1,0 +1,41 @@
+import { ServiceError } from "@portcullis/contracts";
+import { tagOf, toText } from "../secrets.ts";
+
+const labelShape = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
+/** Names that a deployment needs for itself or that would mislead. */
+const reservedLabels = new Set(["www", "api", "app", "docs", "mail", "admin", "auth", "login", "portcullis"]);
+/** Unreserved characters of RFC 3986 and `/`: what arrives is byte for byte what was chosen, whatever a proxy normalises. */
+const pathShape = /^[A-Za-z0-9._~-]+(?:\/[A-Za-z0-9._~-]+)*$/;
+const pathLengthMin = 8;
+const pathLengthMax = 256;
+const idParameterShape = /^[A-Za-z][A-Za-z0-9_-]{0,31}$/;
+
+export function requireLabel(label: string): string {
+  if (!labelShape.test(label)) throw invalid("label", "allowed: 1 to 63 of a-z, 0-9 and -, not at either end");
+  if (reservedLabels.has(label)) throw invalid("label", "is reserved");
+  return label;
+}
+
+/** @param path "" or null: 128 bits are generated. */
+export function choosePath(path: string | null, random: (length: number) => Uint8Array): string {
+  if (path === null || path === "") return toText(random(16));
+  if (path.length < pathLengthMin || path.length > pathLengthMax || !pathShape.test(path) || path.split("/").some((part) => /^\.{1,2}$/.test(part))) {
+    throw invalid("path", `allowed: ${pathLengthMin} to ${pathLengthMax} of A-Z, a-z, 0-9, . _ ~ - in parts between single slashes`);
+  }
+  return path;
+}
+
+export function requireIdParameter(name: string | null): string {
+  const chosen = name ?? "id";
+  if (!idParameterShape.test(chosen)) throw invalid("idParameter", "allowed: a letter, then up to 31 of A-Z, a-z, 0-9, _ and -");
+  return chosen;
+}
+
+/** What a socket is found by. A label never holds a slash, so the two parts cannot be confused. */
+export function pathTagOf(key: Uint8Array, label: string, path: string): string {
+  return tagOf(key, `${label}/${path}`);
+}
+
+function invalid(path: string, message: string): ServiceError {
+  return new ServiceError("invalid", { issues: [{ path, message }] });
+}

@@ -1,0 +1,27 @@
+import type { Server } from "@portcullis/bus";
+import * as contract from "@portcullis/contracts";
+import { createAppKeyOf, listAppKeysOf, revokeAppKeyOf } from "./app-keys.ts";
+import { enrolAuthenticatorOf, removeAuthenticatorOf } from "./authenticators.ts";
+import type { SocketContext } from "./context.ts";
+import { kickSessionOf, listLiveSessionsOf } from "./live-sessions.ts";
+import { createMemberOf, listMembersOf, removeMemberOf, updateMemberOf } from "./members.ts";
+import { createSocketOf, deleteSocketOf, getSocketOf, listSocketsOf, updateSocketOf } from "./sockets.ts";
+
+export async function serveSockets(server: Server, context: SocketContext): Promise<void> {
+  await server.serve(contract.createSocket, (body) => createSocketOf(context, body));
+  await server.serve(contract.listSockets, (body) => listSocketsOf(context, body));
+  await server.serve(contract.getSocket, (body) => getSocketOf(context, body));
+  await server.serve(contract.updateSocket, (body) => updateSocketOf(context, body));
+  await server.serve(contract.deleteSocket, (body) => deleteSocketOf(context, body));
+  await server.serve(contract.createAppKey, (body) => createAppKeyOf(context, body));
+  await server.serve(contract.listAppKeys, (body) => listAppKeysOf(context, body));
+  await server.serve(contract.revokeAppKey, (body) => revokeAppKeyOf(context, body));
+  await server.serve(contract.createMember, (body) => createMemberOf(context, body));
+  await server.serve(contract.listMembers, (body) => listMembersOf(context, body));
+  await server.serve(contract.updateMember, (body) => updateMemberOf(context, body));
+  await server.serve(contract.removeMember, (body) => removeMemberOf(context, body));
+  await server.serve(contract.enrolAuthenticator, (body) => enrolAuthenticatorOf(context, body));
+  await server.serve(contract.removeAuthenticator, (body) => removeAuthenticatorOf(context, body));
+  await server.serve(contract.listLiveSessions, (body) => listLiveSessionsOf(context, body));
+  await server.serve(contract.kickSession, (body) => kickSessionOf(context, body));
+}

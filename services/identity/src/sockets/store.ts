@@ -1,0 +1,50 @@
+import type { Collection, Documents } from "@portcullis/documents";
+import { z } from "zod";
+
+const epochMs = z.number().int().nonnegative();
+
+const socket = z.strictObject({
+  ownerId: z.string(),
+  label: z.string(),
+  /** HMAC of label and path: the path itself is a secret and is not kept. */
+  pathTag: z.string(),
+  /** As the owner wrote it; parsed again whenever it is used. */
+  policy: z.record(z.string(), z.unknown()),
+  idParameter: z.string(),
+  /** Whether the socket's own authenticator is enrolled. */
+  authenticator: z.boolean(),
+  createdAtMs: epochMs,
+  updatedAtMs: epochMs,
+});
+export type Socket = z.infer<typeof socket>;
+
+const member = z.strictObject({
+  socketId: z.string(),
+  name: z.string(),
+  /** E-mail and phone as JSON under the vault, bound to the member's id. */
+  contactsSealed: z.string(),
+  passphraseHash: z.string().nullable(),
+  authenticator: z.boolean(),
+  createdAtMs: epochMs,
+});
+export type Member = z.infer<typeof member>;
+
+export interface SocketStore {
+  readonly sockets: Collection<Socket>;
+  readonly members: Collection<Member>;
+}
+
+export async function openSocketStore(documents: Documents): Promise<SocketStore> {
+  return {
+    sockets: await documents.collection({
+      name: "identity_sockets",
+      schema: socket,
+      indexes: [{ fields: ["label"], unique: true }, { fields: ["pathTag"], unique: true }, { fields: ["ownerId"] }],
+    }),
+    members: await documents.collection({
+      name: "identity_members",
+      schema: member,
+      indexes: [{ fields: ["socketId", "name"], unique: true }, { fields: ["socketId"] }],
+    }),
+  };
+}
