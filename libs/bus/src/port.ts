@@ -61,7 +61,11 @@ export interface Bus {
   /** @throws {BusUnavailableError} while the bus is gone. */
   publish(subject: string, message: Message): void;
   /** Wildcards: `*` for one token, `>` for the rest. A handler that throws is reported through `onError` and disturbs nobody. */
-  subscribe(subject: string, handler: (message: Delivered) => void | Promise<void>, options?: SubscribeOptions): Promise<Subscription>;
+  subscribe(
+    subject: string,
+    handler: (message: Delivered) => void | Promise<void>,
+    options?: SubscribeOptions,
+  ): Promise<Subscription>;
   register(description: ServiceDescription): Promise<ServiceRegistration>;
   status(): BusStatus;
   /** Called with each change of the status. @returns a function that stops it. */

@@ -37,7 +37,7 @@ export interface EventContract<Event> {
   readonly delivery: string;
 }
 
-export type Contract = RequestContract<never, unknown> | EventContract<never>;
+export type Contract = RequestContract<unknown, unknown> | EventContract<unknown>;
 
 export const subjectPrefix = "portcullis.v1";
 

@@ -5,7 +5,7 @@ export const id = z.string().regex(/^[A-Za-z0-9_-]{1,64}$/);
 /** Handshake id: `<edge id>.<22 random characters>`. */
 export const handshakeId = z.string().regex(/^[A-Za-z0-9_-]{1,32}\.[A-Za-z0-9_-]{22}$/);
 export const bytes = (max: number) =>
-  z.instanceof(Uint8Array).refine((value) => value.length <= max, `more than ${max} bytes`);
+  z.custom<Uint8Array>((value) => value instanceof Uint8Array && value.length <= max, `must be at most ${max} bytes`);
 export const text = (max: number) => z.string().max(max);
 export const epochMs = z.number().int().nonnegative();
 export const gateName = z.string().regex(/^[a-z]{2,16}$/);

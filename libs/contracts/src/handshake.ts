@@ -62,6 +62,9 @@ export const outcome = z.discriminatedUnion("say", [
   z.strictObject({
     say: z.literal("accepted"),
     admitted,
+    /** All gates passed, in order. */
+    gates: z.array(gateName),
+    /** `gates`: those of them that only this member can pass. */
     assurance: z.strictObject({ key: z.boolean(), memberBound: z.boolean(), gates: z.array(gateName) }),
     policyHash: bytes(32),
   }),
@@ -88,6 +91,8 @@ export const serverBundle = request({
     signature: bytes(64),
     kid: id,
     expiresAtMs: epochMs,
+    /** Route of `keys.handshake.open`: only this replica holds the secret keys. */
+    replica: id,
   }),
   idempotency: "reads only; any replica answers with its own current bundle",
 });
@@ -113,7 +118,7 @@ export const handshakeRecord = request({
   name: "keys.handshake.record",
   server: "keys",
   callers: ["edge"],
-  request: z.strictObject({ hid: handshakeId, record: bytes(8192) }),
+  request: z.strictObject({ hid: handshakeId, record: bytes(8237) }),
   reply: step,
   idempotency: "by hid, record counter and bytes: the last record repeated gets the stored step",
 });

@@ -24,6 +24,16 @@ export const sessionEnded = event({
   delivery: "unordered; if lost, the session leaves the list when it expires",
 });
 
+/** The app key was revoked while its handshake was being accepted: the session must not stay. */
+export const sessionAbandoned = event({
+  name: "identity.sessions.abandoned",
+  publishers: ["keys"],
+  subscribers: ["identity"],
+  shared: true,
+  event: z.strictObject({ sid: id, socketId: id }),
+  delivery: "unordered; if lost, an entry without a connection stays listed until it expires",
+});
+
 export const sealFarewells = request({
   name: "keys.sessions.farewell",
   server: "keys",

@@ -6,8 +6,12 @@
  * - `insert` is atomic against every unique index: of any number of concurrent inserts of one value, exactly one wins;
  * - `replace` and `delete` with a version are compare-and-set: of any number of concurrent writers holding the same
  *   version, exactly one wins (proven on MongoDB and on the embedded adapter; FerretDB does not promise it);
- * - `null` and an absent field are the same value to a filter, and unique indexes ignore documents that lack the field;
- * - a document past its expiry is never returned, whether or not the sweeper has come by yet.
+ * - `null` and an absent field are the same value to a filter, and a unique index ignores documents that lack one of its
+ *   fields;
+ * - values of different types differ (`1`, `"1"` and `true` are three values); strings sort by their UTF-8 bytes;
+ * - a document past its expiry is gone, whether or not the sweeper has come by yet: it is never returned, counted, replaced
+ *   or deleted, and never in the way of a document that wants its id or unique value;
+ * - bodies are JSON: what JSON leaves out (`undefined`) is not stored.
  */
 
 import type { z } from "zod";
@@ -25,9 +29,15 @@ export interface Index {
 export interface CollectionDefinition<T extends object> {
   /** Lower-case, `service_things`; becomes the table or collection name. */
   readonly name: string;
-  /** Strict; parsed on the way in and again on the way out, so that nothing unknown is ever trusted. */
+  /**
+   * Strict; parsed on the way in and again on the way out, so that nothing unknown is ever trusted. Without transforms:
+   * what it yields must be what it accepts.
+   */
   readonly schema: z.ZodType<T>;
-  /** Every field that a filter or a sort names must be declared here. */
+  /**
+   * Every field that a filter or a sort names must be declared here. Indexes can be added to a collection that has
+   * documents; one that is no longer declared stays until an operator drops it.
+   */
   readonly indexes: readonly Index[];
   /** Name of a top-level field with epoch milliseconds (or null: never) after which the document is gone. */
   readonly expiresAtField?: string;
@@ -51,14 +61,21 @@ export interface FindOptions {
 }
 
 export interface Collection<T extends object> {
-  /** @throws {DuplicateError} when the id or a unique index is taken. */
+  /**
+   * @param id 1 to 256 characters.
+   * @throws {DuplicateError} when the id or a unique index is taken.
+   * @throws {z.ZodError} when the schema refuses the body.
+   */
   insert(id: string, body: T): Promise<Stored<T>>;
   get(id: string): Promise<Stored<T> | null>;
-  /** Equality on declared fields only. */
+  /** Equality on declared fields only. @throws {TypeError} when the filter or the sort names another field. */
   find(filter: Filter, options?: FindOptions): Promise<Stored<T>[]>;
   findOne(filter: Filter): Promise<Stored<T> | null>;
   count(filter: Filter): Promise<number>;
-  /** Compare-and-set. @returns the new document, or null when the version was not the current one (or it is gone). */
+  /**
+   * Compare-and-set. @returns the new document, or null when the version was not the current one (or it is gone).
+   * @throws {DuplicateError} when a unique index is taken.
+   */
   replace(id: string, version: number, body: T): Promise<Stored<T> | null>;
   /** @returns whether it was there (and, where a version is given, had that version). */
   delete(id: string, version?: number): Promise<boolean>;

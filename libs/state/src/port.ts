@@ -7,7 +7,11 @@
  * - an entry past its time to live is never returned and never blocks a `create`;
  * - a write that returned survives kill -9 of the caller; it survives kill -9 of the engine as far as the engine was told
  *   to (embedded: synced to disk; Redis: `appendfsync always` in what we ship);
- * - values are opaque bytes.
+ * - values are opaque bytes;
+ * - entries, counters, marks and sets are four spaces: the same key in two of them names two things;
+ * - while the engine is gone every operation rejects within seconds. What rejected may have been carried out.
+ *
+ * Keys, members and holders are well-formed strings of 1 to 512 characters. Times to live are whole milliseconds, at least 1.
  */
 export interface Entry {
   readonly value: Uint8Array;
@@ -26,7 +30,10 @@ export interface State {
   /** Reads and deletes in one step: of concurrent takers exactly one gets the value. */
   take(key: string): Promise<Uint8Array | null>;
 
-  /** Adds to a counter and returns the sum. The time to live starts with the first add and is not extended. */
+  /**
+   * Adds to a counter (a whole number, also below zero) and returns the sum. The time to live starts with the first add
+   * and is not extended.
+   */
   add(key: string, amount: number, ttlMs: number): Promise<number>;
   /** The counter's sum, 0 when there is none. */
   sum(key: string): Promise<number>;
@@ -34,7 +41,8 @@ export interface State {
   /**
    * Moves a mark that only rises: true when `value` is above the mark (which then is `value`, held by `holder`), or when
    * it equals the mark and `holder` is who put it there: the same request, repeated, gets the same answer. Anything else
-   * is false. This is how a time step is used once (RFC 6238 section 5.2). `value` is a non-negative safe integer.
+   * is false. This is how a time step is used once (RFC 6238 section 5.2). `value` is a non-negative safe integer. The time to live
+   * starts anew whenever the mark rises; after it, the mark is forgotten, so it must be longer than any value is good for.
    */
   advance(key: string, value: number, holder: string, ttlMs: number): Promise<boolean>;
 

@@ -12,7 +12,8 @@ export const identityConfig = defineConfig({
     type: text({ min: 24, max: 128 }),
     default: null,
     secret: true,
-    describe: "lets the first owner sign up where sign-up is closed; unset: one is made at each start and written to the log until it was used",
+    describe:
+      "lets the first owner sign up where sign-up is closed; unset: one is made at each start and written to the log until it was used",
   },
   publicUrl: {
     env: "PUBLIC_URL",

@@ -23,7 +23,10 @@ export { identityConfig } from "./config.ts";
 export type IdentityConfig = ConfigOf<(typeof identityConfig)["options"]>;
 
 /** @returns the bootstrap token where there is no owner yet and it was generated here. */
-export async function run(platform: Platform, config: IdentityConfig): Promise<{ readonly bootstrapToken: string | null }> {
+export async function run(
+  platform: Platform,
+  config: IdentityConfig,
+): Promise<{ readonly bootstrapToken: string | null }> {
   const { documents, state, jobs, vault, caller, server, clock, ids, random, log } = platform;
   const accounts = await openAccountStore(documents);
   const store = await openSocketStore(documents);
@@ -40,7 +43,15 @@ export async function run(platform: Platform, config: IdentityConfig): Promise<{
     passwords,
     signInAttempts: attempts("sign-in"),
     mailAttempts: attempts("mail"),
-    mails: createMails({ store: accounts, jobs, vault, clock, ids, openEmail: contacts.open, publicUrl: config.publicUrl.replace(/\/$/, "") }),
+    mails: createMails({
+      store: accounts,
+      jobs,
+      vault,
+      clock,
+      ids,
+      openEmail: contacts.open,
+      publicUrl: config.publicUrl.replace(/\/$/, ""),
+    }),
     contacts,
     caller,
     clock,

@@ -6,9 +6,14 @@ import type { ApiToken } from "./store.ts";
 
 const perOwnerMax = 100;
 
-export async function createTokenOf(context: AccountContext, request: { ownerId: string; label: string; expiresAtMs: number | null }) {
+export async function createTokenOf(
+  context: AccountContext,
+  request: { ownerId: string; label: string; expiresAtMs: number | null },
+) {
   if ((await context.store.apiTokens.count({ ownerId: request.ownerId })) >= perOwnerMax) {
-    throw new ServiceError("invalid", { issues: [{ path: "label", message: `an owner has at most ${perOwnerMax} tokens: revoke one first` }] });
+    throw new ServiceError("invalid", {
+      issues: [{ path: "label", message: `an owner has at most ${perOwnerMax} tokens: revoke one first` }],
+    });
   }
   const now = context.clock();
   if (request.expiresAtMs !== null && request.expiresAtMs <= now) {
@@ -30,7 +35,10 @@ export async function listTokensOf(context: AccountContext, { ownerId }: { owner
   return { tokens: (await context.store.apiTokens.find({ ownerId }, { limit: perOwnerMax })).map(view) };
 }
 
-export async function revokeTokenOf(context: AccountContext, { ownerId, tokenId }: { ownerId: string; tokenId: string }) {
+export async function revokeTokenOf(
+  context: AccountContext,
+  { ownerId, tokenId }: { ownerId: string; tokenId: string },
+) {
   const token = await context.store.apiTokens.get(tokenId);
   if (token === null || token.body.ownerId !== ownerId) throw new ServiceError("not_found");
   await context.store.apiTokens.delete(tokenId);
@@ -38,5 +46,11 @@ export async function revokeTokenOf(context: AccountContext, { ownerId, tokenId 
 }
 
 function view({ id, body }: Stored<ApiToken>) {
-  return { id, label: body.label, createdAtMs: body.createdAtMs, expiresAtMs: body.expiresAtMs, lastUsedAtMs: body.lastUsedAtMs };
+  return {
+    id,
+    label: body.label,
+    createdAtMs: body.createdAtMs,
+    expiresAtMs: body.expiresAtMs,
+    lastUsedAtMs: body.lastUsedAtMs,
+  };
 }

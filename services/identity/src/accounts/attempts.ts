@@ -29,8 +29,13 @@ export function createAttempts(state: State, purpose: string, tag: (text: string
   return {
     async require(account, address) {
       const key = keys(account, address);
-      const [both, fromAddress, onAccount] = await Promise.all([state.sum(key.both), state.sum(key.address), state.sum(key.account)]);
-      if (both >= perAccountAndAddressMax || fromAddress >= perAddressMax || onAccount >= perAccountMax) throw new ServiceError("too_many");
+      const [both, fromAddress, onAccount] = await Promise.all([
+        state.sum(key.both),
+        state.sum(key.address),
+        state.sum(key.account),
+      ]);
+      if (both >= perAccountAndAddressMax || fromAddress >= perAddressMax || onAccount >= perAccountMax)
+        throw new ServiceError("too_many");
     },
     async failed(account, address) {
       const key = keys(account, address);

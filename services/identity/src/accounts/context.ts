@@ -1,5 +1,5 @@
-import { ServiceError } from "@portcullis/contracts";
 import type { Caller } from "@portcullis/bus";
+import { ServiceError } from "@portcullis/contracts";
 import type { Stored } from "@portcullis/documents";
 import type { Clock, Ids, Logger, Vault } from "@portcullis/runtime";
 import { fromText, tagOf, toText } from "../secrets.ts";
@@ -54,7 +54,11 @@ export async function requireOwner(context: AccountContext, ownerId: string): Pr
 }
 
 /** Compare-and-set with a few tries. @throws {ServiceError} conflict when others kept winning. */
-export async function updateOwner(context: AccountContext, ownerId: string, change: (owner: Owner) => Owner): Promise<Stored<Owner>> {
+export async function updateOwner(
+  context: AccountContext,
+  ownerId: string,
+  change: (owner: Owner) => Owner,
+): Promise<Stored<Owner>> {
   for (let attempt = 0; attempt < 5; attempt += 1) {
     const owner = await requireOwner(context, ownerId);
     const written = await context.store.owners.replace(ownerId, owner.version, change(owner.body));

@@ -89,4 +89,3 @@ function words(purpose: Purpose, token: string, publicUrl: string): { subject: s
       };
   }
 }
-

@@ -1,5 +1,5 @@
-import { ServiceError } from "@portcullis/contracts";
 import { hash, verify } from "@node-rs/argon2";
+import { ServiceError } from "@portcullis/contracts";
 
 /** argon2id (the library's default variant) as in RFC 9106 section 4, second recommended option: 64 MiB, 3 passes; one lane. */
 const cost = { memoryCost: 65_536, timeCost: 3, parallelism: 1 } as const;
@@ -26,18 +26,25 @@ const wellKnown = [
 ];
 
 /** @throws {ServiceError} invalid, naming what is wrong with it and never the password. */
-export function requireGoodPassword(password: string, facts: { readonly email: string; readonly secondFactor: boolean }): void {
+export function requireGoodPassword(
+  password: string,
+  facts: { readonly email: string; readonly secondFactor: boolean },
+): void {
   const problem = problemWith(password.normalize("NFKC"), facts);
   if (problem !== null) throw new ServiceError("invalid", { issues: [{ path: "password", message: problem }] });
 }
 
-function problemWith(password: string, { email, secondFactor }: { readonly email: string; readonly secondFactor: boolean }): string | null {
+function problemWith(
+  password: string,
+  { email, secondFactor }: { readonly email: string; readonly secondFactor: boolean },
+): string | null {
   const lengthMin = secondFactor ? lengthMinWithSecondFactor : lengthMinAlone;
   const length = [...password].length;
   if (length < lengthMin) return `needs at least ${lengthMin} characters`;
   if (length > lengthMax) return `has more than ${lengthMax} characters`;
   const folded = password.toLowerCase();
-  if (folded.includes(email.toLowerCase()) || email.toLowerCase().includes(folded)) return "is too close to the e-mail address";
+  if (folded.includes(email.toLowerCase()) || email.toLowerCase().includes(folded))
+    return "is too close to the e-mail address";
   if (isRepetition(folded) || isWellKnown(folded)) return "is one that attackers try first";
   return null;
 }
@@ -45,7 +52,14 @@ function problemWith(password: string, { email, secondFactor }: { readonly email
 /** `abcabcabcabcabc`, `aaaaaaaaaaaaaaa`, `passwordpassword1`. */
 function isRepetition(text: string): boolean {
   for (let unit = 1; unit <= text.length / 3; unit += 1) {
-    if (text === text.slice(0, unit).repeat(Math.ceil(text.length / unit)).slice(0, text.length)) return true;
+    if (
+      text ===
+      text
+        .slice(0, unit)
+        .repeat(Math.ceil(text.length / unit))
+        .slice(0, text.length)
+    )
+      return true;
   }
   return false;
 }

@@ -15,15 +15,26 @@ const recoveryCodeCount = 10;
  * Passes where the owner has no second factor, or the one given is right and is now used up.
  * @throws {ServiceError} second_factor_required when none was given; unauthenticated when it is wrong.
  */
-export async function requireSecondFactor(context: AccountContext, owner: Stored<Owner>, given: SecondFactor | null): Promise<void> {
+export async function requireSecondFactor(
+  context: AccountContext,
+  owner: Stored<Owner>,
+  given: SecondFactor | null,
+): Promise<void> {
   if (!owner.body.secondFactor) return;
   if (given === null) throw new ServiceError("second_factor_required");
-  const right = given.kind === "code" ? await checkOwnerCode(context, owner.id, given.value) : await useRecoveryCode(context, owner.id, given.value);
+  const right =
+    given.kind === "code"
+      ? await checkOwnerCode(context, owner.id, given.value)
+      : await useRecoveryCode(context, owner.id, given.value);
   if (!right) throw new ServiceError("unauthenticated");
 }
 
 export async function checkOwnerCode(context: AccountContext, ownerId: string, code: string): Promise<boolean> {
-  const reply = await context.caller.call(checkCode, { subject: { of: "owner", ownerId }, code: code.trim().slice(0, 16), requestId: context.ids.id() });
+  const reply = await context.caller.call(checkCode, {
+    subject: { of: "owner", ownerId },
+    code: code.trim().slice(0, 16),
+    requestId: context.ids.id(),
+  });
   return reply.ok;
 }
 
@@ -34,26 +45,43 @@ async function useRecoveryCode(context: AccountContext, ownerId: string, code: s
     if (!owner.body.recoveryHashes.includes(used)) return false;
     const recoveryHashes = owner.body.recoveryHashes.filter((hash) => hash !== used);
     // The compare-and-set is what makes it one use: of two who present the same code, one loses and reads again.
-    if ((await context.store.owners.replace(ownerId, owner.version, { ...owner.body, recoveryHashes })) !== null) return true;
+    if ((await context.store.owners.replace(ownerId, owner.version, { ...owner.body, recoveryHashes })) !== null)
+      return true;
   }
   return false;
 }
 
-export async function beginAuthenticator(context: AccountContext, request: { ownerId: string; password: string }): Promise<{ uri: string }> {
+export async function beginAuthenticator(
+  context: AccountContext,
+  request: { ownerId: string; password: string },
+): Promise<{ uri: string }> {
   const owner = await requirePassword(context, request.ownerId, request.password);
   if (owner.body.secondFactor) throw new ServiceError("conflict");
   const account = context.contacts.open(owner.id, owner.body.emailSealed).slice(0, 128);
-  return context.caller.call(enrolSecret, { subject: { of: "owner", ownerId: owner.id }, issuer: "Portcullis", account, active: false });
+  return context.caller.call(enrolSecret, {
+    subject: { of: "owner", ownerId: owner.id },
+    issuer: "Portcullis",
+    account,
+    active: false,
+  });
 }
 
-export async function confirmAuthenticator(context: AccountContext, request: { ownerId: string; code: string }): Promise<{ recoveryCodes: string[] }> {
+export async function confirmAuthenticator(
+  context: AccountContext,
+  request: { ownerId: string; code: string },
+): Promise<{ recoveryCodes: string[] }> {
   const owner = await requireOwner(context, request.ownerId);
   if (owner.body.secondFactor) throw new ServiceError("conflict");
   await context.signInAttempts.require(`confirm ${owner.id}`, "");
-  const { ok } = await context.caller.call(confirmSecret, { subject: { of: "owner", ownerId: owner.id }, code: request.code });
+  const { ok } = await context.caller.call(confirmSecret, {
+    subject: { of: "owner", ownerId: owner.id },
+    code: request.code,
+  });
   if (!ok) {
     await context.signInAttempts.failed(`confirm ${owner.id}`, "");
-    throw new ServiceError("invalid", { issues: [{ path: "code", message: "is not the code that the authenticator shows now" }] });
+    throw new ServiceError("invalid", {
+      issues: [{ path: "code", message: "is not the code that the authenticator shows now" }],
+    });
   }
   const recovery = newRecoveryCodes(context);
   await updateOwner(context, owner.id, (body) => ({ ...body, secondFactor: true, recoveryHashes: recovery.hashes }));
@@ -84,7 +112,11 @@ export async function renewRecovery(
 }
 
 /** Re-authentication before a change to the account's security: a stolen session must not be enough. Failures are counted. */
-export async function requirePassword(context: AccountContext, ownerId: string, password: string): Promise<Stored<Owner>> {
+export async function requirePassword(
+  context: AccountContext,
+  ownerId: string,
+  password: string,
+): Promise<Stored<Owner>> {
   const account = `reauth ${ownerId}`;
   await context.signInAttempts.require(account, "");
   const owner = await requireOwner(context, ownerId);
@@ -97,13 +129,18 @@ export async function requirePassword(context: AccountContext, ownerId: string, 
 }
 
 /** As `requireSecondFactor`, with wrong ones counted per account. */
-export async function requireSecondFactorCounted(context: AccountContext, owner: Stored<Owner>, given: SecondFactor | null): Promise<void> {
+export async function requireSecondFactorCounted(
+  context: AccountContext,
+  owner: Stored<Owner>,
+  given: SecondFactor | null,
+): Promise<void> {
   const account = `second factor ${owner.id}`;
   await context.signInAttempts.require(account, "");
   try {
     await requireSecondFactor(context, owner, given);
   } catch (error) {
-    if (error instanceof ServiceError && error.code === "unauthenticated") await context.signInAttempts.failed(account, "");
+    if (error instanceof ServiceError && error.code === "unauthenticated")
+      await context.signInAttempts.failed(account, "");
     throw error;
   }
   await context.signInAttempts.succeeded(account, "");

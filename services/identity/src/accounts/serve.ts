@@ -2,7 +2,13 @@ import type { Server } from "@portcullis/bus";
 import * as contract from "@portcullis/contracts";
 import { createTokenOf, listTokensOf, revokeTokenOf } from "./api-tokens.ts";
 import type { AccountContext } from "./context.ts";
-import { changePasswordOf, forgotPasswordOf, resendVerificationOf, resetPasswordOf, verifyEmailOf } from "./password.ts";
+import {
+  changePasswordOf,
+  forgotPasswordOf,
+  resendVerificationOf,
+  resetPasswordOf,
+  verifyEmailOf,
+} from "./password.ts";
 import { beginAuthenticator, confirmAuthenticator, removeAuthenticator, renewRecovery } from "./second-factor.ts";
 import { authenticateCaller, signIn } from "./sign-in.ts";
 import { signUp } from "./sign-up.ts";

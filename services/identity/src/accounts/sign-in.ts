@@ -21,7 +21,10 @@ interface SignIn {
  * Unknown address, wrong password and wrong code are one error. Only who knows the password learns that a second factor is
  * wanted, which is needed to ask for it.
  */
-export async function signIn(context: AccountContext, request: SignIn): Promise<{ secret: string; sessionId: string; expiresAtMs: number }> {
+export async function signIn(
+  context: AccountContext,
+  request: SignIn,
+): Promise<{ secret: string; sessionId: string; expiresAtMs: number }> {
   const account = normalEmail(request.email);
   await context.signInAttempts.require(account, request.address);
   const owner = await context.store.owners.findOne({ emailTag: context.contacts.tag(account) });
@@ -48,8 +51,12 @@ export async function signIn(context: AccountContext, request: SignIn): Promise<
   return { secret, sessionId, expiresAtMs: now + webSessionLifeMs };
 }
 
-export async function authenticateCaller(context: AccountContext, request: { kind: "session" | "token"; secret: string }): Promise<CallerFacts> {
-  const found = request.kind === "session" ? await bySession(context, request.secret) : await byToken(context, request.secret);
+export async function authenticateCaller(
+  context: AccountContext,
+  request: { kind: "session" | "token"; secret: string },
+): Promise<CallerFacts> {
+  const found =
+    request.kind === "session" ? await bySession(context, request.secret) : await byToken(context, request.secret);
   const owner = await context.store.owners.get(found.ownerId);
   if (owner === null) throw new ServiceError("unauthenticated");
   return {

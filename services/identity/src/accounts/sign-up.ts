@@ -24,7 +24,8 @@ export async function signUp(context: AccountContext, request: SignUp): Promise<
   await context.mailAttempts.require("sign-up", request.address);
   await context.mailAttempts.failed("sign-up", request.address);
   const email = request.email.trim();
-  if (!emailShape.test(email)) throw new ServiceError("invalid", { issues: [{ path: "email", message: "is not an e-mail address" }] });
+  if (!emailShape.test(email))
+    throw new ServiceError("invalid", { issues: [{ path: "email", message: "is not an e-mail address" }] });
   requireGoodPassword(request.password, { email, secondFactor: false });
   const first = request.bootstrapToken !== null;
   if (first) await useBootstrap(context, request.bootstrapToken ?? "");
@@ -55,8 +56,12 @@ export async function signUp(context: AccountContext, request: SignUp): Promise<
 /** Compare-and-set: of two who present the token at once, one becomes the first owner. */
 async function useBootstrap(context: AccountContext, token: string): Promise<void> {
   const record = await context.store.bootstrap.get(bootstrapId);
-  if (record === null || record.body.usedAtMs !== null || record.body.tokenHash !== hashOf(token)) throw new ServiceError("forbidden");
-  const used = await context.store.bootstrap.replace(bootstrapId, record.version, { ...record.body, usedAtMs: context.clock() });
+  if (record === null || record.body.usedAtMs !== null || record.body.tokenHash !== hashOf(token))
+    throw new ServiceError("forbidden");
+  const used = await context.store.bootstrap.replace(bootstrapId, record.version, {
+    ...record.body,
+    usedAtMs: context.clock(),
+  });
   if (used === null) throw new ServiceError("forbidden");
 }
 
@@ -73,7 +78,11 @@ export async function prepareBootstrap(context: AccountContext, configured: stri
   const record = await context.store.bootstrap.get(bootstrapId);
   try {
     if (record === null) await context.store.bootstrap.insert(bootstrapId, body);
-    else if (justUsed(context, record.body.usedAtMs) || (await context.store.bootstrap.replace(bootstrapId, record.version, body)) === null) return null;
+    else if (
+      justUsed(context, record.body.usedAtMs) ||
+      (await context.store.bootstrap.replace(bootstrapId, record.version, body)) === null
+    )
+      return null;
   } catch (error) {
     // Another replica starts at the same moment: its token stands.
     if (error instanceof DuplicateError) return null;

@@ -60,7 +60,11 @@ export interface AccountStore {
 
 export async function openAccountStore(documents: Documents): Promise<AccountStore> {
   return {
-    owners: await documents.collection({ name: "identity_owners", schema: owner, indexes: [{ fields: ["emailTag"], unique: true }] }),
+    owners: await documents.collection({
+      name: "identity_owners",
+      schema: owner,
+      indexes: [{ fields: ["emailTag"], unique: true }],
+    }),
     webSessions: await documents.collection({
       name: "identity_web_sessions",
       schema: webSession,
@@ -73,7 +77,12 @@ export async function openAccountStore(documents: Documents): Promise<AccountSto
       indexes: [{ fields: ["secretHash"], unique: true }, { fields: ["ownerId"] }],
       expiresAtField: "expiresAtMs",
     }),
-    mails: await documents.collection({ name: "identity_mails", schema: mail, indexes: [], expiresAtField: "expiresAtMs" }),
+    mails: await documents.collection({
+      name: "identity_mails",
+      schema: mail,
+      indexes: [],
+      expiresAtField: "expiresAtMs",
+    }),
     bootstrap: await documents.collection({ name: "identity_bootstrap", schema: bootstrap, indexes: [] }),
   };
 }

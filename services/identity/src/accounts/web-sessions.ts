@@ -19,7 +19,10 @@ export async function listSessionsOf(context: AccountContext, { ownerId }: { own
   };
 }
 
-export async function revokeSessionOf(context: AccountContext, { ownerId, sessionId }: { ownerId: string; sessionId: string }) {
+export async function revokeSessionOf(
+  context: AccountContext,
+  { ownerId, sessionId }: { ownerId: string; sessionId: string },
+) {
   const session = await context.store.webSessions.get(sessionId);
   if (session === null || session.body.ownerId !== ownerId) throw new ServiceError("not_found");
   await context.store.webSessions.delete(sessionId);
@@ -28,11 +31,16 @@ export async function revokeSessionOf(context: AccountContext, { ownerId, sessio
 
 export async function signOutOf(context: AccountContext, request: { ownerId: string; sessionId: string }) {
   const session = await context.store.webSessions.get(request.sessionId);
-  if (session !== null && session.body.ownerId === request.ownerId) await context.store.webSessions.delete(request.sessionId);
+  if (session !== null && session.body.ownerId === request.ownerId)
+    await context.store.webSessions.delete(request.sessionId);
   return {};
 }
 
-export async function endWebSessions(context: AccountContext, ownerId: string, keepSessionId: string | null): Promise<void> {
+export async function endWebSessions(
+  context: AccountContext,
+  ownerId: string,
+  keepSessionId: string | null,
+): Promise<void> {
   for (const { id } of await context.store.webSessions.find({ ownerId }, { limit: 1000 })) {
     if (id !== keepSessionId) await context.store.webSessions.delete(id);
   }

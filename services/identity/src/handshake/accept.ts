@@ -17,7 +17,12 @@ export interface AcceptContext {
  * the app key before it seals `accepted`.)
  * @returns null when what the handshake was for went away meanwhile.
  */
-export async function admit(context: AcceptContext, hid: string, handshake: Handshake, gates: readonly string[]): Promise<Admitted | null> {
+export async function admit(
+  context: AcceptContext,
+  hid: string,
+  handshake: Handshake,
+  gates: readonly string[],
+): Promise<Admitted | null> {
   const now = context.clock();
   const session = {
     sid: context.ids.id(),

@@ -21,7 +21,15 @@ export interface Arrival {
 }
 
 /** For the log and the metrics only; outside, all of them are the one bare `denied`. */
-export type Turned = "unknown-path" | "box" | "foreign-key" | "no-key" | "id-mismatch" | "origin" | "policy";
+export type Turned =
+  | "unknown-path"
+  | "box"
+  | "foreign-key"
+  | "no-key"
+  | "id-mismatch"
+  | "unknown-member"
+  | "origin"
+  | "policy";
 
 /**
  * Finds the socket and the member that a connection means. Every way to fail here makes the same look-ups as success, in the
@@ -44,9 +52,12 @@ export async function receive(
   if (!parsed.ok) return { turned: "policy" };
   if (key === null && requiresKey(parsed.policy)) return { turned: "no-key" };
   if ((claims.claimedId ?? "") !== (named ?? "")) return { turned: "id-mismatch" };
+  // Also where anonymous connections are admitted: who claims a name must have it.
+  if (named !== null && member === null) return { turned: "unknown-member" };
   const { origins } = parsed.policy;
   // Browsers always send an origin; a program that sends none is no cross-site page.
-  if (origins.length > 0 && connection.origin !== null && !origins.includes(connection.origin)) return { turned: "origin" };
+  if (origins.length > 0 && connection.origin !== null && !origins.includes(connection.origin))
+    return { turned: "origin" };
 
   const policyHash = new Uint8Array(createHash("sha256").update(JSON.stringify(parsed.policy)).digest());
   return { arrival: { socket, member: named === null ? null : member, policy: parsed.policy, policyHash } };

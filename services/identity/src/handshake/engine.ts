@@ -1,7 +1,7 @@
 import type { Caller } from "@portcullis/bus";
 import { type Outcome, ServiceError, verifyFactors } from "@portcullis/contracts";
+import { begin, deadlineMs, type Effect, type HandshakeEvent, transition } from "@portcullis/policy";
 import type { Clock, Ids, Logger } from "@portcullis/runtime";
-import { begin, deadlineMs, type Effect, type HandshakeEvent, type HandshakeState, transition } from "@portcullis/policy";
 import { toText } from "../secrets.ts";
 import type { SessionRegistry } from "../sessions/registry.ts";
 import type { SocketStore } from "../sockets/store.ts";
@@ -45,7 +45,8 @@ const bareDenial: Outcome = { say: "denied", retryAfterMs: null, sealed: false }
 export interface Engine {
   open(hid: string, claims: Claims, answers: readonly Answer[]): Promise<Outcome>;
   step(hid: string, n: number, action: Action): Promise<Outcome>;
-  left(hid: string, why: string): Promise<void>;
+  /** The connection is gone. */
+  left(hid: string): Promise<void>;
 }
 
 export function createEngine(context: EngineContext): Engine {
@@ -90,7 +91,10 @@ export function createEngine(context: EngineContext): Engine {
     let { next, effects } = moved;
     if (next.pending.length > 0) {
       const results = await verify(hid, next, answers);
-      ({ next, effects } = apply({ ...next, pending: [] }, { type: "verified", results, nextCid: ids.id(), now: clock() }));
+      ({ next, effects } = apply(
+        { ...next, pending: [] },
+        { type: "verified", results, nextCid: ids.id(), now: clock() },
+      ));
     }
     const outcome = await outcomeOf(hid, next, effects);
     next = { ...next, outcome };
@@ -103,7 +107,12 @@ export function createEngine(context: EngineContext): Engine {
   }
 
   async function verify(hid: string, handshake: Handshake, answers: readonly Answer[]) {
-    const items = handshake.pending.map(({ ref, gate, config }) => ({ ref, gate, config, value: answers[indexOf(ref)]?.value ?? "" }));
+    const items = handshake.pending.map(({ ref, gate, config }) => ({
+      ref,
+      gate,
+      config,
+      value: answers[indexOf(ref)]?.value ?? "",
+    }));
     const { results } = await context.caller.call(verifyFactors, {
       hid,
       socketId: handshake.socketId,
@@ -125,7 +134,7 @@ export function createEngine(context: EngineContext): Engine {
           cid: effect.cid,
           options: effect.options.map(({ at: position, gate }) => ({ at: position, gate, prompt: null })),
           attemptsLeft: effect.attemptsLeft,
-          answerMs: effect.answerByMs,
+          answerMs: Math.max(1, effect.answerByMs - clock()),
           retry: effect.retry,
           deadlineMs: deadlineOf(handshake),
         };
@@ -139,7 +148,11 @@ export function createEngine(context: EngineContext): Engine {
     return { say: "nothing", deadlineMs: deadlineOf(handshake) };
   }
 
-  async function accepted(hid: string, handshake: Handshake, effect: Extract<Effect, { do: "accept" }>): Promise<Outcome> {
+  async function accepted(
+    hid: string,
+    handshake: Handshake,
+    effect: Extract<Effect, { do: "accept" }>,
+  ): Promise<Outcome> {
     const gates = effect.passed.filter((gate, index, all) => all.indexOf(gate) === index);
     const admitted = await admit(context, hid, handshake, gates);
     if (admitted === null) {
@@ -151,6 +164,7 @@ export function createEngine(context: EngineContext): Engine {
     return {
       say: "accepted",
       admitted,
+      gates,
       assurance: { key, memberBound, gates: [...effect.assurance.gates] },
       policyHash: new Uint8Array(Buffer.from(handshake.policyHash, "base64url")),
     };
@@ -161,10 +175,10 @@ export function createEngine(context: EngineContext): Engine {
     if (session !== null) await context.sessions.remove(session, null);
   }
 
-  async function left(hid: string, why: string): Promise<void> {
+  async function left(hid: string): Promise<void> {
     const found = await handshakes.get(hid);
     if (found === null) return;
-    const { next, effects } = apply(found.value, { type: why === "deadline" ? "expired" : "left", now: clock() });
+    const { next, effects } = apply(found.value, { type: "left", now: clock() });
     const denied = effects.find((effect) => effect.do === "deny");
     if (denied === undefined) return;
     if ((await handshakes.replace(hid, found.version, next, afterlifeMs)) !== null) {
@@ -188,7 +202,11 @@ export function createEngine(context: EngineContext): Engine {
         return { type: "answered", cid, gate: answer.gate, ...at(answer), ref: `${n}-0`, nextCid: ids.id(), now };
       }
       case "offer":
-        return { type: "offered", answers: action.answers.map((answer, index) => ({ ref: `${n}-${index}`, gate: answer.gate, ...at(answer) })), now };
+        return {
+          type: "offered",
+          answers: action.answers.map((answer, index) => ({ ref: `${n}-${index}`, gate: answer.gate, ...at(answer) })),
+          now,
+        };
       case "cancel":
         return { type: "left", now };
     }
@@ -212,7 +230,7 @@ function apply(handshake: Handshake, event: HandshakeEvent): Moved {
 }
 
 function beginHandshake({ socket, member, policy, policyHash }: Arrival, claims: Claims, now: number): Handshake {
-  const machine: HandshakeState = begin({
+  const machine = begin({
     policy,
     keyId: claims.key?.keyId ?? null,
     member: member === null ? null : { id: member.id, enrolled: member.body.authenticator ? ["otp"] : [] },

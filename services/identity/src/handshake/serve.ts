@@ -5,5 +5,5 @@ import type { Engine } from "./engine.ts";
 export async function serveHandshakes(server: Server, engine: Engine): Promise<void> {
   await server.serve(identityOpen, ({ hid, answers, ...claims }) => engine.open(hid, claims, answers));
   await server.serve(identityStep, ({ hid, n, action }) => engine.step(hid, n, action));
-  await server.on(handshakeLeft, ({ hid, why }) => engine.left(hid, why));
+  await server.on(handshakeLeft, ({ hid }) => engine.left(hid));
 }

@@ -30,7 +30,11 @@ export type Handshake = z.infer<typeof handshake>;
 /** The outcome as JSON: its one binary field is kept as text. */
 function outcomeSchema() {
   return z.string().transform((text, context) => {
-    const parsed = outcome.safeParse(JSON.parse(text, (key, value) => (key === "policyHash" ? new Uint8Array(Buffer.from(value, "base64url")) : value)));
+    const parsed = outcome.safeParse(
+      JSON.parse(text, (key, value) =>
+        key === "policyHash" ? new Uint8Array(Buffer.from(value, "base64url")) : value,
+      ),
+    );
     if (parsed.success) return parsed.data;
     context.addIssue({ code: "custom", message: "is not an outcome" });
     return z.NEVER;
@@ -50,7 +54,9 @@ export function createHandshakeStore(state: State): HandshakeStore {
     create: (hid, value, ttlMs) => state.create(key(hid), encode(value), ttlMs),
     async get(hid) {
       const found = await state.get(key(hid));
-      return found === null ? null : { value: handshake.parse(JSON.parse(Buffer.from(found.value).toString("utf8"))), version: found.version };
+      return found === null
+        ? null
+        : { value: handshake.parse(JSON.parse(Buffer.from(found.value).toString("utf8"))), version: found.version };
     },
     replace: (hid, version, value, ttlMs) => state.replace(key(hid), version, encode(value), ttlMs),
   };

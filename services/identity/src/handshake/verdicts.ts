@@ -17,7 +17,10 @@ export interface Verdicts {
 export function createVerdicts(log: Logger): Verdicts {
   const meter = metrics.getMeter("portcullis.identity");
   const verdicts = meter.createCounter("portcullis.verdicts", { description: "Handshakes by verdict and cause" });
-  const durations = meter.createHistogram("portcullis.handshake.duration", { unit: "ms", description: "From the opened box to the verdict" });
+  const durations = meter.createHistogram("portcullis.handshake.duration", {
+    unit: "ms",
+    description: "From the opened box to the verdict",
+  });
   const gates = meter.createCounter("portcullis.gates", { description: "Answers by gate and result" });
 
   function record(verdict: "accept" | "deny", cause: string): void {

@@ -48,7 +48,11 @@ export function createSessionRegistry(state: State, clock: Clock): SessionRegist
       // The index first: a revocation that runs in between finds the id and, finding no entry yet, leaves it to the check
       // that follows every accept.
       await state.join(index(added.socketId), added.sid, added.expiresAtMs);
-      await state.create(entry(added.sid), Buffer.from(JSON.stringify(added)), Math.max(1, added.expiresAtMs - clock()));
+      await state.create(
+        entry(added.sid),
+        Buffer.from(JSON.stringify(added)),
+        Math.max(1, added.expiresAtMs - clock()),
+      );
     },
     get,
     async ofSocket(socketId) {

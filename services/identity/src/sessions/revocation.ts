@@ -16,13 +16,22 @@ export interface Revocation {
  * Revoking is done when the entry is deleted: nothing accepts the session any more. Then the connection is told, sealed, because
  * a raw close only ever means "come back"; if that push is lost, the edge finds out at its next check.
  */
-export function createRevocation({ caller, sessions, log }: { caller: Caller; sessions: SessionRegistry; log: Logger }): Revocation {
+export function createRevocation({
+  caller,
+  sessions,
+  log,
+}: {
+  caller: Caller;
+  sessions: SessionRegistry;
+  log: Logger;
+}): Revocation {
   return {
     async revoke(socketId, which, why) {
       const picked = (await sessions.ofSocket(socketId)).filter(which);
       const ended: Session[] = [];
       for (const session of picked) if (await sessions.remove(session, why)) ended.push(session);
-      for (let from = 0; from < ended.length; from += farewellBatch) await tell(ended.slice(from, from + farewellBatch), why);
+      for (let from = 0; from < ended.length; from += farewellBatch)
+        await tell(ended.slice(from, from + farewellBatch), why);
       return ended.length;
     },
   };

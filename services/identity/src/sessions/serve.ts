@@ -1,5 +1,5 @@
 import type { Server } from "@portcullis/bus";
-import { checkSessions, sessionEnded } from "@portcullis/contracts";
+import { checkSessions, sessionAbandoned, sessionEnded } from "@portcullis/contracts";
 import type { SessionRegistry } from "./registry.ts";
 
 export async function serveSessions(server: Server, sessions: SessionRegistry): Promise<void> {
@@ -8,9 +8,11 @@ export async function serveSessions(server: Server, sessions: SessionRegistry): 
     const gone = looked.filter(({ live }) => !live);
     return { gone: await Promise.all(gone.map(async ({ sid }) => ({ sid, why: await sessions.whyGone(sid) }))) };
   });
-  await server.on(sessionEnded, async ({ sid, socketId }) => {
+  const end = async ({ sid, socketId }: { sid: string; socketId: string }) => {
     const session = await sessions.get(sid);
-    // The socket id is repeated so that an edge can only end what it was told about.
+    // The socket id is repeated so that nobody can end more than they were told about.
     if (session !== null && session.socketId === socketId) await sessions.remove(session, null);
-  });
+  };
+  await server.on(sessionEnded, end);
+  await server.on(sessionAbandoned, end);
 }

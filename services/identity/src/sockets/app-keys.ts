@@ -17,8 +17,13 @@ export async function listAppKeysOf(context: SocketContext, request: Mine) {
 }
 
 /** The key dies before the sessions are listed: whoever is accepted in between is refused by `keys`, whoever was, is on the list. */
-export async function revokeAppKeyOf(context: SocketContext, request: Mine & { keyId: string }): Promise<{ closed: number }> {
+export async function revokeAppKeyOf(
+  context: SocketContext,
+  request: Mine & { keyId: string },
+): Promise<{ closed: number }> {
   const socket = await requireSocket(context, request);
   await context.caller.call(killAppKey, { socketId: socket.id, keyId: request.keyId });
-  return { closed: await context.revocation.revoke(socket.id, (session) => session.keyId === request.keyId, "key-revoked") };
+  return {
+    closed: await context.revocation.revoke(socket.id, (session) => session.keyId === request.keyId, "key-revoked"),
+  };
 }

@@ -3,8 +3,8 @@ import { ServiceError } from "@portcullis/contracts";
 import type { Stored } from "@portcullis/documents";
 import type { Clock, Ids, Vault } from "@portcullis/runtime";
 import type { Passwords } from "../accounts/passwords.ts";
-import type { Revocation } from "../sessions/revocation.ts";
 import type { SessionRegistry } from "../sessions/registry.ts";
+import type { Revocation } from "../sessions/revocation.ts";
 import type { Member, Socket, SocketStore } from "./store.ts";
 
 /** What all operations on sockets stand on. */
@@ -22,7 +22,10 @@ export interface SocketContext {
 }
 
 /** @throws {ServiceError} not_found, alike for what is not there and what is somebody else's. */
-export async function requireSocket(context: SocketContext, who: { ownerId: string; socketId: string }): Promise<Stored<Socket>> {
+export async function requireSocket(
+  context: SocketContext,
+  who: { ownerId: string; socketId: string },
+): Promise<Stored<Socket>> {
   const socket = await context.store.sockets.get(who.socketId);
   if (socket === null || socket.body.ownerId !== who.ownerId) throw new ServiceError("not_found");
   return socket;

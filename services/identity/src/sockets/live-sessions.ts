@@ -22,7 +22,10 @@ export async function listLiveSessionsOf(context: SocketContext, request: Mine) 
   };
 }
 
-export async function kickSessionOf(context: SocketContext, request: Mine & { sid: string }): Promise<Record<string, never>> {
+export async function kickSessionOf(
+  context: SocketContext,
+  request: Mine & { sid: string },
+): Promise<Record<string, never>> {
   const socket = await requireSocket(context, request);
   const closed = await context.revocation.revoke(socket.id, (session) => session.sid === request.sid, "kicked");
   if (closed === 0) throw new ServiceError("not_found");

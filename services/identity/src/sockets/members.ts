@@ -27,7 +27,9 @@ export async function createMemberOf(
 ): Promise<MemberView> {
   const socket = await requireSocket(context, request);
   if ((await context.store.members.count({ socketId: socket.id })) >= perSocketMax) {
-    throw new ServiceError("invalid", { issues: [{ path: "name", message: `a socket has at most ${perSocketMax} members` }] });
+    throw new ServiceError("invalid", {
+      issues: [{ path: "name", message: `a socket has at most ${perSocketMax} members` }],
+    });
   }
   const id = context.ids.id();
   try {
@@ -45,7 +47,10 @@ export async function createMemberOf(
   }
 }
 
-export async function listMembersOf(context: SocketContext, who: { ownerId: string; socketId: string }): Promise<{ members: MemberView[] }> {
+export async function listMembersOf(
+  context: SocketContext,
+  who: { ownerId: string; socketId: string },
+): Promise<{ members: MemberView[] }> {
   const socket = await requireSocket(context, who);
   const members = await context.store.members.find({ socketId: socket.id }, { limit: perSocketMax });
   return { members: members.map((member) => view(context, member)) };
@@ -59,8 +64,10 @@ export async function updateMemberOf(
   const member = await requireMember(context, socket.id, request.name);
   const written = await context.store.members.replace(member.id, request.version, {
     ...member.body,
-    contactsSealed: request.contacts === null ? member.body.contactsSealed : sealContacts(context, member.id, request.contacts),
-    passphraseHash: request.passphrase === null ? member.body.passphraseHash : await hashPassphrase(context, request.passphrase),
+    contactsSealed:
+      request.contacts === null ? member.body.contactsSealed : sealContacts(context, member.id, request.contacts),
+    passphraseHash:
+      request.passphrase === null ? member.body.passphraseHash : await hashPassphrase(context, request.passphrase),
   });
   if (written === null) throw new ServiceError("conflict");
   return view(context, written);
@@ -72,14 +79,21 @@ export async function removeMemberOf(context: SocketContext, request: Whose): Pr
   const member = await requireMember(context, socket.id, request.name);
   await context.store.members.delete(member.id);
   await context.caller.call(forgetSecret, { subject: { of: "member", socketId: socket.id, member: member.id } });
-  return { closed: await context.revocation.revoke(socket.id, (session) => session.memberId === member.id, "member-removed") };
+  return {
+    closed: await context.revocation.revoke(socket.id, (session) => session.memberId === member.id, "member-removed"),
+  };
 }
 
-export async function setMemberAuthenticator(context: SocketContext, memberId: string, authenticator: boolean): Promise<void> {
+export async function setMemberAuthenticator(
+  context: SocketContext,
+  memberId: string,
+  authenticator: boolean,
+): Promise<void> {
   for (let attempt = 0; attempt < 5; attempt += 1) {
     const member = await context.store.members.get(memberId);
     if (member === null) throw new ServiceError("not_found");
-    if ((await context.store.members.replace(memberId, member.version, { ...member.body, authenticator })) !== null) return;
+    if ((await context.store.members.replace(memberId, member.version, { ...member.body, authenticator })) !== null)
+      return;
   }
   throw new ServiceError("conflict");
 }
@@ -92,7 +106,9 @@ function sealContacts(context: SocketContext, memberId: string, contacts: Contac
 }
 
 function view(context: SocketContext, { id, version, body }: Stored<Member>): MemberView {
-  const contacts = storedContacts.parse(JSON.parse(Buffer.from(context.vault.unwrap(fromText(body.contactsSealed), place(id))).toString("utf8")));
+  const contacts = storedContacts.parse(
+    JSON.parse(Buffer.from(context.vault.unwrap(fromText(body.contactsSealed), place(id))).toString("utf8")),
+  );
   return {
     name: body.name,
     contacts,
@@ -106,7 +122,9 @@ function view(context: SocketContext, { id, version, body }: Stored<Member>): Me
 async function hashPassphrase(context: SocketContext, passphrase: string | null): Promise<string | null> {
   if (passphrase === null) return null;
   if ([...passphrase].length < passphraseLengthMin) {
-    throw new ServiceError("invalid", { issues: [{ path: "passphrase", message: `needs at least ${passphraseLengthMin} characters` }] });
+    throw new ServiceError("invalid", {
+      issues: [{ path: "passphrase", message: `needs at least ${passphraseLengthMin} characters` }],
+    });
   }
   return context.passwords.hash(passphrase);
 }

@@ -19,15 +19,24 @@ export function requireLabel(label: string): string {
 /** @param path "" or null: 128 bits are generated. */
 export function choosePath(path: string | null, random: (length: number) => Uint8Array): string {
   if (path === null || path === "") return toText(random(16));
-  if (path.length < pathLengthMin || path.length > pathLengthMax || !pathShape.test(path) || path.split("/").some((part) => /^\.{1,2}$/.test(part))) {
-    throw invalid("path", `allowed: ${pathLengthMin} to ${pathLengthMax} of A-Z, a-z, 0-9, . _ ~ - in parts between single slashes`);
+  if (
+    path.length < pathLengthMin ||
+    path.length > pathLengthMax ||
+    !pathShape.test(path) ||
+    path.split("/").some((part) => /^\.{1,2}$/.test(part))
+  ) {
+    throw invalid(
+      "path",
+      `allowed: ${pathLengthMin} to ${pathLengthMax} of A-Z, a-z, 0-9, . _ ~ - in parts between single slashes`,
+    );
   }
   return path;
 }
 
 export function requireIdParameter(name: string | null): string {
   const chosen = name ?? "id";
-  if (!idParameterShape.test(chosen)) throw invalid("idParameter", "allowed: a letter, then up to 31 of A-Z, a-z, 0-9, _ and -");
+  if (!idParameterShape.test(chosen))
+    throw invalid("idParameter", "allowed: a letter, then up to 31 of A-Z, a-z, 0-9, _ and -");
   return chosen;
 }
 

@@ -17,7 +17,9 @@ export async function createSocketOf(
   const path = choosePath(request.path, context.random);
   requirePolicy(request.policy);
   if ((await context.store.sockets.count({ ownerId: request.ownerId })) >= perOwnerMax) {
-    throw new ServiceError("invalid", { issues: [{ path: "label", message: `an owner has at most ${perOwnerMax} sockets` }] });
+    throw new ServiceError("invalid", {
+      issues: [{ path: "label", message: `an owner has at most ${perOwnerMax} sockets` }],
+    });
   }
   const now = context.clock();
   try {
@@ -37,12 +39,18 @@ export async function createSocketOf(
   }
 }
 
-export async function listSocketsOf(context: SocketContext, { ownerId }: { ownerId: string }): Promise<{ sockets: SocketView[] }> {
+export async function listSocketsOf(
+  context: SocketContext,
+  { ownerId }: { ownerId: string },
+): Promise<{ sockets: SocketView[] }> {
   const sockets = await context.store.sockets.find({ ownerId }, { limit: perOwnerMax });
   return { sockets: sockets.map((socket) => view(socket, null)) };
 }
 
-export async function getSocketOf(context: SocketContext, who: { ownerId: string; socketId: string }): Promise<SocketView> {
+export async function getSocketOf(
+  context: SocketContext,
+  who: { ownerId: string; socketId: string },
+): Promise<SocketView> {
   return view(await requireSocket(context, who), null);
 }
 
@@ -73,7 +81,10 @@ export async function updateSocketOf(
 }
 
 /** First nobody new can come in, then everything that belongs to it goes, last those who are in. */
-export async function deleteSocketOf(context: SocketContext, who: { ownerId: string; socketId: string }): Promise<Record<string, never>> {
+export async function deleteSocketOf(
+  context: SocketContext,
+  who: { ownerId: string; socketId: string },
+): Promise<Record<string, never>> {
   const socket = await requireSocket(context, who);
   await context.store.sockets.delete(socket.id);
   await context.caller.call(killAppKey, { socketId: socket.id, keyId: null });
@@ -88,11 +99,16 @@ export async function deleteSocketOf(context: SocketContext, who: { ownerId: str
 }
 
 /** Compare-and-set with a few tries, for what is not the owner's own edit. */
-export async function setSocketAuthenticator(context: SocketContext, socketId: string, authenticator: boolean): Promise<void> {
+export async function setSocketAuthenticator(
+  context: SocketContext,
+  socketId: string,
+  authenticator: boolean,
+): Promise<void> {
   for (let attempt = 0; attempt < 5; attempt += 1) {
     const socket = await context.store.sockets.get(socketId);
     if (socket === null) throw new ServiceError("not_found");
-    if ((await context.store.sockets.replace(socketId, socket.version, { ...socket.body, authenticator })) !== null) return;
+    if ((await context.store.sockets.replace(socketId, socket.version, { ...socket.body, authenticator })) !== null)
+      return;
   }
   throw new ServiceError("conflict");
 }
@@ -111,5 +127,7 @@ function view({ id, version, body }: Stored<Socket>, path: string | null): Socke
 }
 
 export function duplicate(error: unknown, path: string, message: string): unknown {
-  return error instanceof DuplicateError ? new ServiceError("conflict", { issues: [{ path, message }], cause: error }) : error;
+  return error instanceof DuplicateError
+    ? new ServiceError("conflict", { issues: [{ path, message }], cause: error })
+    : error;
 }

@@ -1,0 +1,71 @@
+import { mkdir } from "node:fs/promises";
+import { environment, version } from "@portcullis/platform";
+import { createHealth, createLogger, runProcess, startTelemetry } from "@portcullis/runtime";
+import { startEmbedded } from "./embedded.ts";
+import { embeddedHelp, readEmbeddedConfig } from "./embedded-config.ts";
+import { describeDemo, makeDemo, readDemo } from "./first-run.ts";
+
+const help = `npm start: all of Portcullis in one process, with everything it keeps in one folder.
+
+Settings, from the environment:
+
+${embeddedHelp()}
+`;
+
+if (process.argv.includes("--help")) process.stdout.write(help);
+else runProcess("portcullis", start, { portSetting: "PORT", folderSetting: "DATA_DIR" });
+
+async function start({
+  closer,
+  signal,
+  useLogger,
+}: Parameters<Parameters<typeof runProcess>[1]>[0]): Promise<undefined> {
+  const settings = readEmbeddedConfig(environment);
+  const { dataDir, logLevel, logFormat, otlpEndpoint, sampling } = settings.platform;
+  await mkdir(dataDir, { recursive: true, mode: 0o700 });
+  const log = createLogger({ service: "portcullis", level: logLevel, format: logFormat });
+  useLogger(log);
+  const telemetry = startTelemetry({
+    service: "portcullis",
+    version,
+    instance: "embedded",
+    otlpEndpoint,
+    sampling,
+    log,
+  });
+  closer.add("telemetry", () => telemetry.shutdown());
+  const health = createHealth();
+  signal.addEventListener("abort", () => health.stopping());
+
+  const { url, edgePort, bootstrapToken } = await startEmbedded(settings, { dataDir, log, health, closer });
+  const known = await readDemo(dataDir);
+  const isNew = known === null && settings.launcher.demo && bootstrapToken !== null;
+  const demo = isNew ? await makeDemo(localUrl(), dataDir, bootstrapToken) : known;
+
+  const lines = [
+    "",
+    `Portcullis is ready: ${url}`,
+    `  API and its documentation  ${url}/docs`,
+    `  sockets                    ws://localhost:${edgePort}/{label}/{path}`,
+    "",
+  ];
+  if (demo !== null) lines.push(describeDemo(demo, dataDir, isNew), "");
+  else if (bootstrapToken !== null)
+    lines.push(`There is no owner yet. Sign up as the first one with this bootstrap token: ${bootstrapToken}`, "");
+  lines.push(
+    "Try next:",
+    ...(demo === null
+      ? []
+      : ["  npm run connect     in another terminal: pass the gates of the demo socket yourself, then chat"]),
+    "  npm run demo        watch two members get in, and impostors stay out",
+    "Ctrl-C ends it.",
+    "",
+  );
+  process.stdout.write(lines.join("\n"));
+  return undefined;
+
+  /** The demo is made from this machine, whatever the public address is. */
+  function localUrl(): string {
+    return settings.api.publicUrl === null ? url : `http://localhost:${settings.api.port}`;
+  }
+}

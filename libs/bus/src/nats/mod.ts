@@ -1,0 +1,2 @@
+export type { NatsBusOptions } from "./connect.ts";
+export { connectNatsBus } from "./connect.ts";

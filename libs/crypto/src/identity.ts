@@ -1,0 +1,81 @@
+import { base64url, concat } from "@portcullis/protocol";
+import { H, L, type Random, secureRandom } from "./derive.ts";
+import { CryptoError } from "./errors.ts";
+
+type PrivateKey = Awaited<ReturnType<typeof importPrivate>>;
+
+/** The server's long-lived signing key (Ed25519). */
+export interface Identity {
+  /** Not extractable. */
+  readonly privateKey: PrivateKey;
+  /** Raw, 32 bytes. */
+  readonly publicKey: Uint8Array;
+  readonly fingerprint: string;
+}
+
+const seedBytes = 32;
+/** RFC 8410 section 7: what stands before the seed in PKCS #8. */
+const pkcs8Prefix = Uint8Array.of(48, 46, 2, 1, 0, 48, 5, 6, 3, 43, 101, 112, 4, 34, 4, 32);
+
+function importPrivate(pkcs8: Uint8Array, extractable: boolean) {
+  return crypto.subtle.importKey("pkcs8", concat(pkcs8), "Ed25519", extractable, ["sign"]);
+}
+
+/**
+ * @param key a seed of 32 bytes, or PKCS #8 (DER).
+ * @throws {CryptoError} `key`
+ */
+export async function importIdentity(key: Uint8Array): Promise<Identity> {
+  const pkcs8 = key.length === seedBytes ? concat(pkcs8Prefix, key) : key;
+  try {
+    // WebCrypto has no way from a private key to its public one but the JWK.
+    const { x } = await crypto.subtle.exportKey("jwk", await importPrivate(pkcs8, true));
+    const publicKey = base64url.decode(x ?? "");
+    return {
+      privateKey: await importPrivate(pkcs8, false),
+      publicKey,
+      fingerprint: await fingerprint(publicKey),
+    };
+  } catch {
+    throw new CryptoError("key");
+  }
+}
+
+/** @returns the identity, and the seed for whoever stores it wrapped under the master key; to be erased then. */
+export async function generateIdentity(
+  random: Random = secureRandom,
+): Promise<{ readonly identity: Identity; readonly seed: Uint8Array }> {
+  const seed = random(seedBytes);
+  return { identity: await importIdentity(seed), seed };
+}
+
+/**
+ * What a holder of an app key pins: the first 16 bytes of H(L("idkey") ‖ raw key), base64url, 22 characters. 128 bits against
+ * a second key for a given fingerprint; who could choose both keys would be the server's owner.
+ *
+ * @param idKey raw Ed25519 public key.
+ */
+export async function fingerprint(idKey: Uint8Array): Promise<string> {
+  if (idKey.length !== 32) throw new CryptoError("key");
+  return base64url.encode((await H(L("idkey"), idKey)).subarray(0, 16));
+}
+
+/** Sig(label, message) = Ed25519(L(label) ‖ message). */
+export async function sign(identity: Identity, label: string, message: Uint8Array): Promise<Uint8Array> {
+  return new Uint8Array(await crypto.subtle.sign("Ed25519", identity.privateKey, concat(L(label), message)));
+}
+
+/** False for a bad signature, a bad key, and anything else. */
+export async function verify(
+  idKey: Uint8Array,
+  label: string,
+  message: Uint8Array,
+  signature: Uint8Array,
+): Promise<boolean> {
+  try {
+    const publicKey = await crypto.subtle.importKey("raw", concat(idKey), "Ed25519", false, ["verify"]);
+    return await crypto.subtle.verify("Ed25519", publicKey, concat(signature), concat(L(label), message));
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,28 @@
+export { parseBundle, type SuiteId, suiteIds } from "@portcullis/protocol";
+export { type AppKey, appKeyPsk, appKeyPskId, formatAppKey, generateAppKey, parseAppKey } from "./app-key.ts";
+export { signBundle, type VerifiedBundle, verifyBundle } from "./bundle.ts";
+export { expand, extract, H, L, type Random, secureRandom } from "./derive.ts";
+export { CryptoError, type CryptoErrorCode, cryptoErrorCodes } from "./errors.ts";
+export { fingerprint, generateIdentity, type Identity, importIdentity, sign, verify } from "./identity.ts";
+export { type HandshakeSecrets, helloHash, openBox, type Psk, sealOpen } from "./open.ts";
+export { openRecord, sealRecord } from "./record.ts";
+export {
+  type ApplicationSecrets,
+  advanceChain,
+  applicationSecrets,
+  chainStart,
+  type DirectionSecrets,
+  finish,
+  handshakeKeys,
+  isFinish,
+  type Progress,
+} from "./schedule.ts";
+export {
+  chooseSuite,
+  generateKemKeyPair,
+  hasSuite,
+  importKemKeyPair,
+  type KemKeyPair,
+  type KemPrivateKey,
+} from "./suites.ts";
+export { createRecordWriter, type RecordWriter } from "./writer.ts";

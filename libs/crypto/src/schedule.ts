@@ -1,0 +1,72 @@
+import { equalBytes, lp, u32be } from "@portcullis/protocol";
+import { expand, extract, H, L } from "./derive.ts";
+
+/** One secret for each direction; record keys come from them. */
+export interface DirectionSecrets {
+  /** C→S. */
+  readonly client: Uint8Array;
+  /** S→C. */
+  readonly server: Uint8Array;
+}
+
+/** X("c hs"), X("s hs"). */
+export async function handshakeKeys(prk: Uint8Array): Promise<DirectionSecrets> {
+  const [client, server] = await Promise.all([expand(prk, "c hs"), expand(prk, "s hs")]);
+  return { client, server };
+}
+
+/** T0 of either direction. */
+export const chainStart = (): Uint8Array => new Uint8Array(32);
+
+/** T = H(T ‖ lp(plaintext)), over the JSON bytes before padding, in the order of `n`. */
+export function advanceChain(chain: Uint8Array, plaintext: Uint8Array): Promise<Uint8Array> {
+  return H(chain, lp(plaintext));
+}
+
+/** How far each direction has come when `accepted` is said. */
+export interface Progress {
+  readonly th: Uint8Array;
+  /** Client plaintexts taken in, and their chain. */
+  readonly clientCount: number;
+  readonly clientChain: Uint8Array;
+  /** Server plaintexts before `accepted`, and their chain: `accepted` carries F and cannot be in it. */
+  readonly serverCount: number;
+  readonly serverChain: Uint8Array;
+}
+
+/** F: both sides agree on every word of the handshake, or on nothing. */
+export function finish(progress: Progress): Promise<Uint8Array> {
+  return H(
+    L("fin"),
+    progress.th,
+    u32be(progress.clientCount),
+    progress.clientChain,
+    u32be(progress.serverCount),
+    progress.serverChain,
+  );
+}
+
+/** The client's check of `accepted.F`, in constant time. */
+export async function isFinish(progress: Progress, received: Uint8Array): Promise<boolean> {
+  return equalBytes(await finish(progress), received);
+}
+
+export interface ApplicationSecrets extends DirectionSecrets {
+  /** PSK of a resumed session. */
+  readonly resume: Uint8Array;
+  /** What both sides can show as words. */
+  readonly words: Uint8Array;
+}
+
+/** PRK2 = Extract(F, PRK) and what hangs from it. The caller erases `prk`. */
+export async function applicationSecrets(prk: Uint8Array, finished: Uint8Array): Promise<ApplicationSecrets> {
+  const prk2 = await extract(finished, prk);
+  const [client, server, resume, words] = await Promise.all([
+    expand(prk2, "c ap"),
+    expand(prk2, "s ap"),
+    expand(prk2, "resume"),
+    expand(prk2, "words"),
+  ]);
+  prk2.fill(0);
+  return { client, server, resume, words };
+}

@@ -1,0 +1,150 @@
+import { base64url, pad, parseHello, parseOpen, parseRecord, parseServerPlaintext, utf8 } from "@portcullis/protocol";
+import { describe, expect, it } from "vitest";
+import {
+  advanceChain,
+  appKeyPsk,
+  applicationSecrets,
+  chainStart,
+  expand,
+  extract,
+  finish,
+  formatAppKey,
+  handshakeKeys,
+  helloHash,
+  importIdentity,
+  importKemKeyPair,
+  isFinish,
+  L,
+  openBox,
+  openRecord,
+  parseAppKey,
+  sealRecord,
+  signBundle,
+  verifyBundle,
+} from "../src/mod.ts";
+import { hex, schedule, toHex } from "./support.ts";
+
+const text = (bytes: Uint8Array): string => Buffer.from(bytes).toString("utf8");
+
+describe("HKDF", () => {
+  it("extracts as RFC 5869 A.1 says", async () => {
+    const prk = await extract(hex("000102030405060708090a0b0c"), hex("0b".repeat(22)));
+    expect(toHex(prk)).toBe("077709362c2e32df0ddc3f0dc47bba6390b6c73bb50f9c3122ec844ad7c2b3e5");
+  });
+
+  it("expands as WebCrypto's own HKDF does, over several blocks", async () => {
+    const [salt, ikm, context] = [utf8("salt"), utf8("ikm"), utf8("context")];
+    const key = await crypto.subtle.importKey("raw", ikm, "HKDF", false, ["deriveBits"]);
+    const info = new Uint8Array([...L("label"), ...context]);
+    const bits = await crypto.subtle.deriveBits({ name: "HKDF", hash: "SHA-256", salt, info }, key, 100 * 8);
+    expect(await expand(await extract(salt, ikm), "label", context, 100)).toEqual(new Uint8Array(bits));
+  });
+});
+
+describe.each(schedule)("every derivation of the vector: $name", (vector) => {
+  const hello = parseHello(vector.hello.frame);
+  const open = parseOpen(vector.open.frame);
+
+  it("identity, fingerprint and the signed bundle", async () => {
+    const identity = await importIdentity(hex(vector.identity.seed));
+    expect(toHex(identity.publicKey)).toBe(vector.identity.publicKey);
+    expect(identity.fingerprint).toBe(vector.identity.fingerprint);
+    const bundle = JSON.parse(vector.hello.bundle);
+    const signed = await signBundle(identity, {
+      kid: bundle.kid,
+      suites: { [vector.suite]: hex(vector.kem.publicKey) },
+      exp: bundle.exp,
+    });
+    expect(text(signed.bundle)).toBe(vector.hello.bundle);
+    expect(toHex(signed.sig)).toBe(vector.hello.sig);
+    const verified = await verifyBundle({ hello, pinnedFingerprint: identity.fingerprint, nowMs: bundle.exp * 1000 });
+    expect(verified.pinned).toBe(true);
+    expect(toHex(await helloHash(hello))).toBe(vector.hello.h0);
+  });
+
+  it("app key and its PSK", async () => {
+    if (vector.appKey === null) {
+      expect(open.psk).toBe("");
+      return;
+    }
+    const key = parseAppKey(vector.appKey.text);
+    expect(formatAppKey(key)).toBe(vector.appKey.text);
+    expect([key.keyId, toHex(key.secret), key.fingerprint]).toEqual([
+      vector.appKey.keyId,
+      vector.appKey.secret,
+      vector.identity.fingerprint,
+    ]);
+    expect(toHex(await appKeyPsk(key.secret))).toBe(vector.appKey.psk);
+  });
+
+  it("box, transcript hash and pseudorandom key", async () => {
+    const { privateKey } = await importKemKeyPair(vector.suite, hex(vector.kem.secret), hex(vector.kem.publicKey));
+    const { payload, handshake } = await openBox({
+      h0: hex(vector.hello.h0),
+      suite: vector.suite,
+      privateKey,
+      open,
+      psk: vector.appKey === null ? null : hex(vector.appKey.psk),
+    });
+    expect(text(payload)).toBe(vector.open.payload);
+    expect(toHex(pad(payload))).toBe(vector.open.padded);
+    expect(toHex(handshake.th)).toBe(vector.schedule.th);
+    expect(toHex(handshake.prk)).toBe(vector.schedule.prk);
+    expect(toHex(await extract(handshake.th, hex(vector.schedule.exported)))).toBe(vector.schedule.prk);
+    const keys = await handshakeKeys(handshake.prk);
+    expect([toHex(keys.client), toHex(keys.server)]).toEqual([
+      vector.schedule.clientHandshake,
+      vector.schedule.serverHandshake,
+    ]);
+  });
+
+  it("records, chains and finish", async () => {
+    const handshake = await handshakeKeys(hex(vector.schedule.prk));
+    const application = await applicationSecrets(hex(vector.schedule.prk), hex(vector.finish.F));
+    const chains = { client: chainStart(), server: chainStart() };
+    const check = async (expected: (typeof vector.records)[number] | typeof vector.accepted) => {
+      const secrets = expected.type < 0x20 ? handshake : application;
+      const secret = expected.from === "client" ? secrets.client : secrets.server;
+      const { record: frame } = expected;
+      expect(text(await openRecord({ secret, record: hex(frame) }))).toBe(expected.plaintext);
+      const sealed = await sealRecord({ ...parseRecord(hex(frame)), secret, plaintext: utf8(expected.plaintext) });
+      expect(toHex(sealed)).toBe(frame);
+    };
+    for (const expected of vector.records) {
+      await check(expected);
+      chains[expected.from] = await advanceChain(chains[expected.from], utf8(expected.plaintext));
+      expect(toHex(chains[expected.from])).toBe(expected.chain);
+    }
+    await check(vector.accepted);
+    for (const expected of vector.applicationRecords) await check(expected);
+
+    const progress = {
+      th: hex(vector.schedule.th),
+      clientCount: vector.finish.clientCount,
+      clientChain: chains.client,
+      serverCount: vector.finish.serverCount,
+      serverChain: chains.server,
+    };
+    expect(toHex(await finish(progress))).toBe(vector.finish.F);
+    const accepted = parseServerPlaintext(utf8(vector.accepted.plaintext));
+    if (accepted.t !== "accepted") throw new Error("the vector ends otherwise");
+    expect(await isFinish(progress, base64url.decode(accepted.F))).toBe(true);
+    expect(await isFinish({ ...progress, serverCount: progress.serverCount + 1 }, base64url.decode(accepted.F))).toBe(
+      false,
+    );
+    expect(await isFinish({ ...progress, clientChain: hex("11".repeat(32)) }, base64url.decode(accepted.F))).toBe(
+      false,
+    );
+  });
+
+  it("application secrets", async () => {
+    const secrets = await applicationSecrets(hex(vector.schedule.prk), hex(vector.finish.F));
+    expect(Object.fromEntries(Object.entries(secrets).map(([name, value]) => [name, toHex(value)]))).toEqual({
+      client: vector.application.client,
+      server: vector.application.server,
+      resume: vector.application.resume,
+      words: vector.application.words,
+    });
+    expect(toHex(await extract(hex(vector.finish.F), hex(vector.schedule.prk)))).toBe(vector.application.prk2);
+  });
+});

@@ -1,0 +1,1 @@
+export { type EmbeddedDocumentsOptions, openEmbeddedDocuments } from "./documents.ts";

@@ -1,0 +1,11 @@
+export {
+  type Collection,
+  type CollectionDefinition,
+  type Documents,
+  DuplicateError,
+  type Filter,
+  type FindOptions,
+  type Index,
+  type Indexed,
+  type Stored,
+} from "./port.ts";

@@ -1,0 +1,1 @@
+export { type MongoDocumentsOptions, openMongoDocuments } from "./documents.ts";

@@ -1,0 +1,55 @@
+import { Redis, type RedisOptions } from "ioredis";
+
+const reconnectDelayMsMax = 2000;
+const retryStrategy = (times: number) => Math.min(100 * times, reconnectDelayMsMax);
+
+/** For enqueueing: fails fast, because somebody waits for the answer. @throws when Redis does not answer in time. */
+export async function connectProducer(url: string, timeoutMs: number): Promise<Redis> {
+  const redis = new Redis(url, {
+    lazyConnect: true,
+    connectTimeout: timeoutMs,
+    commandTimeout: timeoutMs,
+    enableOfflineQueue: false,
+    maxRetriesPerRequest: 0,
+    retryStrategy,
+  });
+  // Without a listener ioredis prints to the console.
+  redis.on("error", () => undefined);
+  try {
+    await within(timeoutMs, redis.connect());
+  } catch (error) {
+    redis.disconnect();
+    throw error;
+  }
+  return redis;
+}
+
+/** For workers: waits for Redis to come back, as BullMQ demands of connections that block. */
+export class ConsumerRedis extends Redis {
+  readonly #copies: Redis[] = [];
+
+  constructor(url: string) {
+    super(url, { maxRetriesPerRequest: null, retryStrategy });
+    this.on("error", () => undefined);
+  }
+
+  /** BullMQ blocks on a copy that it makes for itself. */
+  override duplicate(override?: Partial<RedisOptions>): Redis {
+    const copy = super.duplicate(override);
+    this.#copies.push(copy);
+    return copy;
+  }
+
+  /** Gives up both connections, also while they try to reconnect, when BullMQ itself would wait for ever. */
+  abandon(): void {
+    for (const each of [this, ...this.#copies]) each.disconnect();
+  }
+}
+
+/** @throws {DOMException} `TimeoutError` when `work` takes longer; it is not stopped. */
+export function within<T>(timeoutMs: number, work: Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => reject(new DOMException("Redis does not answer", "TimeoutError")), timeoutMs);
+    work.then(resolve, reject).finally(() => clearTimeout(timer));
+  });
+}

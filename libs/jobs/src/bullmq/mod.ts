@@ -1,0 +1,1 @@
+export { type BullJobsOptions, openBullJobs } from "./jobs.ts";

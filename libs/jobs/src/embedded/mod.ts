@@ -1,0 +1,1 @@
+export { type EmbeddedJobsOptions, openEmbeddedJobs } from "./jobs.ts";

@@ -1,0 +1,10 @@
+export {
+  type DistributedConfig,
+  distributedConfig,
+  type EmbeddedConfig,
+  embeddedConfig,
+  environment,
+} from "./config.ts";
+export { type Embedded, type EmbeddedOptions, openEmbedded } from "./embedded.ts";
+export type { Platform } from "./platform.ts";
+export { runService, version } from "./run-service.ts";

@@ -1,0 +1,78 @@
+import type { ServiceName } from "@portcullis/contracts";
+import {
+  type ConfigDefinition,
+  type ConfigOf,
+  createHealth,
+  createIds,
+  createLogger,
+  defineConfig,
+  type Options,
+  readConfig,
+  renderConfigHelp,
+  runProcess,
+  startHealthServer,
+  startTelemetry,
+} from "@portcullis/runtime";
+import { distributedConfig, environment } from "./config.ts";
+import { openDistributed } from "./distributed.ts";
+import type { Platform } from "./platform.ts";
+
+export const version = "0.1.0";
+
+export interface ServiceOptions<F extends Options> {
+  readonly service: ServiceName;
+  readonly definition: ConfigDefinition<F>;
+  /** True where the service answers `/healthz` and `/readyz` on its own port. */
+  readonly ownHttp?: boolean;
+  readonly portSetting?: string;
+  readonly start: (platform: Platform, config: ConfigOf<F>) => Promise<unknown>;
+}
+
+/** A service as a process of its own: configuration, telemetry, engines, health, then the service, and the way back. */
+export function runService<F extends Options>({
+  service,
+  definition,
+  ownHttp = false,
+  portSetting = "HEALTH_PORT",
+  start,
+}: ServiceOptions<F>): void {
+  if (process.argv.includes("--help")) {
+    process.stdout.write(
+      `portcullis ${service}: settings, from the environment\n\n${renderConfigHelp(definition)}\n${renderConfigHelp(distributedConfig)}`,
+    );
+    return;
+  }
+  runProcess(
+    service,
+    async ({ closer, signal, useLogger }) => {
+      // One definition, so that all problems of both halves are reported at once.
+      readConfig(defineConfig<Options>({ ...distributedConfig.options, ...definition.options }), environment);
+      const base = readConfig(distributedConfig, environment);
+      const config = readConfig(definition, environment);
+      const instance = base.instance ?? `${service}-${createIds().id().slice(0, 6)}`;
+      const log = createLogger({ service, instance, level: base.logLevel, format: base.logFormat });
+      useLogger(log);
+      const telemetry = startTelemetry({
+        service,
+        version,
+        instance,
+        otlpEndpoint: base.otlpEndpoint,
+        sampling: base.sampling,
+        log,
+      });
+      closer.add("telemetry", () => telemetry.shutdown());
+      const health = createHealth();
+      signal.addEventListener("abort", () => health.stopping());
+      if (!ownHttp) {
+        const server = await startHealthServer({ port: base.healthPort, host: base.healthHost, health });
+        closer.add("health", () => server.close());
+        log.info("health", { port: server.port });
+      }
+      const platform = await openDistributed({ service, instance, config: base, log, health, closer, signal });
+      await start(platform, config);
+      log.info("ready");
+      return undefined;
+    },
+    { portSetting },
+  );
+}

@@ -1,0 +1,33 @@
+import type { z } from "zod";
+
+/** What is known of a handshake before the first question. */
+export interface OpeningFacts {
+  /** The app key under which the box opened; null in Base mode. */
+  readonly keyId: string | null;
+}
+
+/** Whose authenticator a gate asks for. */
+export interface Enrolment {
+  readonly gate: string;
+  readonly of: "member" | "socket";
+}
+
+/**
+ * All that the policy and the machine know of a gate. Whether an answer is right is not known here: that is for the part that
+ * holds the secret, and the machine counts what it reports.
+ */
+export interface Gate {
+  /** The item as an owner writes it, discriminated by `gate`; defaults are filled in. */
+  readonly document: z.ZodType;
+  /** The item as it is stored: every field present. */
+  readonly stored: z.ZodType;
+  /**
+   * `first`: only as the very first item. `opening`: top level only, with nothing but `first` items before it.
+   * `anywhere`: also inside `anyOf` and `allOf`.
+   */
+  readonly place: "first" | "opening" | "anywhere";
+  /** Passed (true) or failed (false) by the opening itself; null: the client has to answer. */
+  decided(facts: OpeningFacts): boolean | null;
+  /** What must be enrolled for the gate to be passable; null: nothing. */
+  needs(item: { readonly gate: string }): Enrolment | null;
+}

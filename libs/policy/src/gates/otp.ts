@@ -1,0 +1,14 @@
+import { z } from "zod";
+import { strict } from "../strict.ts";
+import type { Gate } from "./gate.ts";
+
+const of = z.enum(["member", "socket"]);
+
+/** A time-based one-time code (RFC 6238) of the member's authenticator, or of the one that the socket's people share. */
+export const otp = {
+  document: strict({ gate: z.literal("otp"), of: of.default("member") }),
+  stored: strict({ gate: z.literal("otp"), of }),
+  place: "anywhere",
+  decided: () => null,
+  needs: (item: { readonly gate: string; readonly of: "member" | "socket" }) => ({ gate: "otp", of: item.of }),
+} satisfies Gate;

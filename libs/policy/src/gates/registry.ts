@@ -1,0 +1,35 @@
+import { z } from "zod";
+import type { Gate } from "./gate.ts";
+import { key } from "./key.ts";
+import { otp } from "./otp.ts";
+import { path } from "./path.ts";
+
+/** Every gate there is. A new one is its file and its name here. */
+export const gates = { path, key, otp } satisfies Record<string, Gate>;
+
+export type GateName = keyof typeof gates;
+export const gateNames = Object.keys(gates) as readonly GateName[];
+
+/** One gate of a policy, every field present. */
+export type GateItem = { [Name in GateName]: z.output<(typeof gates)[Name]["stored"]> }[GateName];
+
+export function gateOf(item: GateItem): Gate {
+  return gates[item.gate];
+}
+
+/** The item without its name: what a gate is told about itself. */
+export type GateConfig = Readonly<Record<string, unknown>>;
+
+export function configOf(item: GateItem): GateConfig {
+  const { gate: _, ...config } = item;
+  return config;
+}
+
+function union<Item extends z.core.$ZodTypeDiscriminable>(items: readonly Item[]) {
+  const [first, ...rest] = items;
+  if (first === undefined) throw new TypeError("no gates");
+  return z.discriminatedUnion("gate", [first, ...rest], { error: () => `allowed: ${gateNames.join(", ")}` });
+}
+
+export const gateDocument = union(Object.values(gates).map((gate) => gate.document));
+export const gateStored = union(Object.values(gates).map((gate) => gate.stored));

@@ -1,0 +1,70 @@
+import type { GateName } from "../gates/registry.ts";
+import type { PlacedGate } from "../items.ts";
+import type { DenyCause } from "./state.ts";
+
+/** An answer without its value, which stays outside under `ref` (1-64 of A-Z a-z 0-9 _ -, never used before). */
+export interface Answer {
+  readonly ref: string;
+  readonly gate: string;
+  /** Position of the gate that is meant; without it the first that fits. */
+  readonly at?: string | null | undefined;
+}
+
+/** `cid`, `nextCid`: a fresh random id, used if the step leads to a challenge. `now`: epoch ms. */
+export type HandshakeEvent =
+  /** First of all events, with the answers of the first frame. */
+  | { readonly type: "opened"; readonly answers: readonly Answer[]; readonly cid: string; readonly now: number }
+  | ({ readonly type: "answered"; readonly cid: string; readonly nextCid: string; readonly now: number } & Answer)
+  | { readonly type: "offered"; readonly answers: readonly Answer[]; readonly now: number }
+  /** One result for each item of the last `verify`. */
+  | { readonly type: "verified"; readonly results: readonly Result[]; readonly nextCid: string; readonly now: number }
+  /** The moment of `deadlineMs` has come. */
+  | { readonly type: "expired"; readonly now: number }
+  /** The connection is gone. */
+  | { readonly type: "left"; readonly now: number }
+  /** The key, the member or the socket was revoked. */
+  | { readonly type: "revoked"; readonly now: number };
+
+export interface Result {
+  readonly ref: string;
+  readonly ok: boolean;
+  /** For logs; the machine does not look at it. */
+  readonly cause?: string | null | undefined;
+}
+
+/**
+ * Why an event or an answer had no effect. `stale` (a challenge that is not outstanding), `unexpected` (no open gate fits, or
+ * the ref was used) and `busy` (an offer while another is being verified) were counted as failures. `ended` (verdict given),
+ * `early` (no deadline has passed), `duplicate` (opened before) and `not-pending` (results that were not asked for) cannot come
+ * from the client and count nothing.
+ */
+export type IgnoreCause = "stale" | "unexpected" | "busy" | "ended" | "early" | "duplicate" | "not-pending";
+
+export interface VerifyItem extends PlacedGate {
+  readonly ref: string;
+}
+
+export interface Assurance {
+  /** The box opened under an app key, required or not. */
+  readonly key: boolean;
+  /** A gate bound to the member has passed: the name is no mere claim. */
+  readonly memberBound: boolean;
+  readonly gates: readonly GateName[];
+}
+
+export type Effect =
+  | { readonly do: "verify"; readonly items: readonly VerifyItem[] }
+  | {
+      readonly do: "challenge";
+      readonly cid: string;
+      readonly options: readonly PlacedGate[];
+      readonly attemptsLeft: number;
+      /** Epoch ms. */
+      readonly answerByMs: number;
+      /** The last answer was wrong. */
+      readonly retry: boolean;
+    }
+  /** `passed`: names of the gates in the order in which they passed, without the implicit `path`. */
+  | { readonly do: "accept"; readonly passed: readonly GateName[]; readonly assurance: Assurance }
+  | { readonly do: "deny"; readonly cause: DenyCause }
+  | { readonly do: "ignore"; readonly cause: IgnoreCause };

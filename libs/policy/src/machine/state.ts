@@ -1,0 +1,72 @@
+import { z } from "zod";
+import { leavesMax } from "../items.ts";
+import { policySchema } from "../policy.ts";
+import { integer, strict } from "../strict.ts";
+import { sequenceOf } from "./progress.ts";
+
+/** Answers looked at in one frame. What is beyond counts as unexpected. */
+export const answersMax = 16;
+
+/** Why a handshake was denied. For audit, metrics and traces; never for the client. */
+export const denyCauses = [
+  "no-key",
+  "no-member",
+  "not-enrolled",
+  "too-many-failures",
+  "deadline",
+  "left",
+  "revoked",
+  "reused-id",
+] as const;
+export type DenyCause = (typeof denyCauses)[number];
+
+const id = z.string().regex(/^[A-Za-z0-9_-]{1,64}$/);
+const position = z.string().min(1).max(64);
+const epochMs = z.number().int().nonnegative();
+const enrolled = z.array(z.string().regex(/^[a-z]{2,16}$/)).max(16);
+
+/** A leaf is passed once and a failure counted at most ten times; a last frame may hold more than either. */
+const idsMax = leavesMax + 1 + 10 + answersMax;
+
+/**
+ * All there is of a handshake: plain JSON, small, no secret (answers stay with whoever drives the machine, under `ref`).
+ * The policy is part of it: a change of the policy does not move the goal of a handshake under way.
+ */
+export const handshakeStateSchema = strict({
+  policy: policySchema,
+  /** The app key under which the box opened. */
+  keyId: id.nullable(),
+  /** Claimed until a gate bound to the member has passed. */
+  member: strict({ id: z.string().min(1).max(128), enrolled }).nullable(),
+  socketEnrolled: enrolled,
+  /** Epoch ms at which the handshake as a whole is denied. */
+  deadlineMs: epochMs,
+  opened: z.boolean(),
+  /** Positions passed, in order of time. */
+  passed: z.array(position).max(leavesMax + 1),
+  failures: integer(0, 10),
+  /** The one challenge that may be answered now. */
+  outstanding: strict({ cid: id, byMs: epochMs }).nullable(),
+  /** Answers that are being verified. */
+  pending: z.array(strict({ ref: id, at: position })).max(answersMax),
+  /** Every challenge and every answer there was: none is used twice. */
+  cids: z.array(id).max(idsMax),
+  refs: z.array(id).max(idsMax),
+  verdict: z
+    .discriminatedUnion("is", [
+      strict({ is: z.literal("accept") }),
+      strict({ is: z.literal("deny"), cause: z.enum(denyCauses) }),
+    ])
+    .nullable(),
+}).check(({ value: state, issues }) => {
+  const refuse = (path: string, message: string) =>
+    issues.push({ code: "custom", path: [path], message, input: state });
+  if (state.failures > state.policy.onFailure.attempts) refuse("failures", "more than attempts");
+  const known = new Set(sequenceOf(state).map((leaf) => leaf.at));
+  if (!state.passed.every((at) => known.has(at))) refuse("passed", "no such gate");
+  if (!state.pending.every(({ at }) => known.has(at))) refuse("pending", "no such gate");
+  if (new Set(state.passed).size !== state.passed.length) refuse("passed", "a gate twice");
+  if (state.outstanding !== null && state.pending.length > 0) refuse("outstanding", "while answers are being verified");
+});
+
+export type HandshakeState = z.output<typeof handshakeStateSchema>;

@@ -1,0 +1,171 @@
+import type { PlacedGate } from "../items.ts";
+import { deadlineMs, doomOf } from "./begin.ts";
+import type { Answer, Effect, HandshakeEvent, IgnoreCause, Result, VerifyItem } from "./events.ts";
+import { frontierOf, isComplete, isMemberBound, sequenceOf } from "./progress.ts";
+import { answersMax, type DenyCause, type HandshakeState } from "./state.ts";
+
+export interface Transition {
+  readonly state: HandshakeState;
+  /** In order. Empty: nothing to do or say. */
+  readonly effects: readonly Effect[];
+}
+
+/**
+ * The handshake machine: alone decides the verdict and counts every failure. Pure: the same state and event give the same
+ * step, and neither is changed. Every event is safe in every state.
+ */
+export function transition(state: HandshakeState, event: HandshakeEvent): Transition {
+  if (state.verdict !== null) return ignore(state, "ended");
+  const byMs = deadlineMs(state);
+  if (byMs === null || !(event.now < byMs)) return deny(state, "deadline");
+  switch (event.type) {
+    case "opened":
+      return opened(state, event.answers, event.cid, event.now);
+    case "answered":
+      return answered(state, event);
+    case "offered":
+      return offered(state, event.answers);
+    case "verified":
+      return verified(state, event.results, event.nextCid, event.now);
+    case "expired":
+      return ignore(state, "early");
+    case "left":
+    case "revoked":
+      return deny(state, event.type);
+  }
+}
+
+function opened(before: HandshakeState, answers: readonly Answer[], cid: string, now: number): Transition {
+  if (before.opened) return ignore(before, "duplicate");
+  const state = { ...before, opened: true };
+  const doom = doomOf(state);
+  if (doom !== null) return deny(state, doom);
+  const { items, unexpected } = match(state, answers);
+  const counted = countIgnored(state, unexpected, "unexpected");
+  if (counted.state.verdict !== null) return counted;
+  return after(
+    counted,
+    items.length > 0 ? verify(counted.state, items) : proceed(counted.state, cid, now, unexpected > 0),
+  );
+}
+
+function answered(before: HandshakeState, event: Extract<HandshakeEvent, { type: "answered" }>): Transition {
+  if (before.outstanding === null || before.outstanding.cid !== event.cid) return countIgnored(before, 1, "stale");
+  // Consumed whatever it says: one challenge, one answer.
+  const state = { ...before, outstanding: null };
+  const { items, unexpected } = match(state, [event]);
+  if (unexpected === 0) return verify(state, items);
+  const counted = countIgnored(state, unexpected, "unexpected");
+  return counted.state.verdict !== null
+    ? counted
+    : after(counted, proceed(counted.state, event.nextCid, event.now, true));
+}
+
+/** Nothing is said to what was not enough: the next offer, or the deadline. */
+function offered(state: HandshakeState, answers: readonly Answer[]): Transition {
+  if (!state.opened || state.policy.mode !== "offered") return countIgnored(state, 1, "unexpected");
+  if (state.pending.length > 0) return countIgnored(state, 1, "busy");
+  const { items, unexpected } = match(state, answers);
+  const counted = countIgnored(state, answers.length === 0 ? 1 : unexpected, "unexpected");
+  if (counted.state.verdict !== null || items.length === 0) return counted;
+  return after(counted, verify(counted.state, items));
+}
+
+function verified(before: HandshakeState, results: readonly Result[], nextCid: string, now: number): Transition {
+  const byRef = new Map(results.map(({ ref, ok }) => [ref, ok]));
+  const asked = before.pending;
+  const exact = asked.length > 0 && asked.length === results.length && asked.every(({ ref }) => byRef.has(ref));
+  if (!exact) return ignore(before, "not-pending");
+
+  let state: HandshakeState = { ...before, pending: [] };
+  for (const { ref, at } of asked) {
+    if (byRef.get(ref) === true) {
+      state = { ...state, passed: [...state.passed, at] };
+      continue;
+    }
+    state = { ...state, failures: state.failures + 1 };
+    // In order, and at once: what comes behind the last failure counts for nothing, so that a batch is no way to more guesses.
+    if (state.failures >= state.policy.onFailure.attempts) return deny(state, "too-many-failures");
+  }
+  return proceed(state, nextCid, now, state.failures > before.failures);
+}
+
+/**
+ * Finds for each answer the gate that it can be for, taking for granted that those before it are right. Taking that for
+ * granted is safe: only what is then verified is passed.
+ */
+function match(state: HandshakeState, answers: readonly Answer[]): { items: VerifyItem[]; unexpected: number } {
+  const assumed = new Set(state.passed);
+  const refs = new Set(state.refs);
+  const items: VerifyItem[] = [];
+  for (const { ref, gate, at } of answers.slice(0, answersMax)) {
+    const fits = (open: PlacedGate) => open.gate === gate && (at === undefined || at === null || open.at === at);
+    // A verifier repeats its result for a ref that it has seen, so that a ref used twice would be a code used twice.
+    const found = refs.has(ref) ? undefined : frontierOf(state, assumed).find(fits);
+    if (found === undefined) continue;
+    refs.add(ref);
+    assumed.add(found.at);
+    items.push({ ref, ...found });
+  }
+  return { items, unexpected: answers.length - items.length };
+}
+
+function verify(state: HandshakeState, items: readonly VerifyItem[]): Transition {
+  return {
+    state: {
+      ...state,
+      pending: items.map(({ ref, at }) => ({ ref, at })),
+      refs: [...state.refs, ...items.map(({ ref }) => ref)],
+    },
+    effects: [{ do: "verify", items }],
+  };
+}
+
+/** The verdict if the policy is complete, else the next question (prompted) or nothing (offered). */
+function proceed(state: HandshakeState, cid: string, now: number, retry: boolean): Transition {
+  const passed = new Set(state.passed);
+  if (isComplete(state, passed)) return accept(state);
+  if (state.policy.mode === "offered") return { state, effects: [] };
+  // An old id would bring old answers back to life.
+  if (state.cids.includes(cid)) return deny(state, "reused-id");
+  const answerByMs = Math.min(now + state.policy.deadlines.answerMs, state.deadlineMs);
+  const attemptsLeft = state.policy.onFailure.attempts - state.failures;
+  return {
+    state: { ...state, outstanding: { cid, byMs: answerByMs }, cids: [...state.cids, cid] },
+    effects: [{ do: "challenge", cid, options: frontierOf(state, passed), attemptsLeft, answerByMs, retry }],
+  };
+}
+
+function accept(state: HandshakeState): Transition {
+  const items = new Map(sequenceOf(state).map(({ at, item }) => [at, item]));
+  const passed = state.passed.flatMap((at) => items.get(at) ?? []);
+  const gates = passed.flatMap(({ gate }) => (gate === "path" ? [] : [gate]));
+  const bound = passed.filter(isMemberBound).map(({ gate }) => gate);
+  const assurance = { key: state.keyId !== null, memberBound: bound.length > 0, gates: bound };
+  return { state: { ...state, verdict: { is: "accept" } }, effects: [{ do: "accept", passed: gates, assurance }] };
+}
+
+function deny(state: HandshakeState, cause: DenyCause): Transition {
+  return {
+    state: { ...state, outstanding: null, pending: [], verdict: { is: "deny", cause } },
+    effects: [{ do: "deny", cause }],
+  };
+}
+
+function ignore(state: HandshakeState, cause: IgnoreCause): Transition {
+  return { state, effects: [{ do: "ignore", cause }] };
+}
+
+/** Counts answers that are no answers, up to the last that is allowed. */
+function countIgnored(state: HandshakeState, count: number, cause: IgnoreCause): Transition {
+  if (count === 0) return { state, effects: [] };
+  const failures = Math.min(state.failures + count, state.policy.onFailure.attempts);
+  const ignored: Transition = { state: { ...state, failures }, effects: [{ do: "ignore", cause }] };
+  return failures < state.policy.onFailure.attempts
+    ? ignored
+    : after(ignored, deny(ignored.state, "too-many-failures"));
+}
+
+function after(first: Transition, second: Transition): Transition {
+  return { state: second.state, effects: [...first.effects, ...second.effects] };
+}

@@ -1,0 +1,23 @@
+export { type GateConfig, type GateItem, type GateName, gateNames } from "./gates/registry.ts";
+export type { Item, PlacedGate } from "./items.ts";
+export { begin, deadlineMs } from "./machine/begin.ts";
+export type {
+  Answer,
+  Assurance,
+  Effect,
+  HandshakeEvent,
+  IgnoreCause,
+  Result,
+  VerifyItem,
+} from "./machine/events.ts";
+export { answersMax, type DenyCause, denyCauses, type HandshakeState, handshakeStateSchema } from "./machine/state.ts";
+export { type Transition, transition } from "./machine/transition.ts";
+export {
+  leavesOf,
+  type Policy,
+  type PolicyDocument,
+  policyDocumentSchema,
+  policySchema,
+  requiresKey,
+} from "./policy.ts";
+export { type ParsedPolicy, type PolicyIssue, parsePolicy } from "./validate.ts";

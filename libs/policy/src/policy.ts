@@ -1,0 +1,99 @@
+import { z } from "zod";
+import { duration, milliseconds } from "./duration.ts";
+import { type Item, itemsDocument, itemsStored, type PlacedGate, placed, visitGates } from "./items.ts";
+import { integer, strict } from "./strict.ts";
+
+const originsMax = 64;
+const originError = "must be an origin such as https://app.example.com: http or https, no path, lower case";
+
+/** Exactly what a browser sends in `Origin` (RFC 6454 section 6.2), so that comparing strings is enough. */
+const origin = z
+  .string({ error: originError })
+  .max(256, { error: originError })
+  .regex(/^https?:\/\/[^/]+$/, { error: originError, abort: true })
+  .refine((text) => URL.canParse(text) && new URL(text).origin === text, { error: originError });
+
+const mode = z.enum(["prompted", "offered"]);
+const attempts = integer(1, 10);
+const then = z.literal("deny");
+const messaging = {
+  mode: z.literal("broadcast"),
+  maxBytes: integer(1, 1_048_576),
+  perSecond: integer(1, 1000),
+};
+const origins = z.array(origin).max(originsMax, { error: `must hold at most ${originsMax} origins` });
+const session = z.literal("none");
+
+/**
+ * The policy as an owner writes it. Parsing yields the stored form. Use `parsePolicy` where problems go back to a person.
+ *
+ * Units, bounds and defaults: `onFailure.attempts` 1-10 (3) failures end the handshake; `deadlines.answer` 5s-10m (30s) per
+ * question; `deadlines.handshake` 10s-60m (2m) in all; `session` 1s-24h (12h); `messaging.maxBytes` 1-1048576 (65536) per
+ * message; `messaging.perSecond` 1-1000 (50) per connection; `origins` empty means any; `anonymous` (false) admits
+ * connections that name no member.
+ */
+export const policyDocumentSchema = strict({
+  gates: itemsDocument,
+  mode: mode.default("prompted"),
+  // biome-ignore lint/suspicious/noThenProperty: an owner's word in the document; never a function, so nothing is thenable
+  onFailure: strict({ attempts: attempts.default(3), then: then.default("deny") }).prefault({}),
+  deadlines: strict({
+    answer: duration("5s", "10m").prefault("30s"),
+    handshake: duration("10s", "60m").prefault("2m"),
+  }).prefault({}),
+  session: duration("1s", "24h").prefault("12h"),
+  messaging: strict({
+    mode: messaging.mode.default("broadcast"),
+    maxBytes: messaging.maxBytes.default(65_536),
+    perSecond: messaging.perSecond.default(50),
+  }).prefault({}),
+  origins: origins.default([]),
+  anonymous: z.boolean().default(false),
+  encryption: strict({ session: session.default("none") }).prefault({}),
+}).transform(
+  ({ deadlines, session, ...same }): Policy => ({
+    ...same,
+    deadlines: { answerMs: deadlines.answer, handshakeMs: deadlines.handshake },
+    sessionMs: session,
+  }),
+);
+export type PolicyDocument = z.input<typeof policyDocumentSchema>;
+
+/** The stored form: everything present, durations in milliseconds, plain JSON. Parse it on restore. */
+export const policySchema = strict({
+  gates: itemsStored,
+  mode,
+  onFailure: strict({ attempts, then }),
+  deadlines: strict({ answerMs: milliseconds("5s", "10m"), handshakeMs: milliseconds("10s", "60m") }),
+  sessionMs: milliseconds("1s", "24h"),
+  messaging: strict(messaging),
+  origins,
+  anonymous: z.boolean(),
+  encryption: strict({ session }),
+});
+
+export interface Policy {
+  /** All of these, in this order. */
+  readonly gates: readonly Item[];
+  readonly mode: "prompted" | "offered";
+  readonly onFailure: { readonly attempts: number; readonly then: "deny" };
+  readonly deadlines: { readonly answerMs: number; readonly handshakeMs: number };
+  readonly sessionMs: number;
+  readonly messaging: { readonly mode: "broadcast"; readonly maxBytes: number; readonly perSecond: number };
+  /** Empty: any. */
+  readonly origins: readonly string[];
+  readonly anonymous: boolean;
+  readonly encryption: { readonly session: "none" };
+}
+
+/** Every gate with its position, in the order of the document. */
+export function leavesOf(policy: Policy): PlacedGate[] {
+  const leaves: PlacedGate[] = [];
+  visitGates(policy.gates, (at, item) => leaves.push(placed(at, item)));
+  return leaves;
+}
+
+/** Whether nobody gets in without an app key: `key` stands at the top only, so one is enough to know. */
+export function requiresKey(policy: Policy): boolean {
+  return policy.gates.some((item) => "gate" in item && item.gate === "key");
+}

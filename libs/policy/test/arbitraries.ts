@@ -1,0 +1,62 @@
+import fc from "fast-check";
+import { type Policy, parsePolicy } from "../src/mod.ts";
+
+/** What a handshake begins with, as the tests generate it. */
+export interface Facts {
+  readonly policy: Policy;
+  readonly keyId: string | null;
+  readonly member: { readonly id: string; readonly enrolled: string[] } | null;
+  readonly socketEnrolled: string[];
+}
+
+export function policyOf(document: object): Policy {
+  const parsed = parsePolicy(document);
+  if (!parsed.ok) throw new Error(JSON.stringify(parsed.issues));
+  return parsed.policy;
+}
+
+const leaf = fc.record({ gate: fc.constant("otp"), of: fc.constantFrom("member", "socket") });
+
+function item(depth: number): fc.Arbitrary<object> {
+  if (depth === 4) return leaf;
+  const children = fc.array(item(depth + 1), { minLength: 1, maxLength: 3 });
+  return fc.oneof(
+    { arbitrary: leaf, weight: 3 },
+    { arbitrary: fc.record({ anyOf: children }), weight: 2 },
+    { arbitrary: fc.record({ allOf: children }), weight: 1 },
+  );
+}
+
+export const documents = fc
+  .record({
+    path: fc.boolean(),
+    key: fc.boolean(),
+    items: fc.array(item(1), { minLength: 1, maxLength: 3 }),
+    mode: fc.constantFrom("prompted", "offered"),
+    attempts: fc.integer({ min: 1, max: 6 }),
+    answer: fc.constantFrom("5s", "30s"),
+    handshake: fc.constantFrom("10s", "2m"),
+    anonymous: fc.boolean(),
+  })
+  .map(({ path, key, items, mode, attempts, answer, handshake, anonymous }) => ({
+    gates: [...(path ? [{ gate: "path" }] : []), ...(key ? [{ gate: "key" }] : []), ...items],
+    mode,
+    onFailure: { attempts },
+    deadlines: { answer, handshake },
+    anonymous,
+  }))
+  .filter((document) => parsePolicy(document).ok);
+
+const mostly = <T>(usual: T, rare: T) =>
+  fc.oneof({ arbitrary: fc.constant(usual), weight: 19 }, { arbitrary: fc.constant(rare), weight: 1 });
+
+export const facts: fc.Arbitrary<Facts> = fc.record({
+  policy: documents.map(policyOf),
+  keyId: mostly<string | null>("k1", null),
+  member: fc.oneof(
+    { arbitrary: fc.constant<Facts["member"]>({ id: "bob", enrolled: ["otp"] }), weight: 14 },
+    { arbitrary: fc.constant<Facts["member"]>({ id: "bob", enrolled: [] }), weight: 2 },
+    { arbitrary: fc.constant<Facts["member"]>(null), weight: 1 },
+  ),
+  socketEnrolled: mostly<string[]>(["otp"], []),
+});

@@ -1,0 +1,210 @@
+// biome-ignore-all lint/suspicious/noThenProperty: `onFailure.then` is a word of the document, never a function
+import { describe, expect, it } from "vitest";
+import { z } from "zod";
+import { leavesOf, parsePolicy, policyDocumentSchema, policySchema, requiresKey } from "../src/mod.ts";
+import { policyOf } from "./arbitraries.ts";
+
+const otp = { gate: "otp" };
+const nested = (depth: number): unknown => {
+  let item: unknown = otp;
+  for (let level = 1; level < depth; level += 1) item = { anyOf: [item] };
+  return item;
+};
+const many = (count: number) => ({ allOf: Array.from({ length: count }, () => otp) });
+
+describe("a policy that is written shortly", () => {
+  it("gets every default, in milliseconds, and survives storage", () => {
+    const policy = policyOf({ gates: [{ gate: "key" }, { anyOf: [otp, { gate: "otp", of: "socket" }] }] });
+    expect(policy).toEqual({
+      gates: [
+        { gate: "key" },
+        {
+          anyOf: [
+            { gate: "otp", of: "member" },
+            { gate: "otp", of: "socket" },
+          ],
+        },
+      ],
+      mode: "prompted",
+      onFailure: { attempts: 3, then: "deny" },
+      deadlines: { answerMs: 30_000, handshakeMs: 120_000 },
+      sessionMs: 43_200_000,
+      messaging: { mode: "broadcast", maxBytes: 65_536, perSecond: 50 },
+      origins: [],
+      anonymous: false,
+      encryption: { session: "none" },
+    });
+    expect(policySchema.parse(JSON.parse(JSON.stringify(policy)))).toEqual(policy);
+  });
+
+  it("says where its gates stand and whether it needs a key", () => {
+    const policy = policyOf({ gates: [{ gate: "path" }, { gate: "key" }, { anyOf: [otp, { allOf: [otp] }] }] });
+    expect(leavesOf(policy).map(({ at, gate }) => `${at} ${gate}`)).toEqual([
+      "0 path",
+      "1 key",
+      "2.0 otp",
+      "2.1.0 otp",
+    ]);
+    expect(leavesOf(policy)[2]?.config).toEqual({ of: "member" });
+    expect(requiresKey(policy)).toBe(true);
+    expect(requiresKey(policyOf({ gates: [otp] }))).toBe(false);
+  });
+});
+
+describe("bounds are allowed values", () => {
+  it.each([
+    { deadlines: { answer: "5s", handshake: "10s" } },
+    { deadlines: { answer: "10m", handshake: "60m" } },
+    { deadlines: { handshake: "1h" } },
+    { session: "1s" },
+    { session: "24h" },
+    { onFailure: { attempts: 1 } },
+    { onFailure: { attempts: 10, then: "deny" } },
+    { messaging: { maxBytes: 1, perSecond: 1 } },
+    { messaging: { mode: "broadcast", maxBytes: 1_048_576, perSecond: 1000 } },
+    { origins: ["https://app.example.com", "http://localhost:8080", "http://[::1]:3000"] },
+    { gates: [nested(4)] },
+    { gates: [many(32)] },
+    { mode: "offered", anonymous: true, encryption: { session: "none" } },
+  ])("%j", (change) => {
+    expect(parsePolicy({ gates: [otp], ...change })).toMatchObject({ ok: true });
+  });
+});
+
+const duration = (min: string, max: string) => `must be a duration from ${min} to ${max}, written like 30s, 10m or 12h`;
+const whole = (min: number, max: number) => `must be a whole number from ${min} to ${max}`;
+const originMessage = "must be an origin such as https://app.example.com: http or https, no path, lower case";
+
+describe("a bad policy is refused with the field's path and what is allowed", () => {
+  it.each<[unknown, string, string]>([
+    [{ gates: [{ gate: "key" }, { gate: "sms" }] }, "gates.1.gate", "allowed: path, key, otp"],
+    [{ gates: [{ gate: 3 }] }, "gates.0.gate", "allowed: path, key, otp"],
+    [{ gates: [{ gate: "toString" }] }, "gates.0.gate", "allowed: path, key, otp"],
+    [
+      { gates: [otp, { anyOf: [otp, { allOf: [{ gate: "x" }] }] }] },
+      "gates.1.anyOf.1.allOf.0.gate",
+      "allowed: path, key, otp",
+    ],
+    [{ gates: [{ gate: "otp", who: 1 }] }, "gates.0.who", "not known here; allowed: gate, of"],
+    [{ gates: [{ gate: "key", of: "member" }] }, "gates.0.of", "not known here; allowed: gate"],
+    [{ gates: [{ gate: "otp", of: "owner" }] }, "gates.0.of", "allowed: member, socket"],
+    [{ gates: [{ anyOf: [otp], not: 1 }] }, "gates.0.not", "not known here; allowed: anyOf"],
+    [{ gates: [{}] }, "gates.0", "must have exactly one of: gate, anyOf, allOf"],
+    [{ gates: [{ anyOf: [otp], allOf: [otp] }] }, "gates.0", "must have exactly one of: gate, anyOf, allOf"],
+    [{ gates: [{ gate: "otp", anyOf: [otp] }] }, "gates.0", "must have exactly one of: gate, anyOf, allOf"],
+    [{ gates: ["otp"] }, "gates.0", "must be an object with one of: gate, anyOf, allOf"],
+    [{ gates: [{ anyOf: [null] }] }, "gates.0.anyOf.0", "must be an object with one of: gate, anyOf, allOf"],
+    [{ gates: [{ anyOf: [] }] }, "gates.0.anyOf", "must hold at least one item"],
+    [{ gates: [{ allOf: {} }] }, "gates.0.allOf", "is something else; expected array"],
+    [{ gates: [nested(5)] }, "gates.0.anyOf.0.anyOf.0.anyOf.0", "must be a gate: items nest at most 4 deep"],
+    [{ gates: [many(20), many(13)] }, "gates", "must hold at most 32 gates in all"],
+    [{ gates: [many(33)] }, "gates.0.allOf", "must hold at most 32 items"],
+    [{ gates: [] }, "gates", 'must hold at least one item; {"gate":"path"} says that the path is enough'],
+    [{ gates: [otp, { gate: "key" }] }, "gates.1.gate", "key may only stand at the top, first or after path"],
+    [
+      { gates: [{ gate: "key" }, { gate: "key" }] },
+      "gates.1.gate",
+      "key may only stand at the top, first or after path",
+    ],
+    [
+      { gates: [{ anyOf: [{ gate: "key" }, otp] }] },
+      "gates.0.anyOf.0.gate",
+      "key may only stand at the top, first or after path",
+    ],
+    [{ gates: [{ gate: "key" }, { gate: "path" }] }, "gates.1.gate", "path may only be the first item"],
+    [{}, "gates", "is missing; expected array"],
+    [null, "", "is something else; expected object"],
+    [[], "", "is something else; expected object"],
+    ["{}", "", "is something else; expected object"],
+    [
+      { gates: [otp], during: [] },
+      "during",
+      "not known here; allowed: gates, mode, onFailure, deadlines, session, messaging, origins, anonymous, encryption",
+    ],
+    [
+      JSON.parse('{"gates":[{"gate":"otp"}],"__proto__":{}}'),
+      "__proto__",
+      "not known here; allowed: gates, mode, onFailure, deadlines, session, messaging, origins, anonymous, encryption",
+    ],
+    [{ gates: [otp], mode: "asked" }, "mode", "allowed: prompted, offered"],
+    [{ gates: [otp], onFailure: { attempts: 0 } }, "onFailure.attempts", whole(1, 10)],
+    [{ gates: [otp], onFailure: { attempts: 11 } }, "onFailure.attempts", whole(1, 10)],
+    [{ gates: [otp], onFailure: { attempts: 1.5 } }, "onFailure.attempts", whole(1, 10)],
+    [{ gates: [otp], onFailure: { then: "lockout" } }, "onFailure.then", "allowed: deny"],
+    [{ gates: [otp], onFailure: null }, "onFailure", "is something else; expected object"],
+    [{ gates: [otp], deadlines: { answer: "4s" } }, "deadlines.answer", duration("5s", "10m")],
+    [{ gates: [otp], deadlines: { answer: "601s" } }, "deadlines.answer", duration("5s", "10m")],
+    [{ gates: [otp], deadlines: { handshake: "9s" } }, "deadlines.handshake", duration("10s", "60m")],
+    [{ gates: [otp], deadlines: { handshake: 60 } }, "deadlines.handshake", duration("10s", "60m")],
+    [{ gates: [otp], deadlines: { wait: "1m" } }, "deadlines.wait", "not known here; allowed: answer, handshake"],
+    [{ gates: [otp], session: "25h" }, "session", duration("1s", "24h")],
+    [{ gates: [otp], session: "0s" }, "session", duration("1s", "24h")],
+    [{ gates: [otp], session: " 1h" }, "session", duration("1s", "24h")],
+    [{ gates: [otp], session: "1h\n" }, "session", duration("1s", "24h")],
+    [{ gates: [otp], messaging: { mode: "consumer" } }, "messaging.mode", "allowed: broadcast"],
+    [{ gates: [otp], messaging: { maxBytes: 1_048_577 } }, "messaging.maxBytes", whole(1, 1_048_576)],
+    [{ gates: [otp], messaging: { perSecond: 1001 } }, "messaging.perSecond", whole(1, 1000)],
+    [{ gates: [otp], messaging: { perSecond: "9" } }, "messaging.perSecond", whole(1, 1000)],
+    [{ gates: [otp], origins: ["https://a.example/"] }, "origins.0", originMessage],
+    [{ gates: [otp], origins: ["https://a.example", "https://A.example"] }, "origins.1", originMessage],
+    [{ gates: [otp], origins: ["https://u:p@a.example"] }, "origins.0", originMessage],
+    [{ gates: [otp], origins: ["https://a.example:443"] }, "origins.0", originMessage],
+    [{ gates: [otp], origins: ["ftp://a.example"] }, "origins.0", originMessage],
+    [{ gates: [otp], origins: ["null"] }, "origins.0", originMessage],
+    [{ gates: [otp], origins: ["*"] }, "origins.0", originMessage],
+    [{ gates: [otp], anonymous: "no" }, "anonymous", "is something else; expected boolean"],
+    [{ gates: [otp], encryption: { session: "required" } }, "encryption.session", "allowed: none"],
+    [{ gates: [otp], encryption: { endToEnd: "allowed" } }, "encryption.endToEnd", "not known here; allowed: session"],
+  ])("%j at %s", (document, path, message) => {
+    const parsed = parsePolicy(document);
+    expect(parsed.ok ? [] : parsed.issues).toEqual([{ path, message }]);
+  });
+
+  it("reports all problems at once, and a bounded number of them", () => {
+    const parsed = parsePolicy({ gates: [{ gate: "x" }, { gate: "otp", of: 1 }], mode: 1, session: 1 });
+    expect(parsed.ok ? [] : parsed.issues.map(({ path }) => path)).toEqual([
+      "gates.0.gate",
+      "gates.1.of",
+      "mode",
+      "session",
+    ]);
+    const unknown = Object.fromEntries(Array.from({ length: 1000 }, (_, index) => [`${"x".repeat(500)}${index}`, 1]));
+    const flooded = parsePolicy({ gates: [otp], ...unknown });
+    expect(flooded.ok ? 0 : flooded.issues.length).toBe(50);
+    expect(flooded.ok ? "" : flooded.issues[0]?.path).toHaveLength(64);
+  });
+
+  it("is not brought down by depth", () => {
+    expect(parsePolicy({ gates: [nested(50_000)] }).ok).toBe(false);
+  });
+});
+
+describe("schemas", () => {
+  it("describe the document for OpenAPI, defaults as an owner writes them", () => {
+    const schema = z.toJSONSchema(policyDocumentSchema, { io: "input" });
+    expect(schema).toMatchObject({
+      required: ["gates"],
+      additionalProperties: false,
+      properties: {
+        session: { type: "string", default: "12h" },
+        deadlines: { properties: { answer: { default: "30s" }, handshake: { default: "2m" } } },
+        mode: { enum: ["prompted", "offered"] },
+      },
+    });
+  });
+
+  it("of the stored form fill nothing in", () => {
+    const stored = JSON.parse(JSON.stringify(policyOf({ gates: [{ gate: "key" }, otp] })));
+    expect(policySchema.safeParse(stored).success).toBe(true);
+    for (const field of Object.keys(stored)) {
+      const { [field]: _, ...rest } = stored;
+      expect(policySchema.safeParse(rest).success, field).toBe(false);
+    }
+    expect(policySchema.safeParse({ ...stored, gates: [otp] }).success).toBe(false);
+    expect(policySchema.safeParse({ ...stored, gates: [{ gate: "otp", of: "member" }, { gate: "key" }] }).success).toBe(
+      false,
+    );
+    expect(policySchema.safeParse({ ...stored, more: 1 }).success).toBe(false);
+    expect(policySchema.safeParse({ ...stored, sessionMs: 86_400_001 }).success).toBe(false);
+  });
+});

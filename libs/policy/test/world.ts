@@ -1,0 +1,352 @@
+/** A hostile client, a verifier and a network around one machine, and what must hold after every single step. */
+import fc from "fast-check";
+import { expect } from "vitest";
+import {
+  type Answer,
+  begin,
+  deadlineMs,
+  type Effect,
+  type HandshakeEvent,
+  type HandshakeState,
+  handshakeStateSchema,
+  type Transition,
+  transition,
+} from "../src/mod.ts";
+import type { Facts } from "./arbitraries.ts";
+import { Oracle } from "./oracle.ts";
+
+interface AnswerPlan {
+  readonly pick: number;
+  readonly gate: "right" | "key" | "path" | "unknown";
+  readonly at: "none" | "right" | "other" | "forged";
+  readonly ref: "fresh" | "old";
+}
+
+type How = "exact" | "shuffled" | "missing" | "extra" | "twice" | "forged" | "replayed";
+
+export type Command =
+  /** What an honest client and verifier would do next, rightly or wrongly. */
+  | { readonly run: "go"; readonly answer: AnswerPlan; readonly oks: readonly boolean[]; readonly waitMs: number }
+  | { readonly run: "opened" | "offered"; readonly answers: readonly AnswerPlan[]; readonly waitMs: number }
+  | {
+      readonly run: "answered";
+      readonly cid: "current" | "earlier" | "forged";
+      readonly nextCid: "fresh" | "old";
+      readonly answer: AnswerPlan;
+      readonly waitMs: number;
+    }
+  | {
+      readonly run: "verified";
+      readonly how: How;
+      readonly oks: readonly boolean[];
+      readonly nextCid: "fresh" | "old";
+      readonly waitMs: number;
+    }
+  | { readonly run: "expired" | "left" | "revoked"; readonly waitMs: number };
+
+const usually = <T>(usual: T, ...rare: T[]) =>
+  fc.oneof({ arbitrary: fc.constant(usual), weight: 12 }, { arbitrary: fc.constantFrom(...rare), weight: 1 });
+
+const waitMs = fc.oneof(
+  { arbitrary: fc.integer({ min: 0, max: 300 }), weight: 30 },
+  { arbitrary: fc.constantFrom(4999, 5000, 9999, 10_000, 30_000, 120_000), weight: 1 },
+);
+const answerPlan: fc.Arbitrary<AnswerPlan> = fc.record({
+  pick: fc.nat(40),
+  gate: usually<AnswerPlan["gate"]>("right", "key", "path", "unknown"),
+  at: fc.oneof(
+    { arbitrary: fc.constantFrom<AnswerPlan["at"]>("none", "right"), weight: 12 },
+    { arbitrary: fc.constantFrom<AnswerPlan["at"]>("other", "forged"), weight: 1 },
+  ),
+  ref: usually<AnswerPlan["ref"]>("fresh", "old"),
+});
+const oks = fc.array(
+  fc.oneof({ arbitrary: fc.constant(true), weight: 5 }, { arbitrary: fc.constant(false), weight: 1 }),
+  {
+    minLength: 16,
+    maxLength: 16,
+  },
+);
+const verified: fc.Arbitrary<Command> = fc.record({
+  run: fc.constant("verified" as const),
+  how: usually<How>("exact", "shuffled", "missing", "extra", "twice", "forged", "replayed"),
+  oks,
+  nextCid: usually<"fresh" | "old">("fresh", "old"),
+  waitMs,
+});
+const answered: fc.Arbitrary<Command> = fc.record({
+  run: fc.constant("answered" as const),
+  cid: usually<"current" | "earlier" | "forged">("current", "earlier", "forged"),
+  nextCid: usually<"fresh" | "old">("fresh", "old"),
+  answer: answerPlan,
+  waitMs,
+});
+const batch = (run: "opened" | "offered", minLength: number): fc.Arbitrary<Command> =>
+  fc.record({ run: fc.constant(run), answers: fc.array(answerPlan, { minLength, maxLength: 5 }), waitMs });
+const ending: fc.Arbitrary<Command> = fc.record({ run: fc.constantFrom("expired", "left", "revoked"), waitMs });
+
+const go: fc.Arbitrary<Command> = fc.record({ run: fc.constant("go" as const), answer: answerPlan, oks, waitMs });
+
+/** Mostly a client that goes on, with every kind of disorder mixed in. */
+export const commands: fc.Arbitrary<Command[]> = fc
+  .tuple(
+    fc.option(batch("opened", 0), { freq: 12, nil: null }),
+    fc.array(
+      fc.oneof(
+        { arbitrary: go, weight: 40 },
+        { arbitrary: verified, weight: 5 },
+        { arbitrary: answered, weight: 3 },
+        { arbitrary: batch("offered", 0), weight: 2 },
+        { arbitrary: batch("opened", 0), weight: 1 },
+        { arbitrary: ending, weight: 1 },
+      ),
+      { maxLength: 30 },
+    ),
+  )
+  .map(([first, rest]) => (first === null ? rest : [first, ...rest]));
+
+export class World {
+  state: HandshakeState;
+  readonly oracle: Oracle;
+  readonly effects: Effect[] = [];
+  verdict: "accept" | "deny" | null = null;
+  #now = 1_000_000;
+  #ids = 0;
+  readonly #facts: Facts;
+  readonly #deadlineMs: number;
+  #opened = false;
+  #ok = new Set<string>();
+  #failures = 0;
+  #challenge: { cid: string; byMs: number } | null = null;
+  #pending: { ref: string; at: string }[] = [];
+  readonly #refsVerified = new Set<string>();
+  readonly #refsSeen: string[] = [];
+  readonly #cids: string[] = [];
+
+  constructor(facts: Facts) {
+    this.#facts = facts;
+    this.oracle = new Oracle(facts);
+    this.#deadlineMs = this.#now + facts.policy.deadlines.handshakeMs;
+    this.state = begin({ ...facts, now: this.#now });
+  }
+
+  run(command: Command): void {
+    this.#now += command.waitMs;
+    this.apply(this.#eventOf(command));
+  }
+
+  apply(event: HandshakeEvent): Transition {
+    const before = freeze(handshakeStateSchema.parse(JSON.parse(JSON.stringify(this.state))));
+    expect(before).toEqual(this.state);
+    const after = transition(before, freeze(event));
+    this.#check(before, event, after);
+    this.state = after.state;
+    this.effects.push(...after.effects);
+    return after;
+  }
+
+  #eventOf(command: Command): HandshakeEvent {
+    const now = this.#now;
+    switch (command.run) {
+      case "go":
+        return this.#eventOf(this.#next(command));
+      case "opened":
+        return { type: "opened", answers: command.answers.map((plan) => this.#answer(plan)), cid: this.#id("c"), now };
+      case "offered":
+        return { type: "offered", answers: command.answers.map((plan) => this.#answer(plan)), now };
+      case "answered": {
+        const earlier = this.#cids.at(-2) ?? "earlier";
+        const cid = {
+          current: this.#challenge?.cid ?? this.#cids.at(-1) ?? "none",
+          earlier,
+          forged: this.#id("forged"),
+        }[command.cid];
+        return { type: "answered", cid, ...this.#answer(command.answer), nextCid: this.#nextCid(command.nextCid), now };
+      }
+      case "verified": {
+        const exact = this.#pending.map(({ ref }, index) => ({ ref, ok: command.oks[index] ?? true }));
+        const forged = { ref: this.#id("forged"), ok: true };
+        const results = {
+          exact,
+          shuffled: exact.toReversed(),
+          missing: exact.slice(1),
+          extra: [...exact, forged],
+          twice: [...exact.slice(0, -1), ...exact.slice(0, 1), ...exact.slice(0, 1)],
+          forged: exact.map(() => forged),
+          replayed: [...this.#refsVerified].slice(0, Math.max(1, exact.length)).map((ref) => ({ ref, ok: true })),
+        }[command.how];
+        return { type: "verified", results, nextCid: this.#nextCid(command.nextCid), now };
+      }
+      default:
+        return { type: command.run, now };
+    }
+  }
+
+  #next({ answer, oks, waitMs }: Extract<Command, { run: "go" }>): Command {
+    if (!this.#opened) return { run: "opened", answers: [], waitMs };
+    if (this.#pending.length > 0) return { run: "verified", how: "exact", oks, nextCid: "fresh", waitMs };
+    if (this.#facts.policy.mode === "offered") return { run: "offered", answers: [answer], waitMs };
+    return { run: "answered", cid: "current", nextCid: "fresh", answer, waitMs };
+  }
+
+  #answer({ pick, gate, at, ref }: AnswerPlan): Answer {
+    const every = [...this.oracle.leaves.map((leaf) => leaf.at), "enrolled.otp"];
+    const open = this.oracle.open(this.#ok);
+    const target = open[pick % Math.max(1, open.length)] ?? every[pick % every.length] ?? "0";
+    const position = { none: null, right: target, other: every[pick % every.length], forged: "9.9" }[at];
+    const fresh =
+      ref === "fresh" ? this.#id("r") : (this.#refsSeen[pick % Math.max(1, this.#refsSeen.length)] ?? this.#id("r"));
+    this.#refsSeen.push(fresh);
+    return { ref: fresh, gate: gate === "right" ? "otp" : gate, at: position };
+  }
+
+  #nextCid(kind: "fresh" | "old"): string {
+    return kind === "old" ? (this.#cids[0] ?? this.#id("c")) : this.#id("c");
+  }
+
+  #id(prefix: string): string {
+    this.#ids += 1;
+    return `${prefix}${this.#ids}`;
+  }
+
+  #check(before: HandshakeState, event: HandshakeEvent, { state, effects }: Transition): void {
+    if (this.verdict !== null) {
+      expect(effects, "nothing happens after a verdict").toEqual([{ do: "ignore", cause: "ended" }]);
+      expect(state).toEqual(before);
+      return;
+    }
+    const verdicts = effects.filter((effect) => effect.do === "accept" || effect.do === "deny");
+    expect(verdicts.length, "one verdict at most").toBeLessThanOrEqual(1);
+    const late = event.now >= Math.min(this.#deadlineMs, this.#challenge?.byMs ?? Number.POSITIVE_INFINITY);
+    if (late) expect(effects, "whatever is late is denied").toEqual([{ do: "deny", cause: "deadline" }]);
+    else this.#account(event, effects);
+
+    const { attempts } = this.#facts.policy.onFailure;
+    if (!late) expect(state.failures, "every failure is counted").toBe(Math.min(this.#failures, attempts));
+    expect(state.failures, "attempts are never exceeded").toBeLessThanOrEqual(attempts);
+    if (this.#failures >= attempts) expect(verdicts).toEqual([expect.objectContaining({ do: "deny" })]);
+
+    for (const effect of effects) this.#checkEffect(event, effect);
+    const accepted = verdicts.some((effect) => effect.do === "accept");
+    const enough = this.#opened && this.#pending.length === 0 && this.oracle.accepts(this.#ok);
+    if (accepted) expect(enough, "accept only if every required gate was verified").toBe(true);
+    else if (enough && verdicts.length === 0) {
+      const moved = event.type === "opened" || event.type === "verified";
+      expect(moved && effects.every(({ do: what }) => what !== "ignore"), "who passed every gate is in").toBe(false);
+    }
+    this.verdict = verdicts[0]?.do ?? null;
+    if (this.verdict === null) {
+      const byMs = Math.min(this.#deadlineMs, this.#challenge?.byMs ?? Number.POSITIVE_INFINITY);
+      expect(deadlineMs(state)).toBe(byMs);
+    } else expect(deadlineMs(state)).toBe(null);
+  }
+
+  /** The model's own book of what counts as a failure and what as passed. */
+  #account(event: HandshakeEvent, effects: readonly Effect[]): void {
+    const verify = effects.find((effect) => effect.do === "verify");
+    switch (event.type) {
+      case "opened":
+        if (this.#opened) return;
+        this.#opened = true;
+        if (this.oracle.hopeless) {
+          expect(effects).toEqual([expect.objectContaining({ do: "deny" })]);
+          return;
+        }
+        this.#failures += event.answers.length - this.#fitting(event.answers);
+        if (verify) expect(verify.items.length).toBe(this.#fitting(event.answers));
+        return;
+      case "offered":
+        if (
+          !this.#opened ||
+          this.#facts.policy.mode === "prompted" ||
+          this.#pending.length > 0 ||
+          event.answers.length === 0
+        )
+          this.#failures += 1;
+        else this.#failures += event.answers.length - this.#fitting(event.answers);
+        return;
+      case "answered": {
+        const current = this.#challenge?.cid === event.cid;
+        if (!current || this.#fitting([event]) === 0) this.#failures += 1;
+        if (current) this.#challenge = null;
+        if (!current) expect(verify, "an answer to no challenge is not looked at").toBe(undefined);
+        return;
+      }
+      case "verified": {
+        const asked = this.#pending.map(({ ref }) => ref).sort();
+        const told = event.results.map(({ ref }) => ref).sort();
+        if (asked.length === 0 || JSON.stringify(asked) !== JSON.stringify(told)) return;
+        for (const { ref, at } of this.#pending) {
+          if (event.results.find((result) => result.ref === ref)?.ok === true) this.#ok.add(at);
+          else this.#failures += 1;
+          if (this.#failures >= this.#facts.policy.onFailure.attempts) break;
+        }
+        this.#pending = [];
+        return;
+      }
+      default:
+        return;
+    }
+  }
+
+  /** How many of the answers can be for a gate that is open, if those before them are right. */
+  #fitting(answers: readonly Answer[]): number {
+    const supposed = new Set(this.#ok);
+    const used = new Set(this.#refsVerified);
+    let count = 0;
+    for (const { ref, gate, at } of answers) {
+      const found = this.oracle
+        .open(supposed)
+        .find((open) => this.oracle.describe(open)?.gate === gate && (at === null || at === undefined || at === open));
+      if (found === undefined || used.has(ref)) continue;
+      used.add(ref);
+      supposed.add(found);
+      count += 1;
+    }
+    return count;
+  }
+
+  #checkEffect(event: HandshakeEvent, effect: Effect): void {
+    if (effect.do === "verify") {
+      expect(this.#pending, "one batch at a time").toEqual([]);
+      const given = "answers" in event ? event.answers : event.type === "answered" ? [event] : [];
+      for (const { ref, at, gate, config } of effect.items) {
+        expect(this.#refsVerified.has(ref), "an answer is consumed once").toBe(false);
+        this.#refsVerified.add(ref);
+        expect(given.some((answer) => answer.ref === ref && answer.gate === gate && (answer.at ?? at) === at)).toBe(
+          true,
+        );
+        expect(this.#ok.has(at), "what is passed is not asked again").toBe(false);
+        expect({ gate, of: config.of }).toEqual({
+          gate: this.oracle.describe(at)?.gate,
+          of: this.oracle.describe(at)?.of,
+        });
+        this.#pending.push({ ref, at });
+      }
+    }
+    if (effect.do === "challenge") {
+      expect(this.#facts.policy.mode, "offered mode asks nothing").toBe("prompted");
+      expect(this.#challenge, "one challenge at a time").toBe(null);
+      expect(this.#pending).toEqual([]);
+      expect(this.#cids, "a challenge is asked once").not.toContain(effect.cid);
+      expect(effect.options.map(({ at }) => at)).toEqual(this.oracle.open(this.#ok));
+      expect(effect.attemptsLeft).toBe(this.#facts.policy.onFailure.attempts - this.#failures);
+      this.#challenge = { cid: effect.cid, byMs: effect.answerByMs };
+      expect(effect.answerByMs).toBe(Math.min(event.now + this.#facts.policy.deadlines.answerMs, this.#deadlineMs));
+      this.#cids.push(effect.cid);
+    }
+    if (effect.do === "accept") {
+      const bound = [...this.#ok].some((at) => this.oracle.describe(at)?.of === "member");
+      expect(effect.assurance).toEqual({ key: this.#facts.keyId !== null, memberBound: bound, gates: effect.passed });
+      expect(effect.passed.filter((gate) => gate === "otp").length).toBe(this.#ok.size);
+    }
+  }
+}
+
+function freeze<T>(value: T): T {
+  if (typeof value === "object" && value !== null && !Object.isFrozen(value)) {
+    Object.freeze(value);
+    for (const child of Object.values(value)) freeze(child);
+  }
+  return value;
+}

@@ -1,0 +1,42 @@
+import type * as z from "zod/mini";
+import { utf8 } from "./bytes.ts";
+import { ProtocolError } from "./errors.ts";
+
+const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+/** @throws {ProtocolError} `malformed` on anything but well-formed UTF-8. */
+export function textOf(bytes: Uint8Array, field: string): string {
+  try {
+    return decoder.decode(bytes);
+  } catch {
+    throw new ProtocolError("malformed", field);
+  }
+}
+
+/** Below these the sender names the fields. */
+const freeNames: ReadonlySet<PropertyKey> = new Set(["prompt", "parameters", "suites"]);
+
+/** `malformed`, with the path of the first offending field: zod's own issues quote what was received and go no further. */
+export function check<Output>(schema: z.ZodMiniType<Output>, value: unknown, field: string): Output {
+  const result = schema.safeParse(value);
+  if (result.success) return result.data;
+  const path = result.error.issues[0]?.path ?? [];
+  const free = path.findIndex((step) => freeNames.has(step));
+  const known = free < 0 ? path : path.slice(0, free + 1);
+  throw new ProtocolError("malformed", [field, ...known.map(String)].join("."));
+}
+
+export function parseJson<Output>(schema: z.ZodMiniType<Output>, text: string, field: string): Output {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    throw new ProtocolError("malformed", field);
+  }
+  return check(schema, value, field);
+}
+
+/** Cheap first: a text of more code units than bytes allowed is too large without being encoded. */
+export function assertTextBytes(text: string, bytesMax: number, field: string): void {
+  if (text.length > bytesMax || utf8(text).length > bytesMax) throw new ProtocolError("too-large", field);
+}

@@ -1,0 +1,47 @@
+export { base64url } from "./base64url.ts";
+export { type Bundle, encodeBundle, parseBundle, subprotocol } from "./bundle.ts";
+export { concat, equalBytes, lp, u32be, u64be, utf8 } from "./bytes.ts";
+export { type CloseCode, type CloseCodeName, closeCodeNames, closeCodeOf, closeCodes } from "./close-codes.ts";
+export { type DeniedFrame, encodeDenied, parseDenied } from "./denied.ts";
+export { ProtocolError, type ProtocolErrorCode, protocolErrorCodes } from "./errors.ts";
+export { formatHandshakeId, parseHandshakeId } from "./handshake-id.ts";
+export { encodeHello, type Hello, parseHello } from "./hello.ts";
+export { limits } from "./limits.ts";
+export {
+  encodeMessageDown,
+  encodeMessageUp,
+  type MessageDown,
+  type MessageHead,
+  type MessageUp,
+  parseMessageDown,
+  parseMessageUp,
+} from "./message.ts";
+export { encodeOpen, keyIdOfPsk, type Open, parseOpen } from "./open.ts";
+export { encodeOpenPayload, type OfferedAnswer, type OpenPayload, parseOpenPayload } from "./open-payload.ts";
+export { pad, paddedLength, unpad } from "./padding.ts";
+export {
+  type Accepted,
+  type Answer,
+  type Cancel,
+  type Challenge,
+  type ClientPlaintext,
+  type Denied,
+  encodePlaintext,
+  type Goodbye,
+  type Offer,
+  parseClientPlaintext,
+  parseServerPlaintext,
+  type Revoked,
+  type ServerPlaintext,
+} from "./plaintext.ts";
+export {
+  type DownRecordType,
+  encodeRecordHeader,
+  parseRecord,
+  type RecordHeader,
+  type RecordType,
+  recordTypes,
+  type SealedRecord,
+  type UpRecordType,
+} from "./record.ts";
+export { isSuiteId, type SuiteId, suiteIds, suites } from "./suites.ts";

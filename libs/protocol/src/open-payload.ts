@@ -1,0 +1,38 @@
+import * as z from "zod/mini";
+import { utf8 } from "./bytes.ts";
+import { ProtocolError } from "./errors.ts";
+import { member, offeredAnswer, text } from "./fields.ts";
+import { check, parseJson, textOf } from "./json.ts";
+import { limits } from "./limits.ts";
+
+const schema = z.strictObject({
+  /** Where the client thinks it is; the server compares with what the edge says, so that no edge can redirect it. */
+  dst: z.strictObject({
+    label: text(limits.labelChars, 1),
+    path: text(limits.pathChars),
+    query: text(limits.queryChars),
+    id: z.nullable(member),
+  }),
+  answers: z.optional(z.array(offeredAnswer).check(z.minLength(1), z.maxLength(limits.answers))),
+  parameters: z.optional(
+    z
+      .record(text(limits.parameterNameChars, 1), text(limits.parameterChars))
+      .check(z.refine((parameters) => Object.keys(parameters).length <= limits.parameters)),
+  ),
+});
+
+export type OpenPayload = z.infer<typeof schema>;
+export type OfferedAnswer = z.infer<typeof offeredAnswer>;
+
+/** @returns JSON bytes, not yet padded. @throws {ProtocolError} on what no server would take. */
+export function encodeOpenPayload(payload: OpenPayload): Uint8Array {
+  const bytes = utf8(JSON.stringify(check(schema, payload, "payload")));
+  if (bytes.length > limits.handshakePlaintextBytes - 4) throw new ProtocolError("too-large", "payload");
+  return bytes;
+}
+
+/** @param bytes unpadded. @throws {ProtocolError} */
+export function parseOpenPayload(bytes: Uint8Array): OpenPayload {
+  if (bytes.length > limits.handshakePlaintextBytes - 4) throw new ProtocolError("too-large", "payload");
+  return parseJson(schema, textOf(bytes, "payload"), "payload");
+}

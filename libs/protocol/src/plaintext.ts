@@ -1,0 +1,155 @@
+import * as z from "zod/mini";
+import { utf8 } from "./bytes.ts";
+import { ProtocolError } from "./errors.ts";
+import {
+  answerValue,
+  bytes32,
+  closeCodeName,
+  count,
+  epochMs,
+  gateName,
+  label,
+  member,
+  offeredAnswer,
+  position,
+  retryAfterMs,
+} from "./fields.ts";
+import { check, parseJson, textOf } from "./json.ts";
+import { limits } from "./limits.ts";
+
+/** From 1, strictly +1 in each direction of a handshake. */
+const n = count(0xffff_ffff, 1);
+
+function isShallow(value: unknown, depth: number): boolean {
+  if (typeof value === "string") return value.isWellFormed();
+  if (typeof value !== "object" || value === null) return true;
+  return depth > 0 && Object.values(value).every((inner) => isShallow(inner, depth - 1));
+}
+
+/** What the gate's own prompt shows; the gate defines it (docs/protocol.md, "Gates"). */
+const prompt = z
+  .record(z.string().check(z.regex(/^[A-Za-z0-9]{1,32}$/)), z.unknown())
+  .check(z.refine((value) => isShallow(value, limits.promptDepth)));
+
+const challenge = z.strictObject({
+  n,
+  t: z.literal("challenge"),
+  /** Random; the answer repeats it. One challenge is outstanding at a time. */
+  cid: label,
+  /** Any one of these takes the handshake on. */
+  options: z
+    .array(z.strictObject({ at: position, gate: gateName, prompt: z.optional(prompt) }))
+    .check(z.minLength(1), z.maxLength(limits.options)),
+  /** Wrong answers left, this one included. */
+  attemptsLeft: count(1000),
+  /** Time to answer from receipt, in milliseconds. */
+  answerMs: count(86_400_000),
+  /** True: the answer before this was wrong. */
+  retry: z.boolean(),
+});
+
+const accepted = z.strictObject({
+  n,
+  t: z.literal("accepted"),
+  /** The client's plaintexts that the server has taken in: the last `n` of the client, 0 for none. */
+  nC: count(0xffff_ffff),
+  /** The finish value, base64url. */
+  F: bytes32,
+  /** Public label of the session. */
+  sid: label,
+  member: z.optional(z.nullable(member)),
+  assurance: z.strictObject({
+    /** An app key was proven. */
+    key: z.boolean(),
+    /** Some gate that only this member can pass was passed: `member` is more than a claim. */
+    memberBound: z.boolean(),
+    /** The gates passed that are bound to the member. */
+    gates: z.array(gateName).check(z.maxLength(64)),
+  }),
+  /** All gates passed, in order. */
+  gates: z.array(gateName).check(z.maxLength(64)),
+  /** SHA-256 of the policy version that was applied, base64url. */
+  policyHash: bytes32,
+  /** Messages are sealed; always false in this version. */
+  sealed: z.literal(false),
+  /** Epoch milliseconds; never extended. */
+  expiresAt: epochMs,
+  limits: z.strictObject({ maxBytes: count(limits.messageBytes, 1), perSecond: count(1_000_000, 1) }),
+});
+
+const denied = z.strictObject({
+  n,
+  t: z.literal("denied"),
+  code: closeCodeName,
+  retryAfterMs: z.optional(retryAfterMs),
+});
+
+const revoked = z.strictObject({
+  n: z.optional(n),
+  t: z.literal("revoked"),
+  what: z.enum(["kicked", "key-revoked", "member-removed", "socket-deleted", "expired"]),
+});
+
+const goodbye = z.strictObject({
+  n: z.optional(n),
+  t: z.literal("goodbye"),
+  /** Name of the close code that follows. */
+  code: closeCodeName,
+  retryAfterMs: z.optional(retryAfterMs),
+});
+
+const answer = z.strictObject({
+  n,
+  t: z.literal("answer"),
+  cid: label,
+  gate: gateName,
+  value: answerValue,
+  at: z.optional(position),
+});
+
+const offer = z.strictObject({
+  n,
+  t: z.literal("offer"),
+  answers: z.array(offeredAnswer).check(z.minLength(1), z.maxLength(limits.answers)),
+});
+
+const cancel = z.strictObject({ n, t: z.literal("cancel") });
+
+const server = z.discriminatedUnion("t", [challenge, accepted, denied, revoked, goodbye]);
+const client = z.discriminatedUnion("t", [answer, offer, cancel]);
+const either = z.discriminatedUnion("t", [challenge, accepted, denied, revoked, goodbye, answer, offer, cancel]);
+
+export type Challenge = z.infer<typeof challenge>;
+export type Accepted = z.infer<typeof accepted>;
+export type Denied = z.infer<typeof denied>;
+export type Revoked = z.infer<typeof revoked>;
+export type Goodbye = z.infer<typeof goodbye>;
+export type Answer = z.infer<typeof answer>;
+export type Offer = z.infer<typeof offer>;
+export type Cancel = z.infer<typeof cancel>;
+export type ServerPlaintext = z.infer<typeof server>;
+export type ClientPlaintext = z.infer<typeof client>;
+
+const jsonBytesMax = limits.handshakePlaintextBytes - 4;
+
+function parse<Output>(schema: z.ZodMiniType<Output>, bytes: Uint8Array): Output {
+  if (bytes.length > jsonBytesMax) throw new ProtocolError("too-large", "plaintext");
+  return parseJson(schema, textOf(bytes, "plaintext"), "plaintext");
+}
+
+/** @param bytes unpadded. @throws {ProtocolError} */
+export function parseServerPlaintext(bytes: Uint8Array): ServerPlaintext {
+  return parse(server, bytes);
+}
+
+/** @param bytes unpadded. @throws {ProtocolError} */
+export function parseClientPlaintext(bytes: Uint8Array): ClientPlaintext {
+  return parse(client, bytes);
+}
+
+/** @returns JSON bytes, not yet padded: what the chains hash. @throws {ProtocolError} on what the other side would refuse. */
+export function encodePlaintext(plaintext: ServerPlaintext | ClientPlaintext): Uint8Array {
+  const bytes = utf8(JSON.stringify(check(either, plaintext, "plaintext")));
+  if (bytes.length > jsonBytesMax) throw new ProtocolError("too-large", "plaintext");
+  return bytes;
+}

@@ -1,0 +1,65 @@
+export { type Closer, createCloser, type Stop } from "./closer.ts";
+export {
+  type ConfigDefinition,
+  ConfigError,
+  type ConfigOf,
+  defineConfig,
+  describeConfig,
+  type Environment,
+  type Option,
+  type Options,
+  readConfig,
+  renderConfigHelp,
+} from "./config.ts";
+export {
+  type Bounds,
+  bytes,
+  choice,
+  duration,
+  flag,
+  fraction,
+  integer,
+  list,
+  port,
+  secretKey,
+  type TextType,
+  text,
+  textType,
+  url,
+} from "./config-types.ts";
+export { errorClass, errorCode, errorName } from "./error-class.ts";
+export {
+  aliveReport,
+  createHealth,
+  type Health,
+  type HealthOptions,
+  type HealthReport,
+  type HealthServer,
+  startHealthServer,
+} from "./health.ts";
+export { type Clock, createIds, type Ids, type Random, systemClock, systemRandom } from "./ids.ts";
+export { type ProcessContext, type RunOptions, runProcess } from "./lifecycle.ts";
+export {
+  createLogger,
+  type LogFields,
+  type LogFormat,
+  type Logger,
+  type LoggerOptions,
+  type LogLevel,
+  logFormats,
+  logLevels,
+} from "./log.ts";
+export { connectionProblem, type UntilReadyOptions, untilReady } from "./retry.ts";
+export { asStartupError, StartupError, type StartupHints } from "./startup-error.ts";
+export { startTelemetry, type Telemetry, type TelemetryOptions } from "./telemetry.ts";
+export {
+  extractTrace,
+  injectTrace,
+  meterFor,
+  type SpanKindName,
+  type SpanOptions,
+  timed,
+  tracerFor,
+  withSpan,
+} from "./tracing.ts";
+export { createVault, type Vault, VaultError, type VaultOptions } from "./vault.ts";

@@ -1,0 +1,2 @@
+export { openSqlite } from "./open.ts";
+export { atomically } from "./transaction.ts";

@@ -1,0 +1,1 @@
+export { type EmbeddedStateOptions, openEmbeddedState } from "./state.ts";

@@ -1,0 +1,1 @@
+export type { Entry, State } from "./port.ts";

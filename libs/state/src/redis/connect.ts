@@ -1,0 +1,33 @@
+import { Redis } from "ioredis";
+
+const reconnectDelayMsMax = 2000;
+
+/**
+ * A connection that fails fast: what is asked while Redis is gone rejects at once instead of waiting in a queue, and nothing
+ * is sent twice by itself, because a `take` or an `advance` that was carried out but not answered would lose the second time.
+ */
+export async function connect(url: string, commandTimeoutMs: number): Promise<Redis> {
+  const redis = new Redis(url, {
+    lazyConnect: true,
+    connectTimeout: commandTimeoutMs,
+    commandTimeout: commandTimeoutMs,
+    enableOfflineQueue: false,
+    autoResendUnfulfilledCommands: false,
+    maxRetriesPerRequest: 0,
+    retryStrategy: (times) => Math.min(100 * times, reconnectDelayMsMax),
+  });
+  // Without a listener ioredis prints to the console. Callers learn of the loss from their own operations and from `ping`.
+  redis.on("error", () => undefined);
+  const deadline = AbortSignal.timeout(commandTimeoutMs);
+  try {
+    await Promise.race([redis.connect(), rejection(deadline)]);
+  } catch (error) {
+    redis.disconnect();
+    throw error;
+  }
+  return redis;
+}
+
+function rejection(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason), { once: true }));
+}

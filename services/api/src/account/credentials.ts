@@ -1,0 +1,150 @@
+import {
+  createApiToken,
+  listApiTokens,
+  listWebSessions,
+  revokeApiToken,
+  revokeWebSession,
+  type apiToken as tokenContract,
+} from "@portcullis/contracts";
+import { z } from "zod";
+import { ownerOf } from "../callers/guard.ts";
+import type { App } from "../http/app.ts";
+import { caption, id, time, timeOf, timeOrNull } from "../http/fields.ts";
+import { done, nothing } from "../http/nothing.ts";
+import type { RouteContext } from "../routes.ts";
+
+const tags = ["account"];
+
+const webSession = z.object({
+  id,
+  createdAt: time,
+  lastSeenAt: time,
+  expiresAt: time,
+  userAgent: z.string(),
+  address: z.string(),
+  current: z.boolean().describe("the one that asks"),
+});
+const token = z.object({
+  id,
+  label: z.string(),
+  createdAt: time,
+  expiresAt: time.nullable(),
+  lastUsedAt: time.nullable(),
+});
+
+/** The account's web sessions and API tokens. */
+export function credentialRoutes(app: App, { caller, cookie }: RouteContext): void {
+  app.get(
+    "/v1/account/sessions",
+    {
+      config: { access: "session" },
+      schema: {
+        operationId: "listSessions",
+        summary: "Where this account is signed in",
+        tags,
+        response: { 200: z.object({ sessions: z.array(webSession) }) },
+      },
+    },
+    async (request) => {
+      const { ownerId, credential } = ownerOf(request);
+      const { sessions } = await caller.call(listWebSessions, { ownerId });
+      return {
+        sessions: sessions.map(({ id, createdAtMs, lastSeenAtMs, expiresAtMs, userAgent, address }) => ({
+          id,
+          createdAt: timeOf(createdAtMs),
+          lastSeenAt: timeOf(lastSeenAtMs),
+          expiresAt: timeOf(expiresAtMs),
+          userAgent,
+          address,
+          current: id === credential.id,
+        })),
+      };
+    },
+  );
+
+  app.delete(
+    "/v1/account/sessions/:id",
+    {
+      config: { access: "session", errors: ["not_found"] },
+      schema: {
+        operationId: "revokeSession",
+        summary: "Sign out somewhere else",
+        tags,
+        params: z.strictObject({ id }),
+        response: { 204: nothing("Ended") },
+      },
+    },
+    async (request, reply) => {
+      const { ownerId, credential } = ownerOf(request);
+      await caller.call(revokeWebSession, { ownerId, sessionId: request.params.id });
+      if (request.params.id === credential.id) cookie.clear(reply);
+      return done(reply);
+    },
+  );
+
+  app.get(
+    "/v1/account/tokens",
+    {
+      config: { access: "session" },
+      schema: {
+        operationId: "listTokens",
+        summary: "API tokens",
+        tags,
+        response: { 200: z.object({ tokens: z.array(token) }) },
+      },
+    },
+    async (request) => {
+      const { tokens } = await caller.call(listApiTokens, { ownerId: ownerOf(request).ownerId });
+      return { tokens: tokens.map(viewOfToken) };
+    },
+  );
+
+  app.post(
+    "/v1/account/tokens",
+    {
+      config: { access: "session" },
+      schema: {
+        operationId: "createToken",
+        summary: "Make an API token",
+        tags,
+        body: z.strictObject({ label: caption, expiresAt: time.nullish().describe("null: does not expire") }),
+        response: { 201: z.object({ token, secret: z.string().describe("`pct_...`, shown this once") }) },
+      },
+    },
+    async (request, reply) => {
+      const { label, expiresAt } = request.body;
+      const expiresAtMs = typeof expiresAt === "string" ? Date.parse(expiresAt) : null;
+      const made = await caller.call(createApiToken, { ownerId: ownerOf(request).ownerId, label, expiresAtMs });
+      return reply.code(201).send({ token: viewOfToken(made.token), secret: made.secret });
+    },
+  );
+
+  app.delete(
+    "/v1/account/tokens/:id",
+    {
+      config: { access: "session", errors: ["not_found"] },
+      schema: {
+        operationId: "revokeToken",
+        summary: "Revoke an API token",
+        tags,
+        params: z.strictObject({ id }),
+        response: { 204: nothing("Revoked") },
+      },
+    },
+    async (request, reply) => {
+      await caller.call(revokeApiToken, { ownerId: ownerOf(request).ownerId, tokenId: request.params.id });
+      return done(reply);
+    },
+  );
+}
+
+function viewOfToken(stored: z.infer<typeof tokenContract>): z.infer<typeof token> {
+  const { id, label, createdAtMs, expiresAtMs, lastUsedAtMs } = stored;
+  return {
+    id,
+    label,
+    createdAt: timeOf(createdAtMs),
+    expiresAt: timeOrNull(expiresAtMs),
+    lastUsedAt: timeOrNull(lastUsedAtMs),
+  };
+}

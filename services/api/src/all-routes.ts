@@ -1,0 +1,35 @@
+import type { Health } from "@portcullis/runtime";
+import { credentialRoutes } from "./account/credentials.ts";
+import { mailboxRoutes } from "./account/mailbox.ts";
+import { securityRoutes } from "./account/security.ts";
+import { signingInRoutes } from "./account/signing-in.ts";
+import { guardRoutes } from "./callers/guard.ts";
+import type { App } from "./http/app.ts";
+import { documentRoutes } from "./http/documentation.ts";
+import type { RouteContext } from "./routes.ts";
+import { serverRoutes } from "./server-info.ts";
+import { appKeyRoutes } from "./sockets/app-keys.ts";
+import { authenticatorRoutes } from "./sockets/authenticators.ts";
+import { liveSessionRoutes } from "./sockets/live-sessions.ts";
+import { memberRoutes } from "./sockets/members.ts";
+import { socketRoutes } from "./sockets/sockets.ts";
+
+const groups = [
+  signingInRoutes,
+  mailboxRoutes,
+  securityRoutes,
+  credentialRoutes,
+  socketRoutes,
+  appKeyRoutes,
+  memberRoutes,
+  authenticatorRoutes,
+  liveSessionRoutes,
+];
+
+/** The guard and the documentation come first: they hold for what is added after them. */
+export async function addRoutes(app: App, context: RouteContext, health: Health): Promise<void> {
+  guardRoutes(app, context);
+  await documentRoutes(app, context.cookie.name);
+  for (const addGroup of groups) addGroup(app, context);
+  serverRoutes(app, context, health);
+}

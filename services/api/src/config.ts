@@ -1,0 +1,68 @@
+import { isIP } from "node:net";
+import { type ConfigOf, defineConfig, flag, integer, list, port, textType } from "@portcullis/runtime";
+import ipaddr from "ipaddr.js";
+
+export const apiConfig = defineConfig({
+  port: {
+    env: "PORT",
+    type: port(),
+    default: "8080",
+    describe: "TCP port of the API, and of the sockets where the edge shares it; 0 takes a free one",
+  },
+  host: {
+    env: "HOST",
+    type: textType("an IP address", (text) => (isIP(text) === 0 ? undefined : text)),
+    default: "127.0.0.1",
+    describe: "address to listen on; 0.0.0.0 or :: for all",
+  },
+  publicUrl: {
+    env: "PUBLIC_URL",
+    type: originType(["http:", "https:"], "an origin like https://portcullis.example.com, without a path"),
+    default: null,
+    describe:
+      "where owners' browsers reach the API; unset: http://localhost:PORT. Requests with a cookie must come from it",
+  },
+  socketsUrl: {
+    env: "SOCKETS_URL",
+    type: originType(["ws:", "wss:"], "an origin like wss://sockets.example.com, without a path"),
+    default: null,
+    describe: "where clients reach the edges, for the URLs that owners are shown; unset: PUBLIC_URL with ws or wss",
+  },
+  trustedProxies: {
+    env: "TRUSTED_PROXIES",
+    type: list(textType("an IP address or a network like 10.0.0.0/8", network)),
+    default: null,
+    describe: "reverse proxies whose X-Forwarded-For is believed; unset: nobody's",
+  },
+  cookieSecure: {
+    env: "COOKIE_SECURE",
+    type: flag(),
+    default: "true",
+    describe:
+      "false only for plain http on a name other than localhost, where browsers refuse secure cookies: the session then " +
+      "travels readable, in a cookie named portcullis instead of __Host-portcullis",
+  },
+  rateLimitPerMinute: {
+    env: "RATE_LIMIT_PER_MINUTE",
+    type: integer({ min: 1, max: 1_000_000 }),
+    default: "300",
+    describe: "requests per minute and address (IPv6: per /64) before the API answers 429",
+  },
+});
+export type ApiConfig = ConfigOf<(typeof apiConfig)["options"]>;
+
+function originType(protocols: readonly string[], expected: string) {
+  return textType(expected, (text) => {
+    if (!URL.canParse(text)) return undefined;
+    const { protocol, host, pathname, search, hash, username, password } = new URL(text);
+    const bare = pathname === "/" && search === "" && hash === "" && username === "" && password === "";
+    return protocols.includes(protocol) && host !== "" && bare ? `${protocol}//${host}` : undefined;
+  });
+}
+
+/** `ipaddr.js` also takes the octal and one-number forms of IPv4, which people do not mean when they write them. */
+function network(text: string): string | undefined {
+  const [address = "", ...prefix] = text.split("/");
+  if (isIP(address) === 0) return undefined;
+  return prefix.length === 0 || ipaddr.isValidCIDR(text) ? text : undefined;
+}

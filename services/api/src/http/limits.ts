@@ -1,0 +1,33 @@
+import type { RateLimitPluginOptions } from "@fastify/rate-limit";
+import { ServiceError } from "@portcullis/contracts";
+import ipaddr from "ipaddr.js";
+
+export const bodyBytesMax = 64 * 1024;
+/** A percent-encoded member name of 128 characters, three bytes each. */
+export const parameterCharactersMax = 384;
+
+export const probeRoutes: ReadonlySet<string> = new Set(["/healthz", "/readyz"]);
+
+/** Addresses that are remembered at once; beyond, the one that was quiet longest starts anew. */
+const addressesMax = 10_000;
+
+export function rateLimits(perMinute: number): RateLimitPluginOptions {
+  return {
+    global: false,
+    max: perMinute,
+    timeWindow: 60_000,
+    cache: addressesMax,
+    enableDraftSpec: true,
+    // A load balancer asks from one address for everybody.
+    allowList: ({ routeOptions }) => probeRoutes.has(routeOptions.url ?? ""),
+    keyGenerator: (request) => networkOf(request.ip),
+    errorResponseBuilder: () => new ServiceError("too_many"),
+  };
+}
+
+/** IPv4 as it is; of IPv6 the /64, which is what one customer gets: single addresses of it cost nothing. */
+export function networkOf(address: string): string {
+  if (!ipaddr.isValid(address)) return "unknown";
+  const parsed = ipaddr.process(address);
+  return parsed instanceof ipaddr.IPv6 ? parsed.parts.slice(0, 4).join(":") : parsed.toString();
+}

@@ -1,0 +1,80 @@
+import { createHmac } from "node:crypto";
+import { type Context, context, type Span, SpanKind, SpanStatusCode, trace } from "@opentelemetry/api";
+import { extractTrace, type Logger, type Random, tracerFor } from "@portcullis/runtime";
+import type { FastifyInstance, FastifyRequest } from "fastify";
+import { probeRoutes } from "./limits.ts";
+
+declare module "fastify" {
+  interface FastifyRequest {
+    traceContext: Context;
+  }
+}
+
+/** W3C Trace Context, version 00. */
+const traceparentShape = /^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/;
+
+/**
+ * One span and one log line per request, both named by route: a url holds ids, and on a socket's host its secret path. A
+ * caller's `traceparent` becomes the parent; `tracestate` and baggage, which are free text, are not taken.
+ */
+export function traceRequests(
+  app: FastifyInstance,
+  { log, random }: { readonly log: Logger; readonly random: Random },
+): void {
+  // Lives as long as the process: tells requests of one address apart from others, and nothing to who has the logs alone.
+  const addressKey = random(32);
+  const addressTag = (address: string) => createHmac("sha256", addressKey).update(address).digest("hex").slice(0, 8);
+
+  app.decorateRequest("traceContext");
+
+  app.addHook("onRequest", (request, reply, done) => {
+    const { method } = request;
+    const route = request.routeOptions.url;
+    const tracer = tracerFor("api");
+    const attributes = { "http.request.method": method, ...(route === undefined ? {} : { "http.route": route }) };
+    const parent = parentOf(request);
+    const span = tracer.startSpan(
+      route === undefined ? method : `${method} ${route}`,
+      { kind: SpanKind.SERVER, attributes },
+      parent,
+    );
+    request.traceContext = trace.setSpan(parent, span);
+    const startedMs = performance.now();
+
+    // Not `onResponse`, which does not come when the caller hangs up.
+    reply.raw.once("close", () => {
+      const status = reply.raw.statusCode;
+      const fields = {
+        method,
+        route: route ?? null,
+        status,
+        durationMs: Math.round(performance.now() - startedMs),
+        address: addressTag(request.ip),
+        requestId: request.id,
+        aborted: !reply.raw.writableFinished,
+      };
+      context.with(request.traceContext, () =>
+        route !== undefined && probeRoutes.has(route) ? log.debug("request", fields) : log.info("request", fields),
+      );
+      finish(span, status);
+    });
+    context.with(request.traceContext, done);
+  });
+
+  // A body arrives in the context of its connection, not in that of the request.
+  app.addHook("preValidation", (request, _reply, done) => context.with(request.traceContext, done));
+}
+
+function parentOf(request: FastifyRequest): Context {
+  const { traceparent } = request.headers;
+  return extractTrace(typeof traceparent === "string" && traceparentShape.test(traceparent) ? { traceparent } : {});
+}
+
+function finish(span: Span, status: number): void {
+  span.setAttribute("http.response.status_code", status);
+  if (status >= 500) {
+    span.setAttribute("error.type", String(status));
+    span.setStatus({ code: SpanStatusCode.ERROR });
+  }
+  span.end();
+}

@@ -1,0 +1,5 @@
+import { runService } from "@portcullis/platform";
+import { apiConfig } from "./config.ts";
+import { run } from "./run.ts";
+
+runService({ service: "api", definition: apiConfig, ownHttp: true, portSetting: "PORT", start: run });

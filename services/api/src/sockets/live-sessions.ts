@@ -1,0 +1,55 @@
+import { kickSession, listLiveSessions } from "@portcullis/contracts";
+import { z } from "zod";
+import { ownerOf } from "../callers/guard.ts";
+import type { App } from "../http/app.ts";
+import { id } from "../http/fields.ts";
+import { done, nothing } from "../http/nothing.ts";
+import type { RouteContext } from "../routes.ts";
+import { session, viewOfSession } from "./views.ts";
+
+const tags = ["sockets"];
+
+export function liveSessionRoutes(app: App, { caller }: RouteContext): void {
+  app.get(
+    "/v1/sockets/:id/sessions",
+    {
+      config: { access: "owner", errors: ["not_found"] },
+      schema: {
+        operationId: "listLiveSessions",
+        summary: "Who is connected",
+        tags,
+        params: z.strictObject({ id }),
+        response: { 200: z.object({ sessions: z.array(session) }) },
+      },
+    },
+    async (request) => {
+      const { sessions } = await caller.call(listLiveSessions, {
+        ownerId: ownerOf(request).ownerId,
+        socketId: request.params.id,
+      });
+      return { sessions: sessions.map(viewOfSession) };
+    },
+  );
+
+  app.delete(
+    "/v1/sockets/:id/sessions/:sid",
+    {
+      config: { access: "owner", errors: ["not_found"] },
+      schema: {
+        operationId: "kickSession",
+        summary: "Kick: end a live session for good",
+        tags,
+        params: z.strictObject({ id, sid: id }),
+        response: { 204: nothing("Kicked") },
+      },
+    },
+    async (request, reply) => {
+      await caller.call(kickSession, {
+        ownerId: ownerOf(request).ownerId,
+        socketId: request.params.id,
+        sid: request.params.sid,
+      });
+      return done(reply);
+    },
+  );
+}

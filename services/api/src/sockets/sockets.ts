@@ -1,0 +1,138 @@
+import { createSocket, deleteSocket, getSocket, listSockets, updateSocket } from "@portcullis/contracts";
+import { z } from "zod";
+import { ownerOf } from "../callers/guard.ts";
+import type { App } from "../http/app.ts";
+import { id } from "../http/fields.ts";
+import { done, nothing } from "../http/nothing.ts";
+import { ifMatch, tagVersion, versionField, versionOf } from "../http/versions.ts";
+import type { RouteContext } from "../routes.ts";
+import { policy, socket, viewOfSocket } from "./views.ts";
+
+const tags = ["sockets"];
+const params = z.strictObject({ id });
+
+// What may stand in them is for `identity` to say; here they are only kept short.
+const path = z.string().min(1).max(256);
+const idParameter = z.string().min(1).max(32);
+const newSocket = z.strictObject({
+  label: z.string().min(1).max(63).describe("1 to 63 of a-z, 0-9 and -, not at either end; unique"),
+  path: path
+    .nullish()
+    .describe("8 to 256 of A-Z, a-z, 0-9, . _ ~ - in parts between single slashes; null: one is generated"),
+  idParameter: idParameter.nullish().describe("a letter, then up to 31 of A-Z, a-z, 0-9, _ and -; null: `id`"),
+  policy,
+});
+const change = z.strictObject({
+  ...versionField,
+  path: path.nullish().describe("absent: stays; null: a new one is generated"),
+  idParameter: idParameter.optional(),
+  policy: policy.optional(),
+});
+
+export function socketRoutes(app: App, { caller, site }: RouteContext): void {
+  app.post(
+    "/v1/sockets",
+    {
+      config: { access: "owner", errors: ["conflict"] },
+      schema: {
+        operationId: "createSocket",
+        summary: "Make a socket",
+        description: "`conflict`: the label is taken.",
+        tags,
+        body: newSocket,
+        response: { 201: socket },
+      },
+    },
+    async (request, reply) => {
+      const { label, path = null, idParameter = null, policy } = request.body;
+      const made = await caller.call(createSocket, {
+        ownerId: ownerOf(request).ownerId,
+        label,
+        path,
+        idParameter,
+        policy,
+      });
+      tagVersion(reply, made.version);
+      return reply.code(201).header("location", `/v1/sockets/${made.id}`).send(viewOfSocket(made, site));
+    },
+  );
+
+  app.get(
+    "/v1/sockets",
+    {
+      config: { access: "owner" },
+      schema: {
+        operationId: "listSockets",
+        summary: "The owner's sockets",
+        tags,
+        response: { 200: z.object({ sockets: z.array(socket) }) },
+      },
+    },
+    async (request) => {
+      const { sockets } = await caller.call(listSockets, { ownerId: ownerOf(request).ownerId });
+      return { sockets: sockets.map((one) => viewOfSocket(one, site)) };
+    },
+  );
+
+  app.get(
+    "/v1/sockets/:id",
+    {
+      config: { access: "owner", errors: ["not_found"] },
+      schema: { operationId: "getSocket", summary: "One socket", tags, params, response: { 200: socket } },
+    },
+    async (request, reply) => {
+      const found = await caller.call(getSocket, { ownerId: ownerOf(request).ownerId, socketId: request.params.id });
+      tagVersion(reply, found.version);
+      return viewOfSocket(found, site);
+    },
+  );
+
+  app.patch(
+    "/v1/sockets/:id",
+    {
+      config: { access: "owner", errors: ["not_found", "conflict"] },
+      schema: {
+        operationId: "updateSocket",
+        summary: "Change path, policy or the id parameter",
+        description: "`conflict`: it changed since that version; read it again.",
+        tags,
+        params,
+        headers: ifMatch,
+        body: change,
+        response: { 200: socket },
+      },
+    },
+    async (request, reply) => {
+      const { path, idParameter = null, policy = null } = request.body;
+      const changed = await caller.call(updateSocket, {
+        ownerId: ownerOf(request).ownerId,
+        socketId: request.params.id,
+        version: versionOf(request.headers, request.body),
+        // The contract's null keeps, its "" generates.
+        path: path === undefined ? null : (path ?? ""),
+        idParameter,
+        policy,
+      });
+      tagVersion(reply, changed.version);
+      return viewOfSocket(changed, site);
+    },
+  );
+
+  app.delete(
+    "/v1/sockets/:id",
+    {
+      config: { access: "owner", errors: ["not_found"] },
+      schema: {
+        operationId: "deleteSocket",
+        summary: "Delete a socket with its keys, members, authenticators and live sessions",
+        tags,
+        params,
+        response: { 204: nothing("Deleted") },
+      },
+    },
+    async (request, reply) => {
+      await caller.call(deleteSocket, { ownerId: ownerOf(request).ownerId, socketId: request.params.id });
+      return done(reply);
+    },
+  );
+}

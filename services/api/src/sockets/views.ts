@@ -1,0 +1,92 @@
+import type { appKeyView, liveSession, MemberView, SocketView } from "@portcullis/contracts";
+import { z } from "zod";
+import { id, time, timeOf, timeOrNull, version } from "../http/fields.ts";
+import type { Site } from "../site.ts";
+
+/** Deep enough for any policy; what is deeper only costs stack on its way. */
+const policyDepthMax = 32;
+
+export const policy = z
+  .record(z.string(), z.unknown())
+  .refine((value) => depthOf(value) <= policyDepthMax, { error: `must not nest deeper than ${policyDepthMax}` })
+  .describe(
+    "gates, order, alternatives, deadlines, messaging; `gates` is required. Issues name the field, like `policy.gates.0.gate`",
+  );
+
+export const socket = z.object({
+  id,
+  label: z.string(),
+  path: z.string().nullable().describe("where it was just set; kept as an HMAC only"),
+  url: z.string().describe("where clients connect; `{path}` stands for a path that is not known any more"),
+  policy,
+  idParameter: z.string().describe("query parameter by which a client names its member"),
+  createdAt: time,
+  updatedAt: time,
+  version,
+});
+
+export const appKey = z.object({
+  keyId: id,
+  label: z.string(),
+  createdAt: time,
+  revokedAt: time.nullable(),
+  lastUsedAt: time.nullable(),
+});
+
+export const member = z.object({
+  name: z.string(),
+  contacts: z.object({ email: z.string().nullable(), phone: z.string().nullable() }),
+  hasPassphrase: z.boolean(),
+  authenticator: z.boolean().describe("enrolled: `otp` is mandatory for this member"),
+  createdAt: time,
+  version,
+});
+
+export const session = z.object({
+  sid: id,
+  member: z.string().nullable(),
+  keyId: id.nullable(),
+  edge: z.string(),
+  gates: z.array(z.string()).describe("passed, in order"),
+  acceptedAt: time,
+  expiresAt: time,
+});
+
+export function viewOfSocket(stored: SocketView, site: Site): z.infer<typeof socket> {
+  const { createdAtMs, updatedAtMs, ...same } = stored;
+  const url = site.socketUrl(stored.label, stored.path);
+  return { ...same, url, createdAt: timeOf(createdAtMs), updatedAt: timeOf(updatedAtMs) };
+}
+
+export function viewOfAppKey(stored: z.infer<typeof appKeyView>): z.infer<typeof appKey> {
+  const { createdAtMs, revokedAtMs, lastUsedAtMs, ...same } = stored;
+  return {
+    ...same,
+    createdAt: timeOf(createdAtMs),
+    revokedAt: timeOrNull(revokedAtMs),
+    lastUsedAt: timeOrNull(lastUsedAtMs),
+  };
+}
+
+export function viewOfMember({ createdAtMs, ...same }: MemberView): z.infer<typeof member> {
+  return { ...same, createdAt: timeOf(createdAtMs) };
+}
+
+export function viewOfSession({
+  acceptedAtMs,
+  expiresAtMs,
+  ...same
+}: z.infer<typeof liveSession>): z.infer<typeof session> {
+  return { ...same, acceptedAt: timeOf(acceptedAtMs), expiresAt: timeOf(expiresAtMs) };
+}
+
+function depthOf(value: unknown): number {
+  let depth = 0;
+  let level: unknown[] = [value];
+  while (level.length > 0 && depth <= policyDepthMax) {
+    const objects = level.filter((item) => typeof item === "object" && item !== null);
+    if (objects.length > 0) depth += 1;
+    level = objects.flatMap((item) => Object.values(item));
+  }
+  return depth;
+}

@@ -1,0 +1,62 @@
+import type { Caller } from "@portcullis/bus";
+import { type Admitted, ServiceError, socketMessage } from "@portcullis/contracts";
+import { type CloseCodeName, ProtocolError, parseMessageUp } from "@portcullis/protocol";
+import type { Clock, Ids } from "@portcullis/runtime";
+import type { EdgeTelemetry } from "../telemetry.ts";
+import { createTokenBucket } from "../wire/token-bucket.ts";
+
+export interface UpstreamOptions {
+  readonly admitted: Admitted;
+  readonly caller: Pick<Caller, "emit">;
+  readonly clock: Clock;
+  readonly ids: Ids;
+  readonly telemetry: EdgeTelemetry;
+}
+
+// Pings and pongs cost a peer nothing and are not messages; keep-alives need far fewer.
+const controlFramesPerSecond = 10;
+
+export interface Upstream {
+  /** @returns why the session must end, or null */
+  message(data: Uint8Array, binary: boolean): CloseCodeName | null;
+  /** A ping or pong of the peer's. */
+  control(): CloseCodeName | null;
+}
+
+/** What an accepted client may send: messages, numbered from 0 without a gap, within the limits of its socket. */
+export function createUpstream({ admitted, caller, clock, ids, telemetry }: UpstreamOptions): Upstream {
+  const { sid, socketId, member, maxBytes, perSecond } = admitted;
+  const rate = createTokenBucket(perSecond, clock);
+  const controlRate = createTokenBucket(controlFramesPerSecond, clock);
+  let expected = 0;
+
+  const publish = (counter: number, body: Uint8Array): CloseCodeName | null => {
+    try {
+      caller.emit(socketMessage, { sid, member, seq: counter, msgid: ids.id(), body }, socketId);
+    } catch (error) {
+      // The bus is gone, and with it this message. A gap that only the sender could explain is worse than a new session.
+      if (error instanceof ServiceError) return "unavailable";
+      throw error;
+    }
+    expected += 1;
+    telemetry.messageIn();
+    return null;
+  };
+
+  return {
+    message(data, binary) {
+      if (!binary) return "out-of-order";
+      // Before anything is read: a flood of nonsense is a flood.
+      if (!rate.take()) return "rate";
+      try {
+        const { counter, body } = parseMessageUp(data);
+        if (body.length > maxBytes) return "too-large";
+        return counter === expected ? publish(counter, body) : "out-of-order";
+      } catch (error) {
+        if (error instanceof ProtocolError) return error.code;
+        throw error;
+      }
+    },
+    control: () => (controlRate.take() ? null : "rate"),
+  };
+}

@@ -1,0 +1,115 @@
+import type { Server } from "node:http";
+import { closeSession } from "@portcullis/contracts";
+import type { Platform } from "@portcullis/platform";
+import type { EdgeConfig } from "./config.ts";
+import { createBundleKeeper } from "./connection/bundle-keeper.ts";
+import { beginConnection, type Connection, type ConnectionDeps } from "./connection/connection.ts";
+import { clientAddressReader } from "./front/client-address.ts";
+import { createConnectionCaps } from "./front/connection-caps.ts";
+import { createFrontDoor, type Visitor } from "./front/front-door.ts";
+import { listen, portOf } from "./front/listen.ts";
+import { createFanOut } from "./sessions/fan-out.ts";
+import { createSessionRegistry } from "./sessions/registry.ts";
+import { startSweep } from "./sessions/sweep.ts";
+import { createTelemetry, pathTagger } from "./telemetry.ts";
+
+export { edgeConfig } from "./config.ts";
+
+export interface RunningEdge {
+  /** Where it takes upgrades; 0 where the given server does not listen yet. */
+  readonly port: number;
+  /** Connections now, whatever became of them. */
+  readonly connections: () => number;
+}
+
+export interface EdgeOptions {
+  /** An HTTP server whose upgrades the edge takes; it stays its owner's. Without one the edge listens by itself. */
+  readonly server?: Server;
+}
+
+const drainMsMax = 3_000;
+
+/** The part that holds WebSockets. It knows no secret and keeps nothing. */
+export async function run(
+  platform: Pick<Platform, "instance" | "clock" | "ids" | "random" | "log" | "health" | "closer" | "caller" | "server">,
+  config: EdgeConfig,
+  options: EdgeOptions = {},
+): Promise<RunningEdge> {
+  const { instance, clock, ids, random, log, health, closer, server } = platform;
+  const telemetry = createTelemetry();
+  const registry = createSessionRegistry(clock);
+  const fanOut = createFanOut({ server, telemetry, log });
+  const sweep = startSweep({ caller: platform.caller, registry, intervalMs: config.sweepIntervalMs, log });
+  closer.add("edge sweep", async () => sweep.stop());
+  const { caller } = sweep;
+  const jitter = () => new DataView(Uint8Array.from(random(4)).buffer).getUint32(0) / 2 ** 32;
+  const bundles = createBundleKeeper({ caller, clock, log, jitter });
+  closer.add("edge bundle", async () => bundles.stop());
+  const removeCheck = health.add("server bundle", async () => {
+    if (bundles.current() === null) throw new Error("there is no fresh server bundle");
+  });
+  closer.add("edge health", async () => removeCheck());
+
+  const pushes = await server.on(closeSession, ({ sid, frame, closeCode }) => registry.end(sid, { frame, closeCode }));
+  closer.add("edge pushes", () => pushes.close());
+  await bundles.refresh();
+
+  const connections = new Set<Connection>();
+  const tagOf = pathTagger(random(32));
+  const deps: ConnectionDeps = {
+    instance,
+    caller,
+    clock,
+    ids,
+    random,
+    log,
+    telemetry,
+    bundles,
+    sessions: registry,
+    fanOut,
+    openTimeoutMs: config.openTimeoutMs,
+    slowReaderBytes: config.slowReaderBytes,
+    pingIntervalMs: config.pingIntervalMs,
+  };
+  const onVisitor = ({ websocket, socket, destination, address, origin }: Visitor) => {
+    const facts = { ...destination, address: address.text, origin };
+    const connection = beginConnection(
+      { websocket, socket, facts, pathTag: tagOf(destination.label, destination.path) },
+      deps,
+    );
+    connections.add(connection);
+    void connection.gone.then(() => connections.delete(connection));
+  };
+
+  const door = createFrontDoor({
+    domain: config.domain,
+    caps: createConnectionCaps(config.connectionsMax, config.connectionsPerAddressMax),
+    addressOf: clientAddressReader(config.trustedProxies ?? []),
+    onVisitor,
+  });
+  const { host, port, connectionsMax } = config;
+  const http = options.server ?? (await listen({ host, port, health, connectionsMax }));
+  http.on("upgrade", door.upgrade);
+
+  closer.add("edge connections", async () => {
+    door.close();
+    const ends = [...connections].map((connection) => {
+      connection.terminate("restart");
+      return connection.gone;
+    });
+    // What does not answer the close is cut after a second; this is for what hangs all the same.
+    await withinMs(drainMsMax, Promise.all(ends));
+    if (options.server === undefined) {
+      http.close();
+      http.closeAllConnections();
+    }
+  });
+  return { port: portOf(http), connections: () => connections.size };
+}
+
+async function withinMs(ms: number, work: Promise<unknown>): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, ms);
+  await Promise.race([work, promise]);
+  clearTimeout(timer);
+}

@@ -1,0 +1,71 @@
+import { closeCodes } from "@portcullis/protocol";
+import type { Clock } from "@portcullis/runtime";
+
+/** The end of a session as `identity` ordered it. */
+export interface Farewell {
+  /** The sealed record that says why; null where the keys are gone already. */
+  readonly frame: Uint8Array | null;
+  readonly closeCode: number;
+}
+
+export interface LiveSession {
+  readonly sid: string;
+  readonly socketId: string;
+  /** A frame made by `serverFrame`. */
+  write(frame: Buffer): void;
+  flush(): void;
+  end(farewell: Farewell): void;
+}
+
+export interface SessionRegistry {
+  /** @returns the farewell where the session was ended before it arrived here; it is then not registered */
+  add(session: LiveSession): Farewell | null;
+  remove(session: LiveSession): void;
+  /** Ends the session if it is here, else remembers for a minute that it must not begin. */
+  end(sid: string, farewell: Farewell): void;
+  /** Ends it if it is here; remembers nothing. */
+  endLive(sid: string, farewell: Farewell): void;
+  sids(): string[];
+}
+
+const rememberedMs = 60_000;
+const rememberedMax = 10_000;
+
+export function createSessionRegistry(clock: Clock): SessionRegistry {
+  const live = new Map<string, LiveSession>();
+  // In order of age, because each entry lives equally long.
+  const ended = new Map<string, Farewell & { readonly untilMs: number }>();
+
+  const forget = () => {
+    const nowMs = clock();
+    for (const [sid, { untilMs }] of ended) {
+      if (untilMs > nowMs && ended.size <= rememberedMax) return;
+      ended.delete(sid);
+    }
+  };
+
+  return {
+    add(session) {
+      const farewell = ended.get(session.sid);
+      if (farewell !== undefined && farewell.untilMs > clock()) return farewell;
+      // `keys` gives each accept a sid of its own. Were it ever to come twice, the one that is here must not become unreachable.
+      live.get(session.sid)?.end({ frame: null, closeCode: closeCodes.unavailable.code });
+      live.set(session.sid, session);
+      return null;
+    },
+    remove(session) {
+      if (live.get(session.sid) === session) live.delete(session.sid);
+    },
+    end(sid, farewell) {
+      const session = live.get(sid);
+      if (session !== undefined) return session.end(farewell);
+      ended.delete(sid);
+      ended.set(sid, { ...farewell, untilMs: clock() + rememberedMs });
+      forget();
+    },
+    endLive(sid, farewell) {
+      live.get(sid)?.end(farewell);
+    },
+    sids: () => [...live.keys()],
+  };
+}

@@ -1,0 +1,103 @@
+import type { Caller } from "@portcullis/bus";
+import { checkSessions, ServiceError } from "@portcullis/contracts";
+import { closeCodes } from "@portcullis/protocol";
+import type { Logger } from "@portcullis/runtime";
+import type { SessionRegistry } from "./registry.ts";
+
+const chunkSize = 1_000;
+const retryMs = 1_000;
+
+export interface Sweep {
+  /** The caller for everything else: it notices that the bus was gone and is back. */
+  readonly caller: Caller;
+  /** Asks now, unless that is being done already. Never rejects. */
+  now(): Promise<void>;
+  stop(): void;
+}
+
+/**
+ * A push that says "close this session" may be lost; this is where it is noticed, at intervals and as soon as the bus works
+ * again after it did not.
+ */
+export function startSweep(options: {
+  readonly caller: Caller;
+  readonly registry: SessionRegistry;
+  readonly intervalMs: number;
+  readonly log: Pick<Logger, "warn" | "info">;
+}): Sweep {
+  const { caller, registry, intervalMs, log } = options;
+  let timer: NodeJS.Timeout | undefined;
+  let running: Promise<void> | null = null;
+  let troubled = false;
+  let stopped = false;
+
+  const schedule = (delayMs: number) => {
+    clearTimeout(timer);
+    if (!stopped) timer = setTimeout(() => void now(), delayMs);
+  };
+  const check = async () => {
+    const sids = registry.sids();
+    let closed = 0;
+    try {
+      for (let start = 0; start < sids.length && !stopped; start += chunkSize) {
+        const { gone } = await caller.call(checkSessions, { sids: sids.slice(start, start + chunkSize) });
+        for (const { sid, why } of gone) {
+          const { code } = why === "expired" ? closeCodes["session-expired"] : closeCodes.revoked;
+          registry.endLive(sid, { frame: null, closeCode: code });
+          closed += 1;
+        }
+      }
+      troubled = false;
+      schedule(intervalMs);
+    } catch {
+      if (!troubled) log.warn("sessions could not be checked; trying again");
+      troubled = true;
+      schedule(Math.min(retryMs, intervalMs));
+    }
+    if (closed > 0) log.info("sessions were over without a push", { closed });
+  };
+  const now = (): Promise<void> => {
+    running ??= check().finally(() => {
+      running = null;
+    });
+    return running;
+  };
+  const worked = () => {
+    if (!troubled || stopped) return;
+    troubled = false;
+    void now();
+  };
+  const failed = (error: unknown) => {
+    if (error instanceof ServiceError && error.code === "unavailable") troubled = true;
+  };
+
+  schedule(intervalMs);
+  return {
+    caller: {
+      async call(contract, body, callOptions) {
+        try {
+          const reply = await caller.call(contract, body, callOptions);
+          worked();
+          return reply;
+        } catch (error) {
+          failed(error);
+          throw error;
+        }
+      },
+      emit(contract, body, route) {
+        try {
+          caller.emit(contract, body, route);
+        } catch (error) {
+          failed(error);
+          throw error;
+        }
+        worked();
+      },
+    },
+    now,
+    stop() {
+      stopped = true;
+      clearTimeout(timer);
+    },
+  };
+}

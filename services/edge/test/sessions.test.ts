@@ -1,0 +1,160 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { describe, expect, it } from "vitest";
+import { admittedClient, connect, enter, message, rawUpgrade } from "./support/client.ts";
+import { accept, createWorld } from "./support/world.ts";
+
+describe("a kick", () => {
+  it("closes the session on whichever edge holds it: the sealed frame first, then 4504", async () => {
+    const world = await createWorld();
+    const edges = [await world.edge(), await world.edge()];
+    world.onOpen = async () => accept({ sid: `s${world.opens.length}` });
+    const clients = [];
+    for (const edge of edges) clients.push(await admittedClient(edge.port));
+    world.kick("s2");
+    expect(await clients[1]?.closed).toEqual({ code: 4504, reason: "revoked" });
+    expect(clients[1]?.waiting.map(String)).toEqual(["revoked"]);
+    expect(clients[0]?.websocket.readyState).toBe(1);
+    await expect.poll(() => world.ended).toEqual([{ sid: "s2", socketId: "sock" }]);
+    world.kick("s1", null);
+    expect((await clients[0]?.closed)?.code).toBe(4504);
+    expect(clients[0]?.waiting).toEqual([]);
+  });
+
+  it("that overtakes the accept still wins, and the client never hears a message", async () => {
+    const world = await createWorld();
+    const { port } = await world.edge();
+    world.onOpen = async () => accept({ sid: "witness" });
+    const witness = await admittedClient(port);
+    world.onOpen = async () => {
+      world.kick("early");
+      await sleep(50);
+      return accept({ sid: "early" });
+    };
+    const client = await enter(port);
+    witness.send(message(0, "secret"));
+    expect(await client.closed).toEqual({ code: 4504, reason: "revoked" });
+    expect(client.waiting.map(String)).toEqual(["accepted", "revoked"]);
+    await expect.poll(() => world.ended).toEqual([{ sid: "early", socketId: "sock" }]);
+  });
+
+  it("that arrives between the accept and the subscription wins as well", async () => {
+    const world = await createWorld();
+    const edge = await world.edge();
+    const subscribe = edge.bus.subscribe.bind(edge.bus);
+    edge.bus.subscribe = async (...all) => {
+      world.kick("s1");
+      await sleep(30);
+      return subscribe(...all);
+    };
+    world.onOpen = async () => accept({ sid: "s1" });
+    const client = await enter(edge.port);
+    expect((await client.closed).code).toBe(4504);
+    expect(client.waiting.map(String)).toEqual(["accepted", "revoked"]);
+  });
+});
+
+describe("the sweep", () => {
+  it("finds a session whose push was lost", async () => {
+    const world = await createWorld();
+    const { port } = await world.edge({ SWEEP_INTERVAL: "100ms" });
+    world.onOpen = async () => accept({ sid: `s${world.opens.length}` });
+    const kicked = await admittedClient(port);
+    const expired = await admittedClient(port);
+    const stays = await admittedClient(port);
+    world.gone = [
+      { sid: "s1", why: "kicked" },
+      { sid: "s2", why: "expired" },
+    ];
+    expect(await kicked.closed).toEqual({ code: 4504, reason: "revoked" });
+    expect(await expired.closed).toEqual({ code: 4003, reason: "session-expired" });
+    expect(stays.websocket.readyState).toBe(1);
+    await expect.poll(() => world.checks.at(-1)).toEqual(["s3"]);
+  });
+
+  it("runs as soon as the bus is back, not at the next interval", async () => {
+    const world = await createWorld();
+    const { port } = await world.edge({ SWEEP_INTERVAL: "10m" });
+    world.onOpen = async () => accept({ sid: `s${world.opens.length}` });
+    const victim = await admittedClient(port);
+    const busy = await admittedClient(port);
+    world.network.interrupt();
+    world.gone = [{ sid: "s1", why: "kicked" }];
+    busy.send(message(0, "notices that the bus is gone"));
+    await busy.closed;
+    world.network.restore();
+    // The next thing that works, whatever it is.
+    await admittedClient(port);
+    expect((await victim.closed).code).toBe(4504);
+  });
+
+  it("closes nobody while identity does not answer", async () => {
+    const world = await createWorld();
+    const { port } = await world.edge({ SWEEP_INTERVAL: "100ms" });
+    world.onOpen = async () => accept({ sid: "s1" });
+    const client = await admittedClient(port);
+    await world.identity.server.close();
+    await sleep(300);
+    expect(client.websocket.readyState).toBe(1);
+  });
+});
+
+describe("a session", () => {
+  it("ends when it expires", async () => {
+    const world = await createWorld();
+    const { port } = await world.edge();
+    const expiresAtMs = Date.now() + 200;
+    world.onOpen = async () => accept({ sid: "s1", expiresAtMs });
+    const client = await admittedClient(port);
+    expect(await client.closed).toEqual({ code: 4003, reason: "session-expired" });
+    expect(Date.now()).toBeGreaterThanOrEqual(expiresAtMs);
+  });
+
+  it("of a year does not end at once because timers are short", async () => {
+    const world = await createWorld();
+    const { port } = await world.edge();
+    world.onOpen = async () => accept({ sid: "s1", expiresAtMs: Date.now() + 365 * 86_400_000 });
+    const client = await admittedClient(port);
+    await sleep(100);
+    expect(client.websocket.readyState).toBe(1);
+  });
+
+  it("of a peer that is dead without a word ends after two pings", async () => {
+    const world = await createWorld();
+    const edge = await world.edge({ PING_INTERVAL: "100ms" });
+    const alive = await connect(edge.port);
+    // Answers nothing, not even a ping.
+    const dead = await rawUpgrade(edge.port);
+    await dead.status();
+    await expect.poll(edge.connections).toBe(2);
+    await expect.poll(() => dead.socket.closed, { timeout: 2_000 }).toBe(true);
+    expect(alive.websocket.readyState).toBe(1);
+    expect(edge.connections()).toBe(1);
+  });
+});
+
+describe("drain", () => {
+  it("tells everybody to come back, reports what ends, and takes nobody new", async () => {
+    const world = await createWorld();
+    const edge = await world.edge();
+    world.onOpen = async () => accept({ sid: "s1" });
+    const session = await admittedClient(edge.port);
+    const waiting = await connect(edge.port);
+    await edge.stop();
+    expect(await session.closed).toEqual({ code: 1012, reason: "restart" });
+    expect(await waiting.closed).toEqual({ code: 1012, reason: "restart" });
+    expect(edge.connections()).toBe(0);
+    await expect.poll(() => world.ended).toEqual([{ sid: "s1", socketId: "sock" }]);
+    await expect(connect(edge.port)).rejects.toThrow();
+  });
+
+  it("does not wait for a peer that does not answer", async () => {
+    const world = await createWorld();
+    const edge = await world.edge();
+    const deaf = await rawUpgrade(edge.port);
+    await deaf.status();
+    const startedAt = Date.now();
+    await edge.stop();
+    expect(Date.now() - startedAt).toBeLessThan(3_000);
+    expect(edge.connections()).toBe(0);
+  });
+});

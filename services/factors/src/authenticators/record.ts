@@ -1,0 +1,28 @@
+import type { CollectionDefinition } from "@portcullis/documents";
+import { z } from "zod";
+
+/**
+ * One secret that somebody has in their app. Its id is new with each enrolment, so the marks and counters that are kept under it
+ * end with it. `secret` is wrapped by the vault, base64url, bound to the subject and to this id.
+ */
+export const enrolment = z.strictObject({
+  id: z.string().regex(/^[A-Za-z0-9_-]{1,64}$/),
+  secret: z.string().regex(/^[A-Za-z0-9_-]{1,256}$/),
+  createdAtMs: z.number().int().nonnegative(),
+});
+export type Enrolment = z.infer<typeof enrolment>;
+
+const authenticator = z.strictObject({
+  socketId: z.string().max(64).nullable(),
+  active: enrolment.nullable(),
+  /** Waits for its first code; means nothing until then. */
+  pending: enrolment.nullable(),
+});
+export type Authenticator = z.infer<typeof authenticator>;
+
+/** The id is the subject's. */
+export const authenticatorsCollection: CollectionDefinition<Authenticator> = {
+  name: "factors_authenticators",
+  schema: authenticator,
+  indexes: [{ fields: ["socketId"] }],
+};

@@ -1,0 +1,46 @@
+import {
+  checkCode,
+  confirmSecret,
+  enrolSecret,
+  forgetSecret,
+  forgetSocketSecrets,
+  ServiceError,
+} from "@portcullis/contracts";
+import type { Platform } from "@portcullis/platform";
+import type { Codes } from "./codes.ts";
+import type { AuthenticatorStore } from "./store.ts";
+import { otpauthUri } from "./uri.ts";
+
+/** Answers the `factors.authenticators.*` contracts. */
+export async function serveAuthenticators(
+  server: Platform["server"],
+  { store, codes }: { readonly store: AuthenticatorStore; readonly codes: Codes },
+): Promise<void> {
+  await server.serve(enrolSecret, async ({ subject, issuer, account, active }) => {
+    const secret = await store.enrol(subject, active ? "active" : "pending");
+    const uri = otpauthUri({ issuer, account, secret });
+    secret.fill(0);
+    return { uri };
+  });
+
+  await server.serve(confirmSecret, async ({ subject, code }, { requestId }) => {
+    const used = await codes.use({ subject, status: "pending", code, holder: `confirm:${requestId}` });
+    if (!used.ok) return { ok: false };
+    // The code is used up, but it was of an enrolment that somebody replaced meanwhile.
+    if (!(await store.activate(subject, used.enrolmentId))) throw new ServiceError("conflict");
+    return { ok: true };
+  });
+
+  await server.serve(checkCode, async ({ subject, code, requestId }) => {
+    // No handshake has such a holder: a handshake's id holds a dot before its colon.
+    const { ok } = await codes.use({ subject, status: "active", code, holder: `check:${requestId}` });
+    return { ok };
+  });
+
+  await server.serve(forgetSecret, async ({ subject }) => ({ existed: await store.forget(subject) }));
+
+  await server.serve(forgetSocketSecrets, async ({ socketId }) => {
+    await store.forgetSocket(socketId);
+    return {};
+  });
+}

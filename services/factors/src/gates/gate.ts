@@ -1,0 +1,34 @@
+import type { Clock } from "@portcullis/runtime";
+import type { Codes } from "../authenticators/codes.ts";
+
+/** Where the answer comes from, and what a gate may use to judge it. */
+export interface GateContext {
+  readonly hid: string;
+  readonly socketId: string;
+  /** Claimed, and proven by nothing but the gates themselves; null on an anonymous connection. */
+  readonly memberId: string | null;
+  readonly clock: Clock;
+  readonly codes: Codes;
+}
+
+export interface GateItem {
+  /** Names this answer within the handshake; a repetition has the same. */
+  readonly ref: string;
+  /** The gate as the policy has it. */
+  readonly config: Readonly<Record<string, unknown>>;
+  /** What the client sent. */
+  readonly value: string;
+}
+
+export interface GateResult {
+  readonly ok: boolean;
+  /** For logs and metrics: one of a few words, at most 64 characters, never a part of the answer. Null where it is ok. */
+  readonly cause: string | null;
+}
+
+export interface Gate {
+  /** As in a policy. */
+  readonly name: string;
+  /** Judges one answer. The same `hid` and `ref` again get the same result; a refusal shows by `cause` alone what was wrong. */
+  verify(context: GateContext, item: GateItem): Promise<GateResult>;
+}

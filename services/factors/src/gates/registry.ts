@@ -1,0 +1,7 @@
+import type { Gate } from "./gate.ts";
+import { otp } from "./otp.ts";
+
+/** Every gate that this service judges. A new one: its file here and its line below, its schema in `libs/policy`, its prompt in `libs/client`. */
+const all: readonly Gate[] = [otp];
+
+export const gates: ReadonlyMap<string, Gate> = new Map(all.map((gate) => [gate.name, gate]));

@@ -1,0 +1,77 @@
+import type { Server } from "@portcullis/bus";
+import { killAppKey, mintAppKey, readAppKeys, ServiceError } from "@portcullis/contracts";
+import { appKeyPsk, formatAppKey, generateAppKey } from "@portcullis/crypto";
+import type { Stored } from "@portcullis/documents";
+import type { Clock, Vault } from "@portcullis/runtime";
+import { type AppKeyCollection, type StoredAppKey, sealPsk } from "./store.ts";
+
+export interface AppKeyContext {
+  readonly appKeys: AppKeyCollection;
+  readonly vault: Vault;
+  readonly clock: Clock;
+  readonly random: (length: number) => Uint8Array;
+  readonly fingerprint: string;
+}
+
+/** Revoked ones included: they stay listed so that an owner sees what there was. */
+const perSocketMax = 100;
+
+export async function serveAppKeys(server: Server, context: AppKeyContext): Promise<void> {
+  await server.serve(mintAppKey, (body) => mint(context, body));
+  await server.serve(readAppKeys, async ({ socketId }) => ({ appKeys: (await all(context, socketId)).map(view) }));
+  await server.serve(killAppKey, (body) => kill(context, body));
+}
+
+async function mint(context: AppKeyContext, { socketId, label }: { socketId: string; label: string }) {
+  if ((await context.appKeys.count({ socketId })) >= perSocketMax) {
+    throw new ServiceError("invalid", {
+      issues: [{ path: "label", message: `a socket has at most ${perSocketMax} keys in its life` }],
+    });
+  }
+  const key = generateAppKey(context.fingerprint, context.random);
+  const psk = await appKeyPsk(key.secret);
+  const stored = await context.appKeys.insert(key.keyId, {
+    socketId,
+    label,
+    pskSealed: sealPsk(context.vault, key.keyId, psk),
+    createdAtMs: context.clock(),
+    revokedAtMs: null,
+    lastUsedAtMs: null,
+  });
+  const shown = formatAppKey(key);
+  psk.fill(0);
+  key.secret.fill(0);
+  return { appKey: view(stored), key: shown };
+}
+
+async function kill(
+  context: AppKeyContext,
+  { socketId, keyId }: { socketId: string; keyId: string | null },
+): Promise<Record<string, never>> {
+  if (keyId !== null) {
+    await revoke(context, socketId, keyId);
+    return {};
+  }
+  for (const key of await all(context, socketId)) await revoke(context, socketId, key.id);
+  return {};
+}
+
+async function revoke(context: AppKeyContext, socketId: string, keyId: string): Promise<void> {
+  for (let attempt = 0; attempt < 5; attempt += 1) {
+    const key = await context.appKeys.get(keyId);
+    if (key === null || key.body.socketId !== socketId) throw new ServiceError("not_found");
+    if (key.body.revokedAtMs !== null) return;
+    const revoked = { ...key.body, revokedAtMs: context.clock() };
+    if ((await context.appKeys.replace(keyId, key.version, revoked)) !== null) return;
+  }
+  throw new ServiceError("conflict");
+}
+
+function all(context: AppKeyContext, socketId: string): Promise<Stored<StoredAppKey>[]> {
+  return context.appKeys.find({ socketId }, { limit: perSocketMax });
+}
+
+function view({ id, body }: Stored<StoredAppKey>) {
+  const { label, createdAtMs, revokedAtMs, lastUsedAtMs } = body;
+  return { keyId: id, label, createdAtMs, revokedAtMs, lastUsedAtMs };
+}

@@ -1,0 +1,32 @@
+import type { Collection, Documents } from "@portcullis/documents";
+import type { Vault } from "@portcullis/runtime";
+import { z } from "zod";
+
+const epochMs = z.number().int().nonnegative();
+
+const appKey = z.strictObject({
+  socketId: z.string(),
+  label: z.string(),
+  /** Exp(K, "psk") under the vault, bound to the key's id. K itself is shown once and not kept. */
+  pskSealed: z.string(),
+  createdAtMs: epochMs,
+  revokedAtMs: epochMs.nullable(),
+  lastUsedAtMs: epochMs.nullable(),
+});
+export type StoredAppKey = z.infer<typeof appKey>;
+
+export type AppKeyCollection = Collection<StoredAppKey>;
+
+export function openAppKeys(documents: Documents): Promise<AppKeyCollection> {
+  return documents.collection({ name: "keys_app_keys", schema: appKey, indexes: [{ fields: ["socketId"] }] });
+}
+
+const place = (keyId: string) => `app-key-psk:${keyId}`;
+
+export function sealPsk(vault: Vault, keyId: string, psk: Uint8Array): string {
+  return Buffer.from(vault.wrap(psk, place(keyId))).toString("base64url");
+}
+
+export function openPsk(vault: Vault, keyId: string, sealed: string): Uint8Array {
+  return vault.unwrap(Buffer.from(sealed, "base64url"), place(keyId));
+}

@@ -1,0 +1,96 @@
+import {
+  generateKemKeyPair,
+  hasSuite,
+  type Identity,
+  type KemPrivateKey,
+  type SuiteId,
+  signBundle,
+  suiteIds,
+} from "@portcullis/crypto";
+import type { Clock, Ids } from "@portcullis/runtime";
+
+export interface SignedBundle {
+  readonly kid: string;
+  readonly bundle: Uint8Array;
+  readonly signature: Uint8Array;
+  readonly expiresAtMs: number;
+}
+
+/** A bundle with its secrets and what was opened under it. */
+export interface LiveBundle extends SignedBundle {
+  readonly privateKeys: ReadonlyMap<SuiteId, KemPrivateKey>;
+  /** Encapsulations that were presented: each is opened once, whatever a dishonest edge repeats. */
+  readonly seen: Set<string>;
+}
+
+export interface Bundles {
+  current(): Promise<SignedBundle>;
+  /** Null: expired and erased, or another replica's. */
+  live(kid: string): LiveBundle | null;
+  close(): void;
+}
+
+/** Given out for half of its life, so that an edge always holds one that is good for a whole handshake start. */
+const freshMs = 30_000;
+const lifeMs = 60_000;
+/** An `open` may come as late as an edge lets it, after the bundle that its hello carried has expired. */
+const graceMs = 15_000;
+/** Enough for 75 s of openings at full speed; beyond it nothing is opened under this bundle any more. */
+const seenMax = 200_000;
+
+/**
+ * Short-lived KEM keys, in this replica's memory only: what was recorded on the wire cannot be opened once they are gone, even
+ * with every long-lived key of the server (forward secrecy). Made when asked for, so an idle server makes none.
+ */
+export function createBundles({ identity, clock, ids }: { identity: Identity; clock: Clock; ids: Ids }): Bundles {
+  const alive = new Map<string, LiveBundle>();
+  let newest: { readonly bundle: Promise<LiveBundle>; readonly untilMs: number } | null = null;
+  const sweep = setInterval(erase, 5_000);
+  sweep.unref();
+
+  function erase(): void {
+    const now = clock();
+    for (const [kid, bundle] of alive) if (now > bundle.expiresAtMs + graceMs) alive.delete(kid);
+  }
+
+  async function make(): Promise<LiveBundle> {
+    const privateKeys = new Map<SuiteId, KemPrivateKey>();
+    const suites: Partial<Record<SuiteId, Uint8Array>> = {};
+    for (const id of suiteIds) {
+      if (!(await hasSuite(id))) continue;
+      const pair = await generateKemKeyPair(id);
+      privateKeys.set(id, pair.privateKey);
+      suites[id] = pair.publicKey;
+    }
+    const kid = ids.id();
+    const expiresAtMs = clock() + lifeMs;
+    const { bundle, sig } = await signBundle(identity, { kid, suites, exp: Math.floor(expiresAtMs / 1000) });
+    const live: LiveBundle = { kid, bundle, signature: sig, expiresAtMs, privateKeys, seen: new Set() };
+    alive.set(kid, live);
+    return live;
+  }
+
+  return {
+    async current() {
+      const now = clock();
+      if (newest === null || now >= newest.untilMs) {
+        const bundle = make();
+        newest = { bundle, untilMs: now + freshMs };
+        bundle.catch(() => {
+          newest = null;
+        });
+      }
+      const { kid, bundle, signature, expiresAtMs } = await newest.bundle;
+      return { kid, bundle, signature, expiresAtMs };
+    },
+    live(kid) {
+      const found = alive.get(kid);
+      return found === undefined || clock() > found.expiresAtMs + graceMs || found.seen.size >= seenMax ? null : found;
+    },
+    close() {
+      clearInterval(sweep);
+      alive.clear();
+      newest = null;
+    },
+  };
+}

@@ -1,0 +1,59 @@
+import { serverIdentity, sessionAbandoned } from "@portcullis/contracts";
+import { createRecordWriter } from "@portcullis/crypto";
+import type { Platform } from "@portcullis/platform";
+import { serveAppKeys } from "./app-keys/serve.ts";
+import { openAppKeys } from "./app-keys/store.ts";
+import { createBundles } from "./bundles/bundles.ts";
+import { createChannelStore } from "./handshake/channel.ts";
+import { serveHandshakes } from "./handshake/serve.ts";
+import { openIdentity } from "./identity.ts";
+import { serveFarewells } from "./sessions/serve.ts";
+import { createSessionSecrets } from "./sessions/session-secrets.ts";
+
+export { keysConfig } from "./config.ts";
+
+export async function run(platform: Platform): Promise<void> {
+  const { documents, state, vault, caller, server, clock, ids, random, closer, log } = platform;
+  const identity = await openIdentity(documents, vault, clock);
+  const appKeys = await openAppKeys(documents);
+  const bundles = createBundles({ identity, clock, ids });
+  closer.add("bundles", async () => bundles.close());
+  const writer = createRecordWriter(random);
+  const sessions = createSessionSecrets(state, vault, clock);
+
+  await serveAppKeys(server, { appKeys, vault, clock, random, fingerprint: identity.fingerprint });
+  await server.serve(serverIdentity, async () => ({ fingerprint: identity.fingerprint }));
+  await serveFarewells(server, sessions, writer);
+  await serveHandshakes(server, platform.instance, {
+    bundles,
+    appKeys,
+    channels: createChannelStore(state, vault),
+    vault,
+    decoyKey: vault.subkey("decoy-psk"),
+    caller,
+    clock,
+    writer,
+    sessions,
+    isKeyLive: async (keyId) => {
+      if (keyId === null) return true;
+      const key = await appKeys.get(keyId);
+      if (key === null || key.body.revokedAtMs !== null) return false;
+      await noteUse(keyId, key.version, key.body);
+      return true;
+    },
+    abandon: (sid, socketId) => {
+      try {
+        caller.emit(sessionAbandoned, { sid, socketId });
+      } catch {
+        log.warn("an abandoned session stays listed until it expires", { sid });
+      }
+    },
+  });
+
+  /** To the minute: a write on every accept would be a hot spot for nothing. Losing the race to another write is fine. */
+  async function noteUse(keyId: string, version: number, body: Parameters<typeof appKeys.replace>[2]): Promise<void> {
+    const now = clock();
+    if (body.lastUsedAtMs === null || now - body.lastUsedAtMs > 60_000)
+      await appKeys.replace(keyId, version, { ...body, lastUsedAtMs: now });
+  }
+}

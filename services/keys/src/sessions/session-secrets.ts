@@ -1,0 +1,37 @@
+import type { ApplicationSecrets } from "@portcullis/crypto";
+import type { Clock, Vault } from "@portcullis/runtime";
+import type { State } from "@portcullis/state";
+import { z } from "zod";
+
+const bytes = z.string().transform((text): Uint8Array => new Uint8Array(Buffer.from(text, "base64url")));
+const stored = z.strictObject({ client: bytes, server: bytes });
+
+/** Application keys of live sessions: under the vault, bound to the session, gone when it is. */
+export interface SessionSecrets {
+  put(sid: string, secrets: ApplicationSecrets, expiresAtMs: number): Promise<void>;
+  get(sid: string): Promise<{ readonly client: Uint8Array; readonly server: Uint8Array } | null>;
+  erase(sid: string): Promise<void>;
+}
+
+export function createSessionSecrets(state: State, vault: Vault, clock: Clock): SessionSecrets {
+  const key = (sid: string) => `keys:session:${sid}`;
+  const place = (sid: string) => `session:${sid}`;
+  return {
+    async put(sid, { client, server }, expiresAtMs) {
+      const text = JSON.stringify({
+        client: Buffer.from(client).toString("base64url"),
+        server: Buffer.from(server).toString("base64url"),
+      });
+      await state.create(key(sid), vault.wrap(Buffer.from(text), place(sid)), Math.max(1, expiresAtMs - clock()));
+    },
+    async get(sid) {
+      const found = await state.get(key(sid));
+      return found === null
+        ? null
+        : stored.parse(JSON.parse(Buffer.from(vault.unwrap(found.value, place(sid))).toString("utf8")));
+    },
+    async erase(sid) {
+      await state.delete(key(sid));
+    },
+  };
+}

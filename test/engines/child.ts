@@ -1,0 +1,61 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { freePort, ready } from "./ready.ts";
+import type { EngineName, RunningEngine } from "./types.ts";
+
+const startsMax = 3;
+const readyTimeoutMs = 15_000;
+const termTimeoutMs = 3000;
+
+const children = new Set<ChildProcess>();
+// Whatever ends this process, no engine stays behind (but for kill -9, which nobody can hear).
+process.on("exit", () => {
+  for (const child of children) child.kill("SIGKILL");
+});
+
+/** Starts a program on a free loopback port in a folder of its own, and ends it by its process id. */
+export async function startChild(
+  engine: EngineName,
+  program: string,
+  argumentsFor: (port: number, folder: string) => readonly string[],
+): Promise<RunningEngine> {
+  for (let start = 1; ; start += 1) {
+    const port = await freePort();
+    const folder = mkdtempSync(join(tmpdir(), `portcullis-${engine}-`));
+    const logFile = join(folder, "engine.log");
+    const output = openSync(logFile, "a");
+    const child = spawn(program, argumentsFor(port, folder), { cwd: folder, stdio: ["ignore", output, output] });
+    closeSync(output);
+    children.add(child);
+    const ended = new Promise<string>((resolve) => {
+      child.once("error", (error) => resolve(error.message));
+      child.once("exit", (code, signal) => resolve(`ended with ${signal ?? code}`));
+    });
+    const stop = async () => {
+      child.kill("SIGTERM");
+      await Promise.race([ended, sleep(termTimeoutMs).then(() => child.kill("SIGKILL"))]);
+      await ended;
+      children.delete(child);
+      rmSync(folder, { recursive: true, force: true, maxRetries: 3 });
+    };
+    try {
+      await Promise.race([
+        ready(engine, "127.0.0.1", port, readyTimeoutMs),
+        ended.then((how) => Promise.reject(new Error(`${program} ${how}: ${lastLine(logFile)}`))),
+      ]);
+      const scheme = engine === "mongodb" ? "mongodb" : engine;
+      return { url: `${scheme}://127.0.0.1:${port}`, from: `${program} on 127.0.0.1:${port}`, stop };
+    } catch (error) {
+      await stop();
+      // Somebody else may have taken the port in between.
+      if (start === startsMax) throw error;
+    }
+  }
+}
+
+function lastLine(file: string): string {
+  return readFileSync(file, "utf8").trim().split("\n").at(-1)?.slice(0, 300) ?? "";
+}
