@@ -5,11 +5,8 @@ import { qrPictures } from "../src/authenticators/qr.ts";
 import { startApi, type TestApi } from "./api.ts";
 import { uri } from "./operations.ts";
 
-// The CommonJS build says `default` twice.
-const decode = (typeof jsQR === "function" ? jsQR : (jsQR as { default: typeof jsQR }).default) as typeof jsQR.default;
-
 function scanned(pixels: Uint8ClampedArray, width: number, height: number): string | undefined {
-  return decode(pixels, width, height)?.data;
+  return jsQR.default(pixels, width, height)?.data;
 }
 
 function scannedPng(png: Uint8Array): string | undefined {

@@ -1,16 +1,16 @@
 import { context, propagation, SpanKind, trace } from "@opentelemetry/api";
 import { AsyncLocalStorageContextManager } from "@opentelemetry/context-async-hooks";
 import { W3CTraceContextPropagator } from "@opentelemetry/core";
-import { BasicTracerProvider, InMemorySpanExporter, SimpleSpanProcessor } from "@opentelemetry/sdk-trace";
+import { InMemorySpanExporter, SimpleSpanProcessor, TracerProvider } from "@opentelemetry/sdk-trace";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { sessionSecret, startApi, type TestApi } from "./api.ts";
 
 const exporter = new InMemorySpanExporter();
 let api: TestApi;
 beforeAll(async () => {
-  trace.setGlobalTracerProvider(new BasicTracerProvider({ spanProcessors: [new SimpleSpanProcessor(exporter)] }));
+  trace.setGlobalTracerProvider(new TracerProvider({ spanProcessors: [new SimpleSpanProcessor({ exporter })] }));
   propagation.setGlobalPropagator(new W3CTraceContextPropagator());
-  context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable());
+  context.setGlobalContextManager(new AsyncLocalStorageContextManager());
   api = await startApi();
 });
 afterAll(async () => {
@@ -27,7 +27,9 @@ beforeEach(() => {
 const traceId = "0af7651916cd43dd8448eb211c80319c";
 const parentId = "b7ad6b7169203331";
 const serverSpans = () =>
-  exporter.getFinishedSpans().filter((span) => span.instrumentationScope.name === "portcullis.api");
+  exporter
+    .getFinishedSpans()
+    .filter((span) => span.instrumentationScope.name === "portcullis.api" && span.kind === SpanKind.SERVER);
 const created = {
   id: "sck_1",
   label: "chat",

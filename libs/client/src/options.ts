@@ -1,0 +1,104 @@
+import { encodeOpenPayload, type OfferedAnswer, ProtocolError, type SuiteId, suiteIds } from "@portcullis/protocol";
+import { type Address, addressOf } from "./address.ts";
+import { createNarrator, type Narrate } from "./narration.ts";
+import type { AnswerCallback, ChallengeCallback } from "./question.ts";
+import type { WebSocketConstructor } from "./web-socket.ts";
+
+type Eventually<T> = T | PromiseLike<T>;
+
+export interface ConnectOptions {
+  /** `pc1.…`, or a function that gets it. It pins the server. Absent: Base mode, which needs `pin` or `unpinned: "allow"`. */
+  readonly appKey?: string | (() => Eventually<string>) | undefined;
+  /** Fingerprint of the server's identity, 22 characters. With an app key it must be the key's own. */
+  readonly pin?: string | undefined;
+  /** Whether to go on with a server that nothing vouches for, and show it the person's codes. Default "refuse". */
+  readonly unpinned?: "refuse" | "allow" | undefined;
+  /** Answers that go along with `open`. A function is called once the server has been verified, so that codes are fresh. */
+  readonly offer?: readonly OfferedAnswer[] | (() => Eventually<readonly OfferedAnswer[]>) | undefined;
+  /** By gate: asked when the server challenges. */
+  readonly answers?: Readonly<Record<string, AnswerCallback>> | undefined;
+  /** Asked where none of `answers` fits. */
+  readonly onChallenge?: ChallengeCallback | undefined;
+  /** For the owner's program: at most 32, names of up to 64 and values of up to 1024 characters. */
+  readonly parameters?: Readonly<Record<string, string>> | undefined;
+  /** Aborts the handshake, and later ends the session. */
+  readonly signal?: AbortSignal | undefined;
+  /** From the call to the verdict, people included, in milliseconds. Default 900000 (15 minutes), at most 2147483647. */
+  readonly timeoutMs?: number | undefined;
+  /** From the call of `connect` to the server's hello, in milliseconds. Default 15000. */
+  readonly helloTimeoutMs?: number | undefined;
+  /** The weakest suite that is good enough. Default "0020" (X25519); "647a" insists on the post-quantum hybrid. */
+  readonly minSuite?: SuiteId | undefined;
+  /** Domain below which host names are labels. Default "localhost"; on every other host the label is in the path. */
+  readonly domain?: string | undefined;
+  /** Query parameter that names the member. Default "id". */
+  readonly idParameter?: string | undefined;
+  /** True: the session yields its own messages too, in their place in the order. Default false. */
+  readonly echo?: boolean | undefined;
+  /** Messages that may wait to be read before the session is ended. Default 1024. */
+  readonly queueMax?: number | undefined;
+  /** Their bytes. Default 8388608 (8 MiB). */
+  readonly queueBytesMax?: number | undefined;
+  /** Default: the platform's. */
+  readonly webSocket?: WebSocketConstructor | undefined;
+  /** Epoch milliseconds. Default: the platform's. */
+  readonly clock?: (() => number) | undefined;
+  /** Told of every frame; never a secret. */
+  readonly onFrame?: Narrate | undefined;
+}
+
+/** The options with their defaults, checked. */
+export interface Settings {
+  readonly address: Address;
+  readonly options: ConnectOptions;
+  readonly suites: readonly SuiteId[];
+  readonly timeoutMs: number;
+  readonly helloTimeoutMs: number;
+  readonly echo: boolean;
+  readonly queueMax: number;
+  readonly queueBytesMax: number;
+  readonly WebSocket: WebSocketConstructor;
+  readonly clock: () => number;
+  readonly narrate: Narrate;
+}
+
+const delayMsMax = 2 ** 31 - 1;
+const fingerprintShape = /^[A-Za-z0-9_-]{22}$/;
+
+/** @throws {TypeError} which names the option and never repeats it. */
+export function readOptions(url: string | URL, options: ConnectOptions): Settings {
+  const address = addressOf(url, options);
+  const { minSuite = "0020", pin, webSocket = globalThis.WebSocket } = options;
+  const floor = suiteIds.indexOf(minSuite);
+  if (floor < 0) throw new TypeError("minSuite is not a suite.");
+  if (pin !== undefined && !fingerprintShape.test(pin)) throw new TypeError("pin is not a fingerprint.");
+  if (webSocket === undefined) throw new TypeError("This platform has no WebSocket: give one as webSocket.");
+  try {
+    encodeOpenPayload({ dst: address.dst, ...parametersOf(options) });
+  } catch (error) {
+    if (error instanceof ProtocolError) throw new TypeError(`Not valid: ${error.field}.`);
+    throw error;
+  }
+  return {
+    address,
+    options,
+    suites: suiteIds.slice(0, floor + 1),
+    timeoutMs: bounded("timeoutMs", options.timeoutMs ?? 900_000, delayMsMax),
+    helloTimeoutMs: bounded("helloTimeoutMs", options.helloTimeoutMs ?? 15_000, delayMsMax),
+    echo: options.echo ?? false,
+    queueMax: bounded("queueMax", options.queueMax ?? 1_024, 1_000_000),
+    queueBytesMax: bounded("queueBytesMax", options.queueBytesMax ?? 8 * 1_024 * 1_024, 2 ** 31),
+    WebSocket: webSocket,
+    clock: options.clock ?? Date.now,
+    narrate: createNarrator(options.onFrame),
+  };
+}
+
+export function parametersOf({ parameters }: ConnectOptions): { parameters?: Record<string, string> } {
+  return parameters === undefined ? {} : { parameters: { ...parameters } };
+}
+
+function bounded(name: string, value: number, max: number): number {
+  if (!Number.isInteger(value) || value < 1 || value > max) throw new TypeError(`${name} is not in 1 to ${max}.`);
+  return value;
+}

@@ -1,0 +1,11 @@
+import { otp } from "./otp.ts";
+import type { Prompt } from "./prompt.ts";
+
+/** One entry for each gate that asks a person: a new gate is a new file and a new line here. */
+export const prompts = Object.freeze({ otp } satisfies Record<string, Prompt>);
+
+/** Null for a gate that this version has no prompt for. */
+export function promptOf(gate: string): Prompt | null {
+  const known: Readonly<Record<string, Prompt>> = prompts;
+  return Object.hasOwn(known, gate) ? (known[gate] ?? null) : null;
+}
