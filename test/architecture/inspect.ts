@@ -19,15 +19,27 @@ export async function inspect(root: string, minimum: Minimum): Promise<Findings>
   const edges = workspaceEdges(modules);
   const unseen: Problem[] = [];
   if (modules.length < minimum.modules) {
-    unseen.push({ rule: "saw-enough", what: `only ${modules.length} modules seen, at least ${minimum.modules} expected` });
+    unseen.push({
+      rule: "saw-enough",
+      what: `only ${modules.length} modules seen, at least ${minimum.modules} expected`,
+    });
   }
   if (edges < minimum.workspaceEdges) {
-    unseen.push({ rule: "saw-enough", what: `only ${edges} imports between packages seen, ${minimum.workspaceEdges} expected` });
+    unseen.push({
+      rule: "saw-enough",
+      what: `only ${edges} imports between packages seen, ${minimum.workspaceEdges} expected`,
+    });
   }
   const files = modules.map(({ source }) => source);
   return {
     modules: modules.length,
     workspaceEdges: edges,
-    problems: [...unseen, ...problems, ...undeclared(root, modules), ...packageCircles(modules), ...textProblems(root, files)],
+    problems: [
+      ...unseen,
+      ...problems,
+      ...undeclared(root, modules),
+      ...packageCircles(modules),
+      ...textProblems(root, files),
+    ],
   };
 }

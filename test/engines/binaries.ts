@@ -1,5 +1,6 @@
 import { accessSync, constants } from "node:fs";
 import { delimiter, join } from "node:path";
+import { serverArguments } from "./arguments.ts";
 import { startChild } from "./child.ts";
 import type { EngineName, RunningEngine, StartContext, Way } from "./types.ts";
 
@@ -13,20 +14,9 @@ export const fromBinary: Way = async (engine, context) => {
 
 export function startProgram(engine: EngineName, program: string, context: StartContext): Promise<RunningEngine> {
   const { natsConfig } = context;
-  return startChild(engine, program, (port, folder) => {
-    switch (engine) {
-      case "nats":
-        return ["--addr", "127.0.0.1", "--port", String(port), ...(natsConfig ? ["--config", natsConfig] : [])];
-      case "redis":
-        // As in production: what was acknowledged survives kill -9 of Redis, and nothing is evicted.
-        return [
-          ...["--bind", "127.0.0.1", "--port", String(port), "--dir", folder, "--save", ""],
-          ...["--appendonly", "yes", "--appendfsync", "always", "--maxmemory-policy", "noeviction"],
-        ];
-      case "mongodb":
-        return ["--bind_ip", "127.0.0.1", "--port", String(port), "--dbpath", folder, "--nounixsocket"];
-    }
-  });
+  return startChild(engine, program, (port, folder) =>
+    serverArguments(engine, { address: "127.0.0.1", port, folder, natsConfig }),
+  );
 }
 
 export function findProgram(name: string, env: NodeJS.ProcessEnv): string | null {

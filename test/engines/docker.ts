@@ -2,7 +2,8 @@ import { existsSync } from "node:fs";
 import { request } from "node:http";
 import { homedir } from "node:os";
 import { join } from "node:path";
-import { ready } from "./ready.ts";
+import { serverArguments } from "./arguments.ts";
+import { freePort, ready } from "./ready.ts";
 import type { EngineName, Way } from "./types.ts";
 
 interface Image {
@@ -10,68 +11,69 @@ interface Image {
   readonly variable: string;
   readonly default: string;
   readonly port: number;
-  readonly command: readonly string[];
+  /** Before the options; empty where the image has the program as its entry point. */
+  readonly program: readonly string[];
 }
 
 const images: Record<EngineName, Image> = {
-  nats: { variable: "PORTCULLIS_TEST_NATS_IMAGE", default: "nats:2", port: 4222, command: [] },
-  redis: {
-    variable: "PORTCULLIS_TEST_REDIS_IMAGE",
-    default: "redis:7",
-    port: 6379,
-    command: [
-      "redis-server",
-      "--save",
-      "",
-      "--appendonly",
-      "yes",
-      "--appendfsync",
-      "always",
-      "--maxmemory-policy",
-      "noeviction",
-    ],
-  },
-  mongodb: { variable: "PORTCULLIS_TEST_MONGODB_IMAGE", default: "mongo:8", port: 27017, command: [] },
+  nats: { variable: "PORTCULLIS_TEST_NATS_IMAGE", default: "nats:2", port: 4222, program: [] },
+  redis: { variable: "PORTCULLIS_TEST_REDIS_IMAGE", default: "redis:7", port: 6379, program: ["redis-server"] },
+  mongodb: { variable: "PORTCULLIS_TEST_MONGODB_IMAGE", default: "mongo:8", port: 27017, program: ["mongod"] },
 };
 
 const daemonTimeoutMs = 2000;
 const startTimeoutMs = 180_000;
-const configInContainer = "/tmp/portcullis-nats.conf";
+const configInContainer = "/portcullis-nats.conf";
 let daemon: Promise<boolean> | undefined;
 
-/** A container by testcontainers, where a Docker daemon answers. */
+/**
+ * A container by testcontainers, where a Docker daemon answers. With `PORTCULLIS_TEST_DOCKER_NETWORK=host` it has the
+ * network of the host, for daemons that cannot publish ports.
+ */
 export const fromDocker: Way = async (engine, { env, natsConfig }) => {
   daemon ??= daemonAnswers(env);
   if (!(await daemon)) return null;
   // Only now: loading it takes most of a second.
-  const { GenericContainer, Wait } = await import("testcontainers");
+  const { GenericContainer, StartupCheckStrategy } = await import("testcontainers");
+
+  /** testcontainers looks for open ports with a shell inside the container, which `nats:2` lacks; `ready` asks better. */
+  class Running extends StartupCheckStrategy {
+    override async checkStartupState(
+      ...[client, id]: Parameters<InstanceType<typeof StartupCheckStrategy>["checkStartupState"]>
+    ) {
+      const { State: state } = await client.getContainer(id).inspect();
+      if (state.Running) return "SUCCESS";
+      return state.Status === "exited" || state.Status === "dead" ? "FAIL" : "PENDING";
+    }
+  }
+
   const image = images[engine];
   const name = env[image.variable] ?? image.default;
-  let container = new GenericContainer(name)
-    .withExposedPorts(image.port)
-    .withWaitStrategy(Wait.forListeningPorts())
+  const onHost = env.PORTCULLIS_TEST_DOCKER_NETWORK === "host";
+  const listen = onHost ? { address: "127.0.0.1", port: await freePort() } : { address: "0.0.0.0", port: image.port };
+  const config = engine === "nats" ? natsConfig : undefined;
+  const container = new GenericContainer(name)
+    .withCommand([...image.program, ...serverArguments(engine, { ...listen, natsConfig: config && configInContainer })])
+    .withWaitStrategy(new Running())
     .withStartupTimeout(startTimeoutMs);
-  if (engine === "nats" && natsConfig) {
-    container = container
-      .withCopyFilesToContainer([{ source: natsConfig, target: configInContainer }])
-      .withCommand(["--config", configInContainer]);
-  } else if (image.command.length > 0) {
-    container = container.withCommand([...image.command]);
-  }
+  if (config) container.withCopyFilesToContainer([{ source: config, target: configInContainer }]);
+  if (onHost) container.withNetworkMode("host");
+  else container.withExposedPorts(image.port);
+
   const started = await container.start();
-  const host = started.getHost();
-  const port = started.getMappedPort(image.port);
   try {
+    const host = onHost ? listen.address : started.getHost();
+    const port = onHost ? listen.port : started.getMappedPort(image.port);
     await ready(engine, host, port, 15_000);
+    return {
+      url: `${engine}://${host}:${port}`,
+      from: `Docker image ${name} on ${host}:${port}`,
+      stop: async () => void (await started.stop({ timeout: 1000 })),
+    };
   } catch (error) {
     await started.stop();
     throw error;
   }
-  return {
-    url: `${engine}://${host}:${port}`,
-    from: `Docker image ${name} on ${host}:${port}`,
-    stop: async () => void (await started.stop({ timeout: 1000 })),
-  };
 };
 
 async function daemonAnswers(env: NodeJS.ProcessEnv): Promise<boolean> {

@@ -97,7 +97,9 @@ async function startOne(engine: EngineName, context: StartContext): Promise<Runn
       const started = await way(engine, context);
       if (started) return started;
     } catch (error) {
-      reasons.push(`${name} failed: ${firstLine(error)}`);
+      const reason = `${name} failed: ${firstLine(error)}`;
+      context.log(`${engine}: ${reason}`);
+      reasons.push(reason);
     }
   }
   return {

@@ -3,8 +3,7 @@ import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, renameSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { findProgram } from "./binaries.ts";
-import { startChild } from "./child.ts";
+import { findProgram, startProgram } from "./binaries.ts";
 import type { Way } from "./types.ts";
 
 const run = promisify(execFile);
@@ -13,11 +12,10 @@ const cache = join(import.meta.dirname, "../../.engines");
 const buildTimeoutMs = 15 * 60_000;
 
 /** FerretDB on SQLite, built once from `ferretdb/` where Go is installed: the MongoDB protocol, but not its atomicity. */
-export const fromFerretDb: Way = async (engine, { env, log }) => {
+export const fromFerretDb: Way = async (engine, context) => {
   if (engine !== "mongodb") return null;
-  const program = await buildFerretDb(env, log);
-  if (program === null) return null;
-  return await startChild(engine, program, (port, folder) => ["-listen", `127.0.0.1:${port}`, "-data", folder]);
+  const program = await buildFerretDb(context.env, context.log);
+  return program === null ? null : await startProgram(engine, program, context);
 };
 
 /** @returns the program, built if its sources changed; null without Go. */

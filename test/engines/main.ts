@@ -14,6 +14,7 @@ Prints "export NATS_URL=..." lines to standard output once everything answers. F
 NATS_URL, REDIS_URL, MONGODB_URL of the environment; Docker; nats-server, redis-server, mongod on the PATH; Debian's
 packages (as root on Debian); for MongoDB, FerretDB built with Go. With CI=true an engine that cannot be had is an error.
 Other Docker images: PORTCULLIS_TEST_NATS_IMAGE, PORTCULLIS_TEST_REDIS_IMAGE, PORTCULLIS_TEST_MONGODB_IMAGE.
+PORTCULLIS_TEST_DOCKER_NETWORK=host gives the containers the network of the host.
 `;
 
 const isEngine = (name: string): name is EngineName => (engineNames as readonly string[]).includes(name);

@@ -86,9 +86,7 @@ export async function askApplication(challenge: Challenge, answering: Answering)
     if (onChallenge === undefined || first === undefined) throw new PortcullisError("unsupported");
     const chosen = await onChallenge(questionOf(first));
     if (chosen === null) return null;
-    const option = options.find(
-      ({ gate, at }) => (chosen.gate ?? gate) === gate && (chosen.at ?? at) === at,
-    );
+    const option = options.find(({ gate, at }) => (chosen.gate ?? gate) === gate && (chosen.at ?? at) === at);
     if (option === undefined) throw new TypeError("The answer is to none of the options.");
     return replyOf(option, chosen.value);
   } catch (error) {

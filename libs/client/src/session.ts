@@ -78,6 +78,7 @@ export function beginSession(parts: {
   });
   let grace: ReturnType<typeof setTimeout> | undefined;
   let ended = false;
+  let isGone = false;
   /** A sealed last word is being opened: nothing that comes after it counts. */
   let opening = false;
 
@@ -90,7 +91,7 @@ export function beginSession(parts: {
     outbox.end();
     inbox.end(error);
     wire.close(closeCodes[closeName].code, closeName);
-    grace = setTimeout(gone.resolve, closeGraceMs);
+    if (!isGone) grace = setTimeout(gone.resolve, closeGraceMs);
     closed.resolve(closing);
   }
 
@@ -104,6 +105,7 @@ export function beginSession(parts: {
   function receive(incoming: Incoming): void {
     if (incoming.kind === "closed") {
       narrate("down", "close", { code: incoming.code });
+      isGone = true;
       if (!opening) end(closingOfCode(incoming.code), "closed");
       clearTimeout(grace);
       gone.resolve();

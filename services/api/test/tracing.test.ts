@@ -57,8 +57,27 @@ describe("one request", () => {
     expect(span?.spanContext().traceState?.serialize() ?? "").toBe("");
     const calls = exporter.getFinishedSpans().filter((one) => one.kind === SpanKind.CLIENT);
     expect(calls).toHaveLength(2);
-    // The second is made after the body was read, which happens outside the request's own context.
     for (const call of calls) expect(call.parentSpanContext?.spanId).toBe(span?.spanContext().spanId);
+  });
+
+  test("keeps its trace where the body comes late, in the connection's own context", async () => {
+    api.answers["identity.accounts.email.verify"] = {};
+    const body = JSON.stringify({ token: "mailtoken" });
+    const late = new ReadableStream<Uint8Array>({
+      async start(controller) {
+        for (const part of [body.slice(0, 5), body.slice(5)]) {
+          controller.enqueue(Buffer.from(part));
+          await new Promise((resolve) => setTimeout(resolve, 50));
+        }
+        controller.close();
+      },
+    });
+    const headers = { "content-type": "application/json" };
+    const init = { method: "POST", headers, body: late, duplex: "half" } as RequestInit;
+    expect((await fetch(`${api.url}/v1/account/email/verify`, init)).status).toBe(204);
+    await expect.poll(() => serverSpans().length).toBe(1);
+    const [call] = exporter.getFinishedSpans().filter((one) => one.kind === SpanKind.CLIENT);
+    expect(call?.parentSpanContext?.spanId).toBe(serverSpans()[0]?.spanContext().spanId);
   });
 
   test.each(["nonsense", `00-${"0".repeat(32)}-${parentId}-01`, `00-${traceId.toUpperCase()}-${parentId}-01`])(

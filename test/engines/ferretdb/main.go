@@ -1,4 +1,5 @@
 // Command ferretdb serves the MongoDB wire protocol on SQLite files: what the tests use where there is no MongoDB.
+// It takes the options of mongod that the tests use, so that it can stand in for it everywhere.
 package main
 
 import (
@@ -6,26 +7,26 @@ import (
 	"flag"
 	"log"
 	"log/slog"
+	"net"
 	"os"
 	"os/signal"
+	"strconv"
 	"syscall"
 
 	"github.com/FerretDB/FerretDB/ferretdb"
 )
 
 func main() {
-	listen := flag.String("listen", "127.0.0.1:27017", "address to serve the MongoDB wire protocol on")
-	data := flag.String("data", "", "folder of the database files; must exist")
+	address := flag.String("bind_ip", "127.0.0.1", "address to listen on")
+	port := flag.Int("port", 27017, "port to listen on")
+	folder := flag.String("dbpath", "/data/db", "folder of the database files; must exist")
 	flag.Parse()
-	if *data == "" {
-		log.Fatal("-data is required")
-	}
 
 	server, err := ferretdb.New(&ferretdb.Config{
-		Listener:  ferretdb.ListenerConfig{TCP: *listen},
+		Listener:  ferretdb.ListenerConfig{TCP: net.JoinHostPort(*address, strconv.Itoa(*port))},
 		Handler:   "sqlite",
-		SQLiteURL: "file:" + *data + "/",
-		Logger:    slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
+		SQLiteURL: "file:" + *folder + "/",
+		Logger:    slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError})),
 	})
 	if err != nil {
 		log.Fatal(err)

@@ -22,7 +22,7 @@ export function trackConnections(server: Server): Connections {
   return {
     async drain(close) {
       const timer = setTimeout(() => {
-        for (const socket of open) void socket;
+        for (const socket of open) socket.destroy();
       }, graceMs);
       // `server.close` closes what is idle then; a connection whose request was still running becomes idle later.
       const idle = setInterval(() => server.closeIdleConnections(), idleCheckMs);

@@ -4,12 +4,6 @@ import { extractTrace, type Logger, type Random, tracerFor } from "@portcullis/r
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { probeRoutes } from "./limits.ts";
 
-declare module "fastify" {
-  interface FastifyRequest {
-    traceContext: Context;
-  }
-}
-
 /** W3C Trace Context, version 00. */
 const traceparentShape = /^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/;
 
@@ -25,8 +19,6 @@ export function traceRequests(
   const addressKey = random(32);
   const addressTag = (address: string) => createHmac("sha256", addressKey).update(address).digest("hex").slice(0, 8);
 
-  app.decorateRequest("traceContext");
-
   app.addHook("onRequest", (request, reply, done) => {
     const { method } = request;
     const route = request.routeOptions.url;
@@ -38,7 +30,7 @@ export function traceRequests(
       { kind: SpanKind.SERVER, attributes },
       parent,
     );
-    request.traceContext = trace.setSpan(parent, span);
+    const inSpan = trace.setSpan(parent, span);
     const startedMs = performance.now();
 
     // Not `onResponse`, which does not come when the caller hangs up.
@@ -53,16 +45,14 @@ export function traceRequests(
         requestId: request.id,
         aborted: !reply.raw.writableFinished,
       };
-      context.with(request.traceContext, () =>
+      context.with(inSpan, () =>
         route !== undefined && probeRoutes.has(route) ? log.debug("request", fields) : log.info("request", fields),
       );
       finish(span, status);
     });
-    context.with(request.traceContext, done);
+    // Fastify itself carries the context across the arrival of the body.
+    context.with(inSpan, done);
   });
-
-  // A body arrives in the context of its connection, not in that of the request.
-  app.addHook("preValidation", (request, _reply, done) => context.with(request.traceContext, done));
 }
 
 function parentOf(request: FastifyRequest): Context {

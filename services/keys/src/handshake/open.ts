@@ -95,9 +95,9 @@ export async function openHandshake(context: OpenContext, request: OpenRequest):
     lastStep: "",
   };
   const { step, channel } = await say(context, start, outcome);
-  opened.handshake.prk.fill(0);
   const ttlMs = Math.max(0, (step.deadlineMs ?? context.clock()) - context.clock()) + afterlifeMs;
   const created = await context.channels.create(request.hid, { ...channel, lastStep: storeStep(step) }, ttlMs);
+  opened.handshake.prk.fill(0);
   // Another opening under the same handshake id: only a dishonest edge does that.
   if (!created) throw new ServiceError("conflict");
   return step;

@@ -1,0 +1,11 @@
+export type { Closing } from "./closing.ts";
+export { connect } from "./connect.ts";
+export { PortcullisError, type PortcullisErrorCode, portcullisErrorCodes } from "./errors.ts";
+export type { Message } from "./message.ts";
+export type { FrameDirection, FrameKind, FrameSummary, Narrate } from "./narration.ts";
+export type { ConnectOptions } from "./options.ts";
+export type { Prompt } from "./prompts/prompt.ts";
+export { prompts } from "./prompts/registry.ts";
+export type { AnswerCallback, ChallengeCallback, Question, QuestionOption, Server } from "./question.ts";
+export type { Session } from "./session.ts";
+export type { WebSocketConstructor, WebSocketLike } from "./web-socket.ts";

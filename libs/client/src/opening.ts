@@ -1,0 +1,102 @@
+import { appKeyPsk, appKeyPskId, chooseSuite, parseAppKey, sealOpen, verifyBundle } from "@portcullis/crypto";
+import {
+  type Hello,
+  type OfferedAnswer,
+  ProtocolError,
+  parseHandshakeId,
+  parseHello,
+  type SuiteId,
+} from "@portcullis/protocol";
+import { type Channel, createChannel } from "./channel.ts";
+import { errorOfClose, PortcullisError } from "./errors.ts";
+import { type ConnectOptions, parametersOf, type Settings } from "./options.ts";
+import type { Server } from "./question.ts";
+import type { Scope } from "./scope.ts";
+import type { Wire } from "./wire.ts";
+
+export interface Credentials {
+  /** What HPKE gets, erased after use; null is Base mode, because the application chose it. */
+  readonly psk: { readonly id: string; readonly secret: Uint8Array } | null;
+  readonly pin: string | null;
+}
+
+/** @throws {PortcullisError} `untrusted-server` where nothing would say whose server it is, and the application did not allow that. */
+export async function readCredentials({ appKey, pin, unpinned }: ConnectOptions): Promise<Credentials> {
+  if (appKey === undefined) {
+    if (pin === undefined && unpinned !== "allow") throw new PortcullisError("untrusted-server");
+    return { psk: null, pin: pin ?? null };
+  }
+  const key = keyOf(typeof appKey === "string" ? appKey : await callback(appKey));
+  if (pin !== undefined && pin !== key.fingerprint) throw new PortcullisError("key");
+  const secret = await appKeyPsk(key.secret);
+  key.secret.fill(0);
+  return { psk: { id: appKeyPskId(key.keyId), secret }, pin: key.fingerprint };
+}
+
+function keyOf(text: string): ReturnType<typeof parseAppKey> {
+  try {
+    return parseAppKey(text);
+  } catch {
+    throw new PortcullisError("key");
+  }
+}
+
+export interface Opened {
+  readonly channel: Channel;
+  readonly server: Server;
+  readonly suite: SuiteId;
+}
+
+/** Pin, signature and expiry come before anything that concerns the person, the offer included. */
+export async function open(parts: {
+  readonly credentials: Credentials;
+  readonly settings: Settings;
+  readonly wire: Wire;
+  readonly scope: Scope;
+}): Promise<Opened> {
+  const { credentials, settings, wire, scope } = parts;
+  const { narrate, options, address, helloTimeoutMs } = settings;
+  const waitNoLonger = scope.failAfter(helloTimeoutMs, new PortcullisError("unreachable"));
+  const hello = await scope.race(readHello(wire));
+  waitNoLonger();
+
+  const pinnedFingerprint = credentials.pin;
+  const verified = await scope.race(verifyBundle({ hello, pinnedFingerprint, nowMs: settings.clock() }));
+  const { fingerprint, pinned, bundle } = verified;
+  const { edgeId: edge } = parseHandshakeId(hello.hid);
+  narrate("down", "hello", { edge, fingerprint, pinned, suites: Object.keys(bundle.suites).join(" ") });
+
+  const { suite, publicKey } = await scope.race(chooseSuite(bundle.suites, settings.suites));
+  const answers = await scope.race(offered(options));
+  const { psk } = credentials;
+  const payload = { dst: address.dst, ...parametersOf(options), ...(answers.length === 0 ? {} : { answers }) };
+  const sealing = sealOpen({ hello, suite, publicKey, psk, payload }).catch((error: unknown) => {
+    // All but the offer was checked when the options were read.
+    if (error instanceof ProtocolError && error.code === "malformed") throw new TypeError(`Not valid: ${error.field}.`);
+    throw error;
+  });
+  const { frame, handshake } = await scope.race(sealing);
+  wire.send(frame);
+  narrate("up", "open", { suite, mode: psk === null ? "base" : "psk", answers: answers.length, bytes: frame.length });
+  return { channel: await createChannel(handshake), server: { fingerprint, pinned, edge }, suite };
+}
+
+async function readHello(wire: Wire): Promise<Hello> {
+  const incoming = await wire.next();
+  if (incoming.kind === "closed") throw errorOfClose(incoming.code, null, false);
+  if (incoming.kind === "binary") throw new ProtocolError("out-of-order", "frame");
+  return parseHello(incoming.text);
+}
+
+async function offered({ offer = [] }: ConnectOptions): Promise<OfferedAnswer[]> {
+  const answers = typeof offer === "function" ? await callback(offer) : offer;
+  return answers.map(({ gate, value, at }) => (at === undefined ? { gate, value } : { gate, value, at }));
+}
+
+async function callback<T>(get: () => T | PromiseLike<T>): Promise<T> {
+  try {
+    return await get();
+  } catch (cause) {
+    throw new PortcullisError("cancelled", { cause });
+  }
+}

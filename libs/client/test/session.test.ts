@@ -1,0 +1,286 @@
+import { describe, expect, it } from "vitest";
+import type { ConnectOptions, Session } from "../src/mod.ts";
+import { enter, pause, played, refusal, serve, take } from "./support/harness.ts";
+import { bytesOf, type Peer } from "./support/server.ts";
+
+/** Lets somebody in, then plays `script`. */
+async function inside(
+  script: (peer: Peer) => Promise<void>,
+  options: ConnectOptions = {},
+  accepted: Parameters<Peer["letIn"]>[0] = {},
+) {
+  const server = await serve(async (peer) => {
+    await peer.letIn(accepted);
+    await script(peer);
+  });
+  return { server, session: await enter(server, options), played: () => played(server) };
+}
+
+const ended = async (session: Session): Promise<unknown> => {
+  try {
+    for await (const _ of session);
+    return null;
+  } catch (error) {
+    return error;
+  }
+};
+
+describe("messages", () => {
+  it("reach the server numbered from 0, in the order of the calls, text as UTF-8", async () => {
+    const { session, played } = await inside(async (peer) => {
+      for (const [counter, body] of ["a", "ü", "c"].entries()) {
+        expect(await peer.readMessage()).toEqual({ counter, body: bytesOf(body) });
+      }
+    });
+    const buffer = bytesOf("c");
+    const sent = [session.send("a"), session.send("ü"), session.send(buffer)];
+    buffer.fill(0);
+    await Promise.all(sent);
+    await played();
+    await session.close();
+    await expect(session.send("late")).rejects.toMatchObject({ code: "closed" });
+  });
+
+  it("over the socket's limit are not sent, and take no number", async () => {
+    const { session, played } = await inside(
+      async (peer) => expect(await peer.readMessage()).toMatchObject({ counter: 0, body: bytesOf("1234") }),
+      {},
+      { limits: { maxBytes: 4, perSecond: 1_000 } },
+    );
+    await expect(session.send("12345")).rejects.toMatchObject({ code: "too-large" });
+    await session.send("1234");
+    await played();
+    await session.close();
+  });
+
+  it("are held back to the socket's rate", async () => {
+    const arrived: number[] = [];
+    const { session, played } = await inside(
+      async (peer) => {
+        for (let count = 0; count < 12; count += 1) {
+          await peer.readMessage();
+          arrived.push(performance.now());
+        }
+      },
+      {},
+      { limits: { maxBytes: 10, perSecond: 10 } },
+    );
+    for (let count = 0; count < 12; count += 1) void session.send("x");
+    await played();
+    // 8 at once, the other 4 at 9 a second.
+    expect((arrived[7] ?? 0) - (arrived[0] ?? 0)).toBeLessThan(90);
+    expect((arrived[11] ?? 0) - (arrived[0] ?? 0)).toBeGreaterThan(380);
+    await session.close();
+  });
+
+  it("wait in bounded number to be sent", async () => {
+    const { session } = await inside(async () => {}, { queueMax: 2 }, { limits: { maxBytes: 10, perSecond: 1 } });
+    const outcomes = await Promise.all([
+      session.send("at once"),
+      ...["waits", "refused"].map(() =>
+        session.send("x").then(
+          () => "sent",
+          (error) => error.code,
+        ),
+      ),
+      pause(50).then(() => session.close()),
+    ]);
+    expect(outcomes.slice(1, 3)).toEqual(["closed", "unavailable"]);
+  });
+
+  it("come with their sender; what is old or comes twice is dropped, and a gap is told", async () => {
+    const { session } = await inside(async (peer) => {
+      for (const seq of [3, 3, 2, 4, 7]) peer.message("sid-ann", seq, `ann ${seq}`);
+      peer.message("sid-eve", 0, "eve 0");
+    });
+    const seen: unknown[] = [];
+    for await (const { from, seq, missed, own, bytes, text } of session) {
+      seen.push([from.sid, from.member, seq, missed, own, text() === new TextDecoder().decode(bytes)]);
+      if (seen.length === 4) break;
+    }
+    expect(seen).toEqual([
+      ["sid-ann", "sid-ann", 3, 0, false, true],
+      ["sid-ann", "sid-ann", 4, 0, false, true],
+      ["sid-ann", "sid-ann", 7, 2, false, true],
+      ["sid-eve", "sid-eve", 0, 0, false, true],
+    ]);
+    await session.close();
+  });
+
+  it("of one's own are yielded only when asked for", async () => {
+    const script = async (peer: Peer) => {
+      peer.message("sid-bob", 0, "mine");
+      peer.message("sid-ann", 0, "hers");
+    };
+    const quiet = await inside(script);
+    expect(await take(quiet.session, 1)).toEqual(["hers"]);
+    const echoing = await inside(script, { echo: true });
+    expect(await take(echoing.session, 2)).toEqual(["mine", "hers"]);
+    await Promise.all([quiet.session.close(), echoing.session.close()]);
+  });
+
+  it("that follow accepted at once are not lost, and leaving the loop loses none", async () => {
+    const { session } = await inside(async (peer) => {
+      for (let seq = 0; seq < 50; seq += 1) peer.message("sid-ann", seq, `${seq}`);
+    });
+    expect(await take(session, 20)).toHaveLength(20);
+    expect(await take(session, 30)).toEqual(Array.from({ length: 30 }, (_, index) => `${index + 20}`));
+    await session.close();
+  });
+
+  it.each([
+    ["in number", { queueMax: 3 }],
+    ["in bytes", { queueBytesMax: 20 }],
+  ])("that nobody reads end the session, bounded %s; what waited can still be read", async (_name, options) => {
+    const { session, server } = await inside(async (peer) => {
+      await pause(20);
+      for (let seq = 0; seq < 5; seq += 1) peer.message("sid-ann", seq, "sixth-");
+    }, options);
+    expect(await session.closed).toMatchObject({
+      reason: "overflow",
+      name: "slow-consumer",
+      retry: true,
+      sealed: false,
+    });
+    expect(await take(session, 3)).toHaveLength(3);
+    expect(await ended(session)).toMatchObject({ code: "closed", closeCode: 4000 });
+    expect(await ended(session)).toBeNull();
+    expect((await server.peers[0]?.closed)?.code).toBe(4000);
+  });
+});
+
+describe("the end of a session", () => {
+  it("a sealed revoked counts as revoked", async () => {
+    const { session } = await inside(async (peer) => {
+      peer.message("sid-ann", 0, "before");
+      await peer.lastWord({ t: "revoked", what: "kicked" });
+      peer.message("sid-ann", 1, "after");
+      peer.close("revoked");
+    });
+    expect(await session.closed).toEqual({
+      code: 4504,
+      name: "revoked",
+      retry: false,
+      retryAfterMs: null,
+      reason: "revoked",
+      what: "kicked",
+      sealed: true,
+    });
+    expect(await take(session, 1)).toEqual(["before"]);
+    expect(await ended(session)).toBeNull();
+  });
+
+  it("a raw close never does, whatever its code", async () => {
+    for (const name of ["revoked", "denied", "session-expired", "unavailable", "restart"] as const) {
+      const { session } = await inside(async (peer) => peer.close(name));
+      expect(await session.closed).toMatchObject({ name, reason: "lost", what: null, sealed: false });
+    }
+    const cut = await inside(async (peer) => peer.socket.terminate());
+    expect(await cut.session.closed).toMatchObject({ code: 1006, name: "unknown", reason: "lost", retry: true });
+  });
+
+  it("a sealed goodbye says when to come back", async () => {
+    const { session } = await inside(async (peer) => {
+      await peer.lastWord({ t: "goodbye", code: "restart", retryAfterMs: 1_500 });
+      peer.close("restart");
+    });
+    expect(await session.closed).toMatchObject({
+      reason: "goodbye",
+      code: 1012,
+      retry: true,
+      retryAfterMs: 1_500,
+      sealed: true,
+    });
+  });
+
+  it("a revoked that does not open, and anything else that does not belong here, is a protocol error", async () => {
+    const scripts: ((peer: Peer) => Promise<void>)[] = [
+      async (peer) => {
+        const send = peer.socket.send.bind(peer.socket);
+        peer.socket.send = ((frame: Uint8Array) => {
+          frame[frame.length - 1] = (frame[frame.length - 1] ?? 0) ^ 1;
+          send(frame);
+        }) as typeof peer.socket.send;
+        await peer.lastWord({ t: "revoked", what: "kicked" });
+      },
+      (peer) => peer.lastWord({ t: "denied", n: 1, code: "denied" }),
+      async (peer) => peer.socket.send(await peer.challenge()),
+      async (peer) => peer.bareDenied(),
+      async (peer) => peer.socket.send(Uint8Array.of(0x41, 1)),
+      async (peer) => peer.socket.send(new Uint8Array()),
+      async (peer) => peer.message("sid-ann", 0, "x".repeat(1_001)),
+    ];
+    for (const script of scripts) {
+      const { session } = await inside(script);
+      expect(await session.closed).toMatchObject({ reason: "protocol", retry: false, sealed: false });
+      expect(await ended(session)).toMatchObject({ name: "PortcullisError" });
+    }
+  });
+
+  it("close and abort end it, and every reader and sender with it", async () => {
+    const abort = new AbortController();
+    const { session, server } = await inside(async () => {}, { signal: abort.signal });
+    const reading = ended(session);
+    abort.abort();
+    expect(await session.closed).toMatchObject({ reason: "local", retry: false });
+    expect(await reading).toBeNull();
+    await session.close();
+    await session.close();
+    expect((await server.peers[0]?.closed)?.code).toBe(1000);
+  });
+
+  it("close does not wait for a server that does not answer", async () => {
+    const { session, server } = await inside(async (peer) => peer.socket.pause());
+    await pause(20);
+    const startedMs = performance.now();
+    await session.close();
+    expect(performance.now() - startedMs).toBeLessThan(2_600);
+    server.peers[0]?.socket.terminate();
+  });
+});
+
+describe("an abort", () => {
+  it.each(["connect", "hello", "open", "challenge", "accepted"] as const)(
+    "at %s settles once, as cancelled",
+    async (stage) => {
+      const abort = new AbortController();
+      const server = await serve(async (peer) => {
+        if (stage !== "connect") await peer.hello();
+        if (stage === "connect" || stage === "hello") return void (await peer.closed);
+        await peer.readOpen();
+        if (stage === "open") abort.abort();
+        else if (stage === "challenge") {
+          peer.socket.send(await peer.challenge());
+          await peer.closed;
+        } else {
+          const frame = await peer.accepted();
+          peer.socket.send(frame);
+          abort.abort();
+        }
+      });
+      const entering = enter(server, {
+        signal: abort.signal,
+        offer: () => {
+          if (stage === "hello") abort.abort();
+          return [];
+        },
+        answers: {
+          otp: () => {
+            abort.abort();
+            return new Promise(() => {});
+          },
+        },
+      });
+      if (stage === "connect") abort.abort();
+      expect(await refusal(entering, "cancelled")).toMatchObject({ retryable: false });
+      // undici says 1006 for a close before the upgrade was answered.
+      for (const peer of server.peers) expect([1000, 1006]).toContain((await peer.closed).code);
+    },
+  );
+
+  it("that came before opens no connection", async () => {
+    const server = await serve((peer) => peer.letIn());
+    await refusal(enter(server, { signal: AbortSignal.abort() }), "cancelled");
+    expect(server.peers).toHaveLength(0);
+  });
+});
