@@ -3,7 +3,7 @@
 // Plain JavaScript without dependencies: it is what runs when there is nothing yet, on whatever Node the machine has.
 import { spawn, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { constants } from "node:os";
 import { delimiter, dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -39,7 +39,31 @@ function fingerprint() {
   return hash.digest("hex");
 }
 
-function install() {
+/** Runs a program to its end. @returns its exit code; 128 + n when signal n ended it, as a shell reports it. */
+function run(program, args, options) {
+  const child = spawn(program, args, options);
+  let pending = null;
+  const handlers = ["SIGINT", "SIGTERM", "SIGHUP"].map((signal) => {
+    // Ctrl-C reaches the child by itself, and npm sends it once more to this process; a plain kill reaches only this process.
+    // Nobody can tell which it was, so what still runs after a moment is told once. That is short enough for a server to
+    // take it as the same wish (libs/runtime), not as an impatient second one. On Windows it would end the child by force.
+    const handler = () => {
+      if (pending === null && !onWindows) pending = setTimeout(() => child.kill(signal), 100);
+    };
+    process.on(signal, handler);
+    return () => process.off(signal, handler);
+  });
+  return new Promise((done) => {
+    child.on("error", (error) => fail(`${program} could not be started: ${error.message}`));
+    child.on("exit", (code, signal) => {
+      clearTimeout(pending);
+      for (const off of handlers) off();
+      done(signal === null ? code : 128 + constants.signals[signal]);
+    });
+  });
+}
+
+async function install() {
   const wanted = fingerprint();
   if (existsSync(stamp) && readFileSync(stamp, "utf8") === wanted) return;
   // npm writes this file last. Where it is, `install` brings the tree up to date in place; `ci` would pull it away from under
@@ -51,17 +75,19 @@ function install() {
   );
   // No dependency needs its install script, and some would try to compile. NODE_ENV or a user's settings must not leave out
   // development tools or the pinned Node.
-  const options = ["--no-audit", "--no-fund", "--ignore-scripts", "--include=dev", "--include=optional"];
-  const npmFile = process.env.npm_execpath;
-  const [program, first] = npmFile?.endsWith("npm-cli.js") ? [process.execPath, [npmFile]] : ["npm", []];
-  const { status, signal, error } = spawnSync(program, [...first, command, ...options], {
+  const flags = ["--no-audit", "--no-fund", "--ignore-scripts", "--include=dev", "--include=optional"];
+  // Warnings about the machine's Node miss the point: it is not the one that will run.
+  const quiet = ["--loglevel=error", "--no-update-notifier"];
+  const npm = process.env.npm_execpath || "";
+  const [program, first] = npm.endsWith("npm-cli.js") ? [process.execPath, [npm]] : ["npm", []];
+  const code = await run(program, [...first, command, ...flags, ...quiet], {
     cwd: root,
     // Standard output belongs to the script: somebody may parse it.
     stdio: ["ignore", 2, 2],
     shell: onWindows && program === "npm",
   });
-  if (error) fail(`npm could not be started (${error.code}): it comes with Node, see https://nodejs.org`);
-  if (status !== 0) fail(`npm ${command} failed (${signal ?? `exit code ${status}`}); its own words are above`);
+  if (code > 128) process.exit(code);
+  if (code !== 0) fail(`npm ${command} failed with exit code ${code}; its own words are above`);
   // Not `wanted`: an install without a lock has written one.
   writeFileSync(stamp, fingerprint());
 }
@@ -77,6 +103,8 @@ function findNode() {
     // A file that is there may still not run: built for another C library, say.
     const { status, stdout } = spawnSync(program, ["--version"], { encoding: "utf8" });
     if (status === 0 && isAtLeast(stdout.trim(), 24, 7)) return program;
+    // npm puts this link first on the path of every script, where it would hide the Node that works.
+    rmSync(join(modules, ".bin", name), { force: true });
   }
   if (isAtLeast(process.version, 24, 7)) return process.execPath;
   return fail(
@@ -84,24 +112,23 @@ function findNode() {
   );
 }
 
-function run(node, script, args) {
+/** @returns the environment with the repository's own programs first, so that `node` means the same Node everywhere. */
+function environment(node) {
   // On Windows the name may be `Path`.
-  const pathName = Object.keys(process.env).find((name) => name.toUpperCase() === "PATH") ?? "PATH";
-  const path = [join(modules, ".bin"), dirname(node), process.env[pathName]].filter(Boolean).join(delimiter);
-  const env = { ...process.env, [pathName]: path };
-  const child = spawn(node, [script, ...args], { stdio: "inherit", env });
-  child.on("error", (error) => fail(`${node} could not be started: ${error.message}`));
-  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) {
-    process.on(signal, () => {
-      // A terminal has told the child as well: Ctrl-C and a hang-up go to the whole group of processes.
-      if (signal === "SIGTERM" || !process.stdin.isTTY) child.kill(signal);
-    });
-  }
-  child.on("exit", (code, signal) => process.exit(code ?? 128 + constants.signals[signal]));
+  const name = Object.keys(process.env).find((some) => some.toUpperCase() === "PATH") || "PATH";
+  const path = [join(modules, ".bin"), dirname(node), process.env[name]].filter(Boolean).join(delimiter);
+  return { ...process.env, [name]: path };
 }
 
-const [script, ...args] = process.argv.slice(2);
-if (!isAtLeast(process.version, 20, 0)) fail(`this is Node ${process.version}; 20 or later is needed`);
-if (script === undefined) fail("usage: node deploy/local/with-setup.mjs <script.ts> [argument ...]");
-install();
-run(findNode(), resolve(root, script), args);
+async function main([script, ...args]) {
+  if (!isAtLeast(process.version, 20, 0)) fail(`this is Node ${process.version}; 20 or later is needed`);
+  if (script === undefined) fail("usage: node deploy/local/with-setup.mjs <script.ts> [argument ...]");
+  await install();
+  const node = findNode();
+  return await run(node, [resolve(root, script), ...args], { stdio: "inherit", env: environment(node) });
+}
+
+main(process.argv.slice(2)).then(
+  (code) => process.exit(code),
+  (error) => fail(error.message),
+);

@@ -142,6 +142,19 @@ export function stateSuite(subject: StateSubject): void {
       expect(await state.sum(k)).toBe(-1);
     });
 
+    test("a counter that was reset starts anew, in sum and time to live, and touches nothing else", async () => {
+      const k = key();
+      await state.create(k, bytes("entry"), longMs);
+      await state.add(k, 7, 2 * shortMs);
+      await state.reset(k);
+      expect(await state.sum(k)).toBe(0);
+      expect(await state.add(k, 1, longMs)).toBe(1);
+      await sleep(3 * shortMs);
+      expect(await state.sum(k)).toBe(1);
+      expect((await state.get(k))?.value).toEqual(bytes("entry"));
+      await state.reset(key());
+    });
+
     test("a counter's time to live starts with the first add and is not extended", async () => {
       const k = key();
       await state.add(k, 1, 4 * shortMs);

@@ -1,5 +1,6 @@
 /** Of a WebSocket's event, what is used here. */
 export interface WebSocketEvent {
+  readonly type: string;
   readonly data?: unknown;
   readonly code?: number;
 }

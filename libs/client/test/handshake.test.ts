@@ -250,11 +250,21 @@ describe("a way in that is refused", () => {
       await peer.closed;
     });
     await refusal(enter(slow, { timeoutMs: 200 }), "timeout");
-    const otherwise = await serve(
-      (peer) => peer.letIn(),
-      () => false,
-    );
-    await refusal(enter(otherwise), "unreachable").catch(() => refusal(enter(otherwise), "unsupported"));
+  });
+
+  it("a server that does not speak the subprotocol, or wants compression, is left", async () => {
+    const server = await serve((peer) => peer.letIn());
+    for (const [property, value, expected] of [
+      ["protocol", "", "unsupported"],
+      ["extensions", "permessage-deflate", "protocol"],
+    ] as const) {
+      class Other extends WebSocket {
+        override get [property]() {
+          return value;
+        }
+      }
+      await refusal(enter(server, { webSocket: Other as unknown as typeof WebSocket }), expected);
+    }
   });
 
   it("leaves no timer behind", async () => {

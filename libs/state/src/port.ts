@@ -37,6 +37,8 @@ export interface State {
   add(key: string, amount: number, ttlMs: number): Promise<number>;
   /** The counter's sum, 0 when there is none. */
   sum(key: string): Promise<number>;
+  /** Forgets a counter: its sum is 0 and its time to live starts anew with the next add. */
+  reset(key: string): Promise<void>;
 
   /**
    * Moves a mark that only rises: true when `value` is above the mark (which then is `value`, held by `holder`), or when

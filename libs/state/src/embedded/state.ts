@@ -63,6 +63,9 @@ export function openEmbeddedState(options: EmbeddedStateOptions): State {
     async sum(key) {
       return Number(rows("sum", { $key: checkName(key) })[0]?.sum ?? 0);
     },
+    async reset(key) {
+      rows("reset", { $key: checkName(key) });
+    },
     async advance(key, value, holder, ttlMs) {
       const parameters = {
         $key: checkName(key),

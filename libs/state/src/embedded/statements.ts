@@ -42,6 +42,7 @@ export const statements = {
       expires_at_ms = CASE WHEN expires_at_ms > $now THEN expires_at_ms ELSE excluded.expires_at_ms END
     RETURNING sum`,
   sum: "SELECT sum FROM _state_counters WHERE key = $key AND expires_at_ms > $now",
+  reset: "DELETE FROM _state_counters WHERE key = $key",
 
   /* A repeated request of the holder matches too; it writes what is there, so that its time to live stays. */
   advance: `INSERT INTO _state_marks (key, mark, holder, expires_at_ms) VALUES ($key, $mark, $holder, $now + $ttl)

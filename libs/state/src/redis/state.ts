@@ -61,6 +61,9 @@ export async function openRedisState(options: RedisStateOptions): Promise<State>
     async sum(key) {
       return Number((await redis.get(counter(key))) ?? 0);
     },
+    async reset(key) {
+      await redis.del(counter(key));
+    },
     async advance(key, value, holder, ttlMs) {
       return (await scripts.advanceMark(mark(key), checkMark(value), checkName(holder), checkTtl(ttlMs))) === 1;
     },
