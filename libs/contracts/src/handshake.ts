@@ -27,6 +27,8 @@ export const admitted = z.strictObject({
   sid: id,
   socketId: id,
   member: text(128).nullable(),
+  /** False: the member is only claimed, and messages are not marked with the name. */
+  memberProven: z.boolean(),
   expiresAtMs: epochMs,
   maxBytes: z.number().int().positive(),
   perSecond: z.number().int().positive(),

@@ -186,7 +186,6 @@ describe("after a verdict", () => {
   });
 
   it.each([
-    ["a handshake record", record(5), 4501, "out-of-order"],
     ["a sealed application record", record(0, 0x20), 4501, "out-of-order"],
     ["a text frame", "hello", 4501, "out-of-order"],
     ["a message without a header", Buffer.from([0x40, 0]), 4500, "malformed"],
@@ -202,6 +201,19 @@ describe("after a verdict", () => {
     expect(await client.closed).toEqual({ code, reason });
     await expect.poll(() => world.ended).toEqual([{ sid: "s1", socketId: "sock" }]);
     expect(world.left).toEqual([]);
+  });
+
+  it("an offer that was still on its way is passed over, counts against the rate, and disturbs nothing", async () => {
+    const world = await createWorld();
+    const { port } = await world.edge();
+    world.onOpen = async () => accept({ sid: "s1", perSecond: 5 });
+    const client = await admittedClient(port);
+    client.send(record(1));
+    client.send(message(0, "after it"));
+    expect((await client.message()).body.toString()).toBe("after it");
+    expect(world.records).toEqual([]);
+    for (let index = 0; index < 10; index += 1) client.send(record(index + 2));
+    expect(await client.closed).toEqual({ code: 4029, reason: "rate" });
   });
 
   it("a replayed counter ends the session", async () => {

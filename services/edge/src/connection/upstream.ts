@@ -1,6 +1,6 @@
 import type { Caller } from "@portcullis/bus";
 import { type Admitted, ServiceError, socketMessage } from "@portcullis/contracts";
-import { type CloseCodeName, ProtocolError, parseMessageUp } from "@portcullis/protocol";
+import { type CloseCodeName, ProtocolError, parseMessageUp, recordTypes } from "@portcullis/protocol";
 import type { Clock, Ids } from "@portcullis/runtime";
 import type { EdgeTelemetry } from "../telemetry.ts";
 import { createTokenBucket } from "../wire/token-bucket.ts";
@@ -16,6 +16,9 @@ export interface UpstreamOptions {
 // Pings and pongs cost a peer nothing and are not messages; keep-alives need far fewer.
 const controlFramesPerSecond = 10;
 
+// An offer that was on its way when the one before it was accepted is late, not wrong.
+const lateOfferMs = 5_000;
+
 export interface Upstream {
   /** @returns why the session must end, or null */
   message(data: Uint8Array, binary: boolean): CloseCodeName | null;
@@ -25,9 +28,12 @@ export interface Upstream {
 
 /** What an accepted client may send: messages, numbered from 0 without a gap, within the limits of its socket. */
 export function createUpstream({ admitted, caller, clock, ids, telemetry }: UpstreamOptions): Upstream {
-  const { sid, socketId, member, maxBytes, perSecond } = admitted;
+  const { sid, socketId, memberProven, maxBytes, perSecond } = admitted;
   const rate = createTokenBucket(perSecond, clock);
   const controlRate = createTokenBucket(controlFramesPerSecond, clock);
+  const lateOffersUntilMs = clock() + lateOfferMs;
+  // A name that was merely claimed must not be read by others as who speaks.
+  const member = memberProven ? admitted.member : null;
   let expected = 0;
 
   const publish = (counter: number, body: Uint8Array): CloseCodeName | null => {
@@ -48,6 +54,7 @@ export function createUpstream({ admitted, caller, clock, ids, telemetry }: Upst
       if (!binary) return "out-of-order";
       // Before anything is read: a flood of nonsense is a flood.
       if (!rate.take()) return "rate";
+      if (data[0] === recordTypes.handshakeUp && clock() < lateOffersUntilMs) return null;
       try {
         const { counter, body } = parseMessageUp(data);
         if (body.length > maxBytes) return "too-large";

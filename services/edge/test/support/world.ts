@@ -69,6 +69,7 @@ export const accept = (admitted: Partial<Admitted> & { sid: string }): Step => (
     member: null,
     expiresAtMs: Date.now() + 60_000,
     maxBytes: 65_536,
+    memberProven: true,
     perSecond: 1_000,
     ...admitted,
   },

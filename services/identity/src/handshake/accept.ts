@@ -22,6 +22,7 @@ export async function admit(
   hid: string,
   handshake: Handshake,
   gates: readonly string[],
+  memberProven: boolean,
 ): Promise<Admitted | null> {
   const now = context.clock();
   const session = {
@@ -47,6 +48,7 @@ export async function admit(
     sid: session.sid,
     socketId: session.socketId,
     member: session.member,
+    memberProven,
     expiresAtMs: session.expiresAtMs,
     maxBytes: handshake.maxBytes,
     perSecond: handshake.perSecond,

@@ -154,7 +154,7 @@ export function createEngine(context: EngineContext): Engine {
     effect: Extract<Effect, { do: "accept" }>,
   ): Promise<Outcome> {
     const gates = effect.passed.filter((gate, index, all) => all.indexOf(gate) === index);
-    const admitted = await admit(context, hid, handshake, gates);
+    const admitted = await admit(context, hid, handshake, gates, effect.assurance.memberBound);
     if (admitted === null) {
       context.verdicts.denied("revoked", clock() - handshake.startedAtMs);
       return { say: "denied", retryAfterMs: null, sealed: true };
