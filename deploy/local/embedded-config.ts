@@ -58,7 +58,10 @@ export function readEmbeddedConfig(environment: Environment) {
   return {
     platform,
     launcher,
-    api,
+    api: {
+      ...api,
+      socketsUrl: api.socketsUrl ?? (launcher.edgePort === null ? null : `ws://localhost:${launcher.edgePort}`),
+    },
     edge: { ...readConfig(edgeConfig, withoutEdgePort), port: launcher.edgePort ?? api.port },
     identity: {
       ...readConfig(identityConfig, environment),

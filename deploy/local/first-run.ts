@@ -22,10 +22,10 @@ export async function readDemo(dataDir: string): Promise<Demo | null> {
 }
 
 /** Made through the API like anything else, so that the first run is also the first proof that it works. */
-export async function makeDemo(url: string, dataDir: string, bootstrapToken: string): Promise<Demo> {
+export async function makeDemo(url: string, dataDir: string, bootstrapToken: string, origin = url): Promise<Demo> {
   const owner = { email: "demo@portcullis.localhost", password: randomBytes(18).toString("base64url") };
-  await signUp(url, owner, bootstrapToken);
-  const session = await signIn(url, owner);
+  await signUp(url, owner, bootstrapToken, origin);
+  const session = await signIn(url, owner, origin);
   const socket = await session.post<{ id: string; url: string }>("/v1/sockets", {
     label: "demo",
     policy: { gates: [{ gate: "key" }, { gate: "otp" }] },

@@ -2,6 +2,7 @@
 export interface Owner {
   get<T>(path: string): Promise<T>;
   post<T>(path: string, body?: unknown): Promise<T>;
+  patch<T>(path: string, body: unknown): Promise<T>;
   delete<T>(path: string): Promise<T>;
 }
 
@@ -21,11 +22,17 @@ export class ApiError extends Error {
 
 type Ask = <T>(method: string, path: string, body?: unknown) => Promise<T>;
 
-function asker(url: string, headers: Readonly<Record<string, string>>, onCookie?: (cookie: string) => void): Ask {
+/** @param origin what the API takes for its own page: PUBLIC_URL, even where it is reached by another address. */
+function asker(
+  url: string,
+  origin: string,
+  headers: Readonly<Record<string, string>>,
+  onCookie?: (cookie: string) => void,
+): Ask {
   return async <T>(method: string, path: string, body?: unknown): Promise<T> => {
     const response = await fetch(`${url}${path}`, {
       method,
-      headers: { origin: url, ...headers, ...(body === undefined ? {} : { "content-type": "application/json" }) },
+      headers: { origin, ...headers, ...(body === undefined ? {} : { "content-type": "application/json" }) },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       signal: AbortSignal.timeout(20_000),
     });
@@ -37,22 +44,32 @@ function asker(url: string, headers: Readonly<Record<string, string>>, onCookie?
 }
 
 /** @param bootstrapToken where sign-up is closed and this is the first owner. */
-export async function signUp(url: string, credentials: Credentials, bootstrapToken: string | null): Promise<void> {
-  await asker(url, {})("POST", "/v1/account", {
+export async function signUp(
+  url: string,
+  credentials: Credentials,
+  bootstrapToken: string | null,
+  origin = url,
+): Promise<void> {
+  await asker(url, origin, {})("POST", "/v1/account", {
     ...credentials,
     ...(bootstrapToken === null ? {} : { bootstrapToken }),
   });
 }
 
-export async function signIn(url: string, credentials: Credentials & { readonly code?: string }): Promise<Owner> {
+export async function signIn(
+  url: string,
+  credentials: Credentials & { readonly code?: string },
+  origin = url,
+): Promise<Owner> {
   let cookie = "";
-  await asker(url, {}, (given) => {
+  await asker(url, origin, {}, (given) => {
     cookie = given;
   })("POST", "/v1/sign-in", credentials);
-  const ask = asker(url, { cookie });
+  const ask = asker(url, origin, { cookie });
   return {
     get: (path) => ask("GET", path),
     post: (path, body) => ask("POST", path, body ?? {}),
+    patch: (path, body) => ask("PATCH", path, body),
     delete: (path) => ask("DELETE", path),
   };
 }

@@ -37,10 +37,10 @@ async function start({
   const health = createHealth();
   signal.addEventListener("abort", () => health.stopping());
 
-  const { url, edgePort, bootstrapToken } = await startEmbedded(settings, { dataDir, log, health, closer });
+  const { url, port, edgePort, bootstrapToken } = await startEmbedded(settings, { dataDir, log, health, closer });
   const known = await readDemo(dataDir);
   const isNew = known === null && settings.launcher.demo && bootstrapToken !== null;
-  const demo = isNew ? await makeDemo(localUrl(), dataDir, bootstrapToken) : known;
+  const demo = isNew ? await makeDemo(`http://127.0.0.1:${port}`, dataDir, bootstrapToken, url) : known;
 
   const lines = [
     "",
@@ -63,9 +63,4 @@ async function start({
   );
   process.stdout.write(lines.join("\n"));
   return undefined;
-
-  /** The demo is made from this machine, whatever the public address is. */
-  function localUrl(): string {
-    return settings.api.publicUrl === null ? url : `http://localhost:${settings.api.port}`;
-  }
 }
