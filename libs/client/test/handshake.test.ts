@@ -1,7 +1,8 @@
+import { getEventListeners } from "node:events";
 import { describe, expect, it, vi } from "vitest";
 import { WebSocket } from "ws";
 import type { Question } from "../src/mod.ts";
-import { enter, played, refusal, serve, world } from "./support/harness.ts";
+import { enter, pause, played, refusal, serve, world } from "./support/harness.ts";
 
 const code = async () => "123456";
 
@@ -204,6 +205,30 @@ describe("a way in that is refused", () => {
     expect(signals.map(({ aborted }) => aborted)).toEqual([true]);
   });
 
+  it("another challenge takes the place of the one before", async () => {
+    const server = await serve(async (peer) => {
+      await peer.hello();
+      await peer.readOpen();
+      peer.socket.send(await peer.challenge());
+      expect(await peer.ask()).toMatchObject({ n: 1, cid: "cid-1", value: "second" });
+      await peer.accept();
+    });
+    const signals: AbortSignal[] = [];
+    const session = await enter(server, {
+      helloTimeoutMs: 100,
+      answers: {
+        otp: async ({ signal }) => {
+          if (signals.push(signal) === 1) return new Promise<string>(() => {});
+          expect(signals[0]?.aborted).toBe(true);
+          await pause(150);
+          return "second";
+        },
+      },
+    });
+    await played(server);
+    await session.close();
+  });
+
   it.each([
     ["expired-bundle", "expired-bundle", true],
     ["unavailable", "unavailable", true],
@@ -258,16 +283,13 @@ describe("a way in that is refused", () => {
       ["protocol", "", "unsupported"],
       ["extensions", "permessage-deflate", "protocol"],
     ] as const) {
-      class Other extends WebSocket {
-        override get [property]() {
-          return value;
-        }
-      }
-      await refusal(enter(server, { webSocket: Other as unknown as typeof WebSocket }), expected);
+      class Other extends WebSocket {}
+      Object.defineProperty(Other.prototype, property, { get: () => value });
+      await refusal(enter(server, { webSocket: Other }), expected);
     }
   });
 
-  it("leaves no timer behind", async () => {
+  it("leaves no timer and no listener behind", async () => {
     const set = vi.spyOn(globalThis, "setTimeout");
     const clear = vi.spyOn(globalThis, "clearTimeout");
     const server = await serve(async (peer) => {
@@ -275,7 +297,9 @@ describe("a way in that is refused", () => {
       await peer.next();
       peer.close("denied");
     });
-    await refusal(enter(server, { timeoutMs: 123_457, helloTimeoutMs: 54_321 }), "denied");
+    const { signal } = new AbortController();
+    await refusal(enter(server, { signal, timeoutMs: 123_457, helloTimeoutMs: 54_321 }), "denied");
+    expect(getEventListeners(signal, "abort")).toHaveLength(0);
     const ours = set.mock.results.filter((_, index) => [123_457, 54_321].includes(Number(set.mock.calls[index]?.[1])));
     const cleared = clear.mock.calls.map(([timer]) => timer);
     expect(ours).toHaveLength(2);

@@ -1,5 +1,7 @@
+import { getEventListeners } from "node:events";
 import { describe, expect, it } from "vitest";
 import type { ConnectOptions, Session } from "../src/mod.ts";
+import { createOutbox } from "../src/outbox.ts";
 import { enter, pause, played, refusal, serve, take } from "./support/harness.ts";
 import { bytesOf, type Peer } from "./support/server.ts";
 
@@ -75,6 +77,7 @@ describe("messages", () => {
 
   it("wait in bounded number to be sent", async () => {
     const { session } = await inside(async () => {}, { queueMax: 2 }, { limits: { maxBytes: 10, perSecond: 1 } });
+    const startedMs = performance.now();
     const outcomes = await Promise.all([
       session.send("at once"),
       ...["waits", "refused"].map(() =>
@@ -86,6 +89,19 @@ describe("messages", () => {
       pause(50).then(() => session.close()),
     ]);
     expect(outcomes.slice(1, 3)).toEqual(["closed", "unavailable"]);
+    expect(performance.now() - startedMs).toBeLessThan(500);
+  });
+
+  it("wait while too much is still on its way", async () => {
+    const wire = { bufferedBytes: 2_000_000, sent: 0, send: () => void wire.sent++ };
+    const bounds = { maxBytes: 10, perSecond: 100, waitingMax: 10, waitingBytesMax: 100 };
+    const outbox = createOutbox({ wire, ...bounds, clock: Date.now, onSent: () => {} });
+    const sending = outbox.send(bytesOf("x"));
+    await pause(60);
+    expect(wire.sent).toBe(0);
+    wire.bufferedBytes = 0;
+    await sending;
+    expect(wire.sent).toBe(1);
   });
 
   it("come with their sender; what is old or comes twice is dropped, and a gap is told", async () => {
@@ -166,8 +182,9 @@ describe("the end of a session", () => {
       what: "kicked",
       sealed: true,
     });
-    expect(await take(session, 1)).toEqual(["before"]);
-    expect(await ended(session)).toBeNull();
+    const rest: string[] = [];
+    for await (const message of session) rest.push(message.text());
+    expect(rest).toEqual(["before"]);
   });
 
   it("a raw close never does, whatever its code", async () => {
@@ -175,7 +192,10 @@ describe("the end of a session", () => {
       const { session } = await inside(async (peer) => peer.close(name));
       expect(await session.closed).toMatchObject({ name, reason: "lost", what: null, sealed: false });
     }
-    const cut = await inside(async (peer) => peer.socket.terminate());
+    const { signal } = new AbortController();
+    const cut = await inside(async (peer) => peer.socket.terminate(), { signal });
+    await cut.session.closed;
+    expect(getEventListeners(signal, "abort")).toHaveLength(0);
     expect(await cut.session.closed).toMatchObject({ code: 1006, name: "unknown", reason: "lost", retry: true });
   });
 
@@ -204,6 +224,7 @@ describe("the end of a session", () => {
         await peer.lastWord({ t: "revoked", what: "kicked" });
       },
       (peer) => peer.lastWord({ t: "denied", n: 1, code: "denied" }),
+      (peer) => peer.lastWord({ t: "revoked", what: "kicked" }, 1),
       async (peer) => peer.socket.send(await peer.challenge()),
       async (peer) => peer.bareDenied(),
       async (peer) => peer.socket.send(Uint8Array.of(0x41, 1)),
@@ -226,6 +247,7 @@ describe("the end of a session", () => {
     expect(await reading).toBeNull();
     await session.close();
     await session.close();
+    expect(getEventListeners(abort.signal, "abort")).toHaveLength(0);
     expect((await server.peers[0]?.closed)?.code).toBe(1000);
   });
 
@@ -273,6 +295,7 @@ describe("an abort", () => {
       });
       if (stage === "connect") abort.abort();
       expect(await refusal(entering, "cancelled")).toMatchObject({ retryable: false });
+      expect(getEventListeners(abort.signal, "abort")).toHaveLength(0);
       // undici says 1006 for a close before the upgrade was answered.
       for (const peer of server.peers) expect([1000, 1006]).toContain((await peer.closed).code);
     },

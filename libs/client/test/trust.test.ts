@@ -38,11 +38,10 @@ describe("before anything is said or asked", () => {
 
   it("so is one that signs a bundle in the right server's name", async () => {
     const { identity } = await generateIdentity();
-    const forged = await signBundle(identity, {
-      kid: "kid1",
-      suites: { "0020": world.kem.publicKey },
-      exp: 9_999_999_999,
-    });
+    const forged = await signBundle(
+      { ...identity, publicKey: world.identity.publicKey },
+      { kid: "kid1", suites: { "0020": world.kem.publicKey }, exp: 9_999_999_999 },
+    );
     const forging = await serve((peer) =>
       peer.hello((hello) => ({ ...hello, bundle: forged.bundle, sig: forged.sig })),
     );
@@ -171,6 +170,36 @@ describe("what somebody between does to a handshake ends it", () => {
     expect(await refusal(enter(server, { answers }), "protocol")).toMatchObject({ closeCode: 4501, retryable: false });
     expect((await server.peers[0]?.closed)?.code).toBe(4501);
     await played(server);
+  });
+
+  it("a record of another generation", async () => {
+    const server = await serve(async (peer) => {
+      await peer.hello();
+      await peer.readOpen();
+      peer.socket.send(await peer.seal({ n: 1, t: "denied", code: "denied" }, 1));
+      await peer.closed;
+    });
+    expect(await refusal(enter(server), "protocol")).toMatchObject({ closeCode: 4501, sealed: false });
+  });
+
+  it("a second text denied", async () => {
+    const server = await serve(async (peer) => {
+      await peer.hello();
+      await peer.next();
+      peer.bareDenied();
+      peer.bareDenied();
+      await peer.closed;
+    });
+    expect(await refusal(enter(server), "protocol")).toMatchObject({ closeCode: 4501 });
+  });
+
+  it("a flood while nobody reads", async () => {
+    const server = await serve(async (peer) => {
+      await peer.hello();
+      for (let count = 0; count < 80; count += 1) peer.bareDenied();
+      await peer.closed;
+    });
+    await refusal(enter(server, { queueMax: 1, offer: () => new Promise(() => {}) }), "too-large");
   });
 
   it("a frame where none belongs: a message, an application record, a second hello", async () => {

@@ -35,7 +35,6 @@ const session = z.literal("none");
 export const policyDocumentSchema = strict({
   gates: itemsDocument,
   mode: mode.default("prompted"),
-  // biome-ignore lint/suspicious/noThenProperty: an owner's word in the document; never a function, so nothing is thenable
   onFailure: strict({ attempts: attempts.default(3), then: then.default("deny") }).prefault({}),
   deadlines: strict({
     answer: duration("5s", "10m").prefault("30s"),

@@ -26,6 +26,29 @@ export function check<Output>(schema: z.ZodMiniType<Output>, value: unknown, fie
   throw new ProtocolError("malformed", [field, ...known.map(String)].join("."));
 }
 
+const names = /"((?:[^"\\]|\\.)*)"\s*(:?)|[{}]/gs;
+
+/**
+ * RFC 8259 section 4 leaves open what a name means that comes twice, and readers differ: what one of them checked is not what
+ * the next one uses.
+ *
+ * @param text valid JSON, in which a string before a colon is a name.
+ */
+function repeatsName(text: string): boolean {
+  const open: Set<string>[] = [];
+  for (const [token, written = "", colon] of text.matchAll(names)) {
+    if (token === "{") open.push(new Set());
+    else if (token === "}") open.pop();
+    else if (colon === ":") {
+      const name: string = written.includes("\\") ? JSON.parse(`"${written}"`) : written;
+      const known = open.at(-1);
+      if (known?.has(name) === true) return true;
+      known?.add(name);
+    }
+  }
+  return false;
+}
+
 export function parseJson<Output>(schema: z.ZodMiniType<Output>, text: string, field: string): Output {
   let value: unknown;
   try {
@@ -33,6 +56,7 @@ export function parseJson<Output>(schema: z.ZodMiniType<Output>, text: string, f
   } catch {
     throw new ProtocolError("malformed", field);
   }
+  if (repeatsName(text)) throw new ProtocolError("malformed", field);
   return check(schema, value, field);
 }
 

@@ -178,9 +178,9 @@ function createPeer(world: World, socket: WebSocket) {
       return peer.payload;
     },
     /** @returns the frame, not sent. */
-    async seal(plaintext: ServerPlaintext): Promise<Uint8Array> {
+    async seal(plaintext: ServerPlaintext, generation = 0): Promise<Uint8Array> {
       const bytes = encodePlaintext(plaintext);
-      const frame = await createRecordWriter().seal(recordTypes.handshakeDown, got(keys).server, bytes);
+      const frame = await createRecordWriter().seal(recordTypes.handshakeDown, got(keys).server, bytes, generation);
       serverCount += 1;
       serverChain = await advanceChain(serverChain, bytes);
       return frame;
@@ -239,9 +239,10 @@ function createPeer(world: World, socket: WebSocket) {
     bareDenied(retryAfterMs?: number): void {
       socket.send(encodeDenied({ code: "denied", ...(retryAfterMs === undefined ? {} : { retryAfterMs }) }));
     },
-    async lastWord(plaintext: ServerPlaintext): Promise<void> {
+    async lastWord(plaintext: ServerPlaintext, generation = 0): Promise<void> {
+      const bytes = encodePlaintext(plaintext);
       const secret = got(application).server;
-      socket.send(await createRecordWriter().seal(recordTypes.applicationDown, secret, encodePlaintext(plaintext)));
+      socket.send(await createRecordWriter().seal(recordTypes.applicationDown, secret, bytes, generation));
     },
     message(sid: string, sequence: number, body: string): void {
       const head = { sid, msgid: `${sid}-${sequence}`, member: sid };
