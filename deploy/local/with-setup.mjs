@@ -125,7 +125,11 @@ async function main([script, ...args]) {
   if (script === undefined) fail("usage: node deploy/local/with-setup.mjs <script.ts> [argument ...]");
   await install();
   const node = findNode();
-  return await run(node, [resolve(root, script), ...args], { stdio: "inherit", env: environment(node) });
+  // ML-KEM is still marked experimental in Node; a line about it on every start would only worry people.
+  return await run(node, ["--disable-warning=ExperimentalWarning", resolve(root, script), ...args], {
+    stdio: "inherit",
+    env: environment(node),
+  });
 }
 
 main(process.argv.slice(2)).then(

@@ -336,8 +336,12 @@ export class World {
       this.#cids.push(effect.cid);
     }
     if (effect.do === "accept") {
-      const bound = [...this.#ok].some((at) => this.oracle.describe(at)?.of === "member");
-      expect(effect.assurance).toEqual({ key: this.#facts.keyId !== null, memberBound: bound, gates: effect.passed });
+      const bound = [...this.#ok].filter((at) => this.oracle.describe(at)?.of === "member");
+      expect(effect.assurance).toEqual({
+        key: this.#facts.keyId !== null,
+        memberBound: bound.length > 0,
+        gates: bound.map(() => "otp"),
+      });
       expect(effect.passed.filter((gate) => gate === "otp").length).toBe(this.#ok.size);
     }
   }
