@@ -70,7 +70,7 @@ export const revokeWebSession = request({
   name: "identity.accounts.sessions.revoke",
   request: z.strictObject({ ownerId: id, sessionId: id }),
   reply: empty,
-  idempotency: "revoking twice is revoking; not_found for what was never there",
+  idempotency: "revoking twice is not_found",
 });
 
 export const apiToken = z.strictObject({
@@ -99,7 +99,7 @@ export const revokeApiToken = request({
   name: "identity.accounts.tokens.revoke",
   request: z.strictObject({ ownerId: id, tokenId: id }),
   reply: empty,
-  idempotency: "revoking twice is revoking",
+  idempotency: "revoking twice is not_found",
 });
 
 export const beginOwnerAuthenticator = request({

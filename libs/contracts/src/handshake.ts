@@ -131,6 +131,8 @@ export const identityOpen = request({
   callers: ["keys"],
   request: z.strictObject({
     hid: handshakeId,
+    /** SHA-256 of the client's frame, base64url: nobody else's box may go on with what this one has proven. */
+    opening: text(43),
     connection,
     /** False: the box did not open, or what it says of the destination disagrees. Still asked, so that it is counted and looks the same. */
     opened: z.boolean(),
@@ -140,7 +142,7 @@ export const identityOpen = request({
     answers: z.array(answer).max(16),
   }),
   reply: outcome,
-  idempotency: "by hid: repeated, the stored outcome",
+  idempotency: "by hid: the same repeated gets the stored outcome; anything else under the same hid is a conflict",
 });
 
 export const identityStep = request({
@@ -158,7 +160,8 @@ export const identityStep = request({
     ]),
   }),
   reply: outcome,
-  idempotency: "by hid and n: repeated, the stored outcome; an older n is refused as conflict",
+  idempotency:
+    "by hid and n: the same repeated gets the stored outcome; an older n, or another action under the same n, is a conflict",
 });
 
 /** The connection of a handshake that had no verdict yet is gone. */

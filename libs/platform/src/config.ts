@@ -1,17 +1,21 @@
-import { services } from "@portcullis/contracts";
+import { type ServiceName, services } from "@portcullis/contracts";
 import {
+  type ConfigDefinition,
   type ConfigOf,
   choice,
   defineConfig,
   fraction,
   logFormats,
   logLevels,
+  type Option,
+  type Options,
   port,
   secretKey,
   text,
   textType,
   url,
 } from "@portcullis/runtime";
+import { needs } from "./needs.ts";
 
 const instance = textType("1 to 32 of A-Z, a-z, 0-9, _ and -", (value) =>
   /^[A-Za-z0-9_-]{1,32}$/.test(value) ? value : undefined,
@@ -21,11 +25,32 @@ const directory = textType(
   "the public seal keys of all services: edge=...,api=... with 43 characters of base64url each",
   (value) => {
     const pairs = value.split(",").map((pair) => pair.trim().split("="));
-    const keys: Record<string, string> = Object.fromEntries(pairs.map(([name = "", key = ""]) => [name, key]));
-    const complete = services.every((name) => /^[A-Za-z0-9_-]{43}$/.test(keys[name] ?? ""));
-    return complete && pairs.length === services.length ? Object.freeze(keys) : undefined;
+    const keys: Partial<Record<ServiceName, string>> = {};
+    for (const [named, key = "", ...more] of pairs) {
+      const name = services.find((each) => each === named);
+      if (name === undefined || keys[name] !== undefined || more.length > 0 || !isKey(key)) return undefined;
+      keys[name] = key;
+    }
+    const { edge, api, identity, factors, notify, keys: ofKeys } = keys;
+    if (!edge || !api || !identity || !factors || !notify || !ofKeys) return undefined;
+    return Object.freeze({ edge, api, identity, factors, notify, keys: ofKeys });
   },
 );
+
+const previousKeys = textType(
+  "up to 8 keys of 32 bytes, each as 43 characters of base64url, between commas",
+  (value) => {
+    const keys = value.split(",").map((key) => key.trim());
+    if (keys.length > 8 || !keys.every(isKey)) return undefined;
+    return Object.freeze(keys.map((key) => new Uint8Array(Buffer.from(key, "base64url"))));
+  },
+);
+
+/** 32 bytes whose text says nothing more than them. */
+function isKey(text: string): boolean {
+  const key = Buffer.from(text, "base64url");
+  return key.length === 32 && key.toString("base64url") === text;
+}
 
 /** What every process has, in either form. */
 const common = {
@@ -107,6 +132,13 @@ export const distributedConfig = defineConfig({
     secret: true,
     describe: "Wraps what this service stores. Required by identity, factors and keys; different for each.",
   },
+  previousMasterKeys: {
+    env: "MASTER_KEY_PREVIOUS",
+    type: previousKeys,
+    default: null,
+    secret: true,
+    describe: "Master keys of before, newest first: they still open what they wrapped. Unset: there are none.",
+  },
   sealKey: {
     env: "SEAL_KEY",
     type: secretKey(),
@@ -116,6 +148,22 @@ export const distributedConfig = defineConfig({
   sealDirectory: { env: "SEAL_DIRECTORY", type: directory, describe: "Public seal keys of all services." },
 });
 export type DistributedConfig = ConfigOf<(typeof distributedConfig)["options"]>;
+
+/** The same for one service: what it needs is required, so that its absence is reported together with all other problems. */
+export function distributedConfigOf(service: ServiceName): ConfigDefinition<Options> {
+  const { documents, state, jobs, vault } = needs[service];
+  const { mongodbUrl, redisUrl, masterKey } = distributedConfig.options;
+  return defineConfig<Options>({
+    ...distributedConfig.options,
+    ...(documents ? { mongodbUrl: required(mongodbUrl) } : {}),
+    ...(state || jobs ? { redisUrl: required(redisUrl) } : {}),
+    ...(vault ? { masterKey: required(masterKey) } : {}),
+  });
+}
+
+function required({ default: _, ...option }: Option): Option {
+  return option;
+}
 
 /** All services in one process, nothing to install. */
 export const embeddedConfig = defineConfig({

@@ -1,7 +1,8 @@
-import { BusUnavailableError, createServiceSeal, inboxPrefixOf } from "@portcullis/bus";
+import { type Bus, BusUnavailableError, createServiceSeal, inboxPrefixOf, type ServiceSeal } from "@portcullis/bus";
 import { connectNatsBus } from "@portcullis/bus/nats";
 import type { ServiceName } from "@portcullis/contracts";
 import { openMongoDocuments } from "@portcullis/documents/mongodb";
+import type { Jobs } from "@portcullis/jobs";
 import { openBullJobs } from "@portcullis/jobs/bullmq";
 import {
   type Closer,
@@ -12,6 +13,7 @@ import {
   systemClock,
   systemRandom,
   untilReady,
+  type Vault,
 } from "@portcullis/runtime";
 import { openRedisState } from "@portcullis/state/redis";
 import { assemble } from "./assemble.ts";
@@ -30,7 +32,7 @@ export interface DistributedOptions {
 }
 
 /**
- * Waits for each engine, with a line whenever it tries in vain; `/readyz` names the missing one meanwhile.
+ * Waits for each engine, with a line whenever it tries in vain; `/readyz` names all that are missing meanwhile.
  *
  * @throws {StartupError} a setting that this service needs is missing, or the engine refuses the credentials
  */
@@ -45,34 +47,22 @@ export async function openDistributed({
 }: DistributedOptions): Promise<Platform> {
   const want = needs[service];
   const clock = systemClock;
-  const wait = <T>(what: string, attempt: () => Promise<T>) => waitFor(what, attempt, { log, health, signal });
+  const { mongodbUrl, redisUrl } = config;
+  // What is wrong in the settings is said before anything is waited for.
+  const seal = openSeal(service, config);
+  const vault = want.vault ? openVault(service, config) : null;
 
-  const masterKey = want.vault ? required("MASTER_KEY", config.masterKey, service) : null;
-  const mongodbUrl = want.documents ? required("MONGODB_URL", config.mongodbUrl, service) : null;
-  const redisUrl = want.state || want.jobs ? required("REDIS_URL", config.redisUrl, service) : null;
+  // All of them are named as missing from the start, though they are connected one after the other: the order in which they
+  // are registered is the reverse of the order in which they are closed.
+  const documents = want.documents
+    ? engine("mongodb", (url) => openMongoDocuments({ url, clock }), required("MONGODB_URL", mongodbUrl, service))
+    : null;
+  const state = want.state
+    ? engine("redis", (url) => openRedisState({ url, clock }), required("REDIS_URL", redisUrl, service))
+    : null;
+  const jobs = want.jobs ? engine("redis jobs", connectJobs, required("REDIS_URL", redisUrl, service)) : null;
+  const bus = engine("nats", connectBus, config.natsUrl);
 
-  const documents =
-    mongodbUrl === null ? null : await wait("mongodb", () => openMongoDocuments({ url: mongodbUrl, clock }));
-  if (documents !== null) watch("mongodb", documents);
-  const state =
-    redisUrl === null || !want.state ? null : await wait("redis", () => openRedisState({ url: redisUrl, clock }));
-  if (state !== null) watch("redis", state);
-  const jobs =
-    redisUrl === null || !want.jobs
-      ? null
-      : await wait("redis jobs", () =>
-          openBullJobs({ url: redisUrl, onError: (error) => log.warn("the job queue reports an error", {}, error) }),
-        );
-  if (jobs !== null) watch("redis jobs", jobs);
-  const bus = await wait("nats", () => connect());
-  watch("nats", bus);
-
-  const seal = createServiceSeal({
-    self: service,
-    privateKey: Buffer.from(config.sealKey).toString("base64url"),
-    directory: config.sealDirectory,
-  });
-  const vault = masterKey === null ? null : createVault({ masterKey, purpose: service });
   return assemble({
     service,
     instance,
@@ -81,23 +71,34 @@ export async function openDistributed({
     log,
     health,
     closer,
-    bus,
     seal,
-    documents,
-    state,
-    jobs,
     vault,
+    documents: documents === null ? null : await documents(),
+    state: state === null ? null : await state(),
+    jobs: jobs === null ? null : await jobs(),
+    bus: await bus(),
   });
 
-  function watch(name: string, engine: { ping(): Promise<void>; close(): Promise<void> }): void {
-    health.add(name, () => engine.ping());
-    closer.add(name, () => engine.close());
+  /** Named as missing now, waited for when called, watched and closed from then on. */
+  function engine<T extends Engine>(name: string, open: (url: string) => Promise<T>, url: string): () => Promise<T> {
+    const remove = health.add(name, () => Promise.reject(new Error("not connected yet")));
+    return async () => {
+      const opened = await untilReady({ what: name, attempt: () => open(url), log, signal });
+      remove();
+      health.add(name, () => opened.ping());
+      closer.add(name, () => opened.close());
+      return opened;
+    };
   }
 
-  async function connect() {
+  function connectJobs(url: string): Promise<Jobs> {
+    return openBullJobs({ url, onError: (error) => log.warn("the job queue reports an error", {}, error) });
+  }
+
+  async function connectBus(url: string): Promise<Bus> {
     try {
       return await connectNatsBus({
-        servers: [config.natsUrl],
+        servers: [url],
         user: service,
         password: config.natsPassword,
         inboxPrefix: inboxPrefixOf(service),
@@ -113,17 +114,27 @@ export async function openDistributed({
   }
 }
 
-async function waitFor<T>(
-  what: string,
-  attempt: () => Promise<T>,
-  { log, health, signal }: { log: Logger; health: Health; signal: AbortSignal },
-): Promise<T> {
-  const remove = health.add(what, () => Promise.reject(new Error("not connected yet")));
+interface Engine {
+  ping(): Promise<void>;
+  close(): Promise<void>;
+}
+
+function openSeal(service: ServiceName, { sealKey, sealDirectory }: DistributedConfig): ServiceSeal {
+  const privateKey = Buffer.from(sealKey).toString("base64url");
   try {
-    return await untilReady({ what, attempt, log, signal });
-  } finally {
-    remove();
+    return createServiceSeal({ self: service, privateKey, directory: sealDirectory });
+  } catch (cause) {
+    if (!(cause instanceof TypeError)) throw cause;
+    throw new StartupError(`SEAL_KEY and SEAL_DIRECTORY do not go together: ${cause.message}`, { cause });
   }
+}
+
+function openVault(service: ServiceName, config: DistributedConfig): Vault {
+  return createVault({
+    masterKey: required("MASTER_KEY", config.masterKey, service),
+    previousMasterKeys: config.previousMasterKeys ?? [],
+    purpose: service,
+  });
 }
 
 function required<T>(name: string, value: T | null, service: ServiceName): T {

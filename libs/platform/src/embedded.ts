@@ -1,4 +1,4 @@
-import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { createServiceSeal, generateServiceKeyPair, type RoundTrip } from "@portcullis/bus";
 import { memoryBusNetwork } from "@portcullis/bus/memory";
@@ -11,12 +11,12 @@ import {
   createVault,
   type Health,
   type Logger,
-  StartupError,
   systemClock,
   systemRandom,
 } from "@portcullis/runtime";
 import { openEmbeddedState } from "@portcullis/state/embedded";
 import { assemble } from "./assemble.ts";
+import { type MasterKeys, openMasterKeyFile } from "./master-key.ts";
 import { needs } from "./needs.ts";
 import type { Platform } from "./platform.ts";
 
@@ -29,12 +29,16 @@ export interface EmbeddedOptions {
   readonly clock?: Clock;
   /** For tests: counts what crosses the bus. */
   readonly onRoundTrip?: (contractName: string, roundTrip: RoundTrip) => void;
-  /** For tests: sees every byte that crosses the bus. */
+  /** For tests: sees every byte that crosses the bus, bodies as well as subjects and headers. */
   readonly onTraffic?: (data: Uint8Array) => void;
 }
 
 export interface Embedded {
-  /** Another call for the same service is another replica of it. */
+  /**
+   * Another call for the same service is another replica of it.
+   *
+   * @param instance its name, `[A-Za-z0-9_-]{1,32}`. Default: the service's, and from the second on with a number.
+   */
   platformFor(service: ServiceName, instance?: string): Platform;
 }
 
@@ -42,13 +46,16 @@ export interface Embedded {
  * The same services in one process: memory bus, one SQLite file for documents, state and jobs. Sealed as in the distributed
  * form, with keys that live as long as the process, so that there is one way how services speak.
  *
- * @throws {StartupError} a master key file that is damaged
+ * @throws {StartupError} a master key file that is damaged, or missing although there is data
  */
 export async function openEmbedded(options: EmbeddedOptions): Promise<Embedded> {
   const { dataDir, log, health, closer, clock = systemClock, onRoundTrip, onTraffic } = options;
   if (dataDir !== null) await mkdir(dataDir, { recursive: true, mode: 0o700 });
-  const masterKey = dataDir === null ? systemRandom(32) : await readMasterKey(join(dataDir, "master.key"));
   const file = dataDir === null ? ":memory:" : join(dataDir, "portcullis.sqlite");
+  const masterKeys: MasterKeys =
+    dataDir === null
+      ? { current: systemRandom(32), previous: [] }
+      : await openMasterKeyFile(join(dataDir, "master.key"), file);
 
   const documents = openEmbeddedDocuments({ file, clock });
   closer.add("documents", () => documents.close());
@@ -63,12 +70,21 @@ export async function openEmbedded(options: EmbeddedOptions): Promise<Embedded> 
   for (const [name, store] of Object.entries({ documents, state, jobs })) health.add(name, () => store.ping());
 
   const network = memoryBusNetwork();
-  if (onTraffic !== undefined) network.tap((message) => onTraffic(message.message.data));
+  if (onTraffic !== undefined)
+    network.tap(({ subject, message: { data, headers } }) => {
+      onTraffic(Buffer.from(JSON.stringify({ subject, headers })));
+      onTraffic(data);
+    });
   const pairs = perService(generateServiceKeyPair);
   const directory = perService((name) => pairs[name].publicKey);
 
+  const replicas = new Map<ServiceName, number>();
   return {
-    platformFor(service, instance = service) {
+    platformFor(service, named) {
+      const count = (replicas.get(service) ?? 0) + 1;
+      replicas.set(service, count);
+      // What is meant for one replica is routed by its name, so that no two may have the same.
+      const instance = named ?? (count === 1 ? service : `${service}-${count}`);
       const want = needs[service];
       const serviceLog = log.child({ part: service });
       const bus = network.connect({
@@ -89,7 +105,9 @@ export async function openEmbedded(options: EmbeddedOptions): Promise<Embedded> 
         documents: want.documents ? documents : null,
         state: want.state ? state : null,
         jobs: want.jobs ? jobs : null,
-        vault: want.vault ? createVault({ masterKey, purpose: service }) : null,
+        vault: want.vault
+          ? createVault({ masterKey: masterKeys.current, previousMasterKeys: masterKeys.previous, purpose: service })
+          : null,
         ...(onRoundTrip === undefined ? {} : { onRoundTrip }),
       });
     },
@@ -100,20 +118,4 @@ function perService<T>(make: (name: ServiceName) => T): Record<ServiceName, T> {
   const made: Partial<Record<ServiceName, T>> = {};
   for (const name of services) made[name] = make(name);
   return made as Record<ServiceName, T>;
-}
-
-/** Made on the first run, readable by the owner of the process only. Without it nothing stored can be read: back it up apart. */
-async function readMasterKey(file: string): Promise<Uint8Array> {
-  try {
-    const fresh = Buffer.from(systemRandom(32)).toString("base64url");
-    await writeFile(file, `${fresh}\n`, { mode: 0o600, flag: "wx", flush: true });
-  } catch (error) {
-    if (!(error instanceof Error && "code" in error && error.code === "EEXIST")) throw error;
-  }
-  const text = (await readFile(file, "utf8")).trim();
-  const key = Buffer.from(text, "base64url");
-  if (key.length !== 32 || key.toString("base64url") !== text) {
-    throw new StartupError(`${file} is damaged: put back the copy that belongs to this data folder`);
-  }
-  return new Uint8Array(key);
 }

@@ -6,6 +6,7 @@ import {
   createIds,
   createLogger,
   defineConfig,
+  type Environment,
   type Options,
   readConfig,
   renderConfigHelp,
@@ -13,7 +14,7 @@ import {
   startHealthServer,
   startTelemetry,
 } from "@portcullis/runtime";
-import { distributedConfig, environment } from "./config.ts";
+import { type DistributedConfig, distributedConfig, distributedConfigOf, environment } from "./config.ts";
 import { openDistributed } from "./distributed.ts";
 import type { Platform } from "./platform.ts";
 
@@ -26,6 +27,21 @@ export interface ServiceOptions<F extends Options> {
   readonly ownHttp?: boolean;
   readonly portSetting?: string;
   readonly start: (platform: Platform, config: ConfigOf<F>) => Promise<unknown>;
+}
+
+/**
+ * What the platform and the service itself are told.
+ *
+ * @throws {ConfigError} with all problems of both at once, settings included that only this service cannot do without
+ */
+export function readServiceConfig<F extends Options>(
+  service: ServiceName,
+  definition: ConfigDefinition<F>,
+  environment: Environment,
+): { readonly base: DistributedConfig; readonly config: ConfigOf<F> } {
+  const { options } = distributedConfigOf(service);
+  readConfig(defineConfig<Options>({ ...options, ...definition.options }), environment);
+  return { base: readConfig(distributedConfig, environment), config: readConfig(definition, environment) };
 }
 
 /** A service as a process of its own: configuration, telemetry, engines, health, then the service, and the way back. */
@@ -45,10 +61,7 @@ export function runService<F extends Options>({
   runProcess(
     service,
     async ({ closer, signal, useLogger }) => {
-      // One definition, so that all problems of both halves are reported at once.
-      readConfig(defineConfig<Options>({ ...distributedConfig.options, ...definition.options }), environment);
-      const base = readConfig(distributedConfig, environment);
-      const config = readConfig(definition, environment);
+      const { base, config } = readServiceConfig(service, definition, environment);
       const instance = base.instance ?? `${service}-${createIds().id().slice(0, 6)}`;
       const log = createLogger({ service, instance, level: base.logLevel, format: base.logFormat });
       useLogger(log);
@@ -63,6 +76,8 @@ export function runService<F extends Options>({
       closer.add("telemetry", () => telemetry.shutdown());
       const health = createHealth();
       signal.addEventListener("abort", () => health.stopping());
+      // Until the service answers: engines that are there are not enough to send it work.
+      const started = health.add(service, () => Promise.reject(new Error("not started yet")));
       if (!ownHttp) {
         const server = await startHealthServer({ port: base.healthPort, host: base.healthHost, health });
         closer.add("health", () => server.close());
@@ -70,6 +85,7 @@ export function runService<F extends Options>({
       }
       const platform = await openDistributed({ service, instance, config: base, log, health, closer, signal });
       await start(platform, config);
+      started();
       log.info("ready");
       return undefined;
     },

@@ -1,9 +1,9 @@
 import type { Platform } from "@portcullis/platform";
 import type { ConfigOf } from "@portcullis/runtime";
-import { createAttempts } from "./accounts/attempts.ts";
+import { createAttempts, createQuota } from "./accounts/attempts.ts";
 import { type AccountContext, createContacts } from "./accounts/context.ts";
 import { createMails } from "./accounts/mail.ts";
-import { createPasswords } from "./accounts/passwords.ts";
+import { createPasswords, type Passwords } from "./accounts/passwords.ts";
 import { serveAccounts } from "./accounts/serve.ts";
 import { prepareBootstrap } from "./accounts/sign-up.ts";
 import { openAccountStore } from "./accounts/store.ts";
@@ -16,54 +16,37 @@ import { tagOf } from "./secrets.ts";
 import { createSessionRegistry } from "./sessions/registry.ts";
 import { createRevocation } from "./sessions/revocation.ts";
 import { serveSessions } from "./sessions/serve.ts";
+import { createPathTags } from "./sockets/paths.ts";
 import { serveSockets } from "./sockets/serve.ts";
 import { openSocketStore } from "./sockets/store.ts";
 
 export { identityConfig } from "./config.ts";
 export type IdentityConfig = ConfigOf<(typeof identityConfig)["options"]>;
 
-/** @returns the bootstrap token where there is no owner yet and it was generated here. */
+const minuteMs = 60_000;
+const dayMs = 24 * 60 * minuteMs;
+
+/**
+ * @param parts.passwords for tests: argon2 takes its time on purpose.
+ * @returns the bootstrap token where there is no owner yet and the operator set none.
+ */
 export async function run(
   platform: Platform,
   config: IdentityConfig,
+  parts: { readonly passwords?: Passwords } = {},
 ): Promise<{ readonly bootstrapToken: string | null }> {
-  const { documents, state, jobs, vault, caller, server, clock, ids, random, log } = platform;
-  const accounts = await openAccountStore(documents);
+  const { documents, state, vault, caller, server, clock, ids, random, log } = platform;
   const store = await openSocketStore(documents);
   const sessions = createSessionRegistry(state, clock);
   const revocation = createRevocation({ caller, sessions, log });
-  const passwords = await createPasswords();
-  const contacts = createContacts(vault);
-  const pathKey = vault.subkey("path");
-  const attemptKey = vault.subkey("attempts");
-  const attempts = (purpose: string) => createAttempts(state, purpose, (text) => tagOf(attemptKey, text));
+  const passwords = parts.passwords ?? (await createPasswords());
+  const paths = createPathTags(vault);
 
-  const accountContext: AccountContext = {
-    store: accounts,
-    passwords,
-    signInAttempts: attempts("sign-in"),
-    mailAttempts: attempts("mail"),
-    mails: createMails({
-      store: accounts,
-      jobs,
-      vault,
-      clock,
-      ids,
-      openEmail: contacts.open,
-      publicUrl: config.publicUrl.replace(/\/$/, ""),
-    }),
-    contacts,
-    caller,
-    clock,
-    ids,
-    random,
-    log,
-    signUp: config.signUp,
-  };
-  const bootstrapToken = await prepareBootstrap(accountContext, config.bootstrapToken);
+  const accountContext = await openAccounts(platform, config, passwords);
+  const prepared = await prepareBootstrap(accountContext);
 
   await serveAccounts(server, accountContext);
-  await serveSockets(server, { store, pathKey, vault, passwords, sessions, revocation, caller, clock, ids, random });
+  await serveSockets(server, { store, paths, vault, passwords, sessions, revocation, caller, clock, ids, random });
   await serveSessions(server, sessions);
   await serveHandshakes(
     server,
@@ -73,11 +56,57 @@ export async function run(
       sessions,
       verdicts: createVerdicts(log),
       caller,
-      pathKey,
+      paths,
+      stepKey: vault.subkey("handshake-step"),
       clock,
       ids,
       log,
     }),
   );
-  return { bootstrapToken };
+  return { bootstrapToken: config.bootstrapToken === null ? prepared : null };
+}
+
+async function openAccounts(platform: Platform, config: IdentityConfig, passwords: Passwords): Promise<AccountContext> {
+  const { documents, state, jobs, vault, caller, clock, ids, random, log } = platform;
+  const store = await openAccountStore(documents);
+  const contacts = createContacts(vault);
+  const countKey = vault.subkey("attempts");
+  const countTag = (text: string) => tagOf(countKey, text);
+  const attempts = (purpose: string) => createAttempts(state, purpose, countTag);
+  const quota = (name: string, max: number, windowMs: number) => createQuota(state, name, { max, windowMs }, countTag);
+  const bootstrapKey = vault.subkey("bootstrap");
+  return {
+    store,
+    passwords,
+    attempts: {
+      password: attempts("password"),
+      secondFactor: attempts("second-factor"),
+      reauthentication: attempts("reauthentication"),
+      enrolment: attempts("enrolment"),
+    },
+    quotas: {
+      signUp: quota("sign-up", 20, 15 * minuteMs),
+      askedMail: quota("asked-mail", 20, 15 * minuteMs),
+      mailbox: [quota("mailbox-minute", 1, minuteMs), quota("mailbox-day", 20, dayMs)],
+    },
+    mails: createMails({
+      store,
+      state,
+      jobs,
+      vault,
+      clock,
+      ids,
+      openEmail: contacts.open,
+      publicUrl: config.publicUrl.replace(/\/$/, ""),
+    }),
+    contacts,
+    vault,
+    caller,
+    clock,
+    ids,
+    random,
+    log,
+    signUp: config.signUp,
+    bootstrapToken: (firstOwnerId) => config.bootstrapToken ?? `pcb_${tagOf(bootstrapKey, firstOwnerId)}`,
+  };
 }

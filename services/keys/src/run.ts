@@ -2,7 +2,7 @@ import { serverIdentity, sessionAbandoned } from "@portcullis/contracts";
 import { createRecordWriter } from "@portcullis/crypto";
 import type { Platform } from "@portcullis/platform";
 import { serveAppKeys } from "./app-keys/serve.ts";
-import { openAppKeys } from "./app-keys/store.ts";
+import { openAppKeys, type StoredAppKey, sealPsk } from "./app-keys/store.ts";
 import { createBundles } from "./bundles/bundles.ts";
 import { createChannelStore } from "./handshake/channel.ts";
 import { serveHandshakes } from "./handshake/serve.ts";
@@ -23,13 +23,15 @@ export async function run(platform: Platform): Promise<void> {
 
   await serveAppKeys(server, { appKeys, vault, clock, random, fingerprint: identity.fingerprint });
   await server.serve(serverIdentity, async () => ({ fingerprint: identity.fingerprint }));
-  await serveFarewells(server, sessions, writer);
+  await serveFarewells(server, sessions, writer, log);
   await serveHandshakes(server, platform.instance, {
     bundles,
     appKeys,
     channels: createChannelStore(state, vault),
     vault,
     decoyKey: vault.subkey("decoy-psk"),
+    decoy: { id: "decoy", sealed: sealPsk(vault, "decoy", random(32)) },
+    log,
     caller,
     clock,
     writer,
@@ -38,7 +40,7 @@ export async function run(platform: Platform): Promise<void> {
       if (keyId === null) return true;
       const key = await appKeys.get(keyId);
       if (key === null || key.body.revokedAtMs !== null) return false;
-      await noteUse(keyId, key.version, key.body);
+      noteUse(keyId, key.version, key.body);
       return true;
     },
     abandon: (sid, socketId) => {
@@ -50,10 +52,12 @@ export async function run(platform: Platform): Promise<void> {
     },
   });
 
-  /** To the minute: a write on every accept would be a hot spot for nothing. Losing the race to another write is fine. */
-  async function noteUse(keyId: string, version: number, body: Parameters<typeof appKeys.replace>[2]): Promise<void> {
+  /** To the minute: a write on every accept would be a hot spot for nothing. Nobody waits for it, and losing it is fine. */
+  function noteUse(keyId: string, version: number, body: StoredAppKey): void {
     const now = clock();
-    if (body.lastUsedAtMs === null || now - body.lastUsedAtMs > 60_000)
-      await appKeys.replace(keyId, version, { ...body, lastUsedAtMs: now });
+    if (body.lastUsedAtMs !== null && now - body.lastUsedAtMs <= 60_000) return;
+    appKeys.replace(keyId, version, { ...body, lastUsedAtMs: now }).catch((error: unknown) => {
+      log.warn("the use of an app key could not be noted", { keyId }, error);
+    });
   }
 }

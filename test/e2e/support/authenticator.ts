@@ -6,6 +6,7 @@ export interface Authenticator {
 }
 
 const base32 = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+const secrets = new WeakMap<Authenticator, Uint8Array>();
 
 /** What a phone does with the QR code's text: RFC 6238 from the key URI alone, sharing no code with the server. */
 export function scan(uri: string): Authenticator {
@@ -15,7 +16,7 @@ export function scan(uri: string): Authenticator {
   const periodMs = Number(searchParams.get("period") ?? 30) * 1000;
   const algorithm = (searchParams.get("algorithm") ?? "SHA1").toLowerCase();
   const key = decode(searchParams.get("secret") ?? "");
-  return {
+  const app: Authenticator = {
     code(nowMs) {
       const counter = Buffer.alloc(8);
       counter.writeBigUInt64BE(BigInt(Math.floor(nowMs / periodMs)));
@@ -24,10 +25,18 @@ export function scan(uri: string): Authenticator {
       return String((mac.readUInt32BE(offset) & 0x7fffffff) % 10 ** digits).padStart(digits, "0");
     },
   };
+  secrets.set(app, key);
+  return app;
+}
+
+/** For searching it where it must not be. */
+export function secretOf(app: Authenticator): Uint8Array {
+  return secrets.get(app) ?? new Uint8Array();
 }
 
 function decode(text: string): Buffer {
   let bits = "";
-  for (const letter of text.replaceAll("=", "").toUpperCase()) bits += base32.indexOf(letter).toString(2).padStart(5, "0");
+  for (const letter of text.replaceAll("=", "").toUpperCase())
+    bits += base32.indexOf(letter).toString(2).padStart(5, "0");
   return Buffer.from((bits.match(/[01]{8}/g) ?? []).map((byte) => Number.parseInt(byte, 2)));
 }

@@ -12,18 +12,36 @@ export interface OwnedSocket {
 }
 
 export const keyAndOtp = { gates: [{ gate: "key" }, { gate: "otp" }] };
+/** Who has the key comes in, by whatever name they have here, or none. */
+export const keyOnly = { gates: [{ gate: "key" }], anonymous: true };
 
 /** A socket with one app key. */
 export async function makeSocket(owner: Owner, policy: object = keyAndOtp): Promise<OwnedSocket> {
   const label = `s${randomBytes(6).toString("hex")}`;
   const { id, url } = await owner.post<{ id: string; url: string }>("/v1/sockets", { label, policy });
-  const { key, appKey } = await owner.post<{ key: string; appKey: { keyId: string } }>(`/v1/sockets/${id}/keys`, { label: "test" });
-  return { id, url, appKey: key, keyId: appKey.keyId };
+  return { id, url, ...(await makeKey(owner, id)) };
+}
+
+/** One more app key. */
+export async function makeKey(owner: Owner, socketId: string): Promise<{ appKey: string; keyId: string }> {
+  const made = await owner.post<{ key: string; appKey: { keyId: string } }>(`/v1/sockets/${socketId}/keys`, {
+    label: "test",
+  });
+  return { appKey: made.key, keyId: made.appKey.keyId };
 }
 
 /** A member with an authenticator, as scanned from the QR code's text. */
 export async function makeMember(owner: Owner, socket: OwnedSocket, name: string): Promise<Authenticator> {
   await owner.post(`/v1/sockets/${socket.id}/members`, { name });
-  const { uri } = await owner.post<{ uri: string }>(`/v1/sockets/${socket.id}/members/${name}/authenticator`);
+  return enrol(owner, `/v1/sockets/${socket.id}/members/${name}`);
+}
+
+/** The authenticator that the socket's people share. */
+export function makeSocketAuthenticator(owner: Owner, socket: OwnedSocket): Promise<Authenticator> {
+  return enrol(owner, `/v1/sockets/${socket.id}`);
+}
+
+async function enrol(owner: Owner, subject: string): Promise<Authenticator> {
+  const { uri } = await owner.post<{ uri: string }>(`${subject}/authenticator`);
   return scan(uri);
 }

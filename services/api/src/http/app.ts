@@ -39,7 +39,8 @@ export async function createApp(
     genReqId: () => platform.ids.id(),
     requestTimeout: 15_000,
     keepAliveTimeout: 10_000,
-    http: { headersTimeout: 10_000, maxHeaderSize: 16_384 },
+    // Node looks for what is overdue every 30 s unless told, so that slow headers would have 40 s.
+    http: { headersTimeout: 10_000, maxHeaderSize: 16_384, connectionsCheckingInterval: 2_000 },
     frameworkErrors: (error, _request, reply) => void sendProblem(reply, publicError(error)),
     clientErrorHandler: (_error, socket) => {
       if (socket.writable) socket.end("HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");

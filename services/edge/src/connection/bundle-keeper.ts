@@ -73,7 +73,12 @@ export function createBundleKeeper({ caller, clock, log, jitter }: BundleKeeperO
   };
 
   return {
-    current: () => (held !== null && held.expiresAtMs - spareMs > clock() ? held : null),
+    current() {
+      if (held !== null && held.expiresAtMs - spareMs > clock()) return held;
+      // The clock was set or the machine slept, which no timer notices. An outage has its own, slower rhythm.
+      if (failures === 0) void refresh();
+      return null;
+    },
     discard({ kid, replica }, what) {
       if (what === "key" ? held?.kid !== kid : held?.replica !== replica) return;
       held = null;

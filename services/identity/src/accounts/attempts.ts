@@ -1,53 +1,97 @@
+import { isIPv6 } from "node:net";
 import { ServiceError } from "@portcullis/contracts";
 import type { State } from "@portcullis/state";
 
 /**
- * Limits on guessing at an owner's door. Counted separately per account and network, per account, and per network, so that a
+ * Limits on guessing at an owner's door. Counted separately per account and network, per network, and per account, so that a
  * stranger who knows an address can slow its owner down on the stranger's own network only; the account-wide ceiling is high
- * (NIST SP 800-63B-4 3.2.2: at most 100 consecutive failures).
+ * (NIST SP 800-63B-4 3.2.2: at most 100 consecutive failures). Each kind of secret has counters of its own (keycloak#46164).
  */
 export interface Attempts {
-  /** @throws {ServiceError} too_many, before anything was checked. */
-  require(account: string, address: string): Promise<void>;
-  failed(account: string, address: string): Promise<void>;
-  /** A success forgives what this account's owner mistyped, not what the network did elsewhere. */
-  succeeded(account: string, address: string): Promise<void>;
+  /**
+   * Counts first and looks then, so that of any number of guesses at once no more than the limit are ever judged.
+   *
+   * @param address of whoever tries, null where it is not known: then nothing is counted per network.
+   * @param judge null means wrong, which stays counted; any other value means right, which forgives what this account's owner
+   * mistyped, but not what the network did elsewhere; a rejection means that nothing was judged and counts for nothing.
+   * @returns what `judge` says.
+   * @throws {ServiceError} too_many, before anything was looked at.
+   */
+  judge<T>(account: string, address: string | null, judge: () => Promise<T | null>): Promise<T | null>;
 }
 
 const windowMs = 15 * 60_000;
-const perAccountAndAddressMax = 5;
-const perAddressMax = 50;
-const perAccountMax = 100;
+const perAccountAndNetworkMax = 5;
+const perNetworkMax = 50;
 const perAccountWindowMs = 24 * 3_600_000;
+const perAccountMax = 100;
 
 export function createAttempts(state: State, purpose: string, tag: (text: string) => string): Attempts {
-  const keys = (account: string, address: string) => ({
-    both: `identity:attempts:${purpose}:both:${tag(`${account} ${address}`)}`,
-    address: `identity:attempts:${purpose}:address:${tag(address)}`,
-    account: `identity:attempts:${purpose}:account:${tag(account)}`,
-  });
   return {
-    async require(account, address) {
-      const key = keys(account, address);
-      const [both, fromAddress, onAccount] = await Promise.all([
-        state.sum(key.both),
-        state.sum(key.address),
-        state.sum(key.account),
-      ]);
-      if (both >= perAccountAndAddressMax || fromAddress >= perAddressMax || onAccount >= perAccountMax)
+    async judge(account, address, judge) {
+      const network = address === null ? null : networkOf(address);
+      const name = (scope: string, text: string) => `identity:attempts:${purpose}:${scope}:${tag(text)}`;
+      const both = name("both", JSON.stringify([account, network]));
+      const onNetwork = network === null ? null : name("network", network);
+      const onAccount = name("account", account);
+
+      // Narrowest first, and each only if the one before it let the attempt through: what one network repeats without end must
+      // not use up the account's ceiling, which would lock the owner out everywhere.
+      if ((await state.add(both, 1, windowMs)) > perAccountAndNetworkMax) throw new ServiceError("too_many");
+      if (onNetwork !== null && (await state.add(onNetwork, 1, windowMs)) > perNetworkMax)
         throw new ServiceError("too_many");
-    },
-    async failed(account, address) {
-      const key = keys(account, address);
-      await Promise.all([
-        state.add(key.both, 1, windowMs),
-        state.add(key.address, 1, windowMs),
-        state.add(key.account, 1, perAccountWindowMs),
-      ]);
-    },
-    async succeeded(account, address) {
-      const key = keys(account, address);
-      await Promise.all([state.delete(key.both), state.delete(key.account)]);
+      if ((await state.add(onAccount, 1, perAccountWindowMs)) > perAccountMax) throw new ServiceError("too_many");
+
+      const takeBack = async (key: string | null, ttlMs: number) => {
+        if (key !== null) await state.add(key, -1, ttlMs);
+      };
+      let judged: Awaited<ReturnType<typeof judge>>;
+      try {
+        judged = await judge();
+      } catch (error) {
+        await Promise.all([
+          takeBack(both, windowMs),
+          takeBack(onNetwork, windowMs),
+          takeBack(onAccount, perAccountWindowMs),
+        ]);
+        throw error;
+      }
+      if (judged !== null)
+        await Promise.all([state.reset(both), state.reset(onAccount), takeBack(onNetwork, windowMs)]);
+      return judged;
     },
   };
+}
+
+/** What may be done only so often, whoever is right or wrong. */
+export interface Quota {
+  /** @returns false when it is used up. */
+  take(subject: string): Promise<boolean>;
+}
+
+export function createQuota(
+  state: State,
+  name: string,
+  { max, windowMs }: { readonly max: number; readonly windowMs: number },
+  tag: (text: string) => string,
+): Quota {
+  return {
+    take: async (subject) => (await state.add(`identity:quota:${name}:${tag(subject)}`, 1, windowMs)) <= max,
+  };
+}
+
+/** What counts as one network: an IPv4 address, or an IPv6 /64 (a single subscriber has 2^64 addresses to hop between). */
+export function networkOf(address: string): string {
+  const bare = address.split("%", 1)[0] ?? "";
+  if (!isIPv6(bare)) return bare;
+  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(bare)?.[1];
+  if (mapped !== undefined) return mapped;
+  const [head = "", tail] = bare.split("::");
+  const left = head === "" ? [] : head.split(":");
+  const right = tail === undefined || tail === "" ? [] : tail.split(":");
+  // A dotted end stands for two groups; it lies beyond the first four in any case.
+  const groups = right.length + (right.at(-1)?.includes(".") ? 1 : 0);
+  const whole = tail === undefined ? left : [...left, ...Array(8 - left.length - groups).fill("0"), ...right];
+  const first = whole.slice(0, 4).map((group) => Number.parseInt(group, 16).toString(16));
+  return `${first.join(":")}::/64`;
 }

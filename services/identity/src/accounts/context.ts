@@ -3,7 +3,7 @@ import { ServiceError } from "@portcullis/contracts";
 import type { Stored } from "@portcullis/documents";
 import type { Clock, Ids, Logger, Vault } from "@portcullis/runtime";
 import { fromText, tagOf, toText } from "../secrets.ts";
-import type { Attempts } from "./attempts.ts";
+import type { Attempts, Quota } from "./attempts.ts";
 import type { Mails } from "./mail.ts";
 import type { Passwords } from "./passwords.ts";
 import type { AccountStore, Owner } from "./store.ts";
@@ -12,30 +12,45 @@ import type { AccountStore, Owner } from "./store.ts";
 export interface AccountContext {
   readonly store: AccountStore;
   readonly passwords: Passwords;
-  readonly signInAttempts: Attempts;
-  readonly mailAttempts: Attempts;
+  /** A counter for each kind of secret: guessing at one must not use up another. */
+  readonly attempts: {
+    readonly password: Attempts;
+    readonly secondFactor: Attempts;
+    readonly reauthentication: Attempts;
+    readonly enrolment: Attempts;
+  };
+  /** Sign-ups and mails that one network may ask for; mails that one mailbox gets. */
+  readonly quotas: { readonly signUp: Quota; readonly askedMail: Quota; readonly mailbox: readonly Quota[] };
   readonly mails: Mails;
   readonly contacts: Contacts;
+  readonly vault: Vault;
   readonly caller: Caller;
   readonly clock: Clock;
   readonly ids: Ids;
   readonly random: (length: number) => Uint8Array;
   readonly log: Logger;
   readonly signUp: "open" | "closed";
+  /** The token that makes its bearer the owner with this id, while there is no owner. */
+  readonly bootstrapToken: (firstOwnerId: string) => string;
 }
 
 /** E-mail addresses at rest: found by an HMAC, read only through the vault. */
 export interface Contacts {
+  /** What is written. */
   tag(email: string): string;
+  /** What an owner may have been written under: one for each master key, the current one first. */
+  tags(email: string): readonly string[];
   seal(ownerId: string, email: string): string;
   open(ownerId: string, sealed: string): string;
 }
 
 export function createContacts(vault: Vault): Contacts {
-  const key = vault.subkey("email-tag");
+  const keys = vault.subkeys("email-tag");
   const place = (ownerId: string) => `owner-email:${ownerId}`;
+  const tags = (email: string) => keys.map((key) => tagOf(key, normalEmail(email)));
   return {
-    tag: (email) => tagOf(key, normalEmail(email)),
+    tag: (email) => tagOf(vault.subkey("email-tag"), normalEmail(email)),
+    tags,
     seal: (ownerId, email) => toText(vault.wrap(Buffer.from(email, "utf8"), place(ownerId))),
     open: (ownerId, sealed) => Buffer.from(vault.unwrap(fromText(sealed), place(ownerId))).toString("utf8"),
   };
@@ -46,6 +61,20 @@ export function normalEmail(email: string): string {
   return email.trim().normalize("NFC").toLowerCase();
 }
 
+/** The same look-ups whether or not there is such an account. */
+export async function findOwner(context: AccountContext, email: string): Promise<Stored<Owner> | null> {
+  const found = await Promise.all(
+    context.contacts.tags(email).map((emailTag) => context.store.owners.findOne({ emailTag })),
+  );
+  return found.find((owner) => owner !== null) ?? null;
+}
+
+/** Whether one more mail may go to this mailbox now. Asked, and counted, for addresses without an account as well. */
+export async function mayMail(context: AccountContext, email: string): Promise<boolean> {
+  const taken = await Promise.all(context.quotas.mailbox.map((quota) => quota.take(normalEmail(email))));
+  return taken.every(Boolean);
+}
+
 /** @throws {ServiceError} unauthenticated: the account went away while its session lived. */
 export async function requireOwner(context: AccountContext, ownerId: string): Promise<Stored<Owner>> {
   const owner = await context.store.owners.get(ownerId);
@@ -53,7 +82,7 @@ export async function requireOwner(context: AccountContext, ownerId: string): Pr
   return owner;
 }
 
-/** Compare-and-set with a few tries. @throws {ServiceError} conflict when others kept winning. */
+/** Compare-and-set with a few tries. @throws {ServiceError} conflict when others kept winning; whatever `change` throws. */
 export async function updateOwner(
   context: AccountContext,
   ownerId: string,

@@ -1,8 +1,10 @@
 import { mailQueue } from "@portcullis/contracts";
+import type { Stored } from "@portcullis/documents";
 import type { Jobs } from "@portcullis/jobs";
 import type { Clock, Ids, Vault } from "@portcullis/runtime";
+import type { State } from "@portcullis/state";
 import { tagOf } from "../secrets.ts";
-import type { AccountStore, Mail } from "./store.ts";
+import type { AccountStore, Mail, Owner } from "./store.ts";
 
 type Purpose = Mail["purpose"];
 
@@ -13,11 +15,20 @@ const lifeMs: Record<Purpose, number> = {
   "password-changed": 3_600_000,
 };
 
+/** What a token from a mail stands for. */
+export interface FoundMail {
+  readonly id: string;
+  readonly ownerId: string;
+  readonly passwordEpoch: number;
+}
+
 export interface Mails {
-  /** Records the mail and leaves a job that names it. */
-  send(ownerId: string, purpose: Purpose): Promise<void>;
-  /** The mail that a token from one stands for, or null. */
-  find(token: string, purpose: Purpose): Promise<{ readonly id: string; readonly ownerId: string } | null>;
+  /** Records the mail and leaves a job that names it. @param owner null: does the same work and sends nothing. */
+  send(owner: Stored<Owner> | null, purpose: Purpose): Promise<void>;
+  /** One write and nothing else, where another case writes something that matters. */
+  pretend(): Promise<void>;
+  /** Null for a token that was never mailed, for another purpose, used up or expired. */
+  find(token: string, purpose: Purpose): Promise<FoundMail | null>;
   /** Of concurrent users of one token exactly one gets true. */
   useUp(mailId: string): Promise<boolean>;
   compose(mailId: string): Promise<{ to: string; subject: string; text: string } | null>;
@@ -25,6 +36,7 @@ export interface Mails {
 
 export interface MailsOptions {
   readonly store: AccountStore;
+  readonly state: State;
   readonly jobs: Jobs;
   readonly vault: Vault;
   readonly clock: Clock;
@@ -34,33 +46,68 @@ export interface MailsOptions {
   readonly publicUrl: string;
 }
 
-export function createMails({ store, jobs, vault, clock, ids, openEmail, publicUrl }: MailsOptions): Mails {
+export function createMails(options: MailsOptions): Mails {
+  const { store, state, jobs, vault, clock, ids, openEmail, publicUrl } = options;
   // A token is derived from the mail's id when the mail is written: neither the job nor the database can be used as one.
-  const tokenKey = vault.subkey("mail-token");
-  const tokenOf = (mailId: string, purpose: Purpose) => `${mailId}.${tagOf(tokenKey, `${purpose} ${mailId}`)}`;
+  const label = "mail-token";
+  const tokenOf = (key: Uint8Array, mailId: string, purpose: Purpose) =>
+    `${mailId}.${tagOf(key, `${purpose} ${mailId}`)}`;
+
+  async function record(owner: Stored<Owner> | null, purpose: Purpose): Promise<string> {
+    const id = ids.id();
+    const now = clock();
+    await store.mails.insert(id, {
+      ownerId: owner?.id ?? null,
+      purpose,
+      passwordEpoch: owner?.body.passwordEpoch ?? 0,
+      createdAtMs: now,
+      expiresAtMs: now + lifeMs[purpose],
+    });
+    return id;
+  }
 
   return {
-    async send(ownerId, purpose) {
-      const id = ids.id();
-      const now = clock();
-      await store.mails.insert(id, { ownerId, purpose, createdAtMs: now, expiresAtMs: now + lifeMs[purpose] });
+    async send(owner, purpose) {
+      const id = await record(owner, purpose);
       await jobs.enqueue(mailQueue.name, { id: `mail_${id}`, data: { mailId: id } });
     },
+
+    async pretend() {
+      await record(null, "already-registered");
+    },
+
     async find(token, purpose) {
       const mailId = token.split(".", 1)[0] ?? "";
-      // Comparing two HMACs of which the attacker knows neither key nor value leaks nothing through time.
-      if (tagOf(tokenKey, token) !== tagOf(tokenKey, tokenOf(mailId, purpose))) return null;
+      // Comparing two HMACs of which the attacker knows neither key nor value leaks nothing through time. A mail may have been
+      // written under the master key before this one.
+      const genuine = vault
+        .subkeys(label)
+        .some((key) => tagOf(key, token) === tagOf(key, tokenOf(key, mailId, purpose)));
+      if (!genuine) return null;
       const mail = await store.mails.get(mailId);
-      return mail !== null && mail.body.purpose === purpose ? { id: mailId, ownerId: mail.body.ownerId } : null;
+      if (mail === null || mail.body.purpose !== purpose || mail.body.ownerId === null) return null;
+      return { id: mailId, ownerId: mail.body.ownerId, passwordEpoch: mail.body.passwordEpoch };
     },
-    useUp: (mailId) => store.mails.delete(mailId),
+
+    async useUp(mailId) {
+      // Longer than any mail lives. The state port decides: a conditional delete is not atomic on every document engine.
+      const first = (await state.create(`identity:mail-used:${mailId}`, Uint8Array.of(1), 25 * 3_600_000)) !== null;
+      await store.mails.delete(mailId);
+      return first;
+    },
+
     async compose(mailId) {
       const mail = await store.mails.get(mailId);
-      if (mail === null) return null;
+      if (mail === null || mail.body.ownerId === null) return null;
+      const { purpose, passwordEpoch } = mail.body;
       const owner = await store.owners.get(mail.body.ownerId);
       if (owner === null) return null;
+      const done =
+        (purpose === "verify-email" && owner.body.emailVerifiedAtMs !== null) ||
+        (purpose === "reset-password" && owner.body.passwordEpoch !== passwordEpoch);
+      if (done) return null;
       const to = openEmail(owner.id, owner.body.emailSealed);
-      return { to, ...words(mail.body.purpose, tokenOf(mailId, mail.body.purpose), publicUrl) };
+      return { to, ...words(purpose, tokenOf(vault.subkey(label), mailId, purpose), publicUrl) };
     },
   };
 }

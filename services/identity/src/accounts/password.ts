@@ -1,8 +1,12 @@
 import { ServiceError } from "@portcullis/contracts";
-import { type AccountContext, normalEmail, requireOwner, updateOwner } from "./context.ts";
+import type { Stored } from "@portcullis/documents";
+import { networkOf } from "./attempts.ts";
+import { type AccountContext, findOwner, mayMail, requireOwner, updateOwner } from "./context.ts";
+import type { FoundMail } from "./mail.ts";
 import { requireGoodPassword } from "./passwords.ts";
-import { requirePassword, requireSecondFactorCounted, type SecondFactor } from "./second-factor.ts";
-import { endWebSessions } from "./web-sessions.ts";
+import { requirePassword, requireSecondFactor, type SecondFactor } from "./second-factor.ts";
+import { deleteAll, type Owner } from "./store.ts";
+import { endWebSessions, keepWebSession } from "./web-sessions.ts";
 
 const nothing = {};
 
@@ -17,20 +21,24 @@ export async function changePasswordOf(
   },
 ): Promise<Record<string, never>> {
   const owner = await requirePassword(context, request.ownerId, request.current);
-  await setPassword(context, owner.id, request.next, request.secondFactor, request.keepSessionId);
+  requireGood(context, owner, request.next);
+  await requireSecondFactor(context, owner, request.secondFactor, null);
+  await setPassword(context, owner, request.next, request.keepSessionId);
   return nothing;
 }
 
-/** Nothing in the answer, nor in what is done before it, tells whether the address has an account; the mail goes as a job. */
+/**
+ * Nothing in the answer, nor in what is done before it, tells whether the address has an account: for one that has none, a mail
+ * to nobody is recorded and queued.
+ */
 export async function forgotPasswordOf(
   context: AccountContext,
   request: { email: string; address: string },
 ): Promise<Record<string, never>> {
-  const account = normalEmail(request.email);
-  await context.mailAttempts.require(account, request.address);
-  await context.mailAttempts.failed(account, request.address);
-  const owner = await context.store.owners.findOne({ emailTag: context.contacts.tag(account) });
-  if (owner !== null) await context.mails.send(owner.id, "reset-password");
+  if (!(await context.quotas.askedMail.take(networkOf(request.address)))) throw new ServiceError("too_many");
+  const owner = await findOwner(context, request.email);
+  const may = await mayMail(context, request.email);
+  await context.mails.send(may ? owner : null, "reset-password");
   return nothing;
 }
 
@@ -40,42 +48,54 @@ export async function resetPasswordOf(
   request: { token: string; next: string; secondFactor: SecondFactor | null },
 ): Promise<Record<string, never>> {
   const mail = await context.mails.find(request.token, "reset-password");
-  if (mail === null)
-    throw new ServiceError("invalid", {
-      issues: [{ path: "token", message: "is not valid, was used, or has expired" }],
-    });
-  await setPassword(context, mail.ownerId, request.next, request.secondFactor, null, mail.id);
-  // Whoever reads the mailbox has shown that they can: the address is verified by it.
-  await updateOwner(context, mail.ownerId, (owner) => ({
-    ...owner,
-    emailVerifiedAtMs: owner.emailVerifiedAtMs ?? context.clock(),
-  }));
+  if (mail === null) throw deadToken();
+  const owner = await requireOwner(context, mail.ownerId);
+  requireCurrent(mail, owner.body);
+  requireGood(context, owner, request.next);
+  await requireSecondFactor(context, owner, request.secondFactor, null);
+  if (!(await context.mails.useUp(mail.id))) throw deadToken();
+  await setPassword(context, owner, request.next, null);
+  // Whoever signed up never showed that the mailbox is theirs: what they made for programs must not outlive the takeover by
+  // whoever does.
+  if (owner.body.emailVerifiedAtMs === null) await deleteAll(context.store.apiTokens, { ownerId: owner.id });
+  await markVerified(context, owner.id);
   return nothing;
 }
 
-async function setPassword(
-  context: AccountContext,
-  ownerId: string,
-  next: string,
-  secondFactor: SecondFactor | null,
-  keepSessionId: string | null,
-  mailId?: string,
-): Promise<void> {
-  const owner = await requireOwner(context, ownerId);
+function requireGood(context: AccountContext, owner: Stored<Owner>, next: string): void {
   requireGoodPassword(next, {
     email: context.contacts.open(owner.id, owner.body.emailSealed),
     secondFactor: owner.body.secondFactor,
   });
-  await requireSecondFactorCounted(context, owner, secondFactor);
-  if (mailId !== undefined && !(await context.mails.useUp(mailId))) {
-    throw new ServiceError("invalid", {
-      issues: [{ path: "token", message: "is not valid, was used, or has expired" }],
-    });
-  }
+}
+
+/** @param verified the owner as they were when whoever asks showed that they may. */
+async function setPassword(
+  context: AccountContext,
+  verified: Stored<Owner>,
+  next: string,
+  keepSessionId: string | null,
+): Promise<void> {
+  const { id, body } = verified;
   const passwordHash = await context.passwords.hash(next);
-  await updateOwner(context, owner.id, (body) => ({ ...body, passwordHash }));
-  await endWebSessions(context, owner.id, keepSessionId);
-  await context.mails.send(owner.id, "password-changed");
+  const changed = await updateOwner(context, id, (owner) => {
+    // Of two changes at once the second was allowed by a password that is none any more.
+    if (owner.passwordEpoch !== body.passwordEpoch) throw new ServiceError("conflict");
+    return { ...owner, passwordHash, passwordEpoch: owner.passwordEpoch + 1 };
+  });
+  if (keepSessionId !== null) await keepWebSession(context, changed, keepSessionId);
+  await endWebSessions(context, id, keepSessionId);
+  await context.mails.send(changed, "password-changed");
+}
+
+function requireCurrent(mail: FoundMail, owner: Owner): void {
+  if (mail.passwordEpoch !== owner.passwordEpoch) throw deadToken();
+}
+
+function deadToken(): ServiceError {
+  return new ServiceError("invalid", {
+    issues: [{ path: "token", message: "is not valid, was used, or has expired" }],
+  });
 }
 
 export async function verifyEmailOf(
@@ -85,10 +105,7 @@ export async function verifyEmailOf(
   const mail = await context.mails.find(request.token, "verify-email");
   if (mail === null)
     throw new ServiceError("invalid", { issues: [{ path: "token", message: "is not valid or has expired" }] });
-  await updateOwner(context, mail.ownerId, (owner) => ({
-    ...owner,
-    emailVerifiedAtMs: owner.emailVerifiedAtMs ?? context.clock(),
-  }));
+  await markVerified(context, mail.ownerId);
   return nothing;
 }
 
@@ -98,8 +115,14 @@ export async function resendVerificationOf(
 ): Promise<Record<string, never>> {
   const owner = await requireOwner(context, request.ownerId);
   if (owner.body.emailVerifiedAtMs !== null) return nothing;
-  await context.mailAttempts.require(`verify ${owner.id}`, "");
-  await context.mailAttempts.failed(`verify ${owner.id}`, "");
-  await context.mails.send(owner.id, "verify-email");
+  const email = context.contacts.open(owner.id, owner.body.emailSealed);
+  if (await mayMail(context, email)) await context.mails.send(owner, "verify-email");
   return nothing;
+}
+
+async function markVerified(context: AccountContext, ownerId: string): Promise<void> {
+  await updateOwner(context, ownerId, (owner) => ({
+    ...owner,
+    emailVerifiedAtMs: owner.emailVerifiedAtMs ?? context.clock(),
+  }));
 }

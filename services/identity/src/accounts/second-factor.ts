@@ -1,8 +1,8 @@
 import { checkCode, confirmSecret, enrolSecret, forgetSecret, ServiceError } from "@portcullis/contracts";
-import type { Stored } from "@portcullis/documents";
+import { DuplicateError, type Stored } from "@portcullis/documents";
 import { hashOf } from "../secrets.ts";
 import { type AccountContext, requireOwner, updateOwner } from "./context.ts";
-import type { Owner } from "./store.ts";
+import { deleteAll, type Owner } from "./store.ts";
 
 export interface SecondFactor {
   readonly kind: "code" | "recovery";
@@ -12,24 +12,30 @@ export interface SecondFactor {
 const recoveryCodeCount = 10;
 
 /**
- * Passes where the owner has no second factor, or the one given is right and is now used up.
- * @throws {ServiceError} second_factor_required when none was given; unauthenticated when it is wrong.
+ * Passes where the owner has no second factor, or the one given is right and is now used up. Wrong ones are counted.
+ *
+ * @param address of whoever tries, where it is known.
+ * @throws {ServiceError} second_factor_required when none was given; unauthenticated when it is wrong; too_many.
  */
 export async function requireSecondFactor(
   context: AccountContext,
   owner: Stored<Owner>,
   given: SecondFactor | null,
+  address: string | null,
 ): Promise<void> {
   if (!owner.body.secondFactor) return;
   if (given === null) throw new ServiceError("second_factor_required");
-  const right =
-    given.kind === "code"
-      ? await checkOwnerCode(context, owner.id, given.value)
-      : await useRecoveryCode(context, owner.id, given.value);
-  if (!right) throw new ServiceError("unauthenticated");
+  const right = await context.attempts.secondFactor.judge(owner.id, address, async () => {
+    const passes =
+      given.kind === "code"
+        ? await checkOwnerCode(context, owner.id, given.value)
+        : await useRecoveryCode(context, owner.id, given.value);
+    return passes || null;
+  });
+  if (right === null) throw new ServiceError("unauthenticated");
 }
 
-export async function checkOwnerCode(context: AccountContext, ownerId: string, code: string): Promise<boolean> {
+async function checkOwnerCode(context: AccountContext, ownerId: string, code: string): Promise<boolean> {
   const reply = await context.caller.call(checkCode, {
     subject: { of: "owner", ownerId },
     code: code.trim().slice(0, 16),
@@ -38,17 +44,31 @@ export async function checkOwnerCode(context: AccountContext, ownerId: string, c
   return reply.ok;
 }
 
+/** One use: of all who present the same code at once, one inserts that it is used. */
 async function useRecoveryCode(context: AccountContext, ownerId: string, code: string): Promise<boolean> {
   const used = hashOf(normalRecoveryCode(code));
+  let mine = false;
   for (let attempt = 0; attempt < 5; attempt += 1) {
     const owner = await requireOwner(context, ownerId);
+    // Asked again in every round: meanwhile the codes may have been renewed.
     if (!owner.body.recoveryHashes.includes(used)) return false;
+    mine ||= await markUsed(context, ownerId, used);
+    if (!mine) return false;
     const recoveryHashes = owner.body.recoveryHashes.filter((hash) => hash !== used);
-    // The compare-and-set is what makes it one use: of two who present the same code, one loses and reads again.
     if ((await context.store.owners.replace(ownerId, owner.version, { ...owner.body, recoveryHashes })) !== null)
       return true;
   }
-  return false;
+  throw new ServiceError("conflict");
+}
+
+async function markUsed(context: AccountContext, ownerId: string, codeHash: string): Promise<boolean> {
+  try {
+    await context.store.usedRecoveryCodes.insert(`${ownerId}.${codeHash}`, { ownerId, usedAtMs: context.clock() });
+    return true;
+  } catch (error) {
+    if (error instanceof DuplicateError) return false;
+    throw error;
+  }
 }
 
 export async function beginAuthenticator(
@@ -72,20 +92,19 @@ export async function confirmAuthenticator(
 ): Promise<{ recoveryCodes: string[] }> {
   const owner = await requireOwner(context, request.ownerId);
   if (owner.body.secondFactor) throw new ServiceError("conflict");
-  await context.signInAttempts.require(`confirm ${owner.id}`, "");
-  const { ok } = await context.caller.call(confirmSecret, {
-    subject: { of: "owner", ownerId: owner.id },
-    code: request.code,
+  const confirmed = await context.attempts.enrolment.judge(owner.id, null, async () => {
+    const { ok } = await context.caller.call(confirmSecret, {
+      subject: { of: "owner", ownerId: owner.id },
+      code: request.code,
+    });
+    return ok || null;
   });
-  if (!ok) {
-    await context.signInAttempts.failed(`confirm ${owner.id}`, "");
+  if (confirmed === null) {
     throw new ServiceError("invalid", {
       issues: [{ path: "code", message: "is not the code that the authenticator shows now" }],
     });
   }
-  const recovery = newRecoveryCodes(context);
-  await updateOwner(context, owner.id, (body) => ({ ...body, secondFactor: true, recoveryHashes: recovery.hashes }));
-  return { recoveryCodes: recovery.codes };
+  return { recoveryCodes: await giveRecoveryCodes(context, owner.id, (body) => ({ ...body, secondFactor: true })) };
 }
 
 export async function removeAuthenticator(
@@ -93,7 +112,8 @@ export async function removeAuthenticator(
   request: { ownerId: string; password: string; secondFactor: SecondFactor },
 ): Promise<Record<string, never>> {
   const owner = await requirePassword(context, request.ownerId, request.password);
-  await requireSecondFactorCounted(context, owner, request.secondFactor);
+  if (!owner.body.secondFactor) throw new ServiceError("conflict");
+  await requireSecondFactor(context, owner, request.secondFactor, null);
   await updateOwner(context, owner.id, (body) => ({ ...body, secondFactor: false, recoveryHashes: [] }));
   await context.caller.call(forgetSecret, { subject: { of: "owner", ownerId: owner.id } });
   return {};
@@ -105,10 +125,8 @@ export async function renewRecovery(
 ): Promise<{ recoveryCodes: string[] }> {
   const owner = await requirePassword(context, request.ownerId, request.password);
   if (!owner.body.secondFactor) throw new ServiceError("conflict");
-  await requireSecondFactorCounted(context, owner, { kind: "code", value: request.code });
-  const recovery = newRecoveryCodes(context);
-  await updateOwner(context, owner.id, (body) => ({ ...body, recoveryHashes: recovery.hashes }));
-  return { recoveryCodes: recovery.codes };
+  await requireSecondFactor(context, owner, { kind: "code", value: request.code }, null);
+  return { recoveryCodes: await giveRecoveryCodes(context, owner.id, (body) => body) };
 }
 
 /** Re-authentication before a change to the account's security: a stolen session must not be enough. Failures are counted. */
@@ -117,43 +135,30 @@ export async function requirePassword(
   ownerId: string,
   password: string,
 ): Promise<Stored<Owner>> {
-  const account = `reauth ${ownerId}`;
-  await context.signInAttempts.require(account, "");
-  const owner = await requireOwner(context, ownerId);
-  if (!(await context.passwords.matches(owner.body.passwordHash, password))) {
-    await context.signInAttempts.failed(account, "");
-    throw new ServiceError("unauthenticated");
-  }
-  await context.signInAttempts.succeeded(account, "");
+  const owner = await context.attempts.reauthentication.judge(ownerId, null, async () => {
+    const found = await requireOwner(context, ownerId);
+    return (await context.passwords.matches(found.body.passwordHash, password)) ? found : null;
+  });
+  if (owner === null) throw new ServiceError("unauthenticated");
   return owner;
 }
 
-/** As `requireSecondFactor`, with wrong ones counted per account. */
-export async function requireSecondFactorCounted(
+/** New codes in place of all older ones, together with the change that makes them matter. */
+async function giveRecoveryCodes(
   context: AccountContext,
-  owner: Stored<Owner>,
-  given: SecondFactor | null,
-): Promise<void> {
-  const account = `second factor ${owner.id}`;
-  await context.signInAttempts.require(account, "");
-  try {
-    await requireSecondFactor(context, owner, given);
-  } catch (error) {
-    if (error instanceof ServiceError && error.code === "unauthenticated")
-      await context.signInAttempts.failed(account, "");
-    throw error;
-  }
-  await context.signInAttempts.succeeded(account, "");
-}
-
-function newRecoveryCodes(context: AccountContext): { codes: string[]; hashes: string[] } {
+  ownerId: string,
+  change: (owner: Owner) => Owner,
+): Promise<string[]> {
   // 80 bits each: far beyond guessing, so a fast hash at rest is enough. Base32 without what people confuse.
   const alphabet = "abcdefghijkmnpqrstuvwxyz23456789";
   const codes = Array.from({ length: recoveryCodeCount }, () => {
     const letters = [...context.random(16)].map((byte) => alphabet[byte & 31] ?? "");
-    return `${letters.slice(0, 4).join("")}-${letters.slice(4, 8).join("")}-${letters.slice(8, 12).join("")}-${letters.slice(12).join("")}`;
+    return [0, 4, 8, 12].map((from) => letters.slice(from, from + 4).join("")).join("-");
   });
-  return { codes, hashes: codes.map((code) => hashOf(normalRecoveryCode(code))) };
+  const recoveryHashes = codes.map((code) => hashOf(normalRecoveryCode(code)));
+  await updateOwner(context, ownerId, (owner) => ({ ...change(owner), recoveryHashes }));
+  await deleteAll(context.store.usedRecoveryCodes, { ownerId });
+  return codes;
 }
 
 function normalRecoveryCode(code: string): string {

@@ -1,10 +1,11 @@
 import { ServiceError } from "@portcullis/contracts";
 import { DuplicateError } from "@portcullis/documents";
-import { hashOf, toText } from "../secrets.ts";
-import { type AccountContext, normalEmail } from "./context.ts";
+import { hashOf } from "../secrets.ts";
+import { networkOf } from "./attempts.ts";
+import { type AccountContext, findOwner, mayMail } from "./context.ts";
 import { requireGoodPassword } from "./passwords.ts";
 
-const bootstrapId = "first-owner";
+const firstOwnerRecord = "first";
 
 /** One `@`, something on both sides, no blanks or control characters; whether it exists, the mail tells. */
 const emailShape = /^[^\s@\p{Cc}]{1,64}@[^\s@\p{Cc}]{1,189}$/u;
@@ -21,77 +22,72 @@ interface SignUp {
  * same work, and a mail that says so: nobody can find out who has an account (kratos#4458).
  */
 export async function signUp(context: AccountContext, request: SignUp): Promise<Record<string, never>> {
-  await context.mailAttempts.require("sign-up", request.address);
-  await context.mailAttempts.failed("sign-up", request.address);
+  if (!(await context.quotas.signUp.take(networkOf(request.address)))) throw new ServiceError("too_many");
   const email = request.email.trim();
   if (!emailShape.test(email))
     throw new ServiceError("invalid", { issues: [{ path: "email", message: "is not an e-mail address" }] });
   requireGoodPassword(request.password, { email, secondFactor: false });
-  const first = request.bootstrapToken !== null;
-  if (first) await useBootstrap(context, request.bootstrapToken ?? "");
-  else if (context.signUp === "closed") throw new ServiceError("forbidden");
+  const firstId = request.bootstrapToken === null ? null : await requireBootstrap(context, request.bootstrapToken);
+  if (firstId === null && context.signUp === "closed") throw new ServiceError("forbidden");
 
   const passwordHash = await context.passwords.hash(request.password);
-  const ownerId = context.ids.id();
-  const now = context.clock();
+  const existing = await findOwner(context, email);
+  const may = await mayMail(context, email);
+  if (existing !== null) {
+    // In place of the write that makes an account, so that both cases take as long.
+    await context.mails.pretend();
+    await context.mails.send(may ? existing : null, "already-registered");
+    return {};
+  }
+  const ownerId = firstId ?? context.ids.id();
   try {
-    await context.store.owners.insert(ownerId, {
-      emailTag: context.contacts.tag(normalEmail(email)),
+    const owner = await context.store.owners.insert(ownerId, {
+      emailTag: context.contacts.tag(email),
       emailSealed: context.contacts.seal(ownerId, email),
       passwordHash,
+      passwordEpoch: 0,
       emailVerifiedAtMs: null,
       secondFactor: false,
       recoveryHashes: [],
-      createdAtMs: now,
+      createdAtMs: context.clock(),
     });
-    await context.mails.send(ownerId, "verify-email");
+    await context.mails.send(owner, "verify-email");
   } catch (error) {
     if (!(error instanceof DuplicateError)) throw error;
-    const existing = await context.store.owners.findOne({ emailTag: context.contacts.tag(normalEmail(email)) });
-    if (existing !== null) await context.mails.send(existing.id, "already-registered");
+    // The same token, or the same address, a moment earlier.
+    if (firstId !== null) throw new ServiceError("forbidden");
+    await context.mails.send(may ? await findOwner(context, email) : null, "already-registered");
   }
   return {};
 }
 
-/** Compare-and-set: of two who present the token at once, one becomes the first owner. */
-async function useBootstrap(context: AccountContext, token: string): Promise<void> {
-  const record = await context.store.bootstrap.get(bootstrapId);
-  if (record === null || record.body.usedAtMs !== null || record.body.tokenHash !== hashOf(token))
-    throw new ServiceError("forbidden");
-  const used = await context.store.bootstrap.replace(bootstrapId, record.version, {
-    ...record.body,
-    usedAtMs: context.clock(),
-  });
-  if (used === null) throw new ServiceError("forbidden");
+/**
+ * @returns the id that the first owner must get. All who present the token at once get the same one, and one of them inserts it.
+ * @throws {ServiceError} forbidden: a wrong token, or there is an owner already.
+ */
+async function requireBootstrap(context: AccountContext, token: string): Promise<string> {
+  const record = await context.store.firstOwner.get(firstOwnerRecord);
+  const right = record !== null && hashOf(context.bootstrapToken(record.body.ownerId)) === hashOf(token);
+  if (!right || (await context.store.owners.count({})) > 0) throw new ServiceError("forbidden");
+  return record.body.ownerId;
 }
 
 /**
- * Where there is no owner yet: a token that lets whoever can read this process's output (or set its configuration) become the
- * first. Every start makes a new one until it was used.
- * @param configured a token of the operator's own, or null to generate one.
- * @returns the token where it was generated, null otherwise.
+ * Where there is no owner yet: chooses the first one's id, from which the token is derived unless the operator set one. So every
+ * replica and every start names the same token, and the database holds nothing that could be used as one.
+ * @returns the token while there is no owner, null afterwards.
  */
-export async function prepareBootstrap(context: AccountContext, configured: string | null): Promise<string | null> {
+export async function prepareBootstrap(context: AccountContext): Promise<string | null> {
   if ((await context.store.owners.count({})) > 0) return null;
-  const token = configured ?? `pcb_${toText(context.random(24))}`;
-  const body = { tokenHash: hashOf(token), usedAtMs: null };
-  const record = await context.store.bootstrap.get(bootstrapId);
+  const record = await context.store.firstOwner.get(firstOwnerRecord);
+  if (record !== null) return context.bootstrapToken(record.body.ownerId);
+  const ownerId = context.ids.id();
   try {
-    if (record === null) await context.store.bootstrap.insert(bootstrapId, body);
-    else if (
-      justUsed(context, record.body.usedAtMs) ||
-      (await context.store.bootstrap.replace(bootstrapId, record.version, body)) === null
-    )
-      return null;
+    await context.store.firstOwner.insert(firstOwnerRecord, { ownerId });
+    return context.bootstrapToken(ownerId);
   } catch (error) {
-    // Another replica starts at the same moment: its token stands.
-    if (error instanceof DuplicateError) return null;
-    throw error;
+    // Another replica starts at the same moment: its choice stands.
+    if (!(error instanceof DuplicateError)) throw error;
+    return prepareBootstrap(context);
   }
-  return configured === null ? token : null;
-}
-
-/** Used, but no owner: either another replica is about to write the owner, or one died in between and the token must be renewed. */
-function justUsed(context: AccountContext, usedAtMs: number | null): boolean {
-  return usedAtMs !== null && context.clock() - usedAtMs < 60_000;
 }

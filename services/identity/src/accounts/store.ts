@@ -2,6 +2,7 @@ import type { Collection, Documents } from "@portcullis/documents";
 import { z } from "zod";
 
 const epochMs = z.number().int().nonnegative();
+const count = z.number().int().nonnegative();
 
 const owner = z.strictObject({
   /** HMAC of the normalised address: found by it, not readable from it. */
@@ -9,6 +10,11 @@ const owner = z.strictObject({
   /** The address under the vault, bound to the owner's id. */
   emailSealed: z.string(),
   passwordHash: z.string(),
+  /**
+   * Grows with each new password, in the same write: every web session and every mailed reset token of before is void from
+   * then on, whatever happens to the process that wanted to delete them.
+   */
+  passwordEpoch: count,
   emailVerifiedAtMs: epochMs.nullable(),
   secondFactor: z.boolean(),
   /** SHA-256 of those not used yet. */
@@ -20,11 +26,13 @@ export type Owner = z.infer<typeof owner>;
 const webSession = z.strictObject({
   ownerId: z.string(),
   secretHash: z.string(),
+  /** The owner's `passwordEpoch` at sign-in. */
+  passwordEpoch: count,
   createdAtMs: epochMs,
   lastSeenAtMs: epochMs,
   expiresAtMs: epochMs,
-  userAgent: z.string(),
-  address: z.string(),
+  /** Browser and network address as JSON under the vault, bound to the session's id. */
+  clientSealed: z.string(),
 });
 export type WebSession = z.infer<typeof webSession>;
 
@@ -40,22 +48,32 @@ export type ApiToken = z.infer<typeof apiToken>;
 
 export const mailPurposes = ["verify-email", "already-registered", "reset-password", "password-changed"] as const;
 const mail = z.strictObject({
-  ownerId: z.string(),
+  /** Null: to nobody, because there is no such account; so that it costs the same to ask for one. */
+  ownerId: z.string().nullable(),
   purpose: z.enum(mailPurposes),
+  /** The owner's `passwordEpoch` when it was asked for. */
+  passwordEpoch: count,
   createdAtMs: epochMs,
   expiresAtMs: epochMs,
 });
 export type Mail = z.infer<typeof mail>;
 
-/** Marks that the first owner exists: a unique id, so that two first sign-ups cannot both win. */
-const bootstrap = z.strictObject({ tokenHash: z.string(), usedAtMs: epochMs.nullable() });
+/**
+ * The id that the first owner will have. Whoever signs up with the bootstrap token inserts an owner under it, so the unique
+ * id decides who is the first, and there is no moment in which the token is used up and nobody is the owner.
+ */
+const firstOwner = z.strictObject({ ownerId: z.string() });
+
+/** Its id is owner and code. A unique insert makes a code one use on every engine; compare-and-set is not atomic on all. */
+const usedRecoveryCode = z.strictObject({ ownerId: z.string(), usedAtMs: epochMs });
 
 export interface AccountStore {
   readonly owners: Collection<Owner>;
   readonly webSessions: Collection<WebSession>;
   readonly apiTokens: Collection<ApiToken>;
   readonly mails: Collection<Mail>;
-  readonly bootstrap: Collection<z.infer<typeof bootstrap>>;
+  readonly firstOwner: Collection<z.infer<typeof firstOwner>>;
+  readonly usedRecoveryCodes: Collection<z.infer<typeof usedRecoveryCode>>;
 }
 
 export async function openAccountStore(documents: Documents): Promise<AccountStore> {
@@ -83,6 +101,26 @@ export async function openAccountStore(documents: Documents): Promise<AccountSto
       indexes: [],
       expiresAtField: "expiresAtMs",
     }),
-    bootstrap: await documents.collection({ name: "identity_bootstrap", schema: bootstrap, indexes: [] }),
+    firstOwner: await documents.collection({ name: "identity_first_owner", schema: firstOwner, indexes: [] }),
+    usedRecoveryCodes: await documents.collection({
+      name: "identity_used_recovery_codes",
+      schema: usedRecoveryCode,
+      indexes: [{ fields: ["ownerId"] }],
+    }),
   };
+}
+
+const pageSize = 1000;
+
+/** Deletes every document that the filter finds, however many there are. */
+export async function deleteAll<T extends object>(
+  collection: Collection<T>,
+  filter: Parameters<Collection<T>["find"]>[0],
+  except: string | null = null,
+): Promise<void> {
+  for (;;) {
+    const page = await collection.find(filter, { limit: pageSize });
+    for (const { id } of page) if (id !== except) await collection.delete(id);
+    if (page.length < pageSize) return;
+  }
 }

@@ -40,8 +40,10 @@ export async function admit(
   await context.sessions.add(session);
   const socket = await context.store.sockets.get(handshake.socketId);
   const member = handshake.memberId === null ? null : await context.store.members.get(handshake.memberId);
-  if (socket === null || (handshake.memberId !== null && member === null)) {
-    await context.sessions.remove(session, "member-removed");
+  const isSocketGone = socket === null || socket.body.goneAtMs !== null;
+  const isMemberGone = handshake.memberId !== null && (member === null || member.body.goneAtMs !== null);
+  if (isSocketGone || isMemberGone) {
+    await context.sessions.remove(session, isSocketGone ? "socket-deleted" : "member-removed");
     return null;
   }
   return {

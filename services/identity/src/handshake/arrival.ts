@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import type { ConnectionFacts } from "@portcullis/contracts";
 import type { Stored } from "@portcullis/documents";
 import { type Policy, parsePolicy, requiresKey } from "@portcullis/policy";
-import { pathTagOf } from "../sockets/paths.ts";
+import type { PathTags } from "../sockets/paths.ts";
 import type { Member, Socket, SocketStore } from "../sockets/store.ts";
 
 /** What a connection said, and what of it was proven by opening the box. */
@@ -37,15 +37,17 @@ export type Turned =
  */
 export async function receive(
   store: SocketStore,
-  pathKey: Uint8Array,
+  paths: PathTags,
   claims: Claims,
 ): Promise<{ readonly arrival: Arrival } | { readonly turned: Turned }> {
   const { connection, key } = claims;
-  const socket = await store.sockets.findOne({ pathTag: pathTagOf(pathKey, connection.label, connection.path) });
+  const { label, path } = connection;
+  const found = await Promise.all(paths.all(label, path).map((pathTag) => store.sockets.findOne({ pathTag })));
+  const socket = found.find((each) => each !== null) ?? null;
   const named = new URLSearchParams(connection.query).get(socket?.body.idParameter ?? "id");
   const member = await store.members.findOne({ socketId: socket?.id ?? "none", name: named ?? "none" });
 
-  if (socket === null) return { turned: "unknown-path" };
+  if (socket === null || socket.body.goneAtMs !== null) return { turned: "unknown-path" };
   if (!claims.opened) return { turned: "box" };
   if (key !== null && key.socketId !== socket.id) return { turned: "foreign-key" };
   const parsed = parsePolicy(socket.body.policy);
@@ -53,7 +55,7 @@ export async function receive(
   if (key === null && requiresKey(parsed.policy)) return { turned: "no-key" };
   if ((claims.claimedId ?? "") !== (named ?? "")) return { turned: "id-mismatch" };
   // Also where anonymous connections are admitted: who claims a name must have it.
-  if (named !== null && member === null) return { turned: "unknown-member" };
+  if (named !== null && (member === null || member.body.goneAtMs !== null)) return { turned: "unknown-member" };
   const { origins } = parsed.policy;
   // Browsers always send an origin; a program that sends none is no cross-site page.
   if (origins.length > 0 && connection.origin !== null && !origins.includes(connection.origin))

@@ -3,7 +3,9 @@ import { handshakeLeft, identityOpen, identityStep } from "@portcullis/contracts
 import type { Engine } from "./engine.ts";
 
 export async function serveHandshakes(server: Server, engine: Engine): Promise<void> {
-  await server.serve(identityOpen, ({ hid, answers, ...claims }) => engine.open(hid, claims, answers));
+  await server.serve(identityOpen, ({ hid, opening, answers, ...claims }) =>
+    engine.open(hid, { opening, claims, answers }),
+  );
   await server.serve(identityStep, ({ hid, n, action }) => engine.step(hid, n, action));
   await server.on(handshakeLeft, ({ hid }) => engine.left(hid));
 }

@@ -21,8 +21,10 @@ const handshake = z.strictObject({
   startedAtMs: z.number().int(),
   /** Verifications asked for and not yet answered: a replica that takes over asks for the same ones again. */
   pending: z.array(z.strictObject({ ref: z.string(), gate: z.string(), config: z.record(z.string(), z.unknown()) })),
-  /** Number of the last step taken; its outcome once it is known. */
+  /** Number of the last step taken, and an HMAC of what came with it: only the very same is a repetition. */
   n: z.number().int(),
+  given: z.string(),
+  /** Null while answers are being verified. */
   outcome: outcomeSchema().nullable(),
 });
 export type Handshake = z.infer<typeof handshake>;

@@ -60,8 +60,9 @@ export function createSessionRegistry(state: State, clock: Clock): SessionRegist
       return found.filter((live) => live !== null);
     },
     async remove(removed, why) {
-      if (!(await state.delete(entry(removed.sid)))) return false;
+      // The reason first: an edge that finds the session gone asks for it at once. Of two removers the first one's reason stands.
       if (why !== null) await state.create(gone(removed.sid), Buffer.from(why), goneMemoryMs);
+      if (!(await state.delete(entry(removed.sid)))) return false;
       await state.leave(index(removed.socketId), removed.sid);
       return true;
     },

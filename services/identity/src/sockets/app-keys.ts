@@ -8,7 +8,13 @@ interface Mine {
 
 export async function createAppKeyOf(context: SocketContext, request: Mine & { label: string }) {
   const socket = await requireSocket(context, request);
-  return context.caller.call(mintAppKey, { socketId: socket.id, label: request.label });
+  const minted = await context.caller.call(mintAppKey, { socketId: socket.id, label: request.label });
+  // A deletion of the socket that began meanwhile may have come by before this key was there.
+  await requireSocket(context, request).catch(async (error: unknown) => {
+    await context.caller.call(killAppKey, { socketId: socket.id, keyId: null });
+    throw error;
+  });
+  return minted;
 }
 
 export async function listAppKeysOf(context: SocketContext, request: Mine) {

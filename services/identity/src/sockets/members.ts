@@ -39,7 +39,13 @@ export async function createMemberOf(
       contactsSealed: sealContacts(context, id, request.contacts),
       passphraseHash: await hashPassphrase(context, request.passphrase),
       authenticator: false,
+      goneAtMs: null,
       createdAtMs: context.clock(),
+    });
+    // A deletion of the socket that began meanwhile may have listed the members before this one was there.
+    await requireSocket(context, request).catch(async (error: unknown) => {
+      await context.store.members.delete(id);
+      throw error;
     });
     return view(context, member);
   } catch (error) {
@@ -62,7 +68,8 @@ export async function updateMemberOf(
 ): Promise<MemberView> {
   const socket = await requireSocket(context, request);
   const member = await requireMember(context, socket.id, request.name);
-  const written = await context.store.members.replace(member.id, request.version, {
+  if (member.version !== request.version) throw new ServiceError("conflict");
+  const written = await context.store.members.replace(member.id, member.version, {
     ...member.body,
     contactsSealed:
       request.contacts === null ? member.body.contactsSealed : sealContacts(context, member.id, request.contacts),
@@ -73,15 +80,23 @@ export async function updateMemberOf(
   return view(context, written);
 }
 
-/** Gone from the list first: a handshake that is accepted meanwhile looks again after it has registered its session. */
+/**
+ * First nobody comes in under the name any more (a handshake that is accepted meanwhile looks again after it has registered its
+ * session), then those who are in go, then the authenticator, last the member. Where that stops half-way, removing again goes on.
+ */
 export async function removeMemberOf(context: SocketContext, request: Whose): Promise<{ closed: number }> {
   const socket = await requireSocket(context, request);
-  const member = await requireMember(context, socket.id, request.name);
-  await context.store.members.delete(member.id);
-  await context.caller.call(forgetSecret, { subject: { of: "member", socketId: socket.id, member: member.id } });
-  return {
-    closed: await context.revocation.revoke(socket.id, (session) => session.memberId === member.id, "member-removed"),
-  };
+  const found = await context.store.members.findOne({ socketId: socket.id, name: request.name });
+  if (found === null) throw new ServiceError("not_found");
+  await changeMember(context, found.id, (body) => ({ ...body, goneAtMs: body.goneAtMs ?? context.clock() }));
+  const closed = await context.revocation.revoke(
+    socket.id,
+    (session) => session.memberId === found.id,
+    "member-removed",
+  );
+  await context.caller.call(forgetSecret, { subject: { of: "member", socketId: socket.id, member: found.id } });
+  await context.store.members.delete(found.id);
+  return { closed };
 }
 
 export async function setMemberAuthenticator(
@@ -89,11 +104,15 @@ export async function setMemberAuthenticator(
   memberId: string,
   authenticator: boolean,
 ): Promise<void> {
+  await changeMember(context, memberId, (body) => ({ ...body, authenticator }));
+}
+
+/** Compare-and-set with a few tries, for what is not the owner's own edit. */
+async function changeMember(context: SocketContext, memberId: string, change: (body: Member) => Member): Promise<void> {
   for (let attempt = 0; attempt < 5; attempt += 1) {
     const member = await context.store.members.get(memberId);
     if (member === null) throw new ServiceError("not_found");
-    if ((await context.store.members.replace(memberId, member.version, { ...member.body, authenticator })) !== null)
-      return;
+    if ((await context.store.members.replace(memberId, member.version, change(member.body))) !== null) return;
   }
   throw new ServiceError("conflict");
 }

@@ -1,4 +1,5 @@
 import { ServiceError } from "@portcullis/contracts";
+import type { Vault } from "@portcullis/runtime";
 import { tagOf, toText } from "../secrets.ts";
 
 const labelShape = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
@@ -40,9 +41,23 @@ export function requireIdParameter(name: string | null): string {
   return chosen;
 }
 
-/** What a socket is found by. A label never holds a slash, so the two parts cannot be confused. */
-export function pathTagOf(key: Uint8Array, label: string, path: string): string {
-  return tagOf(key, `${label}/${path}`);
+/** What a socket is found by, instead of its path. */
+export interface PathTags {
+  /** What is written. */
+  current(label: string, path: string): string;
+  /** What a socket may have been written under: one for each master key, the current one first. */
+  all(label: string, path: string): readonly string[];
+}
+
+export function createPathTags(vault: Pick<Vault, "subkey" | "subkeys">): PathTags {
+  // A label never holds a slash, so the two parts cannot be confused.
+  const text = (label: string, path: string) => `${label}/${path}`;
+  const key = vault.subkey("path");
+  const keys = vault.subkeys("path");
+  return {
+    current: (label, path) => tagOf(key, text(label, path)),
+    all: (label, path) => keys.map((each) => tagOf(each, text(label, path))),
+  };
 }
 
 function invalid(path: string, message: string): ServiceError {

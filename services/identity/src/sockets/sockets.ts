@@ -1,8 +1,8 @@
 import { forgetSocketSecrets, killAppKey, ServiceError, type SocketView } from "@portcullis/contracts";
 import { DuplicateError, type Stored } from "@portcullis/documents";
 import { parsePolicy } from "@portcullis/policy";
-import { requireSocket, type SocketContext } from "./context.ts";
-import { choosePath, pathTagOf, requireIdParameter, requireLabel } from "./paths.ts";
+import { requireOwnSocket, requireSocket, type SocketContext } from "./context.ts";
+import { choosePath, requireIdParameter, requireLabel } from "./paths.ts";
 import type { Socket } from "./store.ts";
 
 const perOwnerMax = 1000;
@@ -15,6 +15,7 @@ export async function createSocketOf(
 ): Promise<SocketView> {
   const label = requireLabel(request.label);
   const path = choosePath(request.path, context.random);
+  const idParameter = requireIdParameter(request.idParameter);
   requirePolicy(request.policy);
   if ((await context.store.sockets.count({ ownerId: request.ownerId })) >= perOwnerMax) {
     throw new ServiceError("invalid", {
@@ -26,10 +27,11 @@ export async function createSocketOf(
     const socket = await context.store.sockets.insert(context.ids.id(), {
       ownerId: request.ownerId,
       label,
-      pathTag: pathTagOf(context.pathKey, label, path),
+      pathTag: context.paths.current(label, path),
       policy: request.policy,
-      idParameter: requireIdParameter(request.idParameter),
+      idParameter,
       authenticator: false,
+      goneAtMs: null,
       createdAtMs: now,
       updatedAtMs: now,
     });
@@ -66,49 +68,57 @@ export async function updateSocketOf(
   },
 ): Promise<SocketView> {
   const socket = await requireSocket(context, request);
+  if (socket.version !== request.version) throw new ServiceError("conflict");
   if (request.policy !== null) requirePolicy(request.policy);
   const path = request.path === null ? null : choosePath(request.path, context.random);
   const body = {
     ...socket.body,
-    pathTag: path === null ? socket.body.pathTag : pathTagOf(context.pathKey, socket.body.label, path),
+    pathTag: path === null ? socket.body.pathTag : context.paths.current(socket.body.label, path),
     policy: request.policy ?? socket.body.policy,
     idParameter: request.idParameter === null ? socket.body.idParameter : requireIdParameter(request.idParameter),
     updatedAtMs: context.clock(),
   };
-  const written = await context.store.sockets.replace(socket.id, request.version, body);
+  const written = await context.store.sockets.replace(socket.id, socket.version, body);
   if (written === null) throw new ServiceError("conflict");
   return view(written, path);
 }
 
-/** First nobody new can come in, then everything that belongs to it goes, last those who are in. */
+/**
+ * First nobody new can come in, then those who are in go, then everything that belongs to it, last the socket. Where a part of
+ * the system is missing half-way, the socket stays listed and closed, and deleting it again goes on from there.
+ */
 export async function deleteSocketOf(
   context: SocketContext,
   who: { ownerId: string; socketId: string },
 ): Promise<Record<string, never>> {
-  const socket = await requireSocket(context, who);
-  await context.store.sockets.delete(socket.id);
-  await context.caller.call(killAppKey, { socketId: socket.id, keyId: null });
-  await context.caller.call(forgetSocketSecrets, { socketId: socket.id });
+  const { id } = await requireOwnSocket(context, who);
+  await changeSocket(context, id, (body) => ({ ...body, goneAtMs: body.goneAtMs ?? context.clock() }));
+  await context.revocation.revoke(id, () => true, "socket-deleted");
+  await context.caller.call(killAppKey, { socketId: id, keyId: null });
+  await context.caller.call(forgetSocketSecrets, { socketId: id });
   for (;;) {
-    const members = await context.store.members.find({ socketId: socket.id }, { limit: 1000 });
+    const members = await context.store.members.find({ socketId: id }, { limit: 1000 });
     if (members.length === 0) break;
     for (const member of members) await context.store.members.delete(member.id);
   }
-  await context.revocation.revoke(socket.id, () => true, "socket-deleted");
+  await context.store.sockets.delete(id);
   return {};
 }
 
-/** Compare-and-set with a few tries, for what is not the owner's own edit. */
 export async function setSocketAuthenticator(
   context: SocketContext,
   socketId: string,
   authenticator: boolean,
 ): Promise<void> {
+  await changeSocket(context, socketId, (body) => ({ ...body, authenticator }));
+}
+
+/** Compare-and-set with a few tries, for what is not the owner's own edit. */
+async function changeSocket(context: SocketContext, socketId: string, change: (body: Socket) => Socket): Promise<void> {
   for (let attempt = 0; attempt < 5; attempt += 1) {
     const socket = await context.store.sockets.get(socketId);
     if (socket === null) throw new ServiceError("not_found");
-    if ((await context.store.sockets.replace(socketId, socket.version, { ...socket.body, authenticator })) !== null)
-      return;
+    if ((await context.store.sockets.replace(socketId, socket.version, change(socket.body))) !== null) return;
   }
   throw new ServiceError("conflict");
 }

@@ -6,13 +6,15 @@ const epochMs = z.number().int().nonnegative();
 const socket = z.strictObject({
   ownerId: z.string(),
   label: z.string(),
-  /** HMAC of label and path: the path itself is a secret and is not kept. */
+  /** HMAC of label and path, of the master key that was current then: the path itself is a secret and is not kept. */
   pathTag: z.string(),
   /** As the owner wrote it; parsed again whenever it is used. */
   policy: z.record(z.string(), z.unknown()),
   idParameter: z.string(),
   /** Whether the socket's own authenticator is enrolled. */
   authenticator: z.boolean(),
+  /** When its deletion began. Nobody gets in from then on; what belongs to it goes before the document does. */
+  goneAtMs: epochMs.nullable(),
   createdAtMs: epochMs,
   updatedAtMs: epochMs,
 });
@@ -25,6 +27,8 @@ const member = z.strictObject({
   contactsSealed: z.string(),
   passphraseHash: z.string().nullable(),
   authenticator: z.boolean(),
+  /** When the removal began, as with a socket. */
+  goneAtMs: epochMs.nullable(),
   createdAtMs: epochMs,
 });
 export type Member = z.infer<typeof member>;

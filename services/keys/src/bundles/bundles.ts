@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import {
   generateKemKeyPair,
   hasSuite,
@@ -19,8 +20,12 @@ export interface SignedBundle {
 /** A bundle with its secrets and what was opened under it. */
 export interface LiveBundle extends SignedBundle {
   readonly privateKeys: ReadonlyMap<SuiteId, KemPrivateKey>;
-  /** Encapsulations that were presented: each is opened once, whatever a dishonest edge repeats. */
-  readonly seen: Set<string>;
+  /**
+   * Each encapsulation is opened for one opening only, whatever a dishonest edge repeats.
+   *
+   * @param by names the opening; the same one may come again.
+   */
+  claim(enc: Uint8Array, by: string): boolean;
 }
 
 export interface Bundles {
@@ -43,8 +48,9 @@ const seenMax = 200_000;
  * with every long-lived key of the server (forward secrecy). Made when asked for, so an idle server makes none.
  */
 export function createBundles({ identity, clock, ids }: { identity: Identity; clock: Clock; ids: Ids }): Bundles {
-  const alive = new Map<string, LiveBundle>();
-  let newest: { readonly bundle: Promise<LiveBundle>; readonly untilMs: number } | null = null;
+  const alive = new Map<string, Held>();
+  // Without the secrets: an idle server would hold the last ones for ever.
+  let newest: { readonly bundle: Promise<SignedBundle>; readonly untilMs: number } | null = null;
   const sweep = setInterval(erase, 5_000);
   sweep.unref();
 
@@ -53,7 +59,7 @@ export function createBundles({ identity, clock, ids }: { identity: Identity; cl
     for (const [kid, bundle] of alive) if (now > bundle.expiresAtMs + graceMs) alive.delete(kid);
   }
 
-  async function make(): Promise<LiveBundle> {
+  async function make(): Promise<SignedBundle> {
     const privateKeys = new Map<SuiteId, KemPrivateKey>();
     const suites: Partial<Record<SuiteId, Uint8Array>> = {};
     for (const id of suiteIds) {
@@ -65,9 +71,9 @@ export function createBundles({ identity, clock, ids }: { identity: Identity; cl
     const kid = ids.id();
     const expiresAtMs = clock() + lifeMs;
     const { bundle, sig } = await signBundle(identity, { kid, suites, exp: Math.floor(expiresAtMs / 1000) });
-    const live: LiveBundle = { kid, bundle, signature: sig, expiresAtMs, privateKeys, seen: new Set() };
-    alive.set(kid, live);
-    return live;
+    const signed: SignedBundle = { kid, bundle, signature: sig, expiresAtMs };
+    alive.set(kid, hold(signed, privateKeys));
+    return signed;
   }
 
   return {
@@ -80,17 +86,35 @@ export function createBundles({ identity, clock, ids }: { identity: Identity; cl
           newest = null;
         });
       }
-      const { kid, bundle, signature, expiresAtMs } = await newest.bundle;
-      return { kid, bundle, signature, expiresAtMs };
+      return newest.bundle;
     },
     live(kid) {
       const found = alive.get(kid);
-      return found === undefined || clock() > found.expiresAtMs + graceMs || found.seen.size >= seenMax ? null : found;
+      return found === undefined || clock() > found.expiresAtMs + graceMs || found.isFull() ? null : found;
     },
     close() {
       clearInterval(sweep);
       alive.clear();
       newest = null;
+    },
+  };
+}
+
+interface Held extends LiveBundle {
+  isFull(): boolean;
+}
+
+function hold(signed: SignedBundle, privateKeys: ReadonlyMap<SuiteId, KemPrivateKey>): Held {
+  const seen = new Map<string, string>();
+  return {
+    ...signed,
+    privateKeys,
+    isFull: () => seen.size >= seenMax,
+    claim(enc, by) {
+      const name = createHash("sha256").update(enc).digest("base64url");
+      const first = seen.get(name);
+      if (first === undefined) seen.set(name, by);
+      return first === undefined || first === by;
     },
   };
 }

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { type Step, step as stepSchema } from "@portcullis/contracts";
 import type { Vault } from "@portcullis/runtime";
 import type { State } from "@portcullis/state";
@@ -52,6 +53,11 @@ export function createChannelStore(state: State, vault: Vault): ChannelStore {
       await state.delete(key(hid));
     },
   };
+}
+
+/** SHA-256 of a client's frame, base64url. */
+export function frameHash(frame: Uint8Array): string {
+  return createHash("sha256").update(frame).digest("base64url");
 }
 
 export function storeStep(step: Step): string {

@@ -1,6 +1,6 @@
-import { createHash, createHmac } from "node:crypto";
+import { createHmac } from "node:crypto";
 import type { Caller } from "@portcullis/bus";
-import { type ConnectionFacts, identityOpen, ServiceError, type Step } from "@portcullis/contracts";
+import { type ConnectionFacts, identityOpen, type Outcome, ServiceError, type Step } from "@portcullis/contracts";
 import { chainStart, type HandshakeSecrets, helloHash, openBox } from "@portcullis/crypto";
 import {
   closeCodes,
@@ -14,10 +14,10 @@ import {
   parseOpenPayload,
   utf8,
 } from "@portcullis/protocol";
-import type { Clock, Vault } from "@portcullis/runtime";
+import type { Clock, Logger, Vault } from "@portcullis/runtime";
 import { type AppKeyCollection, openPsk } from "../app-keys/store.ts";
 import type { Bundles, LiveBundle } from "../bundles/bundles.ts";
-import { type ChannelStore, storeStep } from "./channel.ts";
+import { type ChannelStore, frameHash, restoreStep, storeStep } from "./channel.ts";
 import { bareDenial, type SpeakerContext, say } from "./speaker.ts";
 
 export interface OpenContext extends SpeakerContext {
@@ -26,8 +26,11 @@ export interface OpenContext extends SpeakerContext {
   readonly channels: ChannelStore;
   readonly vault: Vault;
   readonly decoyKey: Uint8Array;
+  /** A sealed PSK of nobody, opened where there is none to open. */
+  readonly decoy: { readonly id: string; readonly sealed: string };
   readonly caller: Caller;
   readonly clock: Clock;
+  readonly log: Pick<Logger, "error">;
 }
 
 export interface OpenRequest {
@@ -55,8 +58,13 @@ export function closed(code: number): Step {
 /**
  * Opens the box: under the right PSK that is the proof of the app key. A key that does not exist, is revoked or is another
  * socket's goes the same way with a made-up PSK, and identity is asked in every case, so that none of them can be told apart.
+ *
+ * The same opening repeated by its edge, because an answer was lost, gets the stored step; where the first attempt failed
+ * half-way it is finished. Another one under the same handshake id is refused by identity: what somebody proved on a
+ * connection is not for whoever else may speak on it.
  */
 export async function openHandshake(context: OpenContext, request: OpenRequest): Promise<Step> {
+  const { hid, connection } = request;
   const bundle = context.bundles.live(request.kid);
   if (bundle === null) return staleBundle;
   let open: Open;
@@ -65,44 +73,58 @@ export async function openHandshake(context: OpenContext, request: OpenRequest):
   } catch (error) {
     return closed(error instanceof ProtocolError ? error.closeCode : closeCodes.malformed.code);
   }
-  const enc = createHash("sha256").update(open.enc).digest("base64url");
-  if (bundle.seen.has(enc)) return bareDenial;
-  bundle.seen.add(enc);
+  const opening = frameHash(request.open);
+  if (!bundle.claim(open.enc, `${hid} ${opening}`)) return bareDenial;
 
   const keyId = keyIdOfPsk(open.psk);
-  const key = await findKey(context, keyId, request.connection);
+  const key = await findKey(context, keyId, connection);
   const opened = await tryOpen(bundle, request, open, keyId === null ? null : key.psk);
-  const outcome = await context.caller.call(identityOpen, {
-    hid: request.hid,
-    connection: request.connection,
-    opened: opened !== null,
-    claimedId: opened?.payload.dst.id ?? null,
-    key: opened !== null && keyId !== null && key.socketId !== null ? { keyId, socketId: key.socketId } : null,
-    answers: (opened?.payload.answers ?? []).map(({ gate, value, at }) => ({ gate, value, at: at ?? null })),
-  });
-  if (opened === null) return bareDenial;
+  key.psk.fill(0);
+  try {
+    const outcome = await context.caller.call(identityOpen, {
+      hid,
+      opening,
+      connection,
+      opened: opened !== null,
+      claimedId: opened?.payload.dst.id ?? null,
+      key: opened !== null && keyId !== null && key.socketId !== null ? { keyId, socketId: key.socketId } : null,
+      answers: (opened?.payload.answers ?? []).map(({ gate, value, at }) => ({ gate, value, at: at ?? null })),
+    });
+    return opened === null ? bareDenial : await begin(context, { hid, opening, keyId }, opened.handshake, outcome);
+  } finally {
+    opened?.handshake.prk.fill(0);
+  }
+}
 
+/** Says what identity decided, and keeps the channel for what comes next. */
+async function begin(
+  context: OpenContext,
+  { hid, opening, keyId }: { readonly hid: string; readonly opening: string; readonly keyId: string | null },
+  { th, prk }: HandshakeSecrets,
+  outcome: Outcome,
+): Promise<Step> {
   const start = {
-    th: opened.handshake.th,
-    prk: opened.handshake.prk,
+    th,
+    prk,
     keyId,
     clientCount: 0,
     clientChain: chainStart(),
     serverCount: 0,
     serverChain: chainStart(),
     done: false,
-    lastFrameHash: "",
+    lastFrameHash: opening,
     lastStep: "",
   };
   const { step, channel } = await say(context, start, outcome);
   const ttlMs = Math.max(0, (step.deadlineMs ?? context.clock()) - context.clock()) + afterlifeMs;
-  const created = await context.channels.create(request.hid, { ...channel, lastStep: storeStep(step) }, ttlMs);
-  opened.handshake.prk.fill(0);
-  // Another opening under the same handshake id: only a dishonest edge does that.
-  if (!created) throw new ServiceError("conflict");
-  return step;
+  if (await context.channels.create(hid, { ...channel, lastStep: storeStep(step) }, ttlMs)) return step;
+  // What was sealed here is thrown away: the client may have the stored bytes already.
+  const found = await context.channels.get(hid);
+  if (found?.channel.lastFrameHash === opening) return restoreStep(found.channel.lastStep);
+  throw new ServiceError("conflict");
 }
 
+/** The same reads and the same work for a key that is not there. */
 async function findKey(
   context: OpenContext,
   keyId: string | null,
@@ -112,8 +134,16 @@ async function findKey(
   const madeUp = createHmac("sha256", context.decoyKey);
   for (const part of [label, path, keyId ?? ""]) madeUp.update(lp(utf8(part)));
   const dummy = new Uint8Array(madeUp.digest());
-  if (keyId === null || stored === null || stored.body.revokedAtMs !== null) return { psk: dummy, socketId: null };
-  return { psk: openPsk(context.vault, keyId, stored.body.pskSealed), socketId: stored.body.socketId };
+  const isLive = keyId !== null && stored !== null && stored.body.revokedAtMs === null;
+  try {
+    const { id, sealed } = isLive ? { id: keyId, sealed: stored.body.pskSealed } : context.decoy;
+    const psk = openPsk(context.vault, id, sealed);
+    return isLive ? { psk, socketId: stored.body.socketId } : { psk: dummy, socketId: null };
+  } catch (error) {
+    // Altered in the store, or of a lost master key: for the operator; outside it is a key like any that does not fit.
+    context.log.error("an app key's secret does not open", { keyId }, error);
+    return { psk: dummy, socketId: null };
+  }
 }
 
 /** Null for everything that is wrong with it, including a destination that is not the one the edge reports. */

@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import type { Caller } from "@portcullis/bus";
 import { identityStep, ServiceError, type Step } from "@portcullis/contracts";
 import { advanceChain, CryptoError, handshakeKeys, openRecord } from "@portcullis/crypto";
@@ -11,7 +10,7 @@ import {
   recordTypes,
 } from "@portcullis/protocol";
 import type { Clock } from "@portcullis/runtime";
-import { type Channel, type ChannelStore, restoreStep, storeStep } from "./channel.ts";
+import { type Channel, type ChannelStore, frameHash, restoreStep, storeStep } from "./channel.ts";
 import { afterlifeMs, closed } from "./open.ts";
 import { type SpeakerContext, say } from "./speaker.ts";
 
@@ -33,8 +32,8 @@ export async function takeRecord(
   const found = await context.channels.get(hid);
   if (found === null) return closed(closeCodes["out-of-order"].code);
   const { channel, version } = found;
-  const frameHash = createHash("sha256").update(record).digest("base64url");
-  if (frameHash === channel.lastFrameHash) return restoreStep(channel.lastStep);
+  const lastFrameHash = frameHash(record);
+  if (lastFrameHash === channel.lastFrameHash) return restoreStep(channel.lastStep);
   if (channel.done) return closed(closeCodes["out-of-order"].code);
 
   let taken: { plaintext: ClientPlaintext; bytes: Uint8Array };
@@ -59,10 +58,12 @@ export async function takeRecord(
   };
   const { step, channel: next } = await say(context, heard, outcome);
   const ttlMs = Math.max(0, (step.deadlineMs ?? context.clock()) - context.clock()) + afterlifeMs;
-  const stored = { ...next, lastFrameHash: frameHash, lastStep: storeStep(step) };
+  const stored = { ...next, lastFrameHash, lastStep: storeStep(step) };
   if (await context.channels.replace(hid, version, stored, ttlMs)) return step;
   const winner = await context.channels.get(hid);
-  if (winner?.channel.lastFrameHash === frameHash) return restoreStep(winner.channel.lastStep);
+  if (winner?.channel.lastFrameHash === lastFrameHash) return restoreStep(winner.channel.lastStep);
+  // The handshake was ended meanwhile: a session that nobody will ever speak on must not stay on the owner's list.
+  if (step.admitted !== null) context.abandon(step.admitted.sid, step.admitted.socketId);
   throw new ServiceError("conflict");
 }
 
