@@ -18,6 +18,8 @@ export interface DistributedOptions {
   readonly say: (line: string) => void;
   /** Settings handed to every service, for example `OTEL_EXPORTER_OTLP_ENDPOINT`. */
   readonly settings?: Readonly<Record<string, string>>;
+  /** Where `NATS_URL`, `REDIS_URL` and `MONGODB_URL` are looked up. Default: the environment of this process. */
+  readonly env?: NodeJS.ProcessEnv;
 }
 
 export interface Distributed {
@@ -39,7 +41,7 @@ const readyMsMax = 90_000;
 
 /** Engines, then one process per service, then one address in front of them. Resolves when all of them are ready. */
 export async function startDistributed(options: DistributedOptions): Promise<Distributed> {
-  const { dataDir, closer, say, settings = {} } = options;
+  const { dataDir, closer, say, settings = {}, env } = options;
   const secrets = await readSecrets(dataDir);
   const logs = join(dataDir, "logs");
   await mkdir(logs, { recursive: true, mode: 0o700 });
@@ -52,7 +54,11 @@ export async function startDistributed(options: DistributedOptions): Promise<Dis
   const users = serviceUsers(contracts, passwords);
   await writeFile(natsConfig, renderNatsConfig({ users, host: "0.0.0.0", port: 4222 }), { mode: 0o600 });
 
-  const engines = await startEngines({ log: (line) => say(`engine ${line}`), natsConfig });
+  const engines = await startEngines({
+    log: (line) => say(`engine ${line}`),
+    natsConfig,
+    ...(env === undefined ? {} : { env }),
+  });
   closer.add("engines", () => engines.stop());
   const { natsUrl, redisUrl, mongodbUrl } = engines;
   if (natsUrl === null || redisUrl === null || mongodbUrl === null) {

@@ -48,7 +48,11 @@ function run(program, args, options) {
     // Nobody can tell which it was, so what still runs after a moment is told once. That is short enough for a server to
     // take it as the same wish (libs/runtime), not as an impatient second one. On Windows it would end the child by force.
     const handler = () => {
-      if (pending === null && !onWindows) pending = setTimeout(() => child.kill(signal), 100);
+      if (pending !== null || onWindows) return;
+      pending = setTimeout(() => {
+        pending = null;
+        child.kill(signal);
+      }, 100);
     };
     process.on(signal, handler);
     return () => process.off(signal, handler);

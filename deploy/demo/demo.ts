@@ -1,0 +1,109 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { constants, tmpdir } from "node:os";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { createChildren } from "./children.ts";
+import { createNarrator } from "./narrator.ts";
+import { createOutcome, expectationsOf } from "./outcome.ts";
+import { type Mode, modes, startStage } from "./stage.ts";
+import { play } from "./story.ts";
+
+const help = `npm run demo [-- options]
+
+Starts Portcullis in a temporary folder on a free port and plays its main job with real client processes: two members get
+in, talk, one is kicked; two impostors stay out. A recorder between clients and edge writes down every byte, and what it
+wrote is searched for planted secrets. Nothing that runs or is stored already is touched: also not the engines that NATS_URL,
+REDIS_URL and MONGODB_URL name.
+
+  --mode embedded      all services in one process (default; about 5 s)
+  --mode distributed   engines, one process per service, two edges (about 25 s)
+  --json               tell the story on standard error; the last line on standard output is the result
+  --help
+
+Exit code: 0 everything was as it should be, 1 it was not, 2 wrong arguments. NO_COLOR turns colours off.
+`;
+
+interface Arguments {
+  readonly mode: Mode;
+  readonly json: boolean;
+  readonly help: boolean;
+}
+
+function readArguments(): Arguments {
+  const { values } = parseArgs({
+    options: {
+      mode: { type: "string", default: "embedded" },
+      json: { type: "boolean", default: false },
+      help: { type: "boolean", default: false },
+    },
+  });
+  const mode = modes.find((one) => one === values.mode);
+  if (mode === undefined) throw new Error(`--mode is ${modes.join(" or ")}`);
+  return { mode, json: values.json, help: values.help };
+}
+
+function argumentsOrExit(): Arguments {
+  try {
+    return readArguments();
+  } catch (error) {
+    process.stderr.write(`demo: ${error instanceof Error ? error.message : error}\nSee npm run demo -- --help\n`);
+    process.exit(2);
+  }
+}
+
+async function main({ mode, json }: Arguments): Promise<number> {
+  const narrator = createNarrator(json ? process.stderr : process.stdout);
+  const children = createChildren();
+  const outcome = createOutcome(mode);
+  const folder = await mkdtemp(join(tmpdir(), "portcullis-demo-"));
+  const interrupted = Promise.withResolvers<number>();
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+    process.on(signal, () => interrupted.resolve(128 + constants.signals[signal]));
+  }
+  // Who reads the story may stop reading.
+  for (const stream of [process.stdout, process.stderr]) stream.on("error", () => interrupted.resolve(1));
+  process.on("exit", () => children.killAll());
+
+  async function tell(): Promise<null> {
+    try {
+      narrator.heading(
+        mode === "embedded"
+          ? "Portcullis starts, all of it in one process"
+          : "Portcullis starts: NATS, Redis, MongoDB, and one process per service",
+      );
+      const startedMs = performance.now();
+      const stage = await startStage(mode, folder, children);
+      narrator.say(`Ready after ${((performance.now() - startedMs) / 1_000).toFixed(1)} s: ${stage.url}`);
+      await play({ mode, folder, stage, children, narrator, outcome });
+    } catch (error) {
+      outcome.error = error instanceof Error ? error.message : String(error);
+    }
+    return null;
+  }
+
+  const signalCode = await Promise.race([tell(), interrupted.promise]);
+  const expectations = expectationsOf(outcome);
+  const failed = expectations.filter(({ isSo }) => !isSo);
+  if (signalCode === null) {
+    narrator.heading("What had to be shown");
+    for (const { isSo, text } of expectations) narrator.verdict(isSo, text);
+  }
+  await children.stopAll();
+  if (signalCode !== null) {
+    await rm(folder, { recursive: true, force: true });
+    return signalCode;
+  }
+  if (failed.length === 0) await rm(folder, { recursive: true, force: true });
+  else {
+    // What a story that broke off did not come to is no news.
+    const news = outcome.error === null ? failed : failed.slice(0, 1);
+    for (const { text } of news) process.stderr.write(`demo: not as it should be: ${text}\n`);
+    process.stderr.write(`demo: logs and recording are kept in ${folder}\n`);
+  }
+  if (json) process.stdout.write(`${JSON.stringify({ ok: failed.length === 0, ...outcome })}\n`);
+  return failed.length === 0 ? 0 : 1;
+}
+
+const chosen = argumentsOrExit();
+if (chosen.help) process.stdout.write(help);
+else process.exitCode = await main(chosen);

@@ -1,0 +1,80 @@
+import { mkdir, readFile } from "node:fs/promises";
+import { createServer } from "node:net";
+import { join } from "node:path";
+import { readDemo } from "../local/first-run.ts";
+import { type Owner, signIn } from "../local/owner.ts";
+import type { Children } from "./children.ts";
+
+export const modes = ["embedded", "distributed"] as const;
+export type Mode = (typeof modes)[number];
+
+/** Running services, and the owner whom their first run made. */
+export interface Stage {
+  readonly url: string;
+  readonly port: number;
+  readonly owner: Owner;
+}
+
+const launchers = {
+  embedded: { script: "../local/start.ts", stopMsMax: 6_000 },
+  distributed: { script: "../local/start-distributed.ts", stopMsMax: 15_000 },
+} as const;
+const readyMsMax = 100_000;
+
+/** What would let the demo meet services, data or engines that are somebody's. */
+const settingsNotPassedOn = new Set(
+  [
+    "EDGE_PORT PUBLIC_URL SOCKETS_URL SIGN_UP BOOTSTRAP_TOKEN OUTBOX_DIR MASTER_KEY TRUSTED_PROXIES DOMAIN",
+    "NATS_URL REDIS_URL MONGODB_URL SMTP_URL CONNECTIONS_MAX CONNECTIONS_PER_ADDRESS_MAX OTP_FAILURES_MAX",
+  ].flatMap((names) => names.split(" ")),
+);
+
+/** @throws {Error} with the last words of services that do not become ready. */
+export async function startStage(mode: Mode, folder: string, children: Children): Promise<Stage> {
+  const port = await freePort();
+  const url = `http://localhost:${port}`;
+  const dataDir = join(folder, "data");
+  await mkdir(dataDir, { mode: 0o700 });
+  const logFile = join(folder, "services.log");
+  const { script, stopMsMax } = launchers[mode];
+  const inherited = Object.entries(process.env).filter(([name]) => !settingsNotPassedOn.has(name));
+  const env = {
+    ...Object.fromEntries(inherited),
+    PORT: `${port}`,
+    HOST: "127.0.0.1",
+    DATA_DIR: dataDir,
+    DEMO: "true",
+  };
+  const services = await children.spawn(script, { env, logFile, stopMsMax });
+
+  const deadlineMs = Date.now() + readyMsMax;
+  for (;;) {
+    const demo = (await isReady(url)) ? await readDemo(dataDir) : null;
+    if (demo !== null) return { url, port, owner: await signIn(url, demo.owner) };
+    if (services.exitCode !== null || services.signalCode !== null || Date.now() > deadlineMs) {
+      const words = (await readFile(logFile, "utf8")).trim().split("\n").slice(-5).join("\n  ");
+      throw new Error(`the services did not become ready. Their last words:\n  ${words}`);
+    }
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+}
+
+async function isReady(url: string): Promise<boolean> {
+  try {
+    return (await fetch(`${url}/readyz`, { signal: AbortSignal.timeout(2_000) })).ok;
+  } catch {
+    return false;
+  }
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const probe = createServer();
+    probe.once("error", reject);
+    probe.listen(0, "127.0.0.1", () => {
+      const address = probe.address();
+      const port = typeof address === "object" && address !== null ? address.port : 0;
+      probe.close(() => resolve(port));
+    });
+  });
+}
