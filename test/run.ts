@@ -32,10 +32,15 @@ const tally: Tally = { passed: 0, failed: 0, skipped: 0 };
 const folder = mkdtempSync(join(tmpdir(), "portcullis-test-"));
 let engines: Engines | null = null;
 
+let interrupted = false;
 for (const signal of ["SIGINT", "SIGTERM"] as const) {
-  process.once(signal, () => {
+  process.on(signal, () => {
+    // Ctrl-C may arrive more than once: from the terminal, and from npm, which passes it on.
+    if (interrupted) return;
+    interrupted = true;
     for (const child of children) child.kill(signal);
-    void finish(130);
+    say("interrupted");
+    void finish(signal === "SIGINT" ? 130 : 143);
   });
 }
 
@@ -43,17 +48,21 @@ await main();
 
 async function main(): Promise<void> {
   // Engines start while the checks that need none run.
-  const starting = startEngines({ log: (line) => say(`engine ${line}`) }).catch((error: Error) => {
-    say(`engines: ${error.message}`);
-    tally.failed += 1;
-    return null;
-  });
+  const starting = startEngines({ log: (line) => say(`engine ${line}`) }).then(
+    (started) => {
+      engines = started;
+    },
+    (error: Error) => {
+      say(`engines: ${error.message}`);
+      tally.failed += 1;
+    },
+  );
   if (files.length === 0) {
     await check("lint", bin("biome"), ["check", "--error-on-warnings", "."]);
     await check("types", bin("tsc"), ["--noEmit"]);
     await check("architecture", process.execPath, ["test/architecture/check.ts"]);
   }
-  engines = await starting;
+  await starting;
   await vitest();
   await finish(tally.failed > 0 || tally.passed === 0 ? 1 : 0);
 }
@@ -98,6 +107,8 @@ async function vitest(): Promise<void> {
 
 function run(program: string, programArgs: string[], env: NodeJS.ProcessEnv): Promise<number> {
   return new Promise((resolve) => {
+    // Nothing starts any more, and whoever waits for it ends with the process.
+    if (interrupted) return;
     const child = spawn(program, programArgs, { cwd: root, env, stdio: ["ignore", "inherit", "inherit"] });
     children.add(child);
     child.once("error", (error) => {
@@ -106,7 +117,7 @@ function run(program: string, programArgs: string[], env: NodeJS.ProcessEnv): Pr
     });
     child.once("exit", (code, signal) => {
       children.delete(child);
-      resolve(signal === null ? (code ?? 1) : 1);
+      if (!interrupted) resolve(signal === null ? (code ?? 1) : 1);
     });
   });
 }

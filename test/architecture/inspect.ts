@@ -1,4 +1,5 @@
 import { type Problem, readGraph } from "./graph.ts";
+import { lockProblems } from "./lockfile.ts";
 import { packageCircles, undeclared, workspaceEdges } from "./packages.ts";
 import { textProblems } from "./text.ts";
 
@@ -40,6 +41,7 @@ export async function inspect(root: string, minimum: Minimum): Promise<Findings>
       ...undeclared(root, modules),
       ...packageCircles(modules),
       ...textProblems(root, files),
+      ...lockProblems(root),
     ],
   };
 }

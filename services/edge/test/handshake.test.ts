@@ -152,6 +152,16 @@ describe("a handshake", () => {
     expect(world.opens.at(-1)?.kid).toBe("kid2");
   });
 
+  it("takes a fresh bundle at once when its replica, started anew, does not know the old one", async () => {
+    const world = await createWorld();
+    const { port } = await world.edge();
+    world.kid = "kid2";
+    world.onOpen = async ({ kid }) => (kid === "kid1" ? { ...deny(), close: 4002 } : accept({ sid: "s6" }));
+    expect(await (await enter(port)).closed).toEqual({ code: 4002, reason: "expired-bundle" });
+    await expect.poll(async () => String(await (await enter(port)).next().catch(() => ""))).toBe("accepted");
+    expect(world.opens.map(({ kid }) => kid)).toEqual(["kid1", "kid2"]);
+  });
+
   it("takes another replica's bundle at once when one is gone", async () => {
     const world = await createWorld();
     world.replica = "dead";

@@ -180,6 +180,8 @@ export function beginConnection({ websocket, socket, facts, pathTag }: Arrival, 
     if ("failed" in asked) await giveUp(asked);
     else {
       verdict = asked.step.admitted !== null || asked.step.close !== null;
+      // The replica was started anew under its old name: every hello with this bundle would end the same way.
+      if (bundle !== null && asked.step.close === closeCodes["expired-bundle"].code) bundles.discard(bundle, "key");
       await (hasClosed() ? settle(asked.step) : proceed(asked.step));
     }
   }

@@ -90,20 +90,11 @@ export function createCodes({ store, state, clock, random, log, failuresMax }: C
         return { ok: false, cause: refusal ?? "wrong" };
       }
       if (!(await state.advance(markKey(found.id), step, holder, markTtlMs))) return { ok: false, cause: "used" };
-      await forgive(state, found.id, failures);
+      // Failures are counted in a row. Guesses that are under way have been held against the limit already.
+      await state.reset(failuresKey(found.id));
       return { ok: true, enrolmentId: found.id };
     },
   };
-}
-
-/**
- * Takes this attempt, and the failures before it, off the counter; those that came since stay. Two successes at once take some
- * off twice, which must not become a credit for guesses: what falls below zero is put back.
- */
-async function forgive(state: State, enrolmentId: string, failures: number): Promise<void> {
-  if (failures <= 0) return;
-  const left = await state.add(failuresKey(enrolmentId), -failures, failuresTtlMs);
-  if (left < 0) await state.add(failuresKey(enrolmentId), -left, failuresTtlMs);
 }
 
 interface Findings {

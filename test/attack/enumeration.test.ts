@@ -1,0 +1,213 @@
+import { randomBytes } from "node:crypto";
+import type { OpenPayload } from "@portcullis/protocol";
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
+import type { Authenticator } from "../e2e/support/authenticator.ts";
+import { makeKey, makeMember, makeSocket, type OwnedSocket } from "../e2e/support/socket.ts";
+import { startWorld, type World } from "../e2e/support/world.ts";
+import { dial } from "./support/attacker.ts";
+import { type Bystanders, startBystanders } from "./support/bystander.ts";
+import { bareDenied, closeOf } from "./support/closes.ts";
+import { destinationIn, makeOpen } from "./support/knock.ts";
+import { rawConnect, upgradeRequest } from "./support/raw.ts";
+
+vi.setConfig({ testTimeout: 10_000 });
+
+let world: World;
+let bystanders: Bystanders;
+let socket: OwnedSocket;
+let other: OwnedSocket;
+let deleted: OwnedSocket;
+let revoked: { readonly appKey: string };
+let bob: Authenticator;
+let trips: string[] = [];
+
+beforeAll(async () => {
+  world = await startWorld({ env: { SWEEP_INTERVAL: "10m" }, onRoundTrip: (name) => void trips.push(name) });
+  bystanders = await startBystanders(world);
+  socket = await makeSocket(world.owner);
+  bob = await makeMember(world.owner, socket, "bob");
+  other = await makeSocket(world.owner);
+  await makeMember(world.owner, other, "bob");
+  deleted = await makeSocket(world.owner);
+  await makeMember(world.owner, deleted, "bob");
+  await world.owner.delete(`/v1/sockets/${deleted.id}`);
+  const key = await makeKey(world.owner, socket.id);
+  await world.owner.delete(`/v1/sockets/${socket.id}/keys/${key.keyId}`);
+  revoked = key;
+});
+afterEach(() => bystanders.undisturbed());
+afterAll(async () => {
+  await bystanders.leave();
+  await world.close();
+});
+
+interface Probe {
+  readonly url: string;
+  /** Null: Base mode. */
+  readonly appKey: string | null;
+  readonly dst?: OpenPayload["dst"];
+  readonly answer?: boolean;
+}
+
+/** All that somebody on the other end can see, but for the time it takes; and what it costs inside. */
+async function footprint({ url, appKey, dst = destinationIn(url), answer = false }: Probe) {
+  trips = [];
+  const attacker = await dial(url);
+  const hello = await attacker.hello();
+  const answers = answer ? [{ gate: "otp", value: bob.code(world.now()) }] : undefined;
+  const { frame } = await makeOpen(hello, { appKey, dst, ...(answers === undefined ? {} : { answers }) });
+  attacker.send(frame);
+  const close = await attacker.closed;
+  const [first = "", ...rest] = attacker.heard;
+  const { hid, nonce, ...same } = JSON.parse(String(first)) as Record<string, string>;
+  return {
+    hello: { ...same, hidLength: hid?.length, nonceLength: nonce?.length, bytes: first.length },
+    frames: rest.map(String),
+    close,
+    // A new bundle may be fetched at any time, whoever is there.
+    trips: trips.filter((name) => name !== "keys.bundle"),
+  };
+}
+
+/** The right key's name with another secret. */
+const wrongSecret = (appKey: string): string => {
+  const parts = appKey.split(".");
+  return [parts[0], parts[1], randomBytes(32).toString("base64url"), parts[3]].join(".");
+};
+const inventedKey = (): string =>
+  [
+    "pc1",
+    randomBytes(12).toString("base64url"),
+    randomBytes(32).toString("base64url"),
+    socket.appKey.split(".")[3],
+  ].join(".");
+
+const probes: readonly (readonly [string, () => Probe])[] = [
+  ["an unknown label", () => ({ url: `${world.edges[0]}/nobody/nowhere?id=bob`, appKey: inventedKey() })],
+  [
+    "an unknown label with a real key",
+    () => ({ url: `${world.edges[0]}/nobody/nowhere?id=bob`, appKey: socket.appKey }),
+  ],
+  [
+    "no label at all",
+    () => ({
+      url: `${world.edges[0]}/?id=bob`,
+      appKey: inventedKey(),
+      dst: { label: "x", path: "", query: "id=bob", id: "bob" },
+    }),
+  ],
+  [
+    "a known label with an unknown path",
+    () => ({
+      url: `${new URL(socket.url).origin}/${destinationIn(socket.url).label}/nowhere?id=bob`,
+      appKey: inventedKey(),
+    }),
+  ],
+  [
+    "a known label with an unknown path and its real key",
+    () => ({ url: `${socket.url}x?id=bob`, appKey: socket.appKey }),
+  ],
+  ["a deleted socket with its key", () => ({ url: `${deleted.url}?id=bob`, appKey: deleted.appKey })],
+  ["a known path with a key that never was", () => ({ url: `${socket.url}?id=bob`, appKey: inventedKey() })],
+  [
+    "a known path with the wrong secret of a real key",
+    () => ({ url: `${socket.url}?id=bob`, appKey: wrongSecret(socket.appKey) }),
+  ],
+  ["a known path with a revoked key", () => ({ url: `${socket.url}?id=bob`, appKey: revoked.appKey })],
+  ["a known path with another socket's key", () => ({ url: `${socket.url}?id=bob`, appKey: other.appKey })],
+  ["a known path without a key", () => ({ url: `${socket.url}?id=bob`, appKey: null })],
+  ["an unknown path without a key", () => ({ url: `${socket.url}x?id=bob`, appKey: null })],
+  ["an unknown member with the wrong key", () => ({ url: `${socket.url}?id=eve`, appKey: wrongSecret(socket.appKey) })],
+  [
+    "a known member with the wrong key and the right code",
+    () => ({ url: `${socket.url}?id=bob`, appKey: wrongSecret(socket.appKey), answer: true }),
+  ],
+  [
+    "a known member with another socket's key and the right code",
+    () => ({ url: `${socket.url}?id=bob`, appKey: other.appKey, answer: true }),
+  ],
+  ["no member with the wrong key", () => ({ url: socket.url, appKey: wrongSecret(socket.appKey) })],
+  [
+    "a box that says it is elsewhere",
+    () => ({
+      url: `${socket.url}?id=bob`,
+      appKey: socket.appKey,
+      dst: { ...destinationIn(other.url), query: "id=bob", id: "bob" },
+    }),
+  ],
+  [
+    "a box that names another member than the query",
+    () => ({
+      url: `${socket.url}?id=bob`,
+      appKey: socket.appKey,
+      dst: { ...destinationIn(`${socket.url}?id=bob`), id: "ann" },
+    }),
+  ],
+];
+
+describe("whoever has proven nothing sees the same, wherever they went", () => {
+  test.each(probes)("%s", async (_what, probe) => {
+    const seen = await footprint(probe());
+    expect(seen.frames).toEqual([bareDenied]);
+    expect(seen.close).toEqual(closeOf("denied"));
+    expect(seen.trips).toEqual(["keys.handshake.open", "identity.handshake.open"]);
+  });
+
+  test("and the hello before it is one and the same, but for what is random in it", async () => {
+    const footprints = [];
+    // In one go, so that all of them are within the life of one bundle.
+    for (const [, probe] of probes) footprints.push(await footprint(probe()));
+    const bundles = new Set(footprints.map(({ hello }) => JSON.stringify(hello)));
+    // It may change once on the way.
+    expect(bundles.size).toBeLessThanOrEqual(2);
+    expect(new Set(footprints.map(({ hello }) => hello.bytes)).size).toBe(1);
+  });
+
+  test("the upgrade is answered with the same bytes for every target", async () => {
+    const heads = [];
+    for (const target of [
+      new URL(socket.url).pathname,
+      "/nobody/nowhere",
+      "/",
+      `${new URL(deleted.url).pathname}?id=bob`,
+    ]) {
+      const raw = await rawConnect(Number(new URL(world.url).port));
+      raw.write(upgradeRequest(target));
+      heads.push(await raw.head());
+      raw.socket.destroy();
+    }
+    expect(new Set(heads).size).toBe(1);
+    expect(heads[0]).toMatch(/^HTTP\/1\.1 101 /);
+  });
+
+  test("a page at a socket's address is the page at any other", async () => {
+    const pages = [];
+    for (const target of [new URL(socket.url).pathname, "/nobody/nowhere"]) {
+      const response = await fetch(`${world.url}${target}`);
+      pages.push({ status: response.status, text: await response.text() });
+    }
+    expect(pages[0]).toEqual(pages[1]);
+    expect(pages[0]?.status).toBe(404);
+  });
+
+  test("and this test would notice: with the right key it is another story", async () => {
+    const attacker = await dial(`${socket.url}?id=bob`);
+    const { frame } = await makeOpen(await attacker.hello(), {
+      appKey: socket.appKey,
+      dst: destinationIn(`${socket.url}?id=bob`),
+    });
+    attacker.send(frame);
+    expect(await attacker.next()).toBeInstanceOf(Buffer);
+    attacker.leave();
+  });
+});
+
+describe("names and secrets that were tried are not written down", () => {
+  test("no log line holds a path, a key, a code or an address", () => {
+    // Where we listen is no secret.
+    const text = world.logs.filter((line) => !line.includes("the owner API listens")).join("\n");
+    const { path } = destinationIn(socket.url);
+    const secrets = [path, socket.appKey.split(".")[2] ?? "", other.appKey.split(".")[2] ?? "", "127.0.0.1", "::1"];
+    expect(secrets.filter((secret) => text.includes(secret))).toEqual([]);
+  });
+});

@@ -1,0 +1,143 @@
+import { randomBytes } from "node:crypto";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { ServiceName } from "@portcullis/contracts";
+import { createCloser } from "@portcullis/runtime";
+import { type Distributed, freePort, startDistributed } from "../../../deploy/local/distributed.ts";
+import { type Owner, signIn, signUp } from "../../../deploy/local/owner.ts";
+import type { Replica } from "../../../deploy/local/replica.ts";
+import { type OtlpReceiver, startOtlpReceiver } from "../../../libs/runtime/test/otlp-receiver.ts";
+import { startEngines } from "../../engines/engines.ts";
+import { type EngineWire, startEngineWire } from "./engine-wire.ts";
+
+/** One process per service on real engines, behind one address. */
+export interface DistributedWorld {
+  readonly url: string;
+  /** `ws://localhost:…` of the edges themselves, past the balancer. */
+  readonly edges: readonly string[];
+  readonly owner: Owner;
+  readonly redis: EngineWire;
+  readonly mongodb: EngineWire;
+  readonly otlp: OtlpReceiver;
+  readonly replicas: readonly Replica[];
+  replica(name: string): Replica;
+  /** What all processes logged, at debug level. */
+  logs(): Buffer;
+  /** Status and names of the checks that fail. */
+  readiness(replica: Replica): Promise<{ readonly status: number; readonly text: string }>;
+  /** Resolves when all are ready. */
+  allReady(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** @returns why it cannot be had on this machine. With CI=true that is an error. */
+export async function startDistributedWorld(): Promise<DistributedWorld | { readonly missing: string }> {
+  const log: string[] = [];
+  const say = (line: string) => void log.push(line);
+  const { NATS_URL: _, ...own } = process.env;
+  const closer = createCloser((name, error) => console.error(`${name} did not stop cleanly`, error));
+  try {
+    const stores = await startEngines({ want: ["redis", "mongodb"], log: say, env: own });
+    closer.add("stores", () => stores.stop());
+    const { redisUrl, mongodbUrl } = stores;
+    if (redisUrl === null || mongodbUrl === null) {
+      await closer.close();
+      return { missing: stores.missing.map(({ engine, why }) => `${engine} (${why})`).join(", ") };
+    }
+    // Other tests may use the same engines: a database of one's own in each.
+    const redis = await startEngineWire(ownRedis(redisUrl), 6379);
+    closer.add("redis wire", () => redis.cut());
+    const mongodb = await startEngineWire(ownMongo(mongodbUrl), 27017);
+    closer.add("mongodb wire", () => mongodb.cut());
+    const otlp = await startOtlpReceiver();
+    closer.add("collector", () => otlp.close());
+    const dataDir = mkdtempSync(join(tmpdir(), "portcullis-distributed-"));
+    closer.add("folder", async () => rmSync(dataDir, { recursive: true, force: true }));
+
+    const running = await startDistributed({
+      dataDir,
+      port: await freePort(),
+      host: "127.0.0.1",
+      closer,
+      say,
+      // NATS is always our own: with the users and permissions that were generated for this run.
+      env: { ...own, REDIS_URL: redis.url, MONGODB_URL: mongodb.url },
+      settings: {
+        LOG_LEVEL: "debug",
+        SIGN_UP: "open",
+        RATE_LIMIT_PER_MINUTE: "100000",
+        CONNECTIONS_PER_ADDRESS_MAX: "10000",
+        OTEL_EXPORTER_OTLP_ENDPOINT: otlp.endpoint,
+      },
+    });
+    const { url } = running;
+    const credentials = { email: "owner@example.com", password: randomBytes(18).toString("base64url") };
+    await signUp(url, credentials, null);
+    const owner = await signIn(url, credentials);
+    return assemble({ running, dataDir, owner, redis, mongodb, otlp, close: () => closer.close() });
+  } catch (error) {
+    await closer.close();
+    console.error(log.join("\n"));
+    if (process.env.CI !== "true" && error instanceof Error && /missing: nats/.test(error.message))
+      return { missing: error.message };
+    throw error;
+  }
+}
+
+function assemble({
+  running,
+  dataDir,
+  ...rest
+}: Pick<DistributedWorld, "owner" | "redis" | "mongodb" | "otlp" | "close"> & {
+  readonly running: Distributed;
+  readonly dataDir: string;
+}): DistributedWorld {
+  const { url, replicas } = running;
+  const of = (service: ServiceName) => replicas.filter((replica) => replica.service === service);
+  async function readiness({ healthPort }: Replica) {
+    try {
+      const answer = await fetch(`http://127.0.0.1:${healthPort}/readyz`, { signal: AbortSignal.timeout(5_000) });
+      return { status: answer.status, text: await answer.text() };
+    } catch {
+      return { status: 0, text: "" };
+    }
+  }
+  return {
+    ...rest,
+    url,
+    edges: of("edge").map(({ healthPort }) => `ws://localhost:${healthPort}`),
+    replicas,
+    replica(name) {
+      const found = replicas.find((replica) => replica.name === name);
+      if (found === undefined) throw new Error(`there is no ${name}`);
+      return found;
+    },
+    logs: () =>
+      Buffer.concat(readdirSync(join(dataDir, "logs")).map((name) => readFileSync(join(dataDir, "logs", name)))),
+    readiness,
+    async allReady() {
+      for (const replica of replicas) {
+        for (let attempt = 0; (await readiness(replica)).status !== 200; attempt += 1) {
+          if (attempt === 150) throw new Error(`${replica.name}: ${(await readiness(replica)).text}`);
+          await sleep(100);
+        }
+      }
+    },
+  };
+}
+
+function ownRedis(given: string): string {
+  const url = new URL(given);
+  if (url.pathname.length <= 1) url.pathname = "/11";
+  return url.href;
+}
+
+function ownMongo(given: string): string {
+  const url = new URL(given);
+  url.pathname = `/e2e${randomBytes(6).toString("hex")}`;
+  // A replica set would tell its own addresses, past the wire.
+  url.searchParams.set("directConnection", "true");
+  return url.href;
+}
