@@ -33,14 +33,17 @@ const folder = mkdtempSync(join(tmpdir(), "portcullis-test-"));
 let engines: Engines | null = null;
 
 let interrupted = false;
-for (const signal of ["SIGINT", "SIGTERM"] as const) {
+// A terminal that is gone must not end this before the engines have ended.
+process.stdout.on("error", () => undefined);
+const exitCodes = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const;
+for (const signal of ["SIGHUP", "SIGINT", "SIGTERM"] as const) {
   process.on(signal, () => {
-    // Ctrl-C may arrive more than once: from the terminal, and from npm, which passes it on.
+    // Ctrl-C may arrive more than once: from the terminal, and from the launcher, which passes it on.
     if (interrupted) return;
     interrupted = true;
     for (const child of children) child.kill(signal);
     say("interrupted");
-    void finish(signal === "SIGINT" ? 130 : 143);
+    void finish(exitCodes[signal]);
   });
 }
 

@@ -16,7 +16,7 @@ export interface Outcome {
   kicked: boolean;
   recordedBytes: number;
   canariesSought: number;
-  /** Null until the recording was searched. */
+  /** How many of them are in the recording; null until it was searched. */
   canariesSeen: number | null;
   canariesFound: readonly string[];
   /** The search can find: the message, which this socket does not seal, was seen in both directions. */

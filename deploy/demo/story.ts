@@ -48,7 +48,7 @@ export async function play(parts: StoryParts): Promise<void> {
   const control = searchFor([world.messageCanary], recording);
   outcome.recordedBytes = recording.reduce((sum, { raw }) => sum + raw.length, 0);
   outcome.canariesSought = world.secrets().length;
-  outcome.canariesSeen = found.length;
+  outcome.canariesSeen = new Set(found.map(({ canary }) => canary)).size;
   outcome.canariesFound = found.map((one) => `${one.canary}, ${one.form}, ${one.connection}.${one.direction}`);
   // Sent masked by one client and delivered to the other: both have to be found, or one direction went unread.
   outcome.controlSeen = ["up", "down"].every((way) => control.some(({ direction }) => direction === way));

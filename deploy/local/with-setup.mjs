@@ -3,7 +3,7 @@
 // Plain JavaScript without dependencies: it is what runs when there is nothing yet, on whatever Node the machine has.
 import { spawn, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, unlinkSync, writeFileSync } from "node:fs";
 import { constants } from "node:os";
 import { delimiter, dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -57,10 +57,19 @@ function run(program, args, options) {
     process.on(signal, handler);
     return () => process.off(signal, handler);
   });
+  // npm starts this through a shell. A signal that npm passes on ends the shell only, and npm with it (Debian's dash does not
+  // become what it runs): without its parent, this was asked to stop.
+  const parent = process.ppid;
+  const watch = setInterval(() => {
+    if (process.env.npm_lifecycle_event === undefined || process.ppid === parent) return;
+    clearInterval(watch);
+    child.kill("SIGTERM");
+  }, 100);
   return new Promise((done) => {
     child.on("error", (error) => fail(`${program} could not be started: ${error.message}`));
     child.on("exit", (code, signal) => {
       clearTimeout(pending);
+      clearInterval(watch);
       for (const off of handlers) off();
       done(signal === null ? code : 128 + constants.signals[signal]);
     });
@@ -108,7 +117,8 @@ function findNode() {
     const { status, stdout } = spawnSync(program, ["--version"], { encoding: "utf8" });
     if (status === 0 && isAtLeast(stdout.trim(), 24, 7)) return program;
     // npm puts this link first on the path of every script, where it would hide the Node that works.
-    rmSync(join(modules, ".bin", name), { force: true });
+    const link = join(modules, ".bin", name);
+    if (existsSync(link)) unlinkSync(link);
   }
   if (isAtLeast(process.version, 24, 7)) return process.execPath;
   return fail(

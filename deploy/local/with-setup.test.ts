@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, expect, onTestFinished, test } from "vitest";
 
 /** Stands in for npm: writes down what it was asked for, leaves what npm leaves, and fails when told to. */
 const fakeNpm = `
@@ -142,5 +142,31 @@ test("a script that a signal killed gives 128 + the signal's number, and leaves 
   child.kill("SIGTERM");
   const { code, out } = await ended;
   expect(code).toBe(143);
-  expect(() => process.kill(Number(out), 0)).toThrow("ESRCH");
+  expect(isAlive(Number(out))).toBe(false);
 });
+
+test("a signal to npm stops the script too, although it only reaches the shell in between", async () => {
+  write(
+    "a.ts",
+    "process.on('SIGTERM', () => process.exit());\nsetInterval(() => {}, 1000);\nconsole.log(process.pid);",
+  );
+  const launcher = join(root, "deploy/local/with-setup.mjs");
+  const shell = spawn("sh", ["-c", `'${process.execPath}' '${launcher}' a.ts; exit $?`], {
+    env: { ...process.env, npm_execpath: join(root, "npm-cli.js"), npm_lifecycle_event: "start" },
+    stdio: ["ignore", "pipe", "ignore"],
+  });
+  const pid = await new Promise<number>((resolve) => shell.stdout.once("data", (chunk) => resolve(Number(chunk))));
+  onTestFinished(() => {
+    if (isAlive(pid)) process.kill(pid, "SIGKILL");
+  });
+  shell.kill("SIGTERM");
+  await expect.poll(() => isAlive(pid), { timeout: 3000 }).toBe(false);
+});
+
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+}

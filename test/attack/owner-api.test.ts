@@ -12,12 +12,15 @@ let world: World;
 let bystanders: Bystanders;
 let trips: string[] = [];
 let people = 0;
+/** An owner whose session and password last through all of this. */
+let resident: Awaited<ReturnType<typeof signedUp>>;
 beforeAll(async () => {
   world = await startWorld({
     env: { TRUSTED_PROXIES: "127.0.0.1,::1" },
     onRoundTrip: (name) => void trips.push(name),
   });
   bystanders = await startBystanders(world);
+  resident = await signedUp();
 });
 afterEach(() => bystanders.undisturbed());
 afterAll(async () => {
@@ -109,7 +112,7 @@ describe("guessing at a password", () => {
 
 describe("who has an account is nobody's business", () => {
   test("sign-up, sign-in and a forgotten password answer alike for a known and an unknown address", async () => {
-    const known = await signedUp();
+    const known = resident;
     const unknown = somebody();
     const compare = async (path: string, bodyFor: (person: Person) => object) => {
       const seen = [];
@@ -127,7 +130,7 @@ describe("who has an account is nobody's business", () => {
   });
 
   test("and roughly the same work", async () => {
-    const known = await signedUp();
+    const known = resident;
     const fastest = new Map<string, number>();
     for (let round = 0; round < 4; round += 1) {
       for (const [who, email] of [
@@ -149,8 +152,8 @@ describe("who has an account is nobody's business", () => {
 describe("a page elsewhere cannot use the owner's browser", () => {
   const newLabel = (): string => `csrf${randomBytes(5).toString("hex")}`;
   let cookie: string;
-  beforeAll(async () => {
-    ({ cookie } = await signedUp());
+  beforeAll(() => {
+    ({ cookie } = resident);
   });
 
   test.each<[string, () => Record<string, string>]>([
@@ -207,7 +210,7 @@ describe("a page elsewhere cannot use the owner's browser", () => {
 
 describe("the session", () => {
   test("is a cookie for this host, https and no script, that no other site sends", async () => {
-    const person = await signedUp();
+    const person = resident;
     const reply = await signInAs(person, person.password);
     const [pair = "", ...attributes] = setCookieOf(reply).split("; ");
     expect(pair).toMatch(/^__Host-portcullis=pcs_[A-Za-z0-9_-]{43}$/);
@@ -217,7 +220,7 @@ describe("the session", () => {
   });
 
   test("is new with each sign-in, whatever cookie came along, and worth nothing when it is over", async () => {
-    const person = await signedUp();
+    const person = resident;
     const planted = `__Host-portcullis=pcs_${"A".repeat(43)}`;
     const fixed = await post(
       "/v1/sign-in",
@@ -267,7 +270,7 @@ describe("what belongs to another owner is not there", () => {
   test("with a session or a token: each answer is that of something that never was", async () => {
     const socket = await makeSocket(world.owner);
     await makeMember(world.owner, socket, "bob");
-    const thief = await signedUp();
+    const thief = resident;
     const made = await post("/v1/account/tokens", { label: "t" }, { ...thief.headers, cookie: thief.cookie });
     const { secret } = JSON.parse(made.text) as { secret: string };
     const fill = (path: string) => path.replace("KEYID", socket.keyId).replace("SID", "AAAAAAAAAAAAAAAAAAAAAA");
@@ -291,7 +294,7 @@ describe("what belongs to another owner is not there", () => {
   });
 
   test("another's session and token cannot be ended, one's own can", async () => {
-    const [victim, thief] = [await signedUp(), await signedUp()];
+    const [victim, thief] = [await signedUp(), resident];
     const mine = { ...victim.headers, cookie: victim.cookie };
     const { sessions } = JSON.parse((await ask(world, "/v1/account/sessions", { headers: mine })).text) as {
       sessions: { id: string }[];
@@ -308,7 +311,7 @@ describe("what belongs to another owner is not there", () => {
   });
 
   test("a token, which lies about in files, cannot take the account over", async () => {
-    const owner = await signedUp();
+    const owner = resident;
     const made = await post("/v1/account/tokens", { label: "t" }, { ...owner.headers, cookie: owner.cookie });
     const { secret } = JSON.parse(made.text) as { secret: string };
     const headers = { authorization: `Bearer ${secret}` };
@@ -333,7 +336,7 @@ describe("a body says what the route asks for and nothing more", () => {
   let socket: OwnedSocket;
   let headers: Record<string, string>;
   beforeAll(async () => {
-    const owner = await signedUp();
+    const owner = resident;
     headers = { ...owner.headers, cookie: owner.cookie };
     const label = `s${randomBytes(6).toString("hex")}`;
     const made = await post("/v1/sockets", { label, policy: keyOnly }, headers);
@@ -496,7 +499,7 @@ describe("secrets that are shown once", () => {
   test("no QR code without being its owner, none by GET, none in a cache", async () => {
     const socket = await makeSocket(world.owner);
     await makeMember(world.owner, socket, "bob");
-    const owner = await signedUp();
+    const owner = resident;
     const paths = [
       `/v1/sockets/${socket.id}/authenticator`,
       `/v1/sockets/${socket.id}/members/bob/authenticator`,
@@ -520,7 +523,7 @@ describe("secrets that are shown once", () => {
   });
 
   test("app keys, tokens and paths are not told a second time", async () => {
-    const owner = await signedUp();
+    const owner = resident;
     const headers = { ...owner.headers, cookie: owner.cookie };
     const label = `s${randomBytes(6).toString("hex")}`;
     const made = JSON.parse((await post("/v1/sockets", { label, policy: keyOnly }, headers)).text) as {

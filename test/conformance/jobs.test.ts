@@ -80,7 +80,7 @@ describe("jobs: embedded only", () => {
   });
 });
 
-describe.skipIf(!url)("jobs: bullmq only", () => {
+describe.skipIf(!url)("jobs: bullmq only", { retry: 2 }, () => {
   const commandTimeoutMs = 500;
 
   test("of an error only its class is kept", async () => {

@@ -13,7 +13,7 @@ export const identityConfig = defineConfig({
     default: null,
     secret: true,
     describe:
-      "lets the first owner sign up where sign-up is closed; unset: npm start makes one at each start and prints it until there is an owner. A process of its own prints none, so set it there",
+      "lets the first owner sign up where sign-up is closed; unset: npm start makes one and prints it until there is an owner. A process of its own prints none, so set it there",
   },
   publicUrl: {
     env: "PUBLIC_URL",

@@ -13,13 +13,16 @@ export async function connectProducer(url: string, timeoutMs: number): Promise<R
     maxRetriesPerRequest: 0,
     retryStrategy,
   });
-  // Without a listener ioredis prints to the console.
-  redis.on("error", () => undefined);
+  // What went wrong is only told here: `connect` rejects with "Connection is closed" whatever the cause.
+  let heard: unknown;
+  redis.on("error", (error) => {
+    heard = error;
+  });
   try {
     await within(timeoutMs, redis.connect());
   } catch (error) {
     redis.disconnect();
-    throw error;
+    throw heard === undefined ? error : new Error("Redis cannot be reached", { cause: heard });
   }
   return redis;
 }

@@ -16,14 +16,18 @@ export async function connect(url: string, commandTimeoutMs: number): Promise<Re
     maxRetriesPerRequest: 0,
     retryStrategy: (times) => Math.min(100 * times, reconnectDelayMsMax),
   });
-  // Without a listener ioredis prints to the console. Callers learn of the loss from their own operations and from `ping`.
-  redis.on("error", () => undefined);
+  // Callers learn of a later loss from their own operations and from `ping`. What keeps the first connection from being made is
+  // only told here: `connect` rejects with "Connection is closed" whatever the cause.
+  let heard: unknown;
+  redis.on("error", (error) => {
+    heard = error;
+  });
   const deadline = AbortSignal.timeout(commandTimeoutMs);
   try {
     await Promise.race([redis.connect(), rejection(deadline)]);
   } catch (error) {
     redis.disconnect();
-    throw error;
+    throw heard === undefined ? error : new Error("Redis cannot be reached", { cause: heard });
   }
   return redis;
 }

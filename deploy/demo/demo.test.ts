@@ -1,0 +1,107 @@
+import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, describe, expect, test } from "vitest";
+import { createOutcome, expectationsOf, type Outcome } from "./outcome.ts";
+import { run, stopPrograms } from "./test/program.ts";
+
+const script = "deploy/demo/demo.ts";
+const full = process.env.PORTCULLIS_FULL === "1" || process.env.NATS_URL !== undefined;
+
+afterAll(() => stopPrograms());
+
+async function resultOf(...args: string[]) {
+  const demo = run(script, ["--json", ...args]);
+  const code = await demo.exit;
+  expect(code, demo.stderr).toBe(0);
+  expect(demo.stderr).not.toContain("\u001b");
+  const lines = demo.stdout.trim().split("\n");
+  expect(lines).toHaveLength(1);
+  return JSON.parse(lines[0] ?? "") as Outcome & { ok: boolean };
+}
+
+const asItShouldBe = {
+  ok: true,
+  verdict: "accept",
+  gates: ["key", "otp"],
+  delivered: true,
+  impostor: "deny",
+  impostors: { wrongKey: "deny", replayedCode: "deny" },
+  kicked: true,
+  canariesSeen: 0,
+  controlSeen: true,
+  error: null,
+};
+
+describe("the demo", { timeout: 180_000 }, () => {
+  test("shows the main job in one process, and says so in one line", async () => {
+    const result = await resultOf();
+    expect(result).toMatchObject({ ...asItShouldBe, mode: "embedded", edges: ["edge-1", "edge-1"] });
+    expect(result.recordedBytes).toBeGreaterThan(10_000);
+    expect(result.canariesSought).toBe(9);
+  });
+
+  test.runIf(full)("shows it across processes, with the members on different edges", async () => {
+    const result = await resultOf("--mode", "distributed");
+    expect(result).toMatchObject({ ...asItShouldBe, mode: "distributed" });
+    expect(new Set(result.edges).size).toBe(2);
+  });
+
+  test("leaves neither process nor file behind when it is interrupted", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "portcullis-test-"));
+    try {
+      const demo = run(script, [], { TMPDIR: folder });
+      const [, url = ""] = await demo.until(/Ready after .*: (http\S+)/);
+      expect(await readdir(folder)).toHaveLength(1);
+      demo.child.kill("SIGINT");
+      expect(await demo.exit).toBe(130);
+      expect(await readdir(folder)).toEqual([]);
+      await expect(fetch(`${url}/healthz`)).rejects.toThrow();
+    } finally {
+      await rm(folder, { recursive: true, force: true });
+    }
+  });
+
+  test("refuses arguments that it does not know", async () => {
+    const demo = run(script, ["--mode", "sideways"]);
+    expect(await demo.exit).toBe(2);
+    expect(demo.stderr).toContain("--mode is embedded or distributed");
+  });
+});
+
+describe("what the demo expects", () => {
+  const good: Outcome = {
+    ...createOutcome("distributed"),
+    verdict: "accept",
+    gates: ["key", "otp"],
+    delivered: true,
+    edges: ["edge-1", "edge-2"],
+    impostor: "deny",
+    impostors: { wrongKey: "deny", replayedCode: "deny" },
+    kicked: true,
+    canariesSought: 9,
+    canariesSeen: 0,
+    controlSeen: true,
+  };
+  const failuresOf = (change: Partial<Outcome>) => expectationsOf({ ...good, ...change }).filter(({ isSo }) => !isSo);
+
+  test("is met by a story in which all went well", () => expect(failuresOf({})).toEqual([]));
+
+  test.each<[string, Partial<Outcome>, RegExp]>([
+    ["a member who was not let in", { verdict: "deny" }, /verdict: deny/],
+    ["a gate that was left out", { gates: ["key"] }, /gates key and otp \(passed: key\)/],
+    ["a lost message", { delivered: false }, /delivered/],
+    ["one edge instead of two", { edges: ["edge-1", "edge-1"] }, /two different edges/],
+    ["a wrong key that was taken", { impostors: { wrongKey: "accept", replayedCode: "deny" } }, /wrong key/],
+    ["a used code that was taken", { impostors: { wrongKey: "deny", replayedCode: "accept" } }, /used code/],
+    ["a kick without effect", { kicked: false }, /kicked/],
+    ["a secret in the recording", { canariesSeen: 1, canariesFound: ["app key, raw, 1.up"] }, /1 of 9 seen: app key/],
+    ["a recording that was not searched", { canariesSeen: null }, /not searched/],
+    ["a search that finds nothing at all", { controlSeen: false }, /the search can find/],
+    ["a story that broke off", { error: "no bob" }, /broke off: no bob/],
+  ])("names %s", (_, change, line) => {
+    const failures = failuresOf(change);
+    expect(failures).toHaveLength(1);
+    expect(failures[0]?.text).toMatch(line);
+  });
+});

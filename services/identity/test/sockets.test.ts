@@ -1,0 +1,364 @@
+import {
+  createAppKey,
+  createMember,
+  createSocket,
+  deleteSocket,
+  enrolAuthenticator,
+  getSocket,
+  identityOpen,
+  kickSession,
+  listAppKeys,
+  listLiveSessions,
+  listMembers,
+  listSockets,
+  removeAuthenticator,
+  removeMember,
+  revokeAppKey,
+  updateMember,
+  updateSocket,
+} from "@portcullis/contracts";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { gate } from "../../../libs/platform/test/support/hooks.ts";
+import { openSocketStore } from "../src/sockets/store.ts";
+import { opening } from "./support/handshake.ts";
+import { codeOf, refusal, startWorld, type World } from "./support/world.ts";
+
+type Owner = Awaited<ReturnType<World["owner"]>>;
+
+let world: World;
+let ann: Owner;
+let eve: Owner;
+beforeEach(async () => {
+  world = await startWorld({ replicas: 2 });
+  [ann, eve] = [await world.owner(), await world.owner()];
+});
+afterEach(() => world.close());
+
+const pathOnly = { gates: [{ gate: "path" }], anonymous: true };
+const path = "a-path/of-its.own~_";
+let made = 0;
+
+interface Wanted {
+  readonly label?: string;
+  readonly path?: string | null;
+  readonly idParameter?: string | null;
+  readonly policy?: Record<string, unknown>;
+}
+function make({ label = `label-${made++}`, idParameter = null, policy = pathOnly, ...rest }: Wanted = {}) {
+  const chosen = "path" in rest ? (rest.path ?? null) : path;
+  return world.api.call(createSocket, { ownerId: ann.ownerId, label, path: chosen, idParameter, policy });
+}
+const of = (socketId: string, ownerId = ann.ownerId) => ({ ownerId, socketId });
+const contacts = { email: "bob@example.com", phone: "+491701234567" };
+const addMember = (socketId: string, name = "bob", extra = {}) =>
+  world.api.call(createMember, { ...of(socketId), name, contacts, passphrase: null, ...extra });
+const enter = async (label: string, extra: Partial<Parameters<typeof opening>[0]> = {}) =>
+  world.keysCaller.call(identityOpen, opening({ label, path, ...extra }));
+const sessionsOf = async (socketId: string) =>
+  (await world.api.call(listLiveSessions, of(socketId))).sessions.map(({ member }) => member);
+
+describe("a socket", () => {
+  it("is its owner's: for everybody else it is not there, whatever they ask", async () => {
+    const { id, version } = await make();
+    const key = await world.api.call(createAppKey, { ...of(id), label: "k" });
+    await addMember(id);
+    const theirs = of(id, eve.ownerId);
+    const nothing = of("no-such-socket");
+    const ask = (who: typeof theirs) => [
+      world.api.call(getSocket, who),
+      world.api.call(updateSocket, { ...who, version, path: null, idParameter: null, policy: null }),
+      world.api.call(deleteSocket, who),
+      world.api.call(createAppKey, { ...who, label: "k" }),
+      world.api.call(listAppKeys, who),
+      world.api.call(revokeAppKey, { ...who, keyId: key.appKey.keyId }),
+      world.api.call(createMember, { ...who, name: "x", contacts, passphrase: null }),
+      world.api.call(listMembers, who),
+      world.api.call(updateMember, { ...who, name: "bob", version: 1, contacts: null, passphrase: null }),
+      world.api.call(removeMember, { ...who, name: "bob" }),
+      world.api.call(enrolAuthenticator, { ...who, memberName: "bob" }),
+      world.api.call(removeAuthenticator, { ...who, memberName: null }),
+      world.api.call(listLiveSessions, who),
+      world.api.call(kickSession, { ...who, sid: "s" }),
+    ];
+    for (const who of [theirs, nothing]) {
+      const refusals = await Promise.all(ask(who).map(refusal));
+      expect(refusals).toEqual(refusals.map(() => ({ code: "not_found", issues: [] })));
+    }
+    expect((await world.api.call(listSockets, { ownerId: eve.ownerId })).sockets).toEqual([]);
+    expect((await world.api.call(listSockets, { ownerId: ann.ownerId })).sockets.map((each) => each.id)).toEqual([id]);
+    expect(world.keys.live.size).toBe(1);
+  });
+
+  it("shows its path when it is set, and never again", async () => {
+    const generated = await make({ path: null });
+    expect(generated.path).toMatch(/^[A-Za-z0-9_-]{22}$/);
+    expect((await world.api.call(getSocket, of(generated.id))).path).toBe(null);
+    const { sockets } = await world.api.call(listSockets, { ownerId: ann.ownerId });
+    expect(sockets.map((each) => each.path)).toEqual([null]);
+    const again = await world.api.call(updateSocket, {
+      ...of(generated.id),
+      version: 1,
+      path: "",
+      idParameter: null,
+      policy: null,
+    });
+    expect(again.path).toMatch(/^[A-Za-z0-9_-]{22}$/);
+    expect(again.path).not.toBe(generated.path);
+  });
+
+  it.each([
+    ["label", "", { label: "" }],
+    ["label", "a capital", { label: "Label" }],
+    ["label", "a dash at an end", { label: "-label" }],
+    ["label", "a dash at the other end", { label: "label-" }],
+    ["label", "a dot", { label: "a.b" }],
+    ["label", "what a deployment needs itself", { label: "www" }],
+    ["path", "too short", { path: "1234567" }],
+    ["path", "a leading slash", { path: "/12345678" }],
+    ["path", "a trailing slash", { path: "12345678/" }],
+    ["path", "two slashes", { path: "1234//5678" }],
+    ["path", "a dot as a part", { path: "1234/./5678" }],
+    ["path", "two dots as a part", { path: "1234/../5678" }],
+    ["path", "something that is percent-encoded", { path: "1234%205678" }],
+    ["path", "a query", { path: "12345678?id=bob" }],
+    ["idParameter", "empty", { idParameter: "" }],
+    ["idParameter", "a digit first", { idParameter: "1d" }],
+    ["idParameter", "a sign", { idParameter: "id[]" }],
+  ])("refuses as its %s: %s", async (field, _, wanted) => {
+    expect(await refusal(make(wanted))).toMatchObject({ code: "invalid", issues: [{ path: field }] });
+    expect((await world.api.call(listSockets, { ownerId: ann.ownerId })).sockets).toEqual([]);
+  });
+
+  it("has the longest label and path there may be", async () => {
+    const [label, long] = ["a".repeat(63), "p".repeat(256)];
+    await make({ label, path: long });
+    expect((await enter(label, { path: long })).say).toBe("accepted");
+  });
+
+  it("says what is wrong with its policy, and where", async () => {
+    const policy = { gates: [{ gate: "path" }, { anyOf: [{ gate: "otpp" }] }], sesion: "1h" };
+    const issues = [{ path: "policy.gates.1.anyOf.0.gate" }, { path: "policy.sesion" }];
+    const made = await refusal(make({ policy }));
+    expect(made?.code).toBe("invalid");
+    expect(made?.issues).toEqual(expect.arrayContaining(issues.map((issue) => expect.objectContaining(issue))));
+    const { id } = await make();
+    const changed = world.api.call(updateSocket, { ...of(id), version: 1, path: null, idParameter: null, policy });
+    expect(await refusal(changed)).toEqual(made);
+    const nothing = await refusal(make({ policy: {} }));
+    expect(nothing?.issues).toEqual([expect.objectContaining({ path: "policy.gates" })]);
+  });
+
+  it("has a label of its own, also among other owners' and when two are made at once", async () => {
+    const both = await Promise.all([refusal(make({ label: "one" })), refusal(make({ label: "one" }))]);
+    expect(both.filter((each) => each === null)).toHaveLength(1);
+    expect(both.find((each) => each !== null)).toMatchObject({ code: "conflict", issues: [{ path: "label" }] });
+    const theirs = { ownerId: eve.ownerId, label: "one", path: null, idParameter: null, policy: pathOnly };
+    expect(await codeOf(world.api.call(createSocket, theirs))).toBe("conflict");
+  });
+
+  it("is changed only by who has seen its last version", async () => {
+    const { id } = await make();
+    const change = (version: number, idParameter: string) =>
+      world.api.call(updateSocket, { ...of(id), version, path: null, idParameter, policy: null });
+    const codes = await Promise.all([codeOf(change(1, "a")), codeOf(change(1, "b"))]);
+    expect(codes.filter((code) => code === null)).toHaveLength(1);
+    expect(codes).toContain("conflict");
+    expect(await codeOf(change(3, "c"))).toBe("conflict");
+    expect((await change(2, "c")).version).toBe(3);
+  });
+
+  it("keeps what a change does not name, and its old path leads nowhere after a new one", async () => {
+    const { id, label } = await make({ idParameter: "who" });
+    const same = { ...of(id), idParameter: null, policy: null };
+    const policy = { gates: [{ gate: "path" }], anonymous: true, session: "1h" };
+    await world.api.call(updateSocket, { ...same, version: 1, path: null, policy });
+    expect((await enter(label)).say).toBe("accepted");
+    await world.api.call(updateSocket, { ...same, version: 2, path: "another-path" });
+    expect(await enter(label)).toEqual({ say: "denied", retryAfterMs: null, sealed: false });
+    expect((await enter(label, { path: "another-path" })).say).toBe("accepted");
+    expect(await world.api.call(getSocket, of(id))).toMatchObject({ idParameter: "who", policy });
+  });
+
+  it("keeps its path as an HMAC that depends on the label", async () => {
+    const [a, b] = [await make(), await make()];
+    const { sockets } = await openSocketStore(world.platform.documents);
+    const tags = await Promise.all([a, b].map(async ({ id }) => (await sockets.get(id))?.body.pathTag));
+    for (const tag of tags) expect(tag).toMatch(/^[A-Za-z0-9_-]{43}$/);
+    expect(tags[0]).not.toBe(tags[1]);
+  });
+});
+
+describe("deleting a socket", () => {
+  async function populated() {
+    const socket = await make();
+    const { appKey } = await world.api.call(createAppKey, { ...of(socket.id), label: "k" });
+    const bob = await addMember(socket.id);
+    await world.api.call(enrolAuthenticator, { ...of(socket.id), memberName: null });
+    const accepted = await enter(socket.label);
+    return { socket, appKey, bob, accepted };
+  }
+  const leftOf = async (socketId: string) => {
+    const store = await openSocketStore(world.platform.documents);
+    return {
+      sockets: (await store.sockets.get(socketId)) === null ? 0 : 1,
+      members: await store.members.count({ socketId }),
+      keys: [...world.keys.live.values()].filter((each) => each === socketId).length,
+      secrets: [...world.factors.active].filter((name) => name.includes(socketId)).length,
+    };
+  };
+  const nothingLeft = { sockets: 0, members: 0, keys: 0, secrets: 0 };
+
+  it("removes its keys, authenticators and members, and ends its sessions", async () => {
+    const { socket, accepted } = await populated();
+    const other = await populated();
+    await world.api.call(deleteSocket, of(socket.id));
+    expect(await leftOf(socket.id)).toEqual(nothingLeft);
+    if (accepted.say !== "accepted") throw new Error("not accepted");
+    const { sid } = accepted.admitted;
+    await expect.poll(() => world.closed).toEqual([{ sid, frame: `socket-deleted ${sid}`, closeCode: 4504 }]);
+    expect((await enter(socket.label)).say).toBe("denied");
+    expect(await codeOf(world.api.call(deleteSocket, of(socket.id)))).toBe("not_found");
+    await make({ label: socket.label });
+    // Nobody else's went along.
+    expect(await leftOf(other.socket.id)).toEqual({ sockets: 1, members: 1, keys: 1, secrets: 1 });
+  });
+
+  it.each(["keys", "factors"] as const)(
+    "without %s closes it and ends its sessions all the same, and goes on when it is asked again",
+    async (missing) => {
+      const { socket } = await populated();
+      world[missing].down = true;
+      expect(await codeOf(world.api.call(deleteSocket, of(socket.id)))).toBe("unavailable");
+      await expect.poll(() => world.closed.length).toBe(1);
+      expect((await enter(socket.label)).say).toBe("denied");
+      expect(await codeOf(world.api.call(getSocket, of(socket.id)))).toBe("not_found");
+      // Still listed, so that its owner finds it.
+      const { sockets } = await world.api.call(listSockets, { ownerId: ann.ownerId });
+      expect(sockets.map(({ id }) => id)).toContain(socket.id);
+      world[missing].down = false;
+      await world.api.call(deleteSocket, of(socket.id));
+      expect(await leftOf(socket.id)).toEqual(nothingLeft);
+    },
+  );
+
+  it("leaves no member and no key behind that were made meanwhile", async () => {
+    const socket = await make();
+    const { wait, reached, open } = gate();
+    const stop = world.before("identity_members.insert", wait);
+    const adding = codeOf(addMember(socket.id));
+    await reached;
+    stop();
+    await world.api.call(deleteSocket, of(socket.id));
+    open();
+    expect(await adding).toBe("not_found");
+    expect(await leftOf(socket.id)).toEqual(nothingLeft);
+  });
+});
+
+describe("a member", () => {
+  it("has a name of its own on its socket, of a few letters and signs", async () => {
+    const [one, two] = [await make(), await make()];
+    expect(await addMember(one.id)).toEqual({
+      name: "bob",
+      contacts,
+      hasPassphrase: false,
+      authenticator: false,
+      createdAtMs: world.now(),
+      version: 1,
+    });
+    expect(await refusal(addMember(one.id))).toMatchObject({ code: "conflict", issues: [{ path: "name" }] });
+    await addMember(two.id);
+    for (const name of ["", "a b", "a/b", "ö", "x".repeat(129)])
+      expect(await codeOf(addMember(one.id, name)), name).toBe("invalid");
+  });
+
+  it("has a passphrase of at least eight characters, kept as a slow hash", async () => {
+    const { id } = await make();
+    expect(await refusal(addMember(id, "bob", { passphrase: "seven77" }))).toMatchObject({
+      code: "invalid",
+      issues: [{ path: "passphrase" }],
+    });
+    expect((await addMember(id, "bob", { passphrase: "eight888" })).hasPassphrase).toBe(true);
+    const { members } = await openSocketStore(world.platform.documents);
+    expect((await members.findOne({ socketId: id, name: "bob" }))?.body.passphraseHash).toMatch(/^cheap\$/);
+  });
+
+  it("is changed only by who has seen its last version, and keeps what is not named", async () => {
+    const { id } = await make();
+    await addMember(id, "bob", { passphrase: "eight888" });
+    const change = (version: number) =>
+      world.api.call(updateMember, {
+        ...of(id),
+        name: "bob",
+        version,
+        contacts: { email: null, phone: null },
+        passphrase: null,
+      });
+    expect(await change(1)).toMatchObject({ contacts: { email: null, phone: null }, hasPassphrase: true, version: 2 });
+    expect(await codeOf(change(1))).toBe("conflict");
+    expect(await codeOf(change(3))).toBe("conflict");
+  });
+
+  it("that is removed goes with its authenticator and sessions, and its name may be given anew", async () => {
+    const { id, label } = await make();
+    await addMember(id);
+    await addMember(id, "cid");
+    await world.api.call(enrolAuthenticator, { ...of(id), memberName: "cid" });
+    await enter(label, { query: "id=bob" });
+    await enter(label, { query: "id=bob" });
+    await enter(label);
+    expect(await world.api.call(removeMember, { ...of(id), name: "bob" })).toEqual({ closed: 2 });
+    expect(await sessionsOf(id)).toEqual([null]);
+    expect(world.keys.farewells.map(({ what }) => what)).toEqual(["member-removed"]);
+    expect((await enter(label, { query: "id=bob" })).say).toBe("denied");
+    expect(await codeOf(world.api.call(removeMember, { ...of(id), name: "bob" }))).toBe("not_found");
+    expect(world.factors.active.size).toBe(1);
+    await world.api.call(removeMember, { ...of(id), name: "cid" });
+    expect(world.factors.active.size).toBe(0);
+    expect(await addMember(id)).toMatchObject({ authenticator: false, version: 1 });
+    expect((await enter(label, { query: "id=bob" })).say).toBe("accepted");
+  });
+
+  it("whose removal stops half-way is out already, and removing again finishes it", async () => {
+    const { id, label } = await make();
+    await addMember(id);
+    await enter(label, { query: "id=bob" });
+    world.factors.down = true;
+    const remove = () => world.api.call(removeMember, { ...of(id), name: "bob" });
+    expect(await codeOf(remove())).toBe("unavailable");
+    expect(await sessionsOf(id)).toEqual([]);
+    expect((await enter(label, { query: "id=bob" })).say).toBe("denied");
+    world.factors.down = false;
+    await remove();
+    expect((await world.api.call(listMembers, of(id))).members).toEqual([]);
+  });
+
+  it("with an authenticator has to use it; without one is not asked for it", async () => {
+    const { id, label } = await make();
+    await addMember(id);
+    expect((await enter(label, { query: "id=bob" })).say).toBe("accepted");
+    await world.api.call(enrolAuthenticator, { ...of(id), memberName: "bob" });
+    expect((await enter(label, { query: "id=bob" })).say).toBe("challenge");
+    await world.api.call(removeAuthenticator, { ...of(id), memberName: "bob" });
+    expect((await enter(label, { query: "id=bob" })).say).toBe("accepted");
+    expect(await codeOf(world.api.call(removeAuthenticator, { ...of(id), memberName: "bob" }))).toBe("not_found");
+    expect(await codeOf(world.api.call(enrolAuthenticator, { ...of(id), memberName: "nobody" }))).toBe("not_found");
+  });
+});
+
+describe("an app key", () => {
+  it("that is revoked ends the sessions that came in with it, and only those", async () => {
+    const { id, label } = await make();
+    const [one, two] = await Promise.all(
+      ["one", "two"].map((name) => world.api.call(createAppKey, { ...of(id), label: name })),
+    );
+    const keyOf = (made: typeof one) => ({ keyId: made?.appKey.keyId ?? "", socketId: id });
+    await enter(label, { key: keyOf(one) });
+    await enter(label, { key: keyOf(two) });
+    await enter(label);
+    const { closed } = await world.api.call(revokeAppKey, { ...of(id), keyId: keyOf(one).keyId });
+    expect(closed).toBe(1);
+    expect(await sessionsOf(id)).toHaveLength(2);
+    expect([...world.keys.live.keys()]).toEqual([keyOf(two).keyId]);
+  });
+});

@@ -1,0 +1,105 @@
+import {
+  type AuthenticatorSubject,
+  checkCode,
+  confirmSecret,
+  enrolSecret,
+  forgetSecret,
+  forgetSocketSecrets,
+  ServiceError,
+  verifyFactors,
+} from "@portcullis/contracts";
+import type { Platform } from "@portcullis/platform";
+
+interface Item {
+  readonly ref: string;
+  readonly gate: string;
+  readonly value: string;
+}
+
+/** In the place of `factors`: knows who is enrolled, and judges as it is told. */
+export interface FakeFactors {
+  /** Names of subjects with a secret: `owner:id`, `socket:id`, `member:socket:id`. */
+  readonly active: Set<string>;
+  readonly pending: Set<string>;
+  /** What every authenticator shows now. Each request for it uses it up. */
+  code: string;
+  /** Values that pass a gate. */
+  readonly right: Set<string>;
+  /** Everything that was asked, in order. */
+  readonly verified: (Item & { readonly hid: string })[];
+  /** Called before anything is judged: throws or waits as the test wants. */
+  before: (items: readonly Item[]) => Promise<void> | void;
+  /** What is answered to `verify`, where that is not what is right. */
+  reply: ((items: readonly Item[]) => { ref: string; ok: boolean; cause: null }[]) | null;
+  /** Called before a code is checked or a secret forgotten. */
+  down: boolean;
+}
+
+export async function serveFactors({ server }: Platform): Promise<FakeFactors> {
+  const used = new Set<string>();
+  const factors: FakeFactors = {
+    active: new Set(),
+    pending: new Set(),
+    code: "123456",
+    right: new Set(["right"]),
+    verified: [],
+    before: () => undefined,
+    reply: null,
+    down: false,
+  };
+  const requireUp = () => {
+    if (factors.down) throw new ServiceError("unavailable");
+  };
+  const passes = (subject: AuthenticatorSubject, code: string) => {
+    const use = `${nameOf(subject)} ${code}`;
+    if (code !== factors.code || used.has(use)) return false;
+    used.add(use);
+    return true;
+  };
+
+  await server.serve(enrolSecret, ({ subject, account, active }) => {
+    requireUp();
+    (active ? factors.active : factors.pending).add(nameOf(subject));
+    return { uri: `otpauth://totp/Portcullis:${encodeURIComponent(account)}?secret=AAAA` };
+  });
+  await server.serve(confirmSecret, ({ subject, code }) => {
+    requireUp();
+    if (!factors.pending.has(nameOf(subject)) || !passes(subject, code)) return { ok: false };
+    factors.pending.delete(nameOf(subject));
+    factors.active.add(nameOf(subject));
+    return { ok: true };
+  });
+  await server.serve(checkCode, ({ subject, code }) => {
+    requireUp();
+    return { ok: factors.active.has(nameOf(subject)) && passes(subject, code) };
+  });
+  await server.serve(forgetSecret, ({ subject }) => {
+    requireUp();
+    return { existed: factors.active.delete(nameOf(subject)) };
+  });
+  await server.serve(forgetSocketSecrets, ({ socketId }) => {
+    requireUp();
+    for (const name of factors.active) if (name.split(":")[1] === socketId) factors.active.delete(name);
+    return {};
+  });
+  await server.serve(verifyFactors, async ({ hid, items }) => {
+    await factors.before(items);
+    factors.verified.push(...items.map(({ ref, gate, value }) => ({ hid, ref, gate, value })));
+    return {
+      results:
+        factors.reply?.(items) ?? items.map(({ ref, value }) => ({ ref, ok: factors.right.has(value), cause: null })),
+    };
+  });
+  return factors;
+}
+
+export function nameOf(subject: AuthenticatorSubject): string {
+  switch (subject.of) {
+    case "owner":
+      return `owner:${subject.ownerId}`;
+    case "socket":
+      return `socket:${subject.socketId}`;
+    case "member":
+      return `member:${subject.socketId}:${subject.member}`;
+  }
+}

@@ -1,0 +1,44 @@
+import { killAppKey, mintAppKey, readAppKeys, ServiceError, sealFarewells } from "@portcullis/contracts";
+import type { Platform } from "@portcullis/platform";
+
+/** In the place of `keys`: app keys by name, and farewells that say why. */
+export interface FakeKeys {
+  /** Key id to socket id, those that live. */
+  readonly live: Map<string, string>;
+  readonly farewells: { readonly sids: readonly string[]; readonly what: string }[];
+  down: boolean;
+}
+
+export async function serveKeys({ server, ids }: Platform): Promise<FakeKeys> {
+  const keys: FakeKeys = { live: new Map(), farewells: [], down: false };
+  const requireUp = () => {
+    if (keys.down) throw new ServiceError("unavailable");
+  };
+  const view = (keyId: string, label = "key") => ({
+    keyId,
+    label,
+    createdAtMs: 0,
+    revokedAtMs: null,
+    lastUsedAtMs: null,
+  });
+  await server.serve(mintAppKey, ({ socketId, label }) => {
+    requireUp();
+    const keyId = ids.id();
+    keys.live.set(keyId, socketId);
+    return { appKey: view(keyId, label), key: `pc1.${keyId}` };
+  });
+  await server.serve(readAppKeys, ({ socketId }) => ({
+    appKeys: [...keys.live].filter(([, of]) => of === socketId).map(([keyId]) => view(keyId)),
+  }));
+  await server.serve(killAppKey, ({ socketId, keyId }) => {
+    requireUp();
+    for (const [id, of] of keys.live) if (of === socketId && (keyId === null || keyId === id)) keys.live.delete(id);
+    return {};
+  });
+  await server.serve(sealFarewells, ({ sids, what }) => {
+    requireUp();
+    keys.farewells.push({ sids, what });
+    return { frames: sids.map((sid) => ({ sid, frame: Buffer.from(`${what} ${sid}`) })) };
+  });
+  return keys;
+}
