@@ -388,6 +388,19 @@ describe("nobody is let in", () => {
     expect(await registry().ofSocket(mine.socketId)).toEqual([]);
   });
 
+  it("without a name when the socket is deleted while an answer is verified", async () => {
+    await socket({ gates: [{ gate: "otp", of: "socket" }], anonymous: true });
+    await world.api.call(enrolAuthenticator, { ...mine, memberName: null });
+    const { wait, reached, open: release } = gate();
+    world.factors.before = wait;
+    const opened = open(opening({ label, path, answers: [otp("right")] }));
+    await reached;
+    await world.api.call(deleteSocket, mine);
+    release();
+    expect(await opened).toEqual(denied);
+    expect(await registry().ofSocket(mine.socketId)).toEqual([]);
+  });
+
   it("for long when the removal comes right after that look", async () => {
     await socket();
     const { hid, cid } = await asked();

@@ -221,8 +221,9 @@ describe("recovery codes", () => {
     careless();
   });
 
-  it("are void once they are renewed", async () => {
-    const [old = ""] = await enrolled();
+  it("are void once they are renewed, and what was used of them is forgotten", async () => {
+    const [old = "", used = ""] = await enrolled();
+    await enter(recovery(used));
     const { recoveryCodes } = await world.api.call(renewRecoveryCodes, {
       ownerId: ann.ownerId,
       password: ann.password,
@@ -230,6 +231,8 @@ describe("recovery codes", () => {
     });
     expect(await codeOf(enter(recovery(old)))).toBe("unauthenticated");
     await enter(recovery(recoveryCodes[0] ?? ""));
+    const { usedRecoveryCodes } = await openAccountStore(world.platform.documents);
+    expect(await usedRecoveryCodes.count({ ownerId: ann.ownerId })).toBe(1);
   });
 
   it("of somebody else are none", async () => {

@@ -143,8 +143,10 @@ describe("a record", () => {
   });
 
   it("of another content under a counter that was used is refused, and what was accepted stays", async () => {
-    const step = await send(await client.say(otp("123456")));
+    const record = await client.say(otp("123456"));
+    const step = await send(record);
     expect(await send(await client.seal({ ...otp("654321"), n: 1 }, 0))).toEqual(outOfOrder);
+    expect(await send(record)).toEqual(step);
     expect(world.identity.taken).toHaveLength(1);
     expect(await client.hear(step)).toMatchObject({ t: "accepted" });
     expect(world.identity.abandoned).toEqual([]);
