@@ -2,6 +2,7 @@ export { type Caller, type CallerOptions, type CallOptions, createCaller, type R
 export {
   type CallInfo,
   type CallLog,
+  type Claim,
   createServer,
   type ServeOptions,
   type Server,
@@ -24,6 +25,7 @@ export {
 } from "./port.ts";
 export {
   createServiceSeal,
+  freshForMs,
   generateServiceKeyPair,
   type SealContext,
   type SealDirectory,

@@ -18,22 +18,23 @@ import { type ServiceName, services } from "@portcullis/contracts";
  *
  *     key   = HKDF-SHA256(salt = instance, ikm = X25519(own private, peer public),
  *                         info = "portcullis/1 service-seal\0" || sender || "\0" || receiver, 32)
- *     wire  = version 01 || instance 16 || counter u64be || AES-256-GCM ciphertext || tag 16
+ *     wire  = version 02 || instance 16 || counter u64be || time u64be (epoch ms) || AES-256-GCM ciphertext || tag 16
  *     nonce = u32be(0) || counter
- *     AAD   = version || instance || counter || lp(subject) || lp(direction) || lp(id)          lp(x) = u32be(len) || x
+ *     AAD   = version || instance || counter || time || lp(subject) || lp(direction) || lp(id)          lp(x) = u32be(len) || x
  *
  * `instance` is random for each process life and replaced after 2^23 seals, so a (key, nonce) pair never comes twice. The
  * sender's name is part of the derivation: whoever lies about it has not got the key. Subject, direction and id are bound, so
- * a body cannot be moved to another question, nor an answer to another request.
+ * a body cannot be moved to another question, nor an answer to another request. What was sealed more than 30 s ago by the
+ * receiver's clock, or that far in its future, does not open.
  *
  * What it does not do: there is no forward secrecy (who records the bus and later obtains the private key of either side can
- * read what these two said); a replay of the same message on the same subject opens again (every request is idempotent, and
- * events say how a repetition is noticed); sizes, subjects, times and headers stay visible. Either side could have made a body.
+ * read what these two said); a replay within those 30 s opens again (requests are then claimed by their id where it would
+ * matter, see `replay` in the contracts, and events say how a repetition is noticed); sizes, subjects, times and headers stay visible. Either side could have made a body.
  */
 export interface ServiceSeal {
   readonly self: ServiceName;
   seal(receiver: ServiceName, context: SealContext, plaintext: Uint8Array): Uint8Array;
-  /** @throws {SealError} not made by `sender` for this service and this context, or altered */
+  /** @throws {SealError} not made by `sender` for this service and this context, altered, or not of now */
   open(sender: ServiceName, context: SealContext, sealed: Uint8Array): Uint8Array;
 }
 
@@ -46,10 +47,14 @@ export interface SealContext {
 
 export class SealError extends Error {
   override readonly name = "SealError";
-  constructor() {
-    super("a sealed message does not open");
+  /** For operators; whoever sent it gets no answer. */
+  constructor(reason = "its seal does not open") {
+    super(reason);
   }
 }
+
+/** How long what was sealed opens, and how far the clocks of two machines may differ. Longer than any call may take. */
+export const freshForMs = 30_000;
 
 /** The raw X25519 public key of every service, base64url. */
 export type SealDirectory = Readonly<Record<ServiceName, string>>;
@@ -61,13 +66,17 @@ export interface ServiceSealOptions {
   readonly directory: SealDirectory;
   /** Instance ids must never repeat under one private key. Default: the system's generator. */
   readonly random?: (bytes: number) => Uint8Array;
+  /** Epoch ms. Default: the system's. */
+  readonly clock?: () => number;
   /** Seals under one instance id. Default, and most: 2^23. */
   readonly sealsPerInstance?: number;
 }
 
-const version = 1;
+const version = 2;
 const instanceBytes = 16;
-const headerBytes = 1 + instanceBytes + 8;
+const counterAt = 1 + instanceBytes;
+const timeAt = counterAt + 8;
+const headerBytes = timeAt + 8;
 const tagBytes = 16;
 const keyBytes = 32;
 const sealsPerInstanceMax = 2 ** 23;
@@ -118,6 +127,7 @@ export function createServiceSeal({
   privateKey,
   directory,
   random = randomBytes,
+  clock = Date.now,
   sealsPerInstance = sealsPerInstanceMax,
 }: ServiceSealOptions): ServiceSeal {
   const der = Buffer.concat([pkcs8Prefix, rawKey(privateKey, `the seal key of ${self}`)]);
@@ -171,9 +181,10 @@ export function createServiceSeal({
       const header = Buffer.alloc(headerBytes);
       header[0] = version;
       header.set(instance, 1);
-      header.writeBigUInt64BE(BigInt(counter), 1 + instanceBytes);
+      header.writeBigUInt64BE(BigInt(counter), counterAt);
+      header.writeBigUInt64BE(BigInt(clock()), timeAt);
       counter += 1;
-      const nonce = Buffer.concat([Buffer.alloc(4), header.subarray(1 + instanceBytes)]);
+      const nonce = Buffer.concat([Buffer.alloc(4), header.subarray(counterAt, timeAt)]);
       const cipher = createCipheriv("aes-256-gcm", key, nonce, { authTagLength: tagBytes });
       cipher.setAAD(Buffer.concat([header, frame(subject, direction, id)]));
       return plain(Buffer.concat([header, cipher.update(plaintext), cipher.final(), cipher.getAuthTag()]));
@@ -181,16 +192,17 @@ export function createServiceSeal({
 
     open(sender, { subject, direction, id }, sealed) {
       if (sealed.length < headerBytes + tagBytes || sealed[0] !== version) throw new SealError();
-      const header = sealed.subarray(0, headerBytes);
-      const from = header.subarray(1, 1 + instanceBytes);
-      const cacheKey = `${sender} ${Buffer.from(from).toString("base64url")}`;
+      const header = Buffer.from(sealed.buffer, sealed.byteOffset, headerBytes);
+      const from = header.subarray(1, counterAt);
+      const cacheKey = `${sender} ${from.toString("base64url")}`;
       const key = openingKeys.get(cacheKey) ?? derive(sender, from, sender, self);
-      const nonce = Buffer.concat([Buffer.alloc(4), header.subarray(1 + instanceBytes)]);
+      const nonce = Buffer.concat([Buffer.alloc(4), header.subarray(counterAt, timeAt)]);
+      let plaintext: Buffer;
       try {
         const decipher = createDecipheriv("aes-256-gcm", key, nonce, { authTagLength: tagBytes });
         decipher.setAAD(Buffer.concat([header, frame(subject, direction, id)]));
         decipher.setAuthTag(sealed.subarray(sealed.length - tagBytes));
-        const plaintext = decipher.update(sealed.subarray(headerBytes, sealed.length - tagBytes));
+        plaintext = decipher.update(sealed.subarray(headerBytes, sealed.length - tagBytes));
         decipher.final();
         // Kept only now that it opened something: made-up instance ids must not push out the real ones.
         openingKeys.delete(cacheKey);
@@ -199,10 +211,16 @@ export function createServiceSeal({
           const [oldest] = openingKeys.keys();
           if (oldest !== undefined) openingKeys.delete(oldest);
         }
-        return plain(plaintext);
       } catch {
         throw new SealError();
       }
+      const ageMs = clock() - Number(header.readBigUInt64BE(timeAt));
+      if (Math.abs(ageMs) > freshForMs) {
+        throw new SealError(
+          `it was sealed ${ageMs} ms ago by this machine's clock: sent again, or the clocks of the machines differ`,
+        );
+      }
+      return plain(plaintext);
     },
   };
 }

@@ -10,6 +10,8 @@ import type { Observed } from "../src/memory/mod.ts";
 import { memoryBusNetwork } from "../src/memory/mod.ts";
 import {
   type Bus,
+  BusUnavailableError,
+  type Claim,
   createCaller,
   createServer,
   createServiceSeal,
@@ -75,6 +77,8 @@ function setUp() {
   const busErrors: unknown[] = [];
   const roundTrips: [string, RoundTrip][] = [];
   let serial = 0;
+  /** One memory for all replicas. */
+  const claims = { made: new Map<string, number>(), down: false };
   const part = (self: ServiceName, meddler: Meddler = {}) => {
     const real = network.connect({ name: self, onError: (error) => busErrors.push(error) });
     const bus: Bus = {
@@ -87,7 +91,13 @@ function setUp() {
     };
     const seal = createServiceSeal({ self, privateKey: privateKeys[self] ?? "", directory });
     const write = (message: string, fields = {}, error?: unknown) => void logged.push({ message, fields, error });
-    const server = createServer({ bus, self, seal, log: { error: write, warn: write } });
+    const claim: Claim = async (id, forMs) => {
+      if (claims.down) throw new Error("the state engine is gone");
+      const first = !claims.made.has(`${self} ${id}`);
+      claims.made.set(`${self} ${id}`, forMs);
+      return first;
+    };
+    const server = createServer({ bus, self, seal, claim, log: { error: write, warn: write } });
     const caller = createCaller({
       bus,
       self,
@@ -98,7 +108,7 @@ function setUp() {
     });
     return { bus, seal, server, caller };
   };
-  return { network, seen, logged, busErrors, roundTrips, part };
+  return { network, seen, logged, busErrors, roundTrips, claims, part };
 }
 
 const codeOf = async (work: Promise<unknown>) => {
@@ -284,7 +294,7 @@ describe("calls", () => {
 });
 
 describe("a bus that lies", () => {
-  const refusal = "a message was refused: its seal does not open";
+  const refusal = "a message on the bus was refused";
   const altered = ({ data, headers }: Message): Message => {
     const copy = data.slice();
     copy[copy.length - 1] = (copy[copy.length - 1] ?? 0) ^ 1;
@@ -369,6 +379,54 @@ describe("a bus that lies", () => {
     expect(handled).toBe(0);
   });
 
+  it("sends a question again, to any replica: carried out once, and nothing is answered", async () => {
+    const { part, seen, network, logged, claims } = setUp();
+    let handled = 0;
+    const handler = () => {
+      handled += 1;
+      return right;
+    };
+    await part("factors").server.serve(guess, handler);
+    await part("factors").server.serve(guess, handler);
+    await part("identity").caller.call(guess, body);
+    const question = seen.find(({ kind }) => kind === "request");
+    if (question === undefined) throw new Error("nothing was asked");
+    const stranger = network.connect({ onError: () => undefined });
+    for (let times = 0; times < 10; times += 1) {
+      const asked = stranger.request(question.subject, question.message, { timeoutMs: 1_000 });
+      await expect(asked).rejects.toBeInstanceOf(BusUnavailableError);
+    }
+    expect(handled).toBe(1);
+    expect(logged.filter(({ fields }) => JSON.stringify(fields).includes("carried out before"))).toHaveLength(10);
+    // As long as the seal opens, by clocks that differ as far as they may.
+    expect([...claims.made]).toEqual([["factors identity.id-0", 90_000]]);
+  });
+
+  it("sends again what changes nothing: answered from what is there, without a claim", async () => {
+    const { part, seen, network, claims } = setUp();
+    const harmless = { ...guess, replay: "harmless" as const };
+    await part("factors").server.serve(harmless, () => right);
+    await part("identity").caller.call(harmless, body);
+    const question = seen.find(({ kind }) => kind === "request");
+    if (question === undefined) throw new Error("nothing was asked");
+    const stranger = network.connect({ onError: () => undefined });
+    const reply = await stranger.request(question.subject, question.message, { timeoutMs: 1_000 });
+    expect(Buffer.from(reply.data).includes("right")).toBe(false);
+    expect(claims.made.size).toBe(0);
+  });
+
+  it("cannot make it be carried out twice while nobody remembers: unavailable, and nothing is done", async () => {
+    const { part, claims } = setUp();
+    let handled = 0;
+    await part("factors").server.serve(guess, () => {
+      handled += 1;
+      return right;
+    });
+    claims.down = true;
+    expect(await codeOf(part("identity").caller.call(guess, body))).toBe("unavailable");
+    expect(handled).toBe(0);
+  });
+
   it("forges an event: dropped and logged, the next one is delivered", async () => {
     const { part, logged, network } = setUp();
     const got: number[] = [];
@@ -378,7 +436,7 @@ describe("a bus that lies", () => {
     stranger.publish("portcullis.v1.edge.test.told.r", { data: Buffer.alloc(60, 1), headers });
     part("identity").caller.emit(told, { n: 1, secret: "" }, "r");
     await expect.poll(() => got).toEqual([1]);
-    expect(logged.map(({ message }) => message)).toEqual(["an event was dropped: its seal does not open"]);
+    expect(logged.map(({ message }) => message)).toEqual(["an event on the bus was dropped"]);
   });
 });
 

@@ -7,6 +7,7 @@ import {
   type SealContext,
   type SealDirectory,
   SealError,
+  type ServiceSealOptions,
 } from "../src/mod.ts";
 
 const pairs = Object.fromEntries(services.map((service) => [service, generateServiceKeyPair()])) as Record<
@@ -14,13 +15,8 @@ const pairs = Object.fromEntries(services.map((service) => [service, generateSer
   { privateKey: string; publicKey: string }
 >;
 const directory = Object.fromEntries(services.map((service) => [service, pairs[service].publicKey])) as SealDirectory;
-const sealOf = (self: ServiceName, random?: (bytes: number) => Uint8Array) =>
-  createServiceSeal({
-    self,
-    privateKey: pairs[self].privateKey,
-    directory,
-    ...(random === undefined ? {} : { random }),
-  });
+const sealOf = (self: ServiceName, options: Partial<ServiceSealOptions> = {}) =>
+  createServiceSeal({ self, privateKey: pairs[self].privateKey, directory, ...options });
 
 const context: SealContext = { subject: "portcullis.v1.keys.bundle", direction: "req", id: "request-1" };
 const secret = new TextEncoder().encode("planted-secret-424242");
@@ -86,6 +82,18 @@ describe("service seal", () => {
     for (const other of moved) expect(() => receiver.open("edge", other, sealed)).toThrow(SealError);
   });
 
+  it("opens for thirty seconds by the receiver's clock, before and after, and not for longer", () => {
+    const sealedAtMs = 1_800_000_000_000;
+    const sealed = sealOf("edge", { clock: () => sealedAtMs }).seal("keys", context, secret);
+    const openAfter = (ageMs: number) => () =>
+      sealOf("keys", { clock: () => sealedAtMs + ageMs }).open("edge", context, sealed);
+    for (const ageMs of [-30_000, 0, 30_000]) expect(openAfter(ageMs)()).toHaveLength(secret.length);
+    for (const ageMs of [-30_001, 30_001, 86_400_000]) {
+      expect(openAfter(ageMs)).toThrow(SealError);
+      expect(openAfter(ageMs)).toThrow(`sealed ${ageMs} ms ago`);
+    }
+  });
+
   it("does not reflect: what a service sent does not open as if its peer had answered", () => {
     const edge = sealOf("edge");
     const sealed = edge.seal("keys", context, secret);
@@ -110,7 +118,7 @@ describe("service seal", () => {
   });
 
   it("takes a fresh instance when one has sealed enough, and goes on being opened", () => {
-    const edge = createServiceSeal({ self: "edge", privateKey: pairs.edge.privateKey, directory, sealsPerInstance: 3 });
+    const edge = sealOf("edge", { sealsPerInstance: 3 });
     const receiver = sealOf("keys");
     const heads = Array.from({ length: 10 }, () => {
       const sealed = edge.seal("keys", context, secret);
@@ -129,12 +137,7 @@ describe("service seal", () => {
     for (let index = 0; index < 1_100; index += 1) {
       const instance = Buffer.alloc(16, 1);
       instance.writeUInt32BE(index);
-      const life = createServiceSeal({
-        self: "edge",
-        privateKey: pairs.edge.privateKey,
-        directory,
-        random: () => instance,
-      });
+      const life = sealOf("edge", { random: () => instance });
       receiver.open("edge", context, life.seal("keys", context, secret));
     }
     expect(Buffer.compare(receiver.open("edge", context, early), secret)).toBe(0);
@@ -142,7 +145,8 @@ describe("service seal", () => {
 
   it("is what its description says, computed a second time by other means", async () => {
     const instance = Uint8Array.from({ length: 16 }, (_, index) => index);
-    const edge = sealOf("edge", () => instance);
+    const clock = () => 0x01908b100000;
+    const edge = sealOf("edge", { random: () => instance, clock });
     edge.seal("api", context, secret);
     const sealed = edge.seal("keys", context, secret);
     const { subtle } = webcrypto;
@@ -165,12 +169,17 @@ describe("service seal", () => {
       false,
       ["decrypt"],
     );
-    const header = Buffer.concat([Buffer.from([1]), instance, Buffer.from("0000000000000001", "hex")]);
-    expect(Buffer.from(sealed).subarray(0, 25)).toEqual(header);
+    const header = Buffer.concat([
+      Buffer.from([2]),
+      instance,
+      Buffer.from("0000000000000001", "hex"),
+      Buffer.from("000001908b100000", "hex"),
+    ]);
+    expect(Buffer.from(sealed).subarray(0, 33)).toEqual(header);
     const lp = (text: string) => Buffer.concat([Buffer.from([0, 0, 0, text.length]), Buffer.from(text)]);
     const additionalData = Buffer.concat([header, lp(context.subject), lp("req"), lp(context.id)]);
     const iv = Buffer.from("000000000000000000000001", "hex");
-    const plain = await subtle.decrypt({ name: "AES-GCM", iv, additionalData }, key, Buffer.from(sealed.subarray(25)));
+    const plain = await subtle.decrypt({ name: "AES-GCM", iv, additionalData }, key, Buffer.from(sealed.subarray(33)));
     expect(Buffer.from(plain)).toEqual(Buffer.from(secret));
   });
 

@@ -40,6 +40,7 @@ export const authenticate = request({
   request: z.strictObject({ kind: z.enum(["session", "token"]), secret: text(128) }),
   reply: caller,
   idempotency: "reads only",
+  replay: "harmless",
 });
 
 export const signOut = request({
@@ -64,6 +65,7 @@ export const listWebSessions = request({
   request: z.strictObject({ ownerId: id }),
   reply: z.strictObject({ sessions: z.array(webSession) }),
   idempotency: "reads only",
+  replay: "harmless",
 });
 export const revokeWebSession = request({
   ...fromApi,
@@ -93,6 +95,7 @@ export const listApiTokens = request({
   request: z.strictObject({ ownerId: id }),
   reply: z.strictObject({ tokens: z.array(apiToken) }),
   idempotency: "reads only",
+  replay: "harmless",
 });
 export const revokeApiToken = request({
   ...fromApi,
@@ -182,4 +185,5 @@ export const composeMail = request({
   /** Null: nothing to send any more (done, expired, account gone). */
   reply: z.strictObject({ mail: z.strictObject({ to: email, subject: text(200), text: text(4096) }).nullable() }),
   idempotency: "reads only; composing again gives the same text",
+  replay: "harmless",
 });

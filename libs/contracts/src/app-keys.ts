@@ -19,6 +19,7 @@ export const readAppKeys = request({
   request: z.strictObject({ socketId: id }),
   reply: z.strictObject({ appKeys: z.array(appKeyView) }),
   idempotency: "reads only",
+  replay: "harmless",
 });
 /** keyId null: all of the socket's. After the reply no handshake is accepted with it any more. */
 export const killAppKey = request({
@@ -36,4 +37,5 @@ export const serverIdentity = request({
   request: empty,
   reply: z.strictObject({ fingerprint: text(64) }),
   idempotency: "reads only",
+  replay: "harmless",
 });

@@ -21,6 +21,12 @@ export interface RequestContract<Request, Reply> {
   readonly routed: boolean;
   /** What makes a repeated request the same request, and what then happens. */
   readonly idempotency: string;
+  /**
+   * The very same message once more, recorded on the bus and sent again by whoever can publish there. `refused`: all replicas
+   * of the server together carry it out once, at the price of one write to the state port. `harmless`: it changes
+   * nothing that the first one has not changed, and its answer opens for nobody but who asked first.
+   */
+  readonly replay: "refused" | "harmless";
 }
 
 /** A statement to whoever listens now; at most once. Whoever depends on it must also have a way to notice that it was lost. */
@@ -59,14 +65,25 @@ export function subjectPatternOf(contract: { readonly name: string; readonly rou
   return contract.routed ? `${subjectPrefix}.${contract.name}.*` : `${subjectPrefix}.${contract.name}`;
 }
 
-type RequestOptions<Request, Reply> = Omit<RequestContract<Request, Reply>, "kind" | "routed" | "timeoutMs"> & {
+type RequestOptions<Request, Reply> = Omit<
+  RequestContract<Request, Reply>,
+  "kind" | "routed" | "timeoutMs" | "replay"
+> & {
   readonly routed?: boolean;
+  /** Default `refused`. */
+  readonly replay?: RequestContract<Request, Reply>["replay"];
   /** Default 5000. */
   readonly timeoutMs?: number;
 };
 
 export function request<Request, Reply>(options: RequestOptions<Request, Reply>): RequestContract<Request, Reply> {
-  return Object.freeze({ kind: "request" as const, routed: false, timeoutMs: 5_000, ...options });
+  return Object.freeze({
+    kind: "request" as const,
+    routed: false,
+    timeoutMs: 5_000,
+    replay: "refused" as const,
+    ...options,
+  });
 }
 
 type EventOptions<Event> = Omit<EventContract<Event>, "kind" | "routed"> & { readonly routed?: boolean };

@@ -97,6 +97,7 @@ export const serverBundle = request({
     replica: id,
   }),
   idempotency: "reads only; any replica answers with its own current bundle",
+  replay: "harmless",
 });
 
 export const handshakeOpen = request({
@@ -114,6 +115,7 @@ export const handshakeOpen = request({
   }),
   reply: step,
   idempotency: "by hid and the bytes of `open`: repeated, the stored step; other bytes under the same hid are refused",
+  replay: "harmless",
 });
 
 export const handshakeRecord = request({
@@ -123,6 +125,7 @@ export const handshakeRecord = request({
   request: z.strictObject({ hid: handshakeId, record: bytes(8237) }),
   reply: step,
   idempotency: "by hid, record counter and bytes: the last record repeated gets the stored step",
+  replay: "harmless",
 });
 
 export const identityOpen = request({
@@ -143,6 +146,7 @@ export const identityOpen = request({
   }),
   reply: outcome,
   idempotency: "by hid: the same repeated gets the stored outcome; anything else under the same hid is a conflict",
+  replay: "harmless",
 });
 
 export const identityStep = request({
@@ -162,6 +166,7 @@ export const identityStep = request({
   reply: outcome,
   idempotency:
     "by hid and n: the same repeated gets the stored outcome; an older n, or another action under the same n, is a conflict",
+  replay: "harmless",
 });
 
 /** The connection of a handshake that had no verdict yet is gone. */

@@ -13,6 +13,7 @@ export const checkSessions = request({
   request: z.strictObject({ sids: z.array(id).max(1000) }),
   reply: z.strictObject({ gone: z.array(z.strictObject({ sid: id, why: farewellReason })) }),
   idempotency: "reads only. Edges ask at intervals and after each reconnect: a `close` that was lost is noticed here",
+  replay: "harmless",
 });
 
 export const sessionEnded = event({

@@ -42,6 +42,7 @@ export const listSockets = request({
   request: z.strictObject({ ownerId: id }),
   reply: z.strictObject({ sockets: z.array(socketView) }),
   idempotency: "reads only",
+  replay: "harmless",
 });
 export const getSocket = request({
   ...fromApi,
@@ -49,6 +50,7 @@ export const getSocket = request({
   request: z.strictObject(mine),
   reply: socketView,
   idempotency: "reads only",
+  replay: "harmless",
 });
 export const updateSocket = request({
   ...fromApi,
@@ -94,6 +96,7 @@ export const listAppKeys = request({
   request: z.strictObject(mine),
   reply: z.strictObject({ appKeys: z.array(appKeyView) }),
   idempotency: "reads only",
+  replay: "harmless",
 });
 export const revokeAppKey = request({
   ...fromApi,
@@ -135,6 +138,7 @@ export const listMembers = request({
   request: z.strictObject(mine),
   reply: z.strictObject({ members: z.array(memberView) }),
   idempotency: "reads only",
+  replay: "harmless",
 });
 export const updateMember = request({
   ...fromApi,
@@ -188,6 +192,7 @@ export const listLiveSessions = request({
   request: z.strictObject(mine),
   reply: z.strictObject({ sessions: z.array(liveSession) }),
   idempotency: "reads only",
+  replay: "harmless",
 });
 export const kickSession = request({
   ...fromApi,

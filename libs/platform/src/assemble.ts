@@ -1,4 +1,4 @@
-import { type Bus, createCaller, createServer, type RoundTrip, type ServiceSeal } from "@portcullis/bus";
+import { type Bus, type Claim, createCaller, createServer, type RoundTrip, type ServiceSeal } from "@portcullis/bus";
 import type { ServiceName } from "@portcullis/contracts";
 import type { Documents } from "@portcullis/documents";
 import type { Jobs } from "@portcullis/jobs";
@@ -39,10 +39,18 @@ export interface Parts {
   readonly onRoundTrip?: (contractName: string, roundTrip: RoundTrip) => void;
 }
 
+/** A service's memory of what any of its replicas carried out. */
+export function claimIn(state: State | null, service: ServiceName): Claim {
+  return async (id, forMs) => {
+    if (state === null) throw new TypeError(`${service} has no state to remember in what it was asked`);
+    return (await state.create(`bus.${service}.${id}`, new Uint8Array(), forMs)) !== null;
+  };
+}
+
 export function assemble(parts: Parts): Platform {
   const { service, instance, clock, random, log, health, closer, bus, seal, onRoundTrip } = parts;
   const ids = createIds(random);
-  const server = createServer({ bus, self: service, seal, log });
+  const server = createServer({ bus, self: service, seal, claim: claimIn(parts.state, service), log });
   closer.add("bus handlers", () => server.close());
   const need = <T>(what: string, part: T | null): T => {
     if (part === null) throw new TypeError(`${service} did not ask for ${what}`);

@@ -1,3 +1,4 @@
+export { claimIn } from "./assemble.ts";
 export {
   type DistributedConfig,
   distributedConfig,

@@ -86,7 +86,8 @@ export async function startApi(environment: Environment = {}): Promise<TestApi> 
       contract.kind === "request" && contract.callers.includes("api"),
   );
   for (const self of ["identity", "keys"] as const) {
-    const server = createServer({ ...connect(self), log: { error: () => undefined, warn: () => undefined } });
+    const silent = { error: () => undefined, warn: () => undefined };
+    const server = createServer({ ...connect(self), claim: async () => true, log: silent });
     for (const contract of played.filter((one) => one.server === self)) {
       await server.serve<unknown, unknown>(contract as unknown as RequestContract<unknown, unknown>, (body) => {
         if (contract.name === "identity.accounts.authenticate") {

@@ -10,7 +10,7 @@ import {
 } from "@portcullis/contracts";
 import type { Documents } from "@portcullis/documents";
 import { openEmbeddedDocuments } from "@portcullis/documents/embedded";
-import type { Platform } from "@portcullis/platform";
+import { claimIn, type Platform } from "@portcullis/platform";
 import { createCloser, createHealth, createIds, createLogger, createVault, systemRandom } from "@portcullis/runtime";
 import type { State } from "@portcullis/state";
 import { openEmbeddedState } from "@portcullis/state/embedded";
@@ -73,7 +73,7 @@ export async function startFactors(options: FactorsOptions = {}) {
       health: createHealth(),
       closer: createCloser(() => undefined),
       caller: createCaller(parts),
-      server: createServer({ ...parts, log }),
+      server: createServer({ ...parts, claim: claimIn(state, "factors"), log }),
       documents,
       state,
       get jobs(): never {

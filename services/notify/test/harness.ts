@@ -47,6 +47,7 @@ export async function startPlatform() {
       seal: createServiceSeal({ self, privateKey, directory }),
       clock: systemClock,
       ids: () => ids.id(),
+      claim: async () => true,
       log,
     };
   };

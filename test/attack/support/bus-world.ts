@@ -14,7 +14,7 @@ import { factorsConfig, run as runFactors } from "@portcullis/factors";
 import { identityConfig, run as runIdentity } from "@portcullis/identity";
 import { openEmbeddedJobs } from "@portcullis/jobs/embedded";
 import { run as runKeys } from "@portcullis/keys";
-import type { Platform } from "@portcullis/platform";
+import { claimIn, type Platform } from "@portcullis/platform";
 import {
   createCloser,
   createHealth,
@@ -42,6 +42,8 @@ export interface BusWorld {
   /** A service's own private key, for attacks by a service that was taken over. */
   privateKeyOf(service: ServiceName): string;
   readonly logs: readonly string[];
+  /** Does it when the seals of all services believe that it is `ms` later. */
+  later<T>(ms: number, work: () => Promise<T>): Promise<T>;
   close(): Promise<void>;
 }
 
@@ -64,13 +66,15 @@ export async function startBusWorld(): Promise<BusWorld> {
   const jobs = openEmbeddedJobs({ file: ":memory:", clock: systemClock, onError: () => undefined });
   for (const store of [documents, state, jobs]) closer.add("store", () => store.close());
   const masterKey = systemRandom(32);
+  let aheadMs = 0;
 
   const platformOf = (service: ServiceName): Platform => {
     const bus = network.connect({ name: service, onError: () => undefined });
     closer.add(`bus of ${service}`, () => bus.close());
-    const seal = createServiceSeal({ self: service, privateKey: pairOf(service).privateKey, directory });
+    const clock = () => systemClock() + aheadMs;
+    const seal = createServiceSeal({ self: service, privateKey: pairOf(service).privateKey, directory, clock });
     const ids = createIds(systemRandom);
-    const server = createServer({ bus, self: service, seal, log });
+    const server = createServer({ bus, self: service, seal, claim: claimIn(state, service), log });
     closer.add(`handlers of ${service}`, () => server.close());
     return {
       service,
@@ -104,6 +108,14 @@ export async function startBusWorld(): Promise<BusWorld> {
     api: platformOf("api").caller,
     privateKeyOf: (service) => pairOf(service).privateKey,
     logs,
+    async later(ms, work) {
+      aheadMs = ms;
+      try {
+        return await work();
+      } finally {
+        aheadMs = 0;
+      }
+    },
     async close() {
       await plug.close();
       await closer.close();

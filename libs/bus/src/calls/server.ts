@@ -10,7 +10,7 @@ import {
 } from "@portcullis/contracts";
 import { busNameOf, endpointNameOf, recipientOf } from "../names.ts";
 import type { Bus, Delivered, Message, ServiceRegistration, Subscription } from "../port.ts";
-import { SealError, type ServiceSeal } from "../seal.ts";
+import { freshForMs, SealError, type ServiceSeal } from "../seal.ts";
 import { startReceiving } from "./trace.ts";
 import {
   decodeBody,
@@ -67,10 +67,17 @@ export interface Server {
   close(): Promise<void>;
 }
 
+/**
+ * Remembers what was carried out, for all replicas of a service together: of any number of callers with one `id` within
+ * `forMs` exactly one is answered true. Rejects while it cannot tell.
+ */
+export type Claim = (id: string, forMs: number) => Promise<boolean>;
+
 export interface ServerOptions {
   readonly bus: Bus;
   readonly self: ServiceName;
   readonly seal: ServiceSeal;
+  readonly claim: Claim;
   /** Takes what no handler should have thrown, after it was logged. */
   readonly onError?: (error: unknown, contractName: string) => void;
   readonly log: CallLog;
@@ -79,6 +86,9 @@ export interface ServerOptions {
 }
 
 const inFlightMaxDefault = 512;
+
+/** A message of a clock that is 30 s ahead opens for a minute; the rest is for the engine's own clock. */
+const claimedForMs = 3 * freshForMs;
 
 interface Envelope extends CallInfo {
   readonly subject: string;
@@ -95,7 +105,7 @@ function envelopeOf(contract: { readonly name: string; readonly routed: boolean 
 }
 
 /** The answering side of the contracts: schemas, seal, trace, errors and a cap on what runs at once, over a bus. */
-export function createServer({ bus, self, seal, onError, log, version = "1.0.0" }: ServerOptions): Server {
+export function createServer({ bus, self, seal, claim, onError, log, version = "1.0.0" }: ServerOptions): Server {
   let registration: Promise<ServiceRegistration> | undefined;
   const subscriptions = new Set<Subscription>();
 
@@ -112,8 +122,20 @@ export function createServer({ bus, self, seal, onError, log, version = "1.0.0" 
     return error instanceof ServiceError ? error : new ServiceError("internal", { cause: error });
   };
   const refuse = (contractName: string, error: unknown): never => {
-    log.warn("a message was refused: its seal does not open", { contract: contractName });
+    const reason = error instanceof SealError ? error.message : "";
+    log.warn("a message on the bus was refused", { contract: contractName, reason });
     throw error;
+  };
+  /** @throws {SealError} it was carried out before @throws {ServiceError} `unavailable` */
+  const claimOnce = async ({ from, requestId }: Envelope): Promise<void> => {
+    let first: boolean;
+    try {
+      // The id is bound by the seal: to carry another one is to be another message, which only the sender can make.
+      first = await claim(`${from}.${requestId}`, claimedForMs);
+    } catch (cause) {
+      throw new ServiceError("unavailable", { cause });
+    }
+    if (!first) throw new SealError("it was carried out before: sent again");
   };
 
   const registered = () => {
@@ -155,6 +177,7 @@ export function createServer({ bus, self, seal, onError, log, version = "1.0.0" 
         const opened = seal.open(from, { subject: envelope.subject, direction: "req", id: requestId }, data);
         // Permissions on the bus say the same; this holds if they are wrong.
         if (!contract.callers.includes(from)) throw new ServiceError("forbidden");
+        if (contract.replay === "refused") await claimOnce(envelope);
         const reply = await handler(decodeBody(contract.request, opened), { from, requestId, route: to });
         try {
           return encodeBody(parseBody(contract.reply, reply));
@@ -218,7 +241,7 @@ export function createServer({ bus, self, seal, onError, log, version = "1.0.0" 
           inFlight -= 1;
           traced.end(error);
           if (error instanceof SealError)
-            log.warn("an event was dropped: its seal does not open", { contract: contract.name });
+            log.warn("an event on the bus was dropped", { contract: contract.name, reason: error.message });
           else if (error !== undefined) report(error, contract.name);
         };
         try {

@@ -92,7 +92,14 @@ export async function createWorld() {
     const log = createLogger({ service: self, destination: { write: (line) => void lines.push(line) } });
     const ids = createIds();
     const caller = createCaller({ bus, self, seal, clock: systemClock, ids: () => ids.id() });
-    const server = createServer({ bus, self, seal, log, onError: (error) => handlerErrors.push(error) });
+    const server = createServer({
+      bus,
+      self,
+      seal,
+      claim: async () => true,
+      log,
+      onError: (error) => handlerErrors.push(error),
+    });
     later(() => server.close());
     return { bus, caller, server, log, ids };
   };
