@@ -23,7 +23,7 @@ export interface TelemetryOptions {
   readonly instance: string;
   /** Base URL of an OTLP/HTTP collector, `http://127.0.0.1:4318`; null: nothing is recorded, sent or propagated. */
   readonly otlpEndpoint: string | null;
-  /** Share of new traces that are recorded, 0 to 1; a trace that came from elsewhere keeps what was decided there. */
+  /** Share of new traces that are recorded, 0 to 1; one that goes on in another service keeps what was decided where it began. */
   readonly sampling: number;
   /** Told, at most once a minute, that signals are being lost. */
   readonly log?: Pick<Logger, "warn">;

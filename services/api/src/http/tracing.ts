@@ -1,5 +1,5 @@
 import { createHmac } from "node:crypto";
-import { type Context, context, type Span, SpanKind, SpanStatusCode, trace } from "@opentelemetry/api";
+import { context, type Link, ROOT_CONTEXT, type Span, SpanKind, SpanStatusCode, trace } from "@opentelemetry/api";
 import { extractTrace, type Logger, type Random, tracerFor } from "@portcullis/runtime";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { probeRoutes } from "./limits.ts";
@@ -8,8 +8,9 @@ import { probeRoutes } from "./limits.ts";
 const traceparentShape = /^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/;
 
 /**
- * One span and one log line per request, both named by route: a url holds ids, and on a socket's host its secret path. A
- * caller's `traceparent` becomes the parent; `tracestate` and baggage, which are free text, are not taken.
+ * One span and one log line per request, both named by route: a url holds ids, and on a socket's host its secret path.
+ * Anybody can send a `traceparent`: as a parent it would decide what is recorded here, and let a stranger write into traces of
+ * others. It becomes a link of a trace of our own; `tracestate` and baggage, which are free text, are not taken.
  */
 export function traceRequests(
   app: FastifyInstance,
@@ -24,13 +25,12 @@ export function traceRequests(
     const route = request.routeOptions.url;
     const tracer = tracerFor("api");
     const attributes = { "http.request.method": method, ...(route === undefined ? {} : { "http.route": route }) };
-    const parent = parentOf(request);
     const span = tracer.startSpan(
       route === undefined ? method : `${method} ${route}`,
-      { kind: SpanKind.SERVER, attributes },
-      parent,
+      { kind: SpanKind.SERVER, attributes, links: linksOf(request) },
+      ROOT_CONTEXT,
     );
-    const inSpan = trace.setSpan(parent, span);
+    const inSpan = trace.setSpan(ROOT_CONTEXT, span);
     const startedMs = performance.now();
 
     // Not `onResponse`, which does not come when the caller hangs up.
@@ -55,9 +55,11 @@ export function traceRequests(
   });
 }
 
-function parentOf(request: FastifyRequest): Context {
+function linksOf(request: FastifyRequest): Link[] {
   const { traceparent } = request.headers;
-  return extractTrace(typeof traceparent === "string" && traceparentShape.test(traceparent) ? { traceparent } : {});
+  if (typeof traceparent !== "string" || !traceparentShape.test(traceparent)) return [];
+  const caller = trace.getSpanContext(extractTrace({ traceparent }));
+  return caller === undefined ? [] : [{ context: caller }];
 }
 
 function finish(span: Span, status: number): void {
