@@ -8,6 +8,8 @@ import { z } from "zod";
 import type { Access } from "../callers/guard.ts";
 import { problemResponses } from "./problem.ts";
 
+const asset = (name: string) => readFileSync(new URL(`../../assets/${name}`, import.meta.url));
+
 const { version } = z
   .object({ version: z.string() })
   .parse(JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")));
@@ -75,7 +77,11 @@ export async function documentRoutes(app: FastifyInstance, cookieName: string): 
     staticCSP: pageDirectives,
     // The default sends the document to a validator on the internet.
     uiConfig: { validatorUrl: null, docExpansion: "list", deepLinking: true },
-    theme: { title: "Portcullis owner API" },
+    logo: { type: "image/svg+xml", content: asset("logo.svg"), href: "/" },
+    theme: {
+      title: "Portcullis owner API",
+      favicon: [{ filename: "gate.svg", rel: "icon", type: "image/svg+xml", sizes: "any", content: asset("gate.svg") }],
+    },
   });
   app.get("/openapi.json", { schema: { hide: true } }, (_request, reply) =>
     reply.type("application/json").send(JSON.stringify(app.swagger())),
