@@ -47,6 +47,10 @@ for (const signal of ["SIGHUP", "SIGINT", "SIGTERM"] as const) {
   });
 }
 
+// The launcher was killed, by which nobody is told anything.
+process.on("disconnect", () => process.kill(process.pid, "SIGHUP"));
+process.channel?.unref();
+
 await main();
 
 async function main(): Promise<void> {

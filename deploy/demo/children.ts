@@ -55,7 +55,8 @@ export function createChildren(): Children {
       const path = fileURLToPath(new URL(script, import.meta.url));
       const log = await open(logFile, "a", 0o600);
       try {
-        const stdio: ("ignore" | number)[] = ["ignore", log.fd, log.fd];
+        // The channel is for noticing that this process is gone.
+        const stdio: ("ignore" | "ipc" | number)[] = ["ignore", log.fd, log.fd, "ipc"];
         return keep(spawn(process.execPath, [...nodeFlags, path], { cwd: root, env, stdio }), stopMsMax);
       } finally {
         await log.close();

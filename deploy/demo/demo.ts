@@ -60,6 +60,9 @@ async function main({ mode, json }: Arguments): Promise<number> {
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
     process.on(signal, () => interrupted.resolve(128 + constants.signals[signal]));
   }
+  // The launcher was killed.
+  process.on("disconnect", () => interrupted.resolve(128 + constants.signals.SIGHUP));
+  process.channel?.unref();
   // Who reads the story may stop reading.
   for (const stream of [process.stdout, process.stderr]) stream.on("error", () => interrupted.resolve(1));
   process.on("exit", () => children.killAll());

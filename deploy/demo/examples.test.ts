@@ -1,11 +1,11 @@
 import { mkdtemp, rm } from "node:fs/promises";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { connect } from "@portcullis/client";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { harmless } from "../../examples/node/terminal.ts";
 import { type Demo, readDemo } from "../local/first-run.ts";
+import { freePort } from "../local/free-port.ts";
 import { type Owner, signIn } from "../local/owner.ts";
 import { type Authenticator, scan } from "./authenticator.ts";
 import { run, stopPrograms } from "./test/program.ts";
@@ -130,12 +130,3 @@ test("text of others moves no cursor, hides nothing and begins no line", () => {
   );
   expect(harmless("Grüße, 👩‍👩‍👧, ‌می‌خواهم\ud800")).toBe("Grüße, 👩‍👩‍👧, ‌می‌خواهم\ufffd");
 });
-
-function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const probe = createServer().listen(0, "127.0.0.1", () => {
-      const address = probe.address();
-      probe.close(() => resolve(typeof address === "object" && address !== null ? address.port : 0));
-    });
-  });
-}

@@ -50,6 +50,8 @@ export function describeFrame({ direction, kind, summary }: Frame): string {
         : `sealed: the box opened, now the next gate: ${gates}`;
     case "answer":
       return `sealed: an answer to ${gate}`;
+    case "offer":
+      return "sealed: another offer";
     case "cancel":
       return "sealed: gives up this attempt";
     case "accepted":

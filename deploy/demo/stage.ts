@@ -1,7 +1,7 @@
 import { mkdir, readFile } from "node:fs/promises";
-import { createServer } from "node:net";
 import { join } from "node:path";
 import { readDemo } from "../local/first-run.ts";
+import { freePort } from "../local/free-port.ts";
 import { type Owner, signIn } from "../local/owner.ts";
 import type { Children } from "./children.ts";
 
@@ -26,6 +26,7 @@ const settingsNotPassedOn = new Set(
   [
     "EDGE_PORT PUBLIC_URL SOCKETS_URL SIGN_UP BOOTSTRAP_TOKEN OUTBOX_DIR MASTER_KEY TRUSTED_PROXIES DOMAIN",
     "NATS_URL REDIS_URL MONGODB_URL SMTP_URL CONNECTIONS_MAX CONNECTIONS_PER_ADDRESS_MAX OTP_FAILURES_MAX",
+    "HTTP_CONNECTIONS_MAX HTTP_CONNECTIONS_PER_ADDRESS_MAX HTTP_HEADERS_TIMEOUT HTTP_REQUEST_TIMEOUT",
   ].flatMap((names) => names.split(" ")),
 );
 
@@ -65,16 +66,4 @@ async function isReady(url: string): Promise<boolean> {
   } catch {
     return false;
   }
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const probe = createServer();
-    probe.once("error", reject);
-    probe.listen(0, "127.0.0.1", () => {
-      const address = probe.address();
-      const port = typeof address === "object" && address !== null ? address.port : 0;
-      probe.close(() => resolve(port));
-    });
-  });
 }

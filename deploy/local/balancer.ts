@@ -1,11 +1,15 @@
 import { createServer, type IncomingMessage, request, type Server } from "node:http";
 import { connect, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
+import { limitHttpConnections } from "@portcullis/runtime";
 
 export interface Balancer {
   readonly port: number;
   close(): Promise<void>;
 }
+
+/** Without WebSockets. */
+const connectionsMax = 2_000;
 
 /**
  * One address for people and programs, for this machine only (a deployment has HAProxy or an Ingress): upgrades go to the
@@ -38,7 +42,9 @@ export async function startBalancer(options: {
     incoming.pipe(onward);
   });
 
+  const limited = limitHttpConnections(server, { max: connectionsMax });
   server.on("upgrade", (incoming, client, head) => {
+    limited.leave(client);
     track(client);
     void toAnEdge(edgePorts.length).then((edge) => {
       if (edge === null || client.destroyed) {

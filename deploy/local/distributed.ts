@@ -1,13 +1,13 @@
 import { mkdir, writeFile } from "node:fs/promises";
-import { createServer } from "node:net";
 import { join } from "node:path";
 import { contracts, type ServiceName } from "@portcullis/contracts";
 import { type Closer, StartupError } from "@portcullis/runtime";
 import { type Engines, startEngines } from "../../test/engines/engines.ts";
 import { renderNatsConfig, serviceUsers } from "../nats/permissions.ts";
 import { startBalancer } from "./balancer.ts";
+import { freePort } from "./free-port.ts";
 import { type Replica, startReplica } from "./replica.ts";
-import { environmentOf, readSecrets } from "./secrets.ts";
+import { environmentOf, readSecrets, type Secrets } from "./secrets.ts";
 
 export interface DistributedOptions {
   readonly dataDir: string;
@@ -46,18 +46,13 @@ export async function startDistributed(options: DistributedOptions): Promise<Dis
   const logs = join(dataDir, "logs");
   await mkdir(logs, { recursive: true, mode: 0o700 });
 
-  const passwords = Object.fromEntries(
-    Object.entries(secrets.services).map(([name, { natsPassword }]) => [name, natsPassword]),
-  );
-  const natsConfig = join(dataDir, "nats.conf");
-  // A server of ours takes its address from the command line; in a container it listens on the usual port.
-  const users = serviceUsers(contracts, passwords);
-  await writeFile(natsConfig, renderNatsConfig({ users, host: "0.0.0.0", port: 4222 }), { mode: 0o600 });
-
+  const natsConfig = await writeNatsConfig(dataDir, secrets);
   const engines = await startEngines({
     log: (line) => say(`engine ${line}`),
     natsConfig,
     ...(env === undefined ? {} : { env }),
+  }).catch((cause: Error) => {
+    throw new StartupError(`an engine cannot be had: ${cause.message.split("\n", 1)[0]}`, { cause });
   });
   closer.add("engines", () => engines.stop());
   const { natsUrl, redisUrl, mongodbUrl } = engines;
@@ -121,6 +116,18 @@ export async function startDistributed(options: DistributedOptions): Promise<Dis
   return { url, bootstrapToken: secrets.bootstrapToken, replicas, engines };
 }
 
+/** The users and permissions of this deployment, for a NATS server of its own. @returns the file */
+export async function writeNatsConfig(dataDir: string, secrets: Secrets): Promise<string> {
+  const passwords = Object.fromEntries(
+    Object.entries(secrets.services).map(([name, { natsPassword }]) => [name, natsPassword]),
+  );
+  const file = join(dataDir, "nats.conf");
+  // A server of ours takes its address from the command line; in a container it listens on the usual port.
+  const users = serviceUsers(contracts, passwords);
+  await writeFile(file, renderNatsConfig({ users, host: "0.0.0.0", port: 4222 }), { mode: 0o600 });
+  return file;
+}
+
 /** An edge is not even told where the databases are. */
 function only(service: ServiceName, common: Readonly<Record<string, string>>): Record<string, string> {
   const { MONGODB_URL, REDIS_URL, ...rest } = common;
@@ -146,17 +153,4 @@ async function untilReady(replica: Replica, logs: string): Promise<void> {
   throw new StartupError(
     `${replica.name} did not become ready within ${readyMsMax / 1000} s; see ${join(logs, `${replica.name}.log`)}`,
   );
-}
-
-export function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const probe = createServer();
-    probe.once("error", reject);
-    probe.listen(0, "127.0.0.1", () => {
-      const address = probe.address();
-      probe.close(() =>
-        typeof address === "object" && address !== null ? resolve(address.port) : reject(new Error("no port")),
-      );
-    });
-  });
 }

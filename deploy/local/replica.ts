@@ -46,7 +46,10 @@ export function startReplica(options: ReplicaOptions): Replica {
     );
     child = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", main], {
       env: { ...inherited, ...env },
-      stdio: ["ignore", "pipe", "pipe"],
+      // By the channel it notices that this process is gone, kill -9 included.
+      stdio: ["ignore", "pipe", "pipe", "ipc"],
+      // Ctrl-C is for the launcher, which stops its services in order.
+      detached: true,
     });
     child.stdout?.pipe(log, { end: false });
     child.stderr?.pipe(log, { end: false });

@@ -39,6 +39,17 @@ function fingerprint() {
   return hash.digest("hex");
 }
 
+/** @returns 0 where the machine does not tell (only Linux does, as a file). */
+function parentOf(pid) {
+  try {
+    // The name, in parentheses, may hold anything.
+    const [, , parent] = readFileSync(`/proc/${pid}/stat`, "utf8").split(")").pop().split(" ");
+    return Number(parent);
+  } catch {
+    return 0;
+  }
+}
+
 /** Runs a program to its end. @returns its exit code; 128 + n when signal n ended it, as a shell reports it. */
 function run(program, args, options) {
   const child = spawn(program, args, options);
@@ -58,10 +69,11 @@ function run(program, args, options) {
     return () => process.off(signal, handler);
   });
   // npm starts this through a shell. A signal that npm passes on ends the shell only, and npm with it (Debian's dash does not
-  // become what it runs): without its parent, this was asked to stop.
-  const parent = process.ppid;
+  // become what it runs), and kill -9 ends npm only: without the one or the other, this was asked to stop.
+  const [shell, npm] = [process.ppid, parentOf(process.ppid)];
   const watch = setInterval(() => {
-    if (process.env.npm_lifecycle_event === undefined || process.ppid === parent) return;
+    if (process.env.npm_lifecycle_event === undefined) return;
+    if (process.ppid === shell && parentOf(shell) === npm) return;
     clearInterval(watch);
     child.kill("SIGTERM");
   }, 100);
@@ -141,7 +153,8 @@ async function main([script, ...args]) {
   const node = findNode();
   // ML-KEM is still marked experimental in Node; a line about it on every start would only worry people.
   return await run(node, ["--disable-warning=ExperimentalWarning", resolve(root, script), ...args], {
-    stdio: "inherit",
+    // By the channel the script notices that this process is gone, kill -9 included.
+    stdio: ["inherit", "inherit", "inherit", "ipc"],
     env: environment(node),
   });
 }

@@ -145,23 +145,64 @@ test("a script that a signal killed gives 128 + the signal's number, and leaves 
   expect(isAlive(Number(out))).toBe(false);
 });
 
-test("a signal to npm stops the script too, although it only reaches the shell in between", async () => {
+test("a launcher that is killed with -9 lets the script know", async () => {
   write(
     "a.ts",
-    "process.on('SIGTERM', () => process.exit());\nsetInterval(() => {}, 1000);\nconsole.log(process.pid);",
+    "process.once('disconnect', () => process.exit());\nsetInterval(() => {}, 1000);\nconsole.log(process.pid);",
   );
-  const launcher = join(root, "deploy/local/with-setup.mjs");
-  const shell = spawn("sh", ["-c", `'${process.execPath}' '${launcher}' a.ts; exit $?`], {
-    env: { ...process.env, npm_execpath: join(root, "npm-cli.js"), npm_lifecycle_event: "start" },
-    stdio: ["ignore", "pipe", "ignore"],
-  });
+  const { child, ended, said } = start("a.ts");
+  await said;
+  child.kill("SIGKILL");
+  const pid = Number((await ended).out);
+  endedWithTest(pid);
+  await expect.poll(() => isAlive(pid), { timeout: 3000 }).toBe(false);
+});
+
+test("the launcher's channel does not keep a script that is done", async () => {
+  write("a.ts", "process.on('message', () => undefined);\nprocess.channel?.unref();\nconsole.log('done');");
+  expect(await start("a.ts").ended).toMatchObject({ code: 0, out: "done\n" });
+});
+
+const untilTerm =
+  "process.on('SIGTERM', () => process.exit());\nsetInterval(() => {}, 1000);\nconsole.log(process.pid);";
+const throughShell = () => `'${process.execPath}' '${join(root, "deploy/local/with-setup.mjs")}' a.ts; exit $?`;
+const asNpm = () => ({ ...process.env, npm_execpath: join(root, "npm-cli.js"), npm_lifecycle_event: "start" });
+
+test("a signal to npm stops the script too, although it only reaches the shell in between", async () => {
+  write("a.ts", untilTerm);
+  const shell = spawn("sh", ["-c", throughShell()], { env: asNpm(), stdio: ["ignore", "pipe", "ignore"] });
   const pid = await new Promise<number>((resolve) => shell.stdout.once("data", (chunk) => resolve(Number(chunk))));
-  onTestFinished(() => {
-    if (isAlive(pid)) process.kill(pid, "SIGKILL");
-  });
+  endedWithTest(pid);
   shell.kill("SIGTERM");
   await expect.poll(() => isAlive(pid), { timeout: 3000 }).toBe(false);
 });
+
+// Other systems do not tell as cheaply who the parent of the shell is.
+test.runIf(process.platform === "linux")(
+  "npm killed with -9 stops the script too, although its shell stays",
+  async () => {
+    write("a.ts", untilTerm);
+    const npm = spawn(
+      process.execPath,
+      [
+        "-e",
+        "require('node:child_process').spawn('sh', ['-c', process.argv[1]], { stdio: 'inherit' })",
+        throughShell(),
+      ],
+      { env: asNpm(), stdio: ["ignore", "pipe", "ignore"] },
+    );
+    const pid = await new Promise<number>((resolve) => npm.stdout.once("data", (chunk) => resolve(Number(chunk))));
+    endedWithTest(pid);
+    npm.kill("SIGKILL");
+    await expect.poll(() => isAlive(pid), { timeout: 3000 }).toBe(false);
+  },
+);
+
+function endedWithTest(pid: number): void {
+  onTestFinished(() => {
+    if (isAlive(pid)) process.kill(pid, "SIGKILL");
+  });
+}
 
 function isAlive(pid: number): boolean {
   try {

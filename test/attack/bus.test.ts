@@ -25,7 +25,7 @@ import {
   verifyFactors,
 } from "@portcullis/contracts";
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
-import { type Authenticator, scan } from "../e2e/support/authenticator.ts";
+import { type Authenticator, scan } from "../../deploy/demo/authenticator.ts";
 import { type BusWorld, startBusWorld } from "./support/bus-world.ts";
 import { closeOf } from "./support/closes.ts";
 import { type Knock, knock, message } from "./support/knock.ts";

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import type { OpenPayload } from "@portcullis/protocol";
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
-import type { Authenticator } from "../e2e/support/authenticator.ts";
+import type { Authenticator } from "../../deploy/demo/authenticator.ts";
 import { makeKey, makeMember, makeSocket, type OwnedSocket } from "../e2e/support/socket.ts";
 import { startWorld, type World } from "../e2e/support/world.ts";
 import { dial } from "./support/attacker.ts";

@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
-import type { Authenticator } from "../e2e/support/authenticator.ts";
+import type { Authenticator } from "../../deploy/demo/authenticator.ts";
 import { keyAndOtp, makeMember, makeSocket, type OwnedSocket } from "../e2e/support/socket.ts";
 import { startWorld, type World } from "../e2e/support/world.ts";
 import { type Bystanders, startBystanders } from "./support/bystander.ts";

@@ -1,12 +1,13 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
-import type { Authenticator } from "../e2e/support/authenticator.ts";
-import { keyAndOtp, makeMember, makeSocket, type OwnedSocket } from "../e2e/support/socket.ts";
+import type { Authenticator } from "../../deploy/demo/authenticator.ts";
+import { keyAndOtp, keyOnly, makeMember, makeSocket, type OwnedSocket } from "../e2e/support/socket.ts";
 import { startWorld, type World } from "../e2e/support/world.ts";
 import { dial } from "./support/attacker.ts";
 import { type Bystanders, startBystanders } from "./support/bystander.ts";
 import { closeOf } from "./support/closes.ts";
 import { destinationIn, type Knock, knock, makeOpen, message } from "./support/knock.ts";
+import { clientFrame, rawUpgrade } from "./support/raw.ts";
 import { acceptsIn, liveSessions } from "./support/sessions.ts";
 
 vi.setConfig({ testTimeout: 8_000 });
@@ -75,7 +76,7 @@ describe("frames in the wrong order end the connection", () => {
     expect(await other.closed).toEqual(closeOf("out-of-order"));
   });
 
-  test("two opens in one packet: the first is answered, the second ends it", async () => {
+  test("two opens in one packet: the second ends it, and the first is not even answered", async () => {
     const attacker = await dial(url);
     const hello = await attacker.hello();
     const frames = await Promise.all(
@@ -83,7 +84,7 @@ describe("frames in the wrong order end the connection", () => {
     );
     for (const { frame } of frames) attacker.send(frame);
     expect(await attacker.closed).toEqual(closeOf("out-of-order"));
-    expect(attacker.heard).toHaveLength(2);
+    expect(attacker.heard).toHaveLength(1);
   });
 
   test("an open after accept", async () => {
@@ -102,13 +103,54 @@ describe("frames in the wrong order end the connection", () => {
     member.leave();
   });
 
-  test("a message right behind an open that is accepted at once is delivered to nobody", async () => {
+  test("a message right behind an open that is accepted: nobody is let in, and nobody hears it", async () => {
+    const member = await inside();
+    const accepts = acceptsIn(world);
     const attacker = await knock(url, {
       appKey: socket.appKey,
       answers: [{ gate: "otp", value: await freshCode() }],
     });
     attacker.send(message(0, "too early"));
-    expect((await attacker.hear())?.t).toBe("accepted");
+    expect(await attacker.closed).toEqual(closeOf("out-of-order"));
+    expect(attacker.heard).toHaveLength(1);
+    // Everything else about it was right; what it would have become is gone again.
+    await expect.poll(() => acceptsIn(world)).toBe(accepts + 1);
+    await expect.poll(() => liveSessions(world, socket.id)).toHaveLength(1);
+    member.send(message(0, "only this"));
+    expect(String(await member.next())).toContain("only this");
+    member.leave();
+  });
+
+  test("a message right behind an answer that is accepted, likewise", async () => {
+    const member = await inside();
+    const { attacker, cid } = await asked();
+    const right = await attacker.seal({ n: 1, t: "answer", cid, gate: "otp", value: await freshCode() });
+    const accepts = acceptsIn(world);
+    attacker.send(right);
+    attacker.send(message(0, "too early"));
+    expect(await attacker.closed).toEqual(closeOf("out-of-order"));
+    expect(attacker.heard).toHaveLength(2);
+    await expect.poll(() => acceptsIn(world)).toBe(accepts + 1);
+    await expect.poll(() => liveSessions(world, socket.id)).toHaveLength(1);
+    member.send(message(0, "only this"));
+    expect(String(await member.next())).toContain("only this");
+    member.leave();
+  });
+
+  test("open and message in one TCP segment, without any WebSocket library", async () => {
+    const quick = await makeSocket(world.owner, keyOnly);
+    const raw = await rawUpgrade(Number(new URL(world.url).port), new URL(quick.url).pathname);
+    const hello = await raw.hello();
+    const { frame } = await makeOpen(hello, { appKey: quick.appKey, dst: destinationIn(quick.url) });
+    const accepts = acceptsIn(world);
+    raw.write(Buffer.concat([clientFrame(0x81, frame), clientFrame(0x82, message(0, "too early"))]));
+    expect(await raw.close()).toEqual(closeOf("out-of-order"));
+    await expect.poll(() => acceptsIn(world)).toBe(accepts + 1);
+    await expect.poll(() => liveSessions(world, quick.id)).toEqual([]);
+  });
+
+  test("what is sent as soon as accepted has come is in time", async () => {
+    const attacker = await inside();
     attacker.send(message(0, "in time"));
     expect(String(await attacker.next())).toContain("in time");
     attacker.leave();

@@ -1,13 +1,12 @@
 import { randomBytes, randomInt } from "node:crypto";
-import { setTimeout as sleep } from "node:timers/promises";
 import { PortcullisError, type Session } from "@portcullis/client";
 import { type ServiceName, verifyFactors } from "@portcullis/contracts";
 import { parseAppKey } from "@portcullis/crypto";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { type Authenticator, secretOf } from "./support/authenticator.ts";
+import type { Authenticator } from "../../deploy/demo/authenticator.ts";
 import { createCanaries } from "./support/canaries.ts";
 import { type DistributedWorld, startDistributedWorld } from "./support/distributed-world.ts";
-import { at, denial, read, sessionKeeper } from "./support/sessions.ts";
+import { at, comeBack, denial, read, sessionKeeper } from "./support/sessions.ts";
 import { keyAndOtp, keyOnly, makeKey, makeMember, makeSocket, type OwnedSocket } from "./support/socket.ts";
 
 // One start for all of it: ten processes take their time.
@@ -41,7 +40,7 @@ const liveSessions = async ({ id }: OwnedSocket) =>
 /** A member whose secrets are looked for when all else is done. */
 async function plantedMember(socket: OwnedSocket, name: string): Promise<Authenticator> {
   const app = await makeMember(world.owner, socket, name);
-  canaries.plant(`authenticator of ${name} on ${socket.id}`, secretOf(app));
+  canaries.plant(`authenticator of ${name} on ${socket.id}`, app.secret.bytes);
   return app;
 }
 
@@ -119,6 +118,19 @@ describe("the main job over all processes", () => {
     for (const edge of [one, two])
       await expect(keeper.connect(at(edge, socket.url), socket)).rejects.toMatchObject(denial);
     expect((await liveSessions(socket)).map(({ sid }) => sid)).toEqual([stays.sid]);
+  });
+
+  test("a session that runs out learns it under seal, at either edge, and is heard no more", async () => {
+    const socket = await plantedSocket({ ...keyOnly, session: "2s" });
+    const sessions = await Promise.all(world.edges.map((edge) => keeper.connect(at(edge, socket.url), socket)));
+    const [speaks, listens] = sessions;
+    await speaks?.send("in time");
+    expect(listens === undefined ? [] : await read(listens, 1)).toEqual(["in time"]);
+    for (const session of sessions) {
+      expect(await session.closed).toMatchObject({ reason: "revoked", sealed: true, what: "expired", code: 4003 });
+      expect(now()).toBeGreaterThanOrEqual(session.expiresAt);
+    }
+    expect(await liveSessions(socket)).toEqual([]);
   });
 });
 
@@ -235,19 +247,6 @@ describe("kill -9 of a replica in the middle of handshakes", () => {
   }, 30_000);
 });
 
-/** As a client does that is told to: again, after a moment. @returns how often it took another try. */
-async function comeBack(enter: () => Promise<unknown>): Promise<number> {
-  for (let failures = 0; ; failures += 1) {
-    try {
-      await enter();
-      return failures;
-    } catch (error) {
-      if (!(error instanceof PortcullisError) || !error.retryable || failures === 20) throw error;
-      await sleep(250);
-    }
-  }
-}
-
 async function everyEdgeWorks(): Promise<number> {
   const socket = await makeSocket(world.owner, keyOnly);
   let failures = 0;
@@ -304,6 +303,50 @@ describe("an engine that is lost in flight", () => {
   );
 });
 
+describe("NATS that is lost in flight", () => {
+  test("nobody is let in, /readyz of all names it, sessions stay or may come back, and then it works again", async () => {
+    const socket = await plantedSocket();
+    const app = await plantedMember(socket, "bob");
+    const open = await plantedSocket(keyOnly);
+    const [speaks, listens, other] = [
+      await keeper.connect(at(world.edges[0], open.url), open),
+      await keeper.connect(at(world.edges[1], open.url), open),
+      await keeper.connect(at(world.edges[1], open.url), open),
+    ];
+    const pids = world.replicas.map((replica) => replica.pid());
+    const code = plantedCode(app, now());
+    const enter = (otp: () => string | Promise<string>, edge?: string) =>
+      keeper.connect(edge === undefined ? `${socket.url}?id=bob` : at(edge, `${socket.url}?id=bob`), {
+        appKey: socket.appKey,
+        answers: { otp },
+      });
+    const underWay = enter(async () => {
+      await world.nats.cut();
+      return code;
+    });
+    await expect(underWay).rejects.toMatchObject({ code: "unavailable", retryable: true, closeCode: 4001 });
+    const startedMs = performance.now();
+    for (const edge of world.edges)
+      await expect(enter(() => code, edge)).rejects.toMatchObject({ code: "unavailable", closeCode: 4001 });
+    expect(performance.now() - startedMs).toBeLessThan(2_000);
+    for (const replica of world.replicas)
+      await expect
+        .poll(() => world.readiness(replica), { timeout: 5_000, message: replica.name })
+        .toMatchObject({ status: 503, text: expect.stringContaining('"nats"') });
+    // What cannot be delivered is not swallowed: its sender is told to come back.
+    await speaks.send("into nothing");
+    expect(await speaks.closed).toMatchObject({ code: 4001, sealed: false });
+
+    await world.nats.mend();
+    await world.allReady();
+    await comeBack(() => enter(() => plantedCode(app, now() + 30_000)));
+    expect((await liveSessions(socket)).map(({ member }) => member)).toEqual(["bob"]);
+    expect(world.replicas.map((replica) => replica.pid())).toEqual(pids);
+    await other.send("still");
+    expect(await read(listens, 1)).toEqual(["still"]);
+  }, 60_000);
+});
+
 describe("no planted secret is left behind", () => {
   test("in traces, in what the stores were sent, or in a log", async () => {
     const socket = await plantedSocket();
@@ -333,6 +376,10 @@ describe("no planted secret is left behind", () => {
     known.plant("known", socket.id);
     expect(canaries.in(world.redis.recorded())).toEqual([]);
     expect(known.in(world.redis.recorded())).toEqual(["known (raw)"]);
+
+    known.plant("known", verifyFactors.name);
+    expect(canaries.in(world.nats.recorded())).toEqual([]);
+    expect(known.in(world.nats.recorded())).toEqual(["known (raw)"]);
 
     known.plant("known", '"verdict":"accept"');
     expect(canaries.in(world.logs())).toEqual([]);

@@ -131,6 +131,48 @@ describe("offered mode", () => {
     expect(session.gates).toEqual(["key", "otp"]);
   });
 
+  test("the SDK offers once more where one offer was not enough, up to the one that is", async () => {
+    const socket = await makeSocket(world.owner, policy);
+    const app = await makeMember(world.owner, socket, "bob");
+    const frames: string[] = [];
+    const session = await keeper.connect(`${socket.url}?id=bob`, {
+      appKey: socket.appKey,
+      async *offer({ server }) {
+        expect(server.pinned).toBe(true);
+        yield [otp(wrongCode)];
+        yield [otp(wrongCode)];
+        yield [otp(app.code(world.now()))];
+      },
+      onFrame: (_direction, kind) => frames.push(kind),
+    });
+    expect(frames).toEqual(["hello", "open", "offer", "offer", "accepted"]);
+    expect(session.gates).toEqual(["key", "otp"]);
+    await session.send("in");
+  });
+
+  test("the SDK's offers are counted like any, and end when the caller wants no more", async () => {
+    const socket = await makeSocket(world.owner, policy);
+    await makeMember(world.owner, socket, "bob");
+    const abort = new AbortController();
+    let sent = 0;
+    const enter = (signal?: AbortSignal) =>
+      keeper.connect(`${socket.url}?id=bob`, {
+        appKey: socket.appKey,
+        signal,
+        async *offer() {
+          for (;;) yield [otp(wrongCode)];
+        },
+        onFrame(_direction, kind) {
+          if (signal === undefined) sent += kind === "open" || kind === "offer" ? 1 : 0;
+          else if (kind === "offer") abort.abort();
+        },
+      });
+    const [counted, aborted] = await Promise.allSettled([enter(), enter(abort.signal)]);
+    expect(counted).toMatchObject({ reason: { ...denial, sealed: true } });
+    expect(sent).toBe(3);
+    expect(aborted).toMatchObject({ reason: { code: "cancelled" } });
+  });
+
   test("says nothing to an offer that is not enough, and takes the right one among several", async () => {
     const socket = await makeSocket(world.owner, policy);
     const app = await makeMember(world.owner, socket, "bob");
@@ -287,6 +329,34 @@ describe("a socket without an app key", () => {
 });
 
 describe("prompted mode", () => {
+  test("the SDK's offers end with the first challenge: what was offered first counts, and nothing behind it", async () => {
+    const socket = await makeSocket(world.owner);
+    const app = await makeMember(world.owner, socket, "bob");
+    const asked: unknown[] = [];
+    const frames: string[] = [];
+    let over: AbortSignal | null = null;
+    const session = await keeper.connect(`${socket.url}?id=bob`, {
+      appKey: socket.appKey,
+      async *offer({ signal }) {
+        over = signal;
+        yield [otp(wrongCode)];
+        yield [otp(wrongCode)];
+      },
+      answers: {
+        async otp({ retry, attemptsLeft }) {
+          // Long enough for an offer to have gone out that must not.
+          await new Promise((resolve) => setTimeout(resolve, 1_200));
+          asked.push({ retry, attemptsLeft, over: over?.aborted });
+          return app.code(world.now());
+        },
+      },
+      onFrame: (_direction, kind) => frames.push(kind),
+    });
+    expect(asked).toEqual([{ retry: true, attemptsLeft: 2, over: true }]);
+    expect(frames).toEqual(["hello", "open", "challenge", "answer", "accepted"]);
+    expect(session.gates).toEqual(["key", "otp"]);
+  });
+
   test("the right answer after the deadline is too late", async () => {
     const socket = await makeSocket(world.owner, { ...keyAndOtp, deadlines: { answer: "5s" } });
     const app = await makeMember(world.owner, socket, "bob");

@@ -1,9 +1,12 @@
 import type { Session } from "@portcullis/client";
+import { encodeMessageUp, parseMessageDown, utf8 } from "@portcullis/protocol";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import type { Authenticator } from "./support/authenticator.ts";
+import type { Authenticator } from "../../deploy/demo/authenticator.ts";
+import { ask } from "./support/http.ts";
 import { rawClient } from "./support/raw-client.ts";
 import { at, denial, read, sessionKeeper } from "./support/sessions.ts";
 import {
+  keyAndOtp,
   keyOnly,
   makeKey,
   makeMember,
@@ -14,9 +17,10 @@ import {
 import { startWorld, type World } from "./support/world.ts";
 
 let world: World;
+const asked: string[] = [];
 const keeper = sessionKeeper();
 beforeAll(async () => {
-  world = await startWorld({ replicas: true });
+  world = await startWorld({ replicas: true, onRoundTrip: (contract) => asked.push(contract) });
 });
 afterEach(() => keeper.closeAll());
 afterAll(() => world.close());
@@ -51,12 +55,8 @@ describe("whoever is thrown out learns it under seal, at every edge, and stays o
 
   test("what the wire carries is one sealed record and then the close code", async () => {
     const socket = await makeSocket(world.owner, keyOnly);
-    const client = await rawClient(at(world.edges[1], socket.url), socket);
-    await client.open();
-    const accepted = await client.next();
-    const { plaintext } = accepted.is === "sealed" ? accepted : { plaintext: null };
-    if (plaintext?.t !== "accepted") throw new Error("not accepted");
-    await world.owner.delete(`/v1/sockets/${socket.id}/sessions/${plaintext.sid}`);
+    const { client, sid } = await rawSession(at(world.edges[1], socket.url), socket);
+    await world.owner.delete(`/v1/sockets/${socket.id}/sessions/${sid}`);
     expect(await client.nextFrame()).toMatchObject({ binary: true, type: 0x21 });
     expect(await client.next()).toEqual({ is: "closed", code: 4504 });
   });
@@ -106,13 +106,89 @@ describe("whoever is thrown out learns it under seal, at every edge, and stays o
     await world.owner.post("/v1/sockets", { label, path, policy: keyOnly });
     await expect(keeper.connect(socket.url, socket)).rejects.toMatchObject(denial);
   });
+});
 
-  test("a session that has run out is closed as such", async () => {
+/** Let in, and after that whatever the test does. */
+async function rawSession(url: string, { appKey }: OwnedSocket) {
+  const client = await rawClient(url, { appKey });
+  await client.open();
+  const accepted = await client.next();
+  if (accepted.is !== "sealed" || accepted.plaintext.t !== "accepted") throw new Error("not accepted");
+  return { client, sid: accepted.plaintext.sid, expiresAt: accepted.plaintext.expiresAt };
+}
+
+async function changePolicy({ id }: OwnedSocket, policy: object): Promise<void> {
+  const { version } = await world.owner.get<{ version: number }>(`/v1/sockets/${id}`);
+  const { secret } = await world.owner.post<{ secret: string }>("/v1/account/tokens", { label: "test" });
+  const { status } = await ask(world.url, "PATCH", `/v1/sockets/${id}`, { body: { version, policy }, token: secret });
+  expect(status).toBe(200);
+}
+
+describe("a session that has run out", () => {
+  const expired = {
+    reason: "revoked",
+    sealed: true,
+    what: "expired",
+    name: "session-expired",
+    code: 4003,
+    retry: true,
+  };
+
+  test("learns it under seal at both edges, and comes back through the gates", async () => {
     const socket = await makeSocket(world.owner, { ...keyOnly, session: "1s" });
     const sessions = await atBothEdges(socket.url, socket);
-    for (const session of sessions)
-      expect(await session.closed).toMatchObject({ code: 4003, retry: true, reason: "lost" });
+    for (const session of sessions) {
+      expect(await session.closed).toMatchObject(expired);
+      expect(world.now()).toBeGreaterThanOrEqual(session.expiresAt);
+      await expect(session.send("late")).rejects.toMatchObject({ code: "closed" });
+    }
     expect(await liveSessions(socket)).toEqual([]);
+    await keeper.connect(socket.url, socket);
+  });
+
+  test("hears nothing and says nothing from that moment on, whatever is sent", async () => {
+    const policy = { ...keyOnly, messaging: { perSecond: 1_000 } };
+    const socket = await makeSocket(world.owner, { ...policy, session: "1s" });
+    const leaving = await Promise.all(world.edges.map((edge) => rawSession(at(edge, socket.url), socket)));
+    await changePolicy(socket, policy);
+    const [talks, listens] = await atBothEdges(socket.url, socket);
+    const heard: string[] = [];
+    const listening = (async () => {
+      for await (const message of listens) if (message.from.sid !== talks.sid) heard.push(message.text());
+    })();
+    const talking = setInterval(() => void talks.send(`stays ${world.now()}`), 5);
+
+    await Promise.all(
+      leaving.map(async ({ client, expiresAt }, index) => {
+        let counter = 0;
+        const shouting = setInterval(() => {
+          client.send(encodeMessageUp({ counter, body: utf8(`${index} ${world.now()}`) }));
+          counter += 1;
+        }, 2);
+        const types: number[] = [];
+        const told: number[] = [];
+        for (;;) {
+          const frame = await client.nextFrame().catch(() => null);
+          if (frame === null) break;
+          types.push(frame.type);
+          if (frame.type !== 0x41) continue;
+          const [who, saidAtMs] = new TextDecoder().decode(parseMessageDown(frame.bytes).body).split(" ");
+          if (who === "stays") told.push(Number(saidAtMs));
+        }
+        clearInterval(shouting);
+        expect(await client.closed).toBe(4003);
+        expect(types.slice(-2)).toEqual([0x41, 0x21]);
+        expect(told.length).toBeGreaterThan(20);
+        expect(told.filter((saidAtMs) => saidAtMs > expiresAt)).toEqual([]);
+        const said = () =>
+          heard.filter((text) => text.startsWith(`${index} `)).map((text) => Number(text.split(" ")[1]));
+        expect(said().length).toBeGreaterThan(20);
+        expect(said().filter((saidAtMs) => saidAtMs > expiresAt)).toEqual([]);
+      }),
+    );
+    clearInterval(talking);
+    await listens.close();
+    await listening;
   });
 });
 
@@ -183,6 +259,61 @@ describe("a handshake that was under way is refused", () => {
     await expect(
       enter(() => world.owner.delete(`/v1/sockets/${socket.id}/members/bob/authenticator`)),
     ).rejects.toMatchObject(denial);
+  });
+
+  const authenticator = () => `/v1/sockets/${socket.id}/members/bob/authenticator`;
+  const ways: readonly [string, () => Promise<unknown>][] = [
+    ["its key is revoked", () => world.owner.delete(`/v1/sockets/${socket.id}/keys/${socket.keyId}`)],
+    ["its member is removed", () => world.owner.delete(`/v1/sockets/${socket.id}/members/bob`)],
+    ["its authenticator is removed", () => world.owner.delete(authenticator())],
+    ["its socket is deleted", () => world.owner.delete(`/v1/sockets/${socket.id}`)],
+  ];
+
+  test.each(ways)(
+    "with its very next step when %s: nobody is asked on until the attempts are used up",
+    async (_, remove) => {
+      socket = await makeSocket(world.owner, { ...keyAndOtp, onFailure: { attempts: 10 } });
+      bob = await makeMember(world.owner, socket, "bob");
+      const questions: number[] = [];
+      let trips = 0;
+      const entering = keeper.connect(at(world.edges[1], `${socket.url}?id=bob`), {
+        appKey: socket.appKey,
+        answers: {
+          async otp({ attemptsLeft }) {
+            questions.push(attemptsLeft);
+            if (questions.length === 2) await remove();
+            trips = asked.length;
+            return "wrong";
+          },
+        },
+      });
+      await expect(entering).rejects.toMatchObject({ ...denial, sealed: true, closeCode: 4503 });
+      expect(questions).toEqual([10, 9]);
+      const step = asked.slice(trips).filter((contract) => contract.includes(".handshake."));
+      expect(step).toEqual(["keys.handshake.record", "identity.handshake.step"]);
+      expect(asked.slice(trips)).not.toContain("factors.verify");
+    },
+  );
+
+  test.each(ways)("in offered mode likewise when %s, and it looks like any denial", async (_, remove) => {
+    socket = await makeSocket(world.owner, { ...keyAndOtp, mode: "offered", onFailure: { attempts: 2 } });
+    bob = await makeMember(world.owner, socket, "bob");
+    const endOf = async (between: () => Promise<unknown>, offers: number) => {
+      const client = await rawClient(`${socket.url}?id=bob`, socket);
+      await client.open();
+      // It says nothing, but it has looked.
+      expect(await client.silent(150)).toBe(true);
+      await between();
+      for (let index = 0; index < offers; index += 1)
+        await client.say({ t: "offer", answers: [{ gate: "otp", value: "wrong" }] });
+      return [await client.next(), await client.next()];
+    };
+    const usual = await endOf(async () => undefined, 2);
+    expect(usual).toEqual([
+      { is: "sealed", plaintext: { t: "denied", n: 1, code: "denied" } },
+      { is: "closed", code: 4503 },
+    ]);
+    expect(await endOf(remove, 1)).toEqual(usual);
   });
 
   test("whichever wins when revoking and accepting race: nobody is left inside", async () => {

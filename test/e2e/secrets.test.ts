@@ -5,8 +5,8 @@ import { join } from "node:path";
 import { createMember, handshakeOpen, identityOpen, signIn, verifyFactors } from "@portcullis/contracts";
 import { parseAppKey } from "@portcullis/crypto";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { scan } from "../../deploy/demo/authenticator.ts";
 import { addSecondFactor, person } from "./support/account.ts";
-import { scan, secretOf } from "./support/authenticator.ts";
 import { type Canaries, createCanaries } from "./support/canaries.ts";
 import { ask } from "./support/http.ts";
 import { read, sessionKeeper } from "./support/sessions.ts";
@@ -37,7 +37,7 @@ beforeAll(async () => {
   const cookie = canaries.plant("cookie", await owner.signedIn());
   canaries.plant("cookie's secret", cookie.slice(cookie.indexOf("=") + 1));
   const { app, recoveryCodes } = await addSecondFactor(world, owner, cookie);
-  canaries.plant("owner's authenticator", secretOf(app));
+  canaries.plant("owner's authenticator", app.secret.bytes);
   canaries.plant("recovery code", recoveryCodes[0] ?? "");
   await owner.signedIn({ recoveryCode: recoveryCodes[0] });
   const token = canaries.plant("mail token", await owner.mailed(/Confirm/));
@@ -72,7 +72,7 @@ beforeAll(async () => {
   expect((await owner.post(`/v1/sockets/${socketId}/members`, member, cookie)).status).toBe(201);
   const enrolled = await owner.post(`/v1/sockets/${socketId}/members/bob/authenticator`, undefined, cookie);
   const bob = scan(String(enrolled.body.uri));
-  canaries.plant("authenticator", secretOf(bob));
+  canaries.plant("authenticator", bob.secret.bytes);
   canaries.plant("authenticator's text", new URL(String(enrolled.body.uri)).searchParams.get("secret") ?? "");
 
   const url = `${world.edges[1]}/${label}/${path}?id=bob`;

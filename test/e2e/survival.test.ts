@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { connect } from "@portcullis/client";
 import { afterAll, afterEach, expect, test } from "vitest";
-import { freePort } from "../../deploy/local/distributed.ts";
+import { freePort } from "../../deploy/local/free-port.ts";
 import { signIn, signUp } from "../../deploy/local/owner.ts";
 import { type Program, startProgram } from "./support/process.ts";
 import { denial, sessionKeeper } from "./support/sessions.ts";

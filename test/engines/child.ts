@@ -3,7 +3,9 @@ import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { freePort, ready } from "./ready.ts";
+import { freePort } from "../../deploy/local/free-port.ts";
+import { guard } from "../../deploy/local/guard.ts";
+import { ready } from "./ready.ts";
 import type { EngineName, RunningEngine } from "./types.ts";
 
 const startsMax = 3;
@@ -11,7 +13,7 @@ const readyTimeoutMs = 15_000;
 const termTimeoutMs = 3000;
 
 const children = new Set<ChildProcess>();
-// Whatever ends this process, no engine stays behind (but for kill -9, which nobody can hear).
+// Whatever ends this process, no engine stays behind; after kill -9 a guard sees to it.
 process.on("exit", () => {
   for (const child of children) child.kill("SIGKILL");
 });
@@ -27,9 +29,15 @@ export async function startChild(
     const folder = mkdtempSync(join(tmpdir(), `portcullis-${engine}-`));
     const logFile = join(folder, "engine.log");
     const output = openSync(logFile, "a");
-    const child = spawn(program, argumentsFor(port, folder), { cwd: folder, stdio: ["ignore", output, output] });
+    // In a session of its own: Ctrl-C and the end of a terminal are for us, and engines go last.
+    const child = spawn(program, argumentsFor(port, folder), {
+      cwd: folder,
+      stdio: ["ignore", output, output],
+      detached: true,
+    });
     closeSync(output);
     children.add(child);
+    guard(child, folder);
     const ended = new Promise<string>((resolve) => {
       child.once("error", (error) => resolve(error.message));
       child.once("exit", (code, signal) => resolve(`ended with ${signal ?? code}`));

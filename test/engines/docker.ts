@@ -2,8 +2,9 @@ import { existsSync } from "node:fs";
 import { request } from "node:http";
 import { homedir } from "node:os";
 import { join } from "node:path";
+import { freePort } from "../../deploy/local/free-port.ts";
 import { serverArguments } from "./arguments.ts";
-import { freePort, ready } from "./ready.ts";
+import { ready } from "./ready.ts";
 import type { EngineName, Way } from "./types.ts";
 
 interface Image {

@@ -44,7 +44,8 @@ async function main(): Promise<void> {
   // Engines in containers leave nothing here that would keep the process alive.
   const alive = setInterval(() => undefined, 3_600_000);
   await new Promise((resolve) => {
-    for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, resolve);
+    for (const end of ["SIGHUP", "SIGINT", "SIGTERM", "disconnect"] as const) process.once(end, resolve);
+    process.channel?.unref();
   });
   clearInterval(alive);
   await engines.stop();

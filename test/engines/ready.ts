@@ -1,4 +1,4 @@
-import { connect, createServer } from "node:net";
+import { connect } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { EngineName } from "./types.ts";
 
@@ -39,21 +39,6 @@ function answers(engine: EngineName, host: string, port: number): Promise<boolea
     socket.on("data", (chunk) => {
       received += chunk.toString("latin1");
       if (expect.test(received)) end(true);
-    });
-  });
-}
-
-/** A loopback port that was free a moment ago. */
-export function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.on("error", reject);
-    server.listen(0, "127.0.0.1", () => {
-      const address = server.address();
-      server.close(() => {
-        if (address !== null && typeof address === "object") resolve(address.port);
-        else reject(new Error("no port"));
-      });
     });
   });
 }

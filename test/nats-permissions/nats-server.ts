@@ -1,8 +1,10 @@
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { connect, createServer } from "node:net";
+import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { freePort } from "../../deploy/local/free-port.ts";
+import { guard } from "../../deploy/local/guard.ts";
 
 /** The path of a nats-server that runs here, or undefined. */
 export function findNatsServer(): string | undefined {
@@ -18,19 +20,6 @@ export interface NatsServer {
   start(): Promise<void>;
   /** Kills it and removes its files. */
   remove(): Promise<void>;
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const probe = createServer();
-    probe.once("error", reject);
-    probe.listen(0, "127.0.0.1", () => {
-      const address = probe.address();
-      probe.close(() =>
-        typeof address === "object" && address ? resolve(address.port) : reject(new Error("no port")),
-      );
-    });
-  });
 }
 
 function accepts(port: number): Promise<boolean> {
@@ -54,6 +43,7 @@ export async function startNatsServer(binary: string, render: (port: number) => 
 
   const start = async () => {
     const started = spawn(binary, ["-c", file], { stdio: ["ignore", "ignore", "pipe"] });
+    guard(started);
     let said = "";
     started.stderr.on("data", (chunk: Buffer) => {
       said = (said + chunk.toString()).slice(-4_000);

@@ -22,17 +22,24 @@ const running = new Set<ChildProcess>();
 /** @param script relative to the repository */
 export function run(script: string, args: readonly string[], env: Readonly<Record<string, string>> = {}): Program {
   const flags = ["--disable-warning=ExperimentalWarning"];
-  const child = spawn(process.execPath, [...flags, script, ...args], { cwd: root, env: { ...process.env, ...env } });
+  const child = spawn(process.execPath, [...flags, script, ...args], {
+    cwd: root,
+    env: { ...process.env, ...env },
+    // By the channel a server notices that this process is gone, kill -9 included.
+    stdio: ["pipe", "pipe", "pipe", "ipc"],
+  });
+  const { stdin, stdout: out, stderr: err } = child;
+  if (stdin === null || out === null || err === null) throw new Error("no pipes");
   running.add(child);
   let stdout = "";
   let stderr = "";
-  child.stdout.setEncoding("utf8").on("data", (text: string) => {
+  out.setEncoding("utf8").on("data", (text: string) => {
     stdout += text;
   });
-  child.stderr.setEncoding("utf8").on("data", (text: string) => {
+  err.setEncoding("utf8").on("data", (text: string) => {
     stderr += text;
   });
-  child.stdin.on("error", () => {});
+  stdin.on("error", () => {});
   const exit = new Promise<number | null>((resolve) => child.once("close", (code) => resolve(code)));
   void exit.then(() => running.delete(child));
   return {
@@ -44,8 +51,8 @@ export function run(script: string, args: readonly string[], env: Readonly<Recor
     get stderr() {
       return stderr;
     },
-    type: (line) => void child.stdin.write(`${line}\n`),
-    endInput: () => void child.stdin.end(),
+    type: (line) => void stdin.write(`${line}\n`),
+    endInput: () => void stdin.end(),
     async until(pattern) {
       let ended = false;
       void exit.then(() => {

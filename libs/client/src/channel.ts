@@ -15,6 +15,7 @@ import {
   type Cancel,
   encodePlaintext,
   equalBytes,
+  type Offer,
   ProtocolError,
   parseRecord,
   parseServerPlaintext,
@@ -25,7 +26,7 @@ import {
 /** The sealed half of a handshake, as the client keeps it. One call at a time. */
 export interface Channel {
   /** @returns the frame to send. */
-  say(plaintext: Omit<Answer, "n"> | Omit<Cancel, "n">): Promise<Uint8Array>;
+  say(plaintext: Omit<Answer, "n"> | Omit<Offer, "n"> | Omit<Cancel, "n">): Promise<Uint8Array>;
   /**
    * @returns null for a record that came before, byte for byte: it says nothing new.
    * @throws {ProtocolError | CryptoError} on everything that the server would not have sent now

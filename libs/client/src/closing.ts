@@ -15,7 +15,7 @@ export interface Closing {
    * read. `protocol`: what came was not the protocol.
    */
   readonly reason: "revoked" | "goodbye" | "lost" | "local" | "overflow" | "protocol";
-  /** Why it was revoked; null unless it was. */
+  /** Why it was revoked, `expired` where its time had come; null unless the server said so under seal. */
   readonly what: Revoked["what"] | null;
   /** True exactly for `revoked` and `goodbye`. */
   readonly sealed: boolean;

@@ -47,8 +47,8 @@ async function enter(settings: Settings, credentials: Credentials, scope: Scope)
   try {
     opened = await open({ credentials, settings, wire, scope });
     credentials.psk?.secret.fill(0);
-    const { channel, server, suite } = opened;
-    const accepted = await converse({ channel, server, settings, wire, scope });
+    const { channel, server, suite, offers } = opened;
+    const accepted = await converse({ channel, server, offers, settings, wire, scope });
     const secret = await scope.race(channel.finish(accepted));
     return beginSession({ settings, wire, accepted, secret, server, suite, had: channel.had });
   } catch (error) {

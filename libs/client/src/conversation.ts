@@ -1,17 +1,19 @@
-import { type Accepted, type Challenge, ProtocolError, parseDenied } from "@portcullis/protocol";
+import { type Accepted, type Challenge, type OfferedAnswer, ProtocolError, parseDenied } from "@portcullis/protocol";
 import type { Channel } from "./channel.ts";
-import { errorOfClose, errorOfName, PortcullisError } from "./errors.ts";
+import { blameApplication, errorOfClose, errorOfName, PortcullisError } from "./errors.ts";
+import type { Offers } from "./offers.ts";
 import type { Settings } from "./options.ts";
 import { askApplication, type Reply, type Server } from "./question.ts";
 import type { Scope } from "./scope.ts";
-import type { Wire } from "./wire.ts";
+import type { Incoming, Wire } from "./wire.ts";
 
 /** How long the close may take that a bare `denied` announces. */
 const deniedGraceMs = 2_000;
 
-type Outcome =
-  | { readonly kind: "answered"; readonly reply: Reply }
-  | { readonly kind: "given-up"; readonly error: unknown };
+type GivenUp = { readonly kind: "given-up"; readonly error: unknown };
+type Outcome = { readonly kind: "answered"; readonly reply: Reply } | GivenUp;
+/** Null: there are no more. */
+type NextOffer = { readonly kind: "offered"; readonly answers: OfferedAnswer[] | null } | GivenUp;
 
 interface Asking {
   readonly cid: string;
@@ -20,25 +22,31 @@ interface Asking {
 }
 
 /**
- * Answers challenges until the verdict. Reads on while a person thinks: the verdict, or another challenge, may come first.
+ * Answers challenges until the verdict; until the first of them, goes on offering. Reads on while a person thinks: the verdict, or
+ * another challenge, may come first.
  *
  * @returns `accepted`, its F not yet compared.
  */
 export async function converse(parts: {
   readonly channel: Channel;
   readonly server: Server;
+  readonly offers: Offers;
   readonly settings: Settings;
   readonly wire: Wire;
   readonly scope: Scope;
 }): Promise<Accepted> {
-  const { channel, server, settings, wire, scope } = parts;
+  const { channel, server, offers, settings, wire, scope } = parts;
   const { narrate } = settings;
   let asking: Asking | null = null;
+  let offering: Promise<NextOffer> | null = nextOf(offers);
   let denied: { readonly retryAfterMs: number | null } | null = null;
 
   try {
     for (;;) {
-      const event = await scope.race(asking === null ? wire.next() : Promise.race([wire.next(), asking.outcome]));
+      const own: Promise<Outcome | NextOffer> | null = asking?.outcome ?? offering;
+      const event: Incoming | Outcome | NextOffer = await scope.race(
+        own === null ? wire.next() : Promise.race([wire.next(), own]),
+      );
       switch (event.kind) {
         case "answered": {
           const cid = asking?.cid ?? "";
@@ -46,6 +54,15 @@ export async function converse(parts: {
           const { gate, at, value } = event.reply;
           wire.send(await scope.race(channel.say({ t: "answer", cid, gate, at, value })));
           narrate("up", "answer", { gate, at });
+          break;
+        }
+        case "offered": {
+          offering = null;
+          const { answers } = event;
+          if (answers === null) break;
+          wire.send(await scope.race(channel.say({ t: "offer", answers }).catch(blameApplication)));
+          narrate("up", "offer", { answers: answers.length });
+          offering = nextOf(offers);
           break;
         }
         case "given-up":
@@ -77,6 +94,8 @@ export async function converse(parts: {
                 attemptsLeft,
                 retry,
               });
+              offers.stop();
+              offering = null;
               asking?.stop.abort();
               asking = ask(plaintext, server, settings);
               break;
@@ -97,6 +116,13 @@ export async function converse(parts: {
   } finally {
     asking?.stop.abort();
   }
+}
+
+function nextOf(offers: Offers): Promise<NextOffer> {
+  return offers.next().then(
+    (answers): NextOffer => ({ kind: "offered", answers }),
+    (error: unknown): NextOffer => ({ kind: "given-up", error }),
+  );
 }
 
 function ask(challenge: Challenge, server: Server, { options, clock }: Settings): Asking {

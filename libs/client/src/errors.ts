@@ -96,6 +96,12 @@ export function errorOfClose(closeCode: number, retryAfterMs: number | null, hea
   return new PortcullisError(heard ? "closed" : "unreachable", { closeCode, retryAfterMs });
 }
 
+/** What was to be sent is not valid: that is what the application gave, and not the server's doing. */
+export function blameApplication(error: unknown): never {
+  if (error instanceof ProtocolError && error.code === "malformed") throw new TypeError(`Not valid: ${error.field}.`);
+  throw error;
+}
+
 export function nameOf(name: string): CloseCodeName {
   return Object.hasOwn(closeCodes, name) ? (name as CloseCodeName) : "closed";
 }

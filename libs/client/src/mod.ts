@@ -3,6 +3,7 @@ export { connect } from "./connect.ts";
 export { PortcullisError, type PortcullisErrorCode, portcullisErrorCodes } from "./errors.ts";
 export type { Message } from "./message.ts";
 export type { FrameDirection, FrameKind, FrameSummary, Narrate } from "./narration.ts";
+export type { OfferCallback, Offered, Offering } from "./offers.ts";
 export type { ConnectOptions } from "./options.ts";
 export type { Prompt } from "./prompts/prompt.ts";
 export { prompts } from "./prompts/registry.ts";

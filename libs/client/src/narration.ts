@@ -5,6 +5,7 @@ export type FrameKind =
   | "open"
   | "challenge"
   | "answer"
+  | "offer"
   | "cancel"
   | "accepted"
   | "denied"

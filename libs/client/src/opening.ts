@@ -1,14 +1,8 @@
 import { appKeyPsk, appKeyPskId, chooseSuite, parseAppKey, sealOpen, verifyBundle } from "@portcullis/crypto";
-import {
-  type Hello,
-  type OfferedAnswer,
-  ProtocolError,
-  parseHandshakeId,
-  parseHello,
-  type SuiteId,
-} from "@portcullis/protocol";
+import { type Hello, ProtocolError, parseHandshakeId, parseHello, type SuiteId } from "@portcullis/protocol";
 import { type Channel, createChannel } from "./channel.ts";
-import { errorOfClose, PortcullisError } from "./errors.ts";
+import { blameApplication, errorOfClose, PortcullisError } from "./errors.ts";
+import { createOffers, type Offers } from "./offers.ts";
 import { type ConnectOptions, parametersOf, type Settings } from "./options.ts";
 import type { Server } from "./question.ts";
 import type { Scope } from "./scope.ts";
@@ -45,6 +39,8 @@ export interface Opened {
   readonly channel: Channel;
   readonly server: Server;
   readonly suite: SuiteId;
+  /** What is left of them. */
+  readonly offers: Offers;
 }
 
 /** Pin, signature and expiry come before anything that concerns the person, the offer included. */
@@ -67,18 +63,18 @@ export async function open(parts: {
   narrate("down", "hello", { edge, fingerprint, pinned, suites: Object.keys(bundle.suites).join(" ") });
 
   const { suite, publicKey } = await scope.race(chooseSuite(bundle.suites, settings.suites));
-  const answers = await scope.race(offered(options));
+  const server = { fingerprint, pinned, edge };
+  const offers = createOffers(options.offer, server);
+  scope.atEnd(offers.stop);
+  const answers = (await scope.race(offers.next())) ?? [];
   const { psk } = credentials;
   const payload = { dst: address.dst, ...parametersOf(options), ...(answers.length === 0 ? {} : { answers }) };
-  const sealing = sealOpen({ hello, suite, publicKey, psk, payload }).catch((error: unknown) => {
-    // All but the offer was checked when the options were read.
-    if (error instanceof ProtocolError && error.code === "malformed") throw new TypeError(`Not valid: ${error.field}.`);
-    throw error;
-  });
+  // All but the offer was checked when the options were read.
+  const sealing = sealOpen({ hello, suite, publicKey, psk, payload }).catch(blameApplication);
   const { frame, handshake } = await scope.race(sealing);
   wire.send(frame);
   narrate("up", "open", { suite, mode: psk === null ? "base" : "psk", answers: answers.length, bytes: frame.length });
-  return { channel: await createChannel(handshake), server: { fingerprint, pinned, edge }, suite };
+  return { channel: await createChannel(handshake), server, suite, offers };
 }
 
 async function readHello(wire: Wire): Promise<Hello> {
@@ -86,11 +82,6 @@ async function readHello(wire: Wire): Promise<Hello> {
   if (incoming.kind === "closed") throw errorOfClose(incoming.code, null, false);
   if (incoming.kind === "binary") throw new ProtocolError("out-of-order", "frame");
   return parseHello(incoming.text);
-}
-
-async function offered({ offer = [] }: ConnectOptions): Promise<OfferedAnswer[]> {
-  const answers = typeof offer === "function" ? await callback(offer) : offer;
-  return answers.map(({ gate, value, at }) => (at === undefined ? { gate, value } : { gate, value, at }));
 }
 
 async function callback<T>(get: () => T | PromiseLike<T>): Promise<T> {

@@ -1,6 +1,7 @@
-import { encodeOpenPayload, type OfferedAnswer, ProtocolError, type SuiteId, suiteIds } from "@portcullis/protocol";
+import { encodeOpenPayload, ProtocolError, type SuiteId, suiteIds } from "@portcullis/protocol";
 import { type Address, addressOf } from "./address.ts";
 import { createNarrator, type Narrate } from "./narration.ts";
+import type { OfferCallback, Offered } from "./offers.ts";
 import type { AnswerCallback, ChallengeCallback } from "./question.ts";
 import type { WebSocketConstructor } from "./web-socket.ts";
 
@@ -13,8 +14,15 @@ export interface ConnectOptions {
   readonly pin?: string | undefined;
   /** Whether to go on with a server that nothing vouches for, and show it the person's codes. Default "refuse". */
   readonly unpinned?: "refuse" | "allow" | undefined;
-  /** Answers that go along with `open`. A function is called once the server has been verified, so that codes are fresh. */
-  readonly offer?: readonly OfferedAnswer[] | (() => Eventually<readonly OfferedAnswer[]>) | undefined;
+  /**
+   * Answers that go along with `open`. A function is called once, when the server has been verified, so that codes are fresh.
+   *
+   * Where it returns an async iterable, its first item goes along with `open`, and each further one is an offer of its own: for a
+   * socket that offers, which says nothing to an offer that is not enough. It is asked for the next one as soon as one was
+   * sent, and sent at most one a second, up to the verdict. A challenge ends it, since on a socket that asks every
+   * offer would be a failed attempt; then `answers` are asked. When it has no more, the verdict is waited for.
+   */
+  readonly offer?: Offered | OfferCallback | undefined;
   /** By gate: asked when the server challenges. */
   readonly answers?: Readonly<Record<string, AnswerCallback>> | undefined;
   /** Asked where none of `answers` fits. */

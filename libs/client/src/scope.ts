@@ -8,6 +8,8 @@ export interface Scope {
   fail(error: unknown): void;
   /** @returns a function that takes the deadline back */
   failAfter(delayMs: number, error: PortcullisError): () => void;
+  /** What is to be done when it ends, however it ends. */
+  atEnd(stop: () => void): void;
   /** Leaves no timer and no listener behind. */
   end(): void;
 }
@@ -16,6 +18,7 @@ export function createScope(signal: AbortSignal | undefined): Scope {
   const failed = Promise.withResolvers<never>();
   // Nobody may be racing at the moment that it fails.
   failed.promise.catch(() => {});
+  const stops: (() => void)[] = [];
   const timers = new Set<ReturnType<typeof setTimeout>>();
   const onAbort = () => failed.reject(new PortcullisError("cancelled"));
   signal?.addEventListener("abort", onAbort, { once: true });
@@ -32,7 +35,9 @@ export function createScope(signal: AbortSignal | undefined): Scope {
         timers.delete(timer);
       };
     },
+    atEnd: (stop) => void stops.push(stop),
     end() {
+      for (const stop of stops.splice(0)) stop();
       signal?.removeEventListener("abort", onAbort);
       for (const timer of timers) clearTimeout(timer);
     },

@@ -187,6 +187,22 @@ describe("the end of a session", () => {
     expect(rest).toEqual(["before"]);
   });
 
+  it("a sealed revoked that says expired counts as expired: come back", async () => {
+    const { session } = await inside(async (peer) => {
+      await peer.lastWord({ t: "revoked", what: "expired" });
+      peer.close("session-expired");
+    });
+    expect(await session.closed).toEqual({
+      code: 4003,
+      name: "session-expired",
+      retry: true,
+      retryAfterMs: null,
+      reason: "revoked",
+      what: "expired",
+      sealed: true,
+    });
+  });
+
   it("a raw close never does, whatever its code", async () => {
     for (const name of ["revoked", "denied", "session-expired", "unavailable", "restart"] as const) {
       const { session } = await inside(async (peer) => peer.close(name));

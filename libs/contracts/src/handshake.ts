@@ -157,6 +157,8 @@ export const identityStep = request({
     hid: handshakeId,
     /** The record's number `n`: +1 each. */
     n: z.number().int().positive(),
+    /** False: the app key under which the box opened was revoked since. The handshake then ends with this step. */
+    keyLive: z.boolean(),
     action: z.discriminatedUnion("do", [
       z.strictObject({ do: z.literal("answer"), cid: id, answer }),
       z.strictObject({ do: z.literal("offer"), answers: z.array(answer).min(1).max(16) }),

@@ -45,6 +45,20 @@ export const sealFarewells = request({
   idempotency: "repeated, a fresh record that says the same",
 });
 
+/**
+ * Asked by the edge that holds a session whose time has come, so that its client reads under seal why it is closed. `keys` knows
+ * the time itself: an edge cannot have anything else said, nor this any earlier.
+ */
+export const sealExpiries = request({
+  name: "keys.sessions.expiry",
+  server: "keys",
+  callers: ["edge"],
+  request: z.strictObject({ sids: z.array(id).min(1).max(256) }),
+  /** Sessions that have not expired, or whose keys are already gone, are left out. */
+  reply: z.strictObject({ frames: z.array(z.strictObject({ sid: id, frame: bytes(4096) })) }),
+  idempotency: "the keys go with the first answer; repeated, the session is left out and is closed without the word",
+});
+
 /** To every edge: whoever holds this session writes the sealed frame and closes. */
 export const closeSession = event({
   name: "edge.sessions.close",

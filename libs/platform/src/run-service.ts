@@ -23,8 +23,11 @@ export const version = "0.1.0";
 export interface ServiceOptions<F extends Options> {
   readonly service: ServiceName;
   readonly definition: ConfigDefinition<F>;
-  /** True where the service answers `/healthz` and `/readyz` on its own port. */
-  readonly ownHttp?: boolean;
+  /**
+   * Where the service answers `/healthz` and `/readyz` by itself as soon as `start` has opened that port; until then, while
+   * engines are waited for, they are answered there for it. Without: on HEALTH_PORT, all the time.
+   */
+  readonly ownHttp?: (config: ConfigOf<F>) => { readonly host: string; readonly port: number };
   readonly portSetting?: string;
   readonly start: (platform: Platform, config: ConfigOf<F>) => Promise<unknown>;
 }
@@ -48,7 +51,7 @@ export function readServiceConfig<F extends Options>(
 export function runService<F extends Options>({
   service,
   definition,
-  ownHttp = false,
+  ownHttp,
   portSetting = "HEALTH_PORT",
   start,
 }: ServiceOptions<F>): void {
@@ -78,12 +81,13 @@ export function runService<F extends Options>({
       signal.addEventListener("abort", () => health.stopping());
       // Until the service answers: engines that are there are not enough to send it work.
       const started = health.add(service, () => Promise.reject(new Error("not started yet")));
-      if (!ownHttp) {
-        const server = await startHealthServer({ port: base.healthPort, host: base.healthHost, health });
-        closer.add("health", () => server.close());
-        log.info("health", { port: server.port });
-      }
+      const standIn = ownHttp !== undefined;
+      const { host, port } = ownHttp?.(config) ?? { host: base.healthHost, port: base.healthPort };
+      const server = await startHealthServer({ host, port, health, standIn });
+      closer.add("health", () => server.close());
+      if (!standIn) log.info("health", { port: server.port });
       const platform = await openDistributed({ service, instance, config: base, log, health, closer, signal });
+      if (standIn) await server.close();
       await start(platform, config);
       started();
       log.info("ready");

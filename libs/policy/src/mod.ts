@@ -1,3 +1,4 @@
+export type { Enrolment } from "./gates/gate.ts";
 export { type GateConfig, type GateItem, type GateName, gateNames } from "./gates/registry.ts";
 export type { Item, PlacedGate } from "./items.ts";
 export { begin, deadlineMs } from "./machine/begin.ts";
@@ -10,6 +11,7 @@ export type {
   Result,
   VerifyItem,
 } from "./machine/events.ts";
+export { authenticatorsOf } from "./machine/progress.ts";
 export { answersMax, type DenyCause, denyCauses, type HandshakeState, handshakeStateSchema } from "./machine/state.ts";
 export { type Transition, transition } from "./machine/transition.ts";
 export {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { begin, deadlineMs, type Effect, type HandshakeEvent, transition } from "../src/mod.ts";
+import { authenticatorsOf, begin, deadlineMs, type Effect, type HandshakeEvent, transition } from "../src/mod.ts";
 import { policyOf } from "./arbitraries.ts";
 
 const start = 1_000_000;
@@ -299,6 +299,18 @@ describe("deadlines", () => {
     one.send(one.opened());
     expect(names(one.send({ type: "expired", now: start + 29_999 }))).toEqual(["ignore early"]);
     expect(names(one.send({ ...answer("c0", "r1"), now: Number.NaN }))).toEqual(["deny deadline"]);
+  });
+});
+
+describe("the authenticators that a handshake counts on", () => {
+  it.each<[string, object[], Parameters<typeof handshake>[1], string[]]>([
+    ["those of its gates", [key, mine, { anyOf: [shared, mine] }], {}, ["member", "socket"]],
+    ["the member's own, asked for or not", [key], {}, ["member"]],
+    ["none that was not enrolled", [{ anyOf: [mine, shared] }], { member: { id: "eve", enrolled: [] } }, ["socket"]],
+    ["none that no gate asks for", [key], { member: null }, []],
+  ])("are %s", (_, gates, facts, expected) => {
+    const one = handshake({ gates, anonymous: true }, facts);
+    expect([...new Set(authenticatorsOf(one.state).map(({ of }) => of))].sort()).toEqual(expected);
   });
 });
 

@@ -1,4 +1,5 @@
 import { createServer, type ServerResponse } from "node:http";
+import { limitHttpConnections } from "./http-connections.ts";
 import { type Clock, systemClock } from "./ids.ts";
 
 export interface HealthReport {
@@ -113,20 +114,26 @@ export interface HealthServer {
   close(): Promise<void>;
 }
 
-/** `/healthz` and `/readyz` for a service that speaks no HTTP itself. `port` 0 takes a free one. */
+/**
+ * `/healthz` and `/readyz` for a service that speaks no HTTP itself, or not yet. `port` 0 takes a free one.
+ *
+ * @param options.standIn the port is that of a service which cannot answer yet: whatever else is asked gets 503, not 404
+ */
 export async function startHealthServer(options: {
   readonly port: number;
   readonly host: string;
   readonly health: Health;
+  readonly standIn?: boolean;
 }): Promise<HealthServer> {
-  const { port, host, health } = options;
+  const { port, host, health, standIn = false } = options;
   const server = createServer(
     { headersTimeout: 5_000, requestTimeout: 5_000, maxHeaderSize: 8_192 },
     (request, response) => {
+      // Probes may carry a query; nothing here reads one.
+      const path = request.url?.split("?", 1)[0] ?? "";
+      if (standIn && path !== "/healthz" && path !== "/readyz") return answer(response, 503, { status: "unavailable" });
       if (request.method !== "GET" && request.method !== "HEAD")
         return answer(response, 405, { status: "method_not_allowed" });
-      // Probes may carry a query; nothing here reads one.
-      const path = request.url?.split("?", 1)[0];
       if (path === "/healthz") return answer(response, aliveReport.httpStatus, aliveReport.body);
       if (path !== "/readyz") return answer(response, 404, { status: "not_found" });
       health.report().then(
@@ -135,7 +142,7 @@ export async function startHealthServer(options: {
       );
     },
   );
-  server.maxConnections = 64;
+  limitHttpConnections(server, { max: 64 });
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);
     server.listen(port, host, () => {

@@ -23,12 +23,13 @@ export interface RunOptions extends StartupHints {
  * person who presses again because the first had no effect takes longer than this.
  */
 const sameSignalMs = 300;
-const signalExitCodes = { SIGINT: 130, SIGTERM: 143 } as const;
+const signalExitCodes = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const;
 
 /**
- * The life of one process. `start` opens things and may return a last stop, which then runs first. SIGTERM and SIGINT stop
- * it in order, once, within `stopMsMax`; a second signal ends it at once. Exit code 0 after an orderly stop; 1 when start-up
- * failed, a stop failed or hung, or an error went uncaught.
+ * The life of one process. `start` opens things and may return a last stop, which then runs first. SIGTERM, SIGINT, SIGHUP (the
+ * terminal was closed) and the end of a parent that holds an IPC channel (it was killed, and nobody else would end this process)
+ * stop it in order, once, within `stopMsMax`; a second signal ends it at once. Exit code 0 after an orderly stop; 1 when
+ * start-up failed, a stop failed or hung, or an error went uncaught.
  */
 export function runProcess(
   name: string,
@@ -72,7 +73,16 @@ export function runProcess(
     );
   }
 
-  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+  // Of a terminal that was closed, or a reader that went: what cannot be said is no reason to end anything.
+  for (const stream of [process.stdout, process.stderr]) stream.on("error", () => undefined);
+
+  if (process.channel !== undefined) {
+    process.once("disconnect", () => stop(0));
+    // Whoever has nothing else to do may still end.
+    process.channel.unref();
+  }
+
+  for (const signal of ["SIGHUP", "SIGINT", "SIGTERM"] as const) {
     process.on(signal, () => {
       if (stoppingSinceMs === null) return stop(0);
       if (performance.now() - stoppingSinceMs < sameSignalMs) return;

@@ -37,6 +37,7 @@ export {
   type HealthServer,
   startHealthServer,
 } from "./health.ts";
+export { type HttpConnectionLimits, type HttpConnections, limitHttpConnections } from "./http-connections.ts";
 export { type Clock, createIds, type Ids, type Random, systemClock, systemRandom } from "./ids.ts";
 export { type ProcessContext, type RunOptions, runProcess } from "./lifecycle.ts";
 export {

@@ -62,6 +62,9 @@ const problems: Readonly<Record<string, string>> = {
   TIMEOUT: "timed out",
 };
 
+/** Of the platform, of nats.js and, with the last, of MongoDB's driver, which looked for a server until time was up. */
+const timeoutNames = /(^|[a-z])TimeoutError$|^MongoServerSelectionError$/;
+
 const visitsMax = 16;
 
 /**
@@ -71,15 +74,17 @@ const visitsMax = 16;
 export function connectionProblem(error: unknown): string {
   // Breadth first through causes and aggregates: drivers wrap the interesting error several layers deep.
   const queue: unknown[] = [error];
+  let timedOut = false;
   for (let visits = 0; visits < visitsMax && queue.length > 0; visits += 1) {
     const current = queue.shift();
     if (!(current instanceof Error)) continue;
     const { code } = current as { readonly code?: unknown };
     const known = typeof code === "string" && Object.hasOwn(problems, code) ? problems[code] : undefined;
     if (known !== undefined) return known;
+    timedOut ||= timeoutNames.test(current.name);
     queue.push(current.cause, ...(current instanceof AggregateError ? current.errors.slice(0, visitsMax) : []));
   }
-  return errorClass(error);
+  return timedOut ? "timed out" : errorClass(error);
 }
 
 function seconds(ms: number): string {

@@ -1,3 +1,5 @@
+import { once } from "node:events";
+import { type IncomingMessage, request } from "node:http";
 import { afterEach, describe, expect, it } from "vitest";
 import { createHealth, type HealthServer, startHealthServer } from "../src/mod.ts";
 
@@ -45,6 +47,22 @@ describe("health", () => {
     expect((await get("/")).status).toBe(404);
     expect((await get("/readyz", { method: "POST", body: "x" })).status).toBe(405);
     expect(await get("/readyz", { method: "HEAD" })).toMatchObject({ status: 200, text: "" });
+  });
+
+  it("stands in for a service that cannot answer yet: everything but probes is 503, an upgrade too", async () => {
+    const health = createHealth();
+    health.add("nats", () => Promise.reject(new Error("not connected yet")));
+    const server = await startHealthServer({ port: 0, host: "127.0.0.1", health, standIn: true });
+    open.push(server);
+    const at = (path: string) => `http://127.0.0.1:${server.port}${path}`;
+    expect((await fetch(at("/healthz"))).status).toBe(200);
+    expect(await (await fetch(at("/readyz"))).json()).toEqual({ status: "unavailable", failing: ["nats"] });
+    expect((await fetch(at("/v1/sign-in"), { method: "POST", body: "x" })).status).toBe(503);
+    const upgrade = request(at("/chat/secret"), { headers: { connection: "upgrade", upgrade: "websocket" } }).end();
+    const [response] = (await once(upgrade, "response")) as [IncomingMessage];
+    expect(response.resume().statusCode).toBe(503);
+    await server.close();
+    await server.close();
   });
 
   it("asks a check at most once a second, however many ask", async () => {

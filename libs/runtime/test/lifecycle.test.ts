@@ -11,18 +11,25 @@ afterEach(() => {
 });
 
 function run(...argv: string[]) {
-  const child = spawn(process.execPath, [fixture, ...argv], { stdio: ["ignore", "pipe", "pipe"], env: {} });
+  const child = spawn(process.execPath, [fixture, ...argv], { stdio: ["ignore", "pipe", "pipe", "ipc"], env: {} });
+  const { stdout, stderr } = child;
+  if (stdout === null || stderr === null) throw new Error("no output");
   children.push(child);
   const text = { out: "", err: "" };
-  child.stdout.setEncoding("utf8").on("data", (chunk: string) => {
+  stdout.setEncoding("utf8").on("data", (chunk: string) => {
     text.out += chunk;
   });
-  child.stderr.setEncoding("utf8").on("data", (chunk: string) => {
+  stderr.setEncoding("utf8").on("data", (chunk: string) => {
     text.err += chunk;
   });
-  const ended = new Promise<{ code: number | null; out: string; err: string; stopMs: number }>((resolve) => {
-    child.once("close", (code) => resolve({ code, ...text, stopMs: performance.now() - signalledMs }));
-  });
+  const exit = new Promise<number | null>((resolve) => child.once("exit", resolve));
+  // Not `close` of the child: it does not come where the channel was closed from here.
+  const silent = [stdout, stderr].map((stream) => new Promise((resolve) => stream.once("close", resolve)));
+  const ended = Promise.all([exit, ...silent]).then(([code]) => ({
+    code,
+    ...text,
+    stopMs: performance.now() - signalledMs,
+  }));
   let signalledMs = 0;
   return {
     ended,
@@ -30,6 +37,8 @@ function run(...argv: string[]) {
       for (let tries = 0; tries < 500 && !text.out.includes(line); tries += 1) await sleep(10);
       expect(text.out).toContain(line);
     },
+    disconnect: () => child.disconnect(),
+    closeOutput: () => stdout.destroy(),
     kill(signal: NodeJS.Signals) {
       signalledMs = performance.now();
       child.kill(signal);
@@ -38,7 +47,7 @@ function run(...argv: string[]) {
 }
 
 describe("life of a process", () => {
-  it.each(["SIGTERM", "SIGINT"] as const)(
+  it.each(["SIGTERM", "SIGINT", "SIGHUP"] as const)(
     "closes what it opened in reverse order on %s and exits with 0",
     async (signal) => {
       const child = run("plain");
@@ -49,6 +58,25 @@ describe("life of a process", () => {
       expect({ code, err }).toEqual({ code: 0, err: "" });
     },
   );
+
+  it("closes what it opened when the parent that holds its channel is gone, and exits with 0", async () => {
+    const child = run("plain");
+    await child.said("ready");
+    child.disconnect();
+    const { code, out, err } = await child.ended;
+    expect(out).toBe("ready\nstopping\nclosed last\nclosed nats\nclosed store\n");
+    expect({ code, err }).toEqual({ code: 0, err: "" });
+  });
+
+  it("goes on when nobody reads what it says any more, and still stops in order", async () => {
+    const child = run("talks");
+    await child.said("ready");
+    child.closeOutput();
+    await sleep(100);
+    child.kill("SIGTERM");
+    const { code, err } = await child.ended;
+    expect({ code, err }).toEqual({ code: 0, err: "" });
+  });
 
   it("takes the same signal twice within milliseconds as one, as npm delivers Ctrl-C", async () => {
     const child = run("slow");

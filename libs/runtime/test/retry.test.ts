@@ -73,6 +73,16 @@ describe("waiting for an engine", () => {
     expect(connectionProblem("hunter2")).toBe("Error");
   });
 
+  it("says that an engine did not answer in time, unless a cause tells more", async () => {
+    const named = (name: string, cause?: Error) => Object.assign(new Error("x", { cause }), { name });
+    expect(connectionProblem(new DOMException("x", "TimeoutError"))).toBe("timed out");
+    expect(connectionProblem(new Error("x", { cause: named("TimeoutError") }))).toBe("timed out");
+    expect(connectionProblem(named("MongoServerSelectionError", named("MongoNetworkTimeoutError")))).toBe("timed out");
+    const refusal = Object.assign(new Error("x"), { code: "ECONNREFUSED" });
+    expect(connectionProblem(named("MongoServerSelectionError", refusal))).toBe("connection refused");
+    expect(connectionProblem(named("TimeoutErrorOfMine"))).toBe("TimeoutErrorOfMine");
+  });
+
   it.each(["between tries", "during a try that hangs"])("ends at once when the process stops %s", async (when) => {
     const { log } = recorder();
     const abort = new AbortController();

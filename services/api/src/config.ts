@@ -1,5 +1,5 @@
 import { isIP } from "node:net";
-import { type ConfigOf, defineConfig, flag, integer, list, port, textType } from "@portcullis/runtime";
+import { type ConfigOf, defineConfig, duration, flag, integer, list, port, textType } from "@portcullis/runtime";
 import ipaddr from "ipaddr.js";
 
 export const apiConfig = defineConfig({
@@ -47,6 +47,39 @@ export const apiConfig = defineConfig({
     type: integer({ min: 1, max: 1_000_000 }),
     default: "300",
     describe: "requests per minute and address (IPv6: per /64) before the API answers 429",
+  },
+  connectionsMax: {
+    env: "HTTP_CONNECTIONS_MAX",
+    type: integer({ min: 1, max: 100_000 }),
+    default: "2000",
+    describe:
+      "HTTP connections at once, WebSockets not counted; above, a newcomer takes the place of the one that was idle or still " +
+      "sending its request for longest",
+  },
+  connectionsPerAddressMax: {
+    env: "HTTP_CONNECTIONS_PER_ADDRESS_MAX",
+    type: integer({ min: 1, max: 100_000 }),
+    default: "100",
+    describe: "the same for one address (IPv6: one /64) that is no trusted proxy",
+  },
+  headersTimeoutMs: {
+    env: "HTTP_HEADERS_TIMEOUT",
+    type: duration({ min: "100ms", max: "1m" }),
+    default: "10s",
+    describe: "how long the headers of a request may take; never longer than HTTP_REQUEST_TIMEOUT",
+  },
+  requestTimeoutMs: {
+    env: "HTTP_REQUEST_TIMEOUT",
+    type: duration({ min: "100ms", max: "5m" }),
+    default: "15s",
+    describe:
+      "how long a whole request may take to arrive; a connection on which nothing moves for twice as long is cut",
+  },
+  keepAliveTimeoutMs: {
+    env: "HTTP_KEEP_ALIVE_TIMEOUT",
+    type: duration({ min: "100ms", max: "10m" }),
+    default: "10s",
+    describe: "how long a connection is kept for a next request; behind a proxy, longer than the proxy keeps it",
   },
 });
 export type ApiConfig = ConfigOf<(typeof apiConfig)["options"]>;

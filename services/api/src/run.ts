@@ -1,9 +1,11 @@
 import type { Server } from "node:http";
 import type { Platform } from "@portcullis/platform";
+import { limitHttpConnections } from "@portcullis/runtime";
 import { addRoutes } from "./all-routes.ts";
 import { sessionCookie } from "./callers/cookie.ts";
 import type { ApiConfig } from "./config.ts";
 import { createApp } from "./http/app.ts";
+import { networkCounter } from "./http/limits.ts";
 import { trackConnections } from "./http/shutdown.ts";
 import { refuseUpgradesAlone } from "./http/upgrades.ts";
 import { createSite } from "./site.ts";
@@ -33,7 +35,12 @@ export async function run(platform: ApiPlatform, config: ApiConfig): Promise<Api
   await addRoutes(app, { caller: platform.caller, site, cookie }, platform.health);
 
   const connections = trackConnections(app.server);
-  refuseUpgradesAlone(app.server);
+  const limited = limitHttpConnections(app.server, {
+    max: config.connectionsMax,
+    perNetworkMax: config.connectionsPerAddressMax,
+    networkOf: networkCounter(config.trustedProxies ?? []),
+  });
+  refuseUpgradesAlone(app.server, limited.leave);
   platform.closer.add("api", () => connections.drain(() => app.close()));
   const address = await app.listen({ port: config.port, host: config.host });
   platform.log.info("the owner API listens", { address });

@@ -12,13 +12,16 @@ async function start(environment: Record<string, string> = {}): Promise<TestApi>
   running.push(api);
   return api;
 }
+const opened: Socket[] = [];
 afterEach(async () => {
+  for (const socket of opened.splice(0)) socket.destroy();
   await Promise.all(running.splice(0).map((api) => api.close()));
 });
 
-async function open(api: TestApi): Promise<Socket> {
+async function open(api: TestApi, localAddress = "127.0.0.1"): Promise<Socket> {
   const { port } = api.server.address() as AddressInfo;
-  const socket = connect(port, "127.0.0.1");
+  const socket = connect({ port, host: "127.0.0.1", localAddress });
+  opened.push(socket);
   socket.on("error", () => undefined);
   await once(socket, "connect");
   return socket;
@@ -100,6 +103,66 @@ describe("stopping", () => {
     expect(await (await answer).json()).toMatchObject({ fingerprint: "print" });
     await closing;
     expect(performance.now() - startedMs).toBeLessThan(1_500);
+  });
+});
+
+describe("connections that stay half-open", () => {
+  const halfOpen = [
+    "",
+    "GET / HTTP/1.1\r\nHost: loc",
+    "POST /v1/account HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n{",
+  ];
+
+  test("keep nobody out: not other addresses, not /readyz, not even the address that they come from", async () => {
+    const api = await start({ HTTP_CONNECTIONS_MAX: "50", HTTP_CONNECTIONS_PER_ADDRESS_MAX: "20" });
+    const neighbour = await open(api, "127.0.0.3");
+    neighbour.write("GET /healthz HTTP/1.1\r\nHost: localhost\r\n");
+    const flood: Socket[] = [];
+    for (let n = 0; n < 200; n += 1) {
+      const socket = await open(api);
+      socket.write(halfOpen[n % 3] ?? "");
+      flood.push(socket.resume());
+    }
+    await expect.poll(() => flood.filter((socket) => !socket.closed).length).toBeLessThanOrEqual(20);
+    expect((await fetch(`${api.url}/readyz`)).status).toBe(200);
+    const other = await open(api, "127.0.0.2");
+    other.write("GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    expect(await readAll(other)).toMatch(/^HTTP\/1\.1 200 /);
+    // Who was slow before they came is still there.
+    neighbour.write("Connection: close\r\n\r\n");
+    expect(await readAll(neighbour)).toMatch(/^HTTP\/1\.1 200 /);
+  });
+
+  test("of more addresses than there is room for still let others through", async () => {
+    const api = await start({ HTTP_CONNECTIONS_MAX: "20" });
+    for (let n = 0; n < 60; n += 1) (await open(api, `127.0.1.${n + 1}`)).write(halfOpen[n % 3] ?? "");
+    expect((await fetch(`${api.url}/readyz`)).status).toBe(200);
+  });
+
+  test("are counted for the visitor, not for the proxy that brings all of them", async () => {
+    const api = await start({ HTTP_CONNECTIONS_PER_ADDRESS_MAX: "5", TRUSTED_PROXIES: "10.0.0.0/8,127.0.0.1" });
+    const fromProxy = await Promise.all(Array.from({ length: 40 }, () => open(api)));
+    const alone = await Promise.all(Array.from({ length: 40 }, () => open(api, "127.0.0.2")));
+    await expect.poll(() => alone.filter((socket) => !socket.resume().closed).length).toBe(5);
+    expect(fromProxy.filter((socket) => !socket.resume().closed)).toHaveLength(40);
+  });
+
+  test("are cut when their time is up, and so is who asks and does not read", async () => {
+    const api = await start({ HTTP_HEADERS_TIMEOUT: "300ms", HTTP_REQUEST_TIMEOUT: "600ms" });
+    const startedMs = performance.now();
+    const [headers, body, reader] = [await open(api), await open(api), await open(api)];
+    headers.write(halfOpen[1] ?? "");
+    body.write(halfOpen[2] ?? "");
+    // More than any buffer between holds.
+    const { length } = await (await fetch(`${api.url}/docs/static/swagger-ui-bundle.js`)).text();
+    expect(length).toBeGreaterThan(1_000_000);
+    reader.pause();
+    reader.write("GET /docs/static/swagger-ui-bundle.js HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(30));
+    expect(await readAll(headers)).toMatch(/^HTTP\/1\.1 4|^$/);
+    expect(await readAll(body)).toMatch(/^HTTP\/1\.1 4|^$/);
+    expect(performance.now() - startedMs).toBeLessThan(3_000);
+    const connections = () => new Promise<number>((resolve) => api.server.getConnections((_, count) => resolve(count)));
+    await expect.poll(connections, { timeout: 5_000 }).toBeLessThanOrEqual(1);
   });
 });
 
@@ -203,6 +266,11 @@ describe("settings", () => {
     [{ TRUSTED_PROXIES: "10" }, "TRUSTED_PROXIES"],
     [{ COOKIE_SECURE: "no" }, "COOKIE_SECURE"],
     [{ RATE_LIMIT_PER_MINUTE: "0" }, "RATE_LIMIT_PER_MINUTE"],
+    [{ HTTP_CONNECTIONS_MAX: "0" }, "HTTP_CONNECTIONS_MAX"],
+    [{ HTTP_CONNECTIONS_PER_ADDRESS_MAX: "many" }, "HTTP_CONNECTIONS_PER_ADDRESS_MAX"],
+    [{ HTTP_HEADERS_TIMEOUT: "2m" }, "HTTP_HEADERS_TIMEOUT"],
+    [{ HTTP_REQUEST_TIMEOUT: "0s" }, "HTTP_REQUEST_TIMEOUT"],
+    [{ HTTP_KEEP_ALIVE_TIMEOUT: "1h" }, "HTTP_KEEP_ALIVE_TIMEOUT"],
   ])("refuse %j", (environment, name) => {
     expect(() => readConfig(apiConfig, environment)).toThrow(ConfigError);
     expect(() => readConfig(apiConfig, environment)).toThrow(new RegExp(`^${name}: `));

@@ -8,6 +8,7 @@ import { clientAddressReader } from "./front/client-address.ts";
 import { createConnectionCaps } from "./front/connection-caps.ts";
 import { createFrontDoor, type Visitor } from "./front/front-door.ts";
 import { listen, portOf } from "./front/listen.ts";
+import { createExpiryWords } from "./sessions/expiry-words.ts";
 import { createFanOut } from "./sessions/fan-out.ts";
 import { createSessionRegistry } from "./sessions/registry.ts";
 import { startSweep } from "./sessions/sweep.ts";
@@ -67,6 +68,7 @@ export async function run(
     bundles,
     sessions: registry,
     fanOut,
+    expiryWords: createExpiryWords({ caller, log }),
     openTimeoutMs: config.openTimeoutMs,
     slowReaderBytes: config.slowReaderBytes,
     pingIntervalMs: config.pingIntervalMs,

@@ -149,6 +149,49 @@ describe("in a handshake", () => {
     expect(world.records).toEqual([]);
   });
 
+  it.each([
+    ["a message", message(0, "too early"), 4501, "out-of-order"],
+    ["a second open", open(2), 4501, "out-of-order"],
+    ["an application record", record(0, 0x20), 4501, "out-of-order"],
+    ["a record of no length that padding yields", record().subarray(0, 200), 4500, "malformed"],
+    ["an empty frame", Buffer.alloc(0), 4500, "malformed"],
+  ])(
+    "%s while an open is looked at ends it at once, and the accept that follows lets nobody in",
+    async (_what, frame, code, reason) => {
+      const world = await createWorld();
+      const { port } = await world.edge();
+      world.onOpen = async () => accept({ sid: "member" });
+      const member = await admittedClient(port);
+      const held = Promise.withResolvers<Step>();
+      world.onOpen = () => held.promise;
+      const client = await enter(port);
+      client.send(frame);
+      expect(await client.closed).toEqual({ code, reason });
+      held.resolve(accept({ sid: "early" }));
+      await expect.poll(() => world.ended).toEqual([{ sid: "early", socketId: "sock" }]);
+      expect(client.waiting).toEqual([]);
+      member.send(message(0, "the only one"));
+      expect((await member.message()).head.sid).toBe("member");
+    },
+  );
+
+  it("a message while a record is looked at, or behind one that waits, ends it too", async () => {
+    const world = await createWorld();
+    const { port } = await world.edge();
+    const held = Promise.withResolvers<Step>();
+    world.onRecord = () => held.promise;
+    for (const before of [[record(0)], [record(0), record(1)]]) {
+      const client = await enter(port);
+      await client.next();
+      for (const frame of before) client.send(frame);
+      client.send(message(0, "too early"));
+      expect(await client.closed).toEqual({ code: 4501, reason: "out-of-order" });
+    }
+    held.resolve(accept({ sid: "early" }));
+    await expect.poll(() => world.ended).toHaveLength(2);
+    expect(world.records).toHaveLength(2);
+  });
+
   it("frames and bytes without a verdict are bounded over the whole handshake", async () => {
     const world = await createWorld();
     const { port } = await world.edge();

@@ -95,6 +95,7 @@ describe("the registry", () => {
     write: () => {},
     flush: () => {},
     end: (farewell) => void heard.push(farewell),
+    expire: () => {},
   });
   const farewell = { frame: null, closeCode: 4504 };
 

@@ -67,6 +67,8 @@ describe("the sweep", () => {
     ];
     expect(await kicked.closed).toEqual({ code: 4504, reason: "revoked" });
     expect(await expired.closed).toEqual({ code: 4003, reason: "session-expired" });
+    expect(kicked.waiting).toEqual([]);
+    expect(expired.waiting.map(String)).toEqual(["s2 expired"]);
     expect(stays.websocket.readyState).toBe(1);
     await expect.poll(() => world.checks.at(-1)).toEqual(["s3"]);
   });
@@ -98,17 +100,105 @@ describe("the sweep", () => {
   });
 });
 
-describe("a session", () => {
-  it("ends when it expires", async () => {
-    const world = await createWorld();
+describe("a session that expires", () => {
+  const expiredClose = { code: 4003, reason: "session-expired" };
+
+  /** One that lasts for 200 ms beside one that stays. */
+  async function expiring(world: Awaited<ReturnType<typeof createWorld>>) {
     const { port } = await world.edge();
+    world.onOpen = async () => accept({ sid: "stays" });
+    const stays = await admittedClient(port);
     const expiresAtMs = Date.now() + 200;
     world.onOpen = async () => accept({ sid: "s1", expiresAtMs });
-    const client = await admittedClient(port);
-    expect(await client.closed).toEqual({ code: 4003, reason: "session-expired" });
+    return { stays, client: await admittedClient(port), expiresAtMs };
+  }
+
+  it("is told so under seal, then closed, and not before its time", async () => {
+    const world = await createWorld();
+    const { client, expiresAtMs } = await expiring(world);
+    expect(await client.closed).toEqual(expiredClose);
+    expect(client.waiting.map(String)).toEqual(["s1 expired"]);
     expect(Date.now()).toBeGreaterThanOrEqual(expiresAtMs);
+    expect(world.expired).toEqual([["s1"]]);
+    await expect.poll(() => world.ended).toEqual([{ sid: "s1", socketId: "sock" }]);
   });
 
+  it("hears and says nothing while the last word is on its way", async () => {
+    const world = await createWorld();
+    const asked = Promise.withResolvers<void>();
+    const answer = Promise.withResolvers<void>();
+    world.onExpired = async (sids) => {
+      asked.resolve();
+      await answer.promise;
+      return sids;
+    };
+    const { stays, client } = await expiring(world);
+    client.send(message(0, "in time"));
+    expect((await client.message()).body.toString()).toBe("in time");
+    await asked.promise;
+    client.send(message(1, "too late"));
+    stays.send(message(0, "for those who are in"));
+    expect([await stays.message(), await stays.message()].map(({ body }) => body.toString())).toEqual([
+      "in time",
+      "for those who are in",
+    ]);
+    await sleep(30);
+    answer.resolve();
+    expect(await client.closed).toEqual(expiredClose);
+    expect(client.waiting.map(String)).toEqual(["s1 expired"]);
+    stays.send(message(1, "the only other one"));
+    expect((await stays.message()).body.toString()).toBe("the only other one");
+  });
+
+  it.each<[string, () => Promise<readonly string[]>]>([
+    ["does not know it", async () => []],
+    ["fails", () => Promise.reject(new Error("broken"))],
+    ["does not answer in time", () => sleep(3_000).then(() => ["s1"])],
+  ])("is closed all the same where keys %s", async (_what, onExpired) => {
+    const world = await createWorld();
+    world.onExpired = onExpired;
+    const { client, expiresAtMs } = await expiring(world);
+    expect(await client.closed).toEqual(expiredClose);
+    expect(client.waiting).toEqual([]);
+    expect(Date.now() - expiresAtMs).toBeLessThan(3_000);
+    await expect.poll(() => world.ended).toEqual([{ sid: "s1", socketId: "sock" }]);
+  });
+
+  it("is closed all the same while the bus is gone", async () => {
+    const world = await createWorld();
+    const { client } = await expiring(world);
+    world.network.interrupt();
+    expect(await client.closed).toEqual(expiredClose);
+    expect(client.waiting).toEqual([]);
+    world.network.restore();
+  });
+
+  it("and is kicked at that moment goes with the kick", async () => {
+    const world = await createWorld();
+    world.onExpired = async (sids) => {
+      world.kick("s1");
+      await sleep(50);
+      return sids;
+    };
+    const { client } = await expiring(world);
+    expect(await client.closed).toEqual({ code: 4504, reason: "revoked" });
+    expect(client.waiting.map(String)).toEqual(["revoked"]);
+  });
+
+  it("with many others is asked for together with them", async () => {
+    const world = await createWorld();
+    const { port } = await world.edge();
+    const expiresAtMs = Date.now() + 1_000;
+    world.onOpen = async () => accept({ sid: `s${world.opens.length}`, expiresAtMs });
+    const clients = [];
+    for (let n = 0; n < 20; n += 1) clients.push(await admittedClient(port));
+    await Promise.all(clients.map(({ closed }) => closed));
+    expect(clients.map(({ waiting }) => waiting.map(String))).toEqual(clients.map((_, n) => [`s${n + 1} expired`]));
+    expect(world.expired.length).toBeLessThan(5);
+  });
+});
+
+describe("a session", () => {
   it("of a year does not end at once because timers are short", async () => {
     const world = await createWorld();
     const { port } = await world.edge();

@@ -8,6 +8,7 @@ import {
   identityStep,
   listLiveSessions,
   type Outcome,
+  removeAuthenticator,
   removeMember,
   ServiceError,
 } from "@portcullis/contracts";
@@ -53,7 +54,8 @@ const take = (
     | ReturnType<typeof answer>
     | { do: "cancel" }
     | { do: "offer"; answers: { gate: string; value: string; at: null }[] },
-) => world.keysCaller.call(identityStep, { hid, n, action });
+  keyLive = true,
+) => world.keysCaller.call(identityStep, { hid, n, keyLive, action });
 const otp = (value: string) => ({ gate: "otp", value, at: null });
 const sids = async () => (await world.api.call(listLiveSessions, mine)).sessions.map(({ sid }) => sid);
 
@@ -405,7 +407,12 @@ describe("nobody is let in", () => {
     await socket();
     const { hid, cid } = await asked();
     const { wait, reached, open: release } = gate();
-    const stop = world.after("identity_members.get", wait);
+    let looks = 0;
+    // The first look is the one with which the step begins.
+    const stop = world.after("identity_members.get", () => {
+      looks += 1;
+      return looks === 2 ? wait() : undefined;
+    });
     const taking = take(hid, 1, answer(cid, "right"));
     await reached;
     stop();
@@ -416,6 +423,73 @@ describe("nobody is let in", () => {
     expect(removed).toEqual({ closed: 1 });
     expect(await sids()).toEqual([]);
     expect(world.closed).toHaveLength(1);
+  });
+});
+
+describe("a handshake whose ground goes away while a question is out", () => {
+  const removeOtp = (memberName: string | null) => world.api.call(removeAuthenticator, { ...mine, memberName });
+
+  it.each<[string, () => Promise<unknown>, boolean]>([
+    ["the member is removed", () => world.api.call(removeMember, { ...mine, name: "bob" }), true],
+    ["the member's authenticator is removed", () => removeOtp("bob"), true],
+    ["the socket is deleted", () => world.api.call(deleteSocket, mine), true],
+    ["the app key is revoked", async () => undefined, false],
+  ])("because %s: ends with its next step, whatever that says, and nothing is verified", async (_, remove, keyLive) => {
+    await socket();
+    const handshakes = [await asked(), await asked(), await asked()];
+    const offer = { do: "offer" as const, answers: [otp("right")] };
+    await remove();
+    const steps = handshakes.map(({ hid, cid }, index) =>
+      take(hid, 1, [answer(cid, "right"), answer(cid, "wrong"), offer][index] ?? offer, keyLive),
+    );
+    expect(await Promise.all(steps)).toEqual([denied, denied, denied]);
+    expect(world.factors.verified).toEqual([]);
+    expect(await registry().ofSocket(mine.socketId)).toEqual([]);
+    expect(world.logged.filter((line) => line.includes('"cause":"revoked"'))).toHaveLength(3);
+    for (const { hid, cid } of handshakes) expect(await codeOf(take(hid, 2, answer(cid, "right")))).toBe("conflict");
+  });
+
+  it("also where it offers and nobody is asked", async () => {
+    await socket({ mode: "offered" });
+    const request = bob();
+    expect(await open(request)).toMatchObject({ say: "nothing" });
+    await removeOtp("bob");
+    expect(await take(request.hid, 1, { do: "offer", answers: [otp("wrong")] })).toEqual(denied);
+  });
+
+  it("also while its answer is verified", async () => {
+    await socket();
+    const { hid, cid } = await asked();
+    const { wait, reached, open: release } = gate();
+    world.factors.before = wait;
+    const taking = take(hid, 1, answer(cid, "right"));
+    await reached;
+    await removeOtp("bob");
+    release();
+    expect(await taking).toEqual(denied);
+    expect(await sids()).toEqual([]);
+  });
+
+  it("goes on where what is removed is none of its business", async () => {
+    await socket();
+    await world.api.call(enrolAuthenticator, { ...mine, memberName: null });
+    const contacts = { email: null, phone: null };
+    await world.api.call(createMember, { ...mine, name: "ann", contacts, passphrase: null });
+    const { hid, cid } = await asked();
+    await removeOtp(null);
+    await world.api.call(removeMember, { ...mine, name: "ann" });
+    const second = await take(hid, 1, answer(cid, "wrong"));
+    expect(second).toMatchObject({ say: "challenge", attemptsLeft: 2 });
+    sidOf(await take(hid, 2, answer(cidOf(second), "right")));
+  });
+
+  it("is answered alike when the step is repeated, as any other", async () => {
+    await socket();
+    const { hid, cid } = await asked();
+    const action = answer(cid, "right");
+    expect(await take(hid, 1, action, false)).toEqual(denied);
+    expect(await take(hid, 1, action, false)).toEqual(denied);
+    expect(await take(hid, 1, action)).toEqual(denied);
   });
 });
 

@@ -7,7 +7,7 @@ import { createBundles } from "./bundles/bundles.ts";
 import { createChannelStore } from "./handshake/channel.ts";
 import { serveHandshakes } from "./handshake/serve.ts";
 import { openIdentity } from "./identity.ts";
-import { serveFarewells } from "./sessions/serve.ts";
+import { serveLastWords } from "./sessions/serve.ts";
 import { createSessionSecrets } from "./sessions/session-secrets.ts";
 
 export { keysConfig } from "./config.ts";
@@ -23,7 +23,7 @@ export async function run(platform: Platform): Promise<void> {
 
   await serveAppKeys(server, { appKeys, vault, clock, random, fingerprint: identity.fingerprint });
   await server.serve(serverIdentity, async () => ({ fingerprint: identity.fingerprint }));
-  await serveFarewells(server, sessions, writer, log);
+  await serveLastWords(server, { secrets: sessions, writer, clock, log });
   await serveHandshakes(server, platform.instance, {
     bundles,
     appKeys,
@@ -36,12 +36,12 @@ export async function run(platform: Platform): Promise<void> {
     clock,
     writer,
     sessions,
-    isKeyLive: async (keyId) => {
+    isKeyLive: async (keyId) => keyId === null || (await liveKey(keyId)) !== null,
+    useKey: async (keyId) => {
       if (keyId === null) return true;
-      const key = await appKeys.get(keyId);
-      if (key === null || key.body.revokedAtMs !== null) return false;
-      noteUse(keyId, key.version, key.body);
-      return true;
+      const key = await liveKey(keyId);
+      if (key !== null) noteUse(keyId, key.version, key.body);
+      return key !== null;
     },
     abandon: (sid, socketId) => {
       try {
@@ -51,6 +51,11 @@ export async function run(platform: Platform): Promise<void> {
       }
     },
   });
+
+  async function liveKey(keyId: string) {
+    const key = await appKeys.get(keyId);
+    return key === null || key.body.revokedAtMs !== null ? null : key;
+  }
 
   /** To the minute: a write on every accept would be a hot spot for nothing. Nobody waits for it, and losing it is fine. */
   function noteUse(keyId: string, version: number, body: StoredAppKey): void {

@@ -17,7 +17,7 @@ beforeEach(async () => {
 afterEach(() => world.close());
 
 /** As far as the first question. */
-async function challenged(appKey: string) {
+async function challenged(appKey: string | null) {
   const made = await world.client({ appKey });
   const plaintext = await made.hear(await world.open(made.route, made.open));
   if (plaintext.t !== "challenge") throw new Error("no challenge");
@@ -44,8 +44,13 @@ describe("a record", () => {
     expect(await client.hear(last)).toEqual({ t: "denied", n: 3, code: "denied" });
     expect(last.close).toBe(4503);
     expect(world.identity.taken).toEqual([
-      { hid: client.hid, n: 1, action: { do: "answer", cid, answer: { gate: "otp", value: "000000", at: null } } },
-      { hid: client.hid, n: 2, action: { do: "cancel" } },
+      {
+        hid: client.hid,
+        n: 1,
+        keyLive: true,
+        action: { do: "answer", cid, answer: { gate: "otp", value: "000000", at: null } },
+      },
+      { hid: client.hid, n: 2, keyLive: true, action: { do: "cancel" } },
     ]);
   });
 
@@ -220,6 +225,22 @@ describe("a key that is revoked while its handshake goes on", () => {
     expect(await client.hear(step)).toEqual({ t: "denied", n: 2, code: "denied" });
     await expect.poll(() => world.identity.abandoned).toEqual([outcome.admitted.sid]);
     expect(await world.platform.state.get(`keys:session:${outcome.admitted.sid}`)).toBe(null);
+  });
+
+  it("is reported with the next record, so that nothing more is asked under it", async () => {
+    const { key } = await world.mint();
+    const other = await challenged(key);
+    const keyless = await challenged(null);
+    await revoke();
+    for (const { client: each } of [{ client }, other, keyless]) {
+      world.identity.onStep = () => challenge(world.now() + 1000);
+      await world.record(each.hid, await each.say({ ...otp("000000") }));
+    }
+    expect(world.identity.taken.map(({ hid, keyLive }) => [hid, keyLive])).toEqual([
+      [client.hid, false],
+      [other.client.hid, true],
+      [keyless.client.hid, true],
+    ]);
   });
 
   it("is revoked also when its use is noted at the same time", async () => {

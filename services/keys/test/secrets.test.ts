@@ -1,4 +1,4 @@
-import { killAppKey, mintAppKey, readAppKeys, sealFarewells } from "@portcullis/contracts";
+import { killAppKey, mintAppKey, readAppKeys, sealExpiries, sealFarewells } from "@portcullis/contracts";
 import { appKeyPsk, openRecord, parseAppKey } from "@portcullis/crypto";
 import { parseServerPlaintext } from "@portcullis/protocol";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -50,10 +50,31 @@ describe("the last words of a session", () => {
     expect(new Set(frames.map(({ frame }) => Buffer.from(frame.subarray(5, 29)).toString("hex"))).size).toBe(2);
   });
 
-  it("are not sealed for a session that has expired: its keys went with it", async () => {
-    const { sid } = await entered(1000);
-    world.advance(1000);
-    expect((await farewell(sid)).frames).toEqual([]);
+  it("say that it has expired once it has, whatever edge asks, and end its keys", async () => {
+    const { sid, secrets } = await entered(10_000);
+    const lasting = await entered(60_000);
+    const expired = async () => (await world.edge.call(sealExpiries, { sids: [sid, "nobody", lasting.sid] })).frames;
+    expect(await expired()).toEqual([]);
+    // Clocks differ, but not by much.
+    world.advance(7_999);
+    expect(await expired()).toEqual([]);
+    world.advance(1);
+    const frames = await expired();
+    expect(frames.map((each) => each.sid)).toEqual([sid]);
+    const opened = await openRecord({ secret: secrets.server, record: frames[0]?.frame ?? new Uint8Array() });
+    expect(parseServerPlaintext(opened)).toEqual({ t: "revoked", what: "expired" });
+    expect(await expired()).toEqual([]);
+    // Asking early has taken nothing from the other one.
+    expect((await farewell(lasting.sid)).frames).toHaveLength(1);
+  });
+
+  it("are not sealed for a session that expired half a minute ago: its keys are gone", async () => {
+    const [one, two] = [await entered(1_000), await entered(1_000)];
+    world.advance(30_999);
+    expect((await world.edge.call(sealExpiries, { sids: [one.sid] })).frames).toHaveLength(1);
+    world.advance(1);
+    expect((await world.edge.call(sealExpiries, { sids: [two.sid] })).frames).toEqual([]);
+    expect(await world.platform.state.get(`keys:session:${two.sid}`)).toBe(null);
   });
 
   it("of one whose keys were altered silence nobody else", async () => {

@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { createConnection, type Socket } from "node:net";
-import { subprotocol } from "@portcullis/protocol";
+import { type Hello, parseHello, subprotocol } from "@portcullis/protocol";
 import type { Close } from "./attacker.ts";
 
 /** A TCP connection without any WebSocket library: it can break every rule. */
@@ -10,6 +10,8 @@ export interface Raw {
   received(): Buffer;
   /** Status line and headers of the answer. */
   head(): Promise<string>;
+  /** What the server says first, once it has come. */
+  hello(): Promise<Hello>;
   /** Resolves when the server has closed the connection. */
   readonly gone: Promise<void>;
   /** Code and reason of the server's close frame as soon as it is there; null where it closed without one. */
@@ -45,6 +47,17 @@ export async function rawConnect(port: number): Promise<Raw> {
     async head() {
       while (!received().includes("\r\n\r\n") && !socket.closed) await more();
       return received().toString("latin1").split("\r\n\r\n", 1)[0] ?? "";
+    },
+    async hello() {
+      for (;;) {
+        const frames = received().subarray(received().indexOf("\r\n\r\n") + 4);
+        // Text of more than 125 and less than 65536 bytes, in one frame.
+        if (frames.length > 4) {
+          const end = 4 + frames.readUInt16BE(2);
+          if (frames.length >= end) return parseHello(frames.subarray(4, end).toString());
+        }
+        await more();
+      }
     },
     async close() {
       let close = closeIn(received());

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { type Authenticator, scan } from "./authenticator.ts";
+import { type Authenticator, scan } from "../../../deploy/demo/authenticator.ts";
 import { type Answer, ask } from "./http.ts";
 import type { World } from "./world.ts";
 

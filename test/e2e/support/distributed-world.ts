@@ -5,9 +5,11 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { ServiceName } from "@portcullis/contracts";
 import { createCloser } from "@portcullis/runtime";
-import { type Distributed, freePort, startDistributed } from "../../../deploy/local/distributed.ts";
+import { type Distributed, startDistributed, writeNatsConfig } from "../../../deploy/local/distributed.ts";
+import { freePort } from "../../../deploy/local/free-port.ts";
 import { type Owner, signIn, signUp } from "../../../deploy/local/owner.ts";
 import type { Replica } from "../../../deploy/local/replica.ts";
+import { readSecrets } from "../../../deploy/local/secrets.ts";
 import { type OtlpReceiver, startOtlpReceiver } from "../../../libs/runtime/test/otlp-receiver.ts";
 import { startEngines } from "../../engines/engines.ts";
 import { type EngineWire, startEngineWire } from "./engine-wire.ts";
@@ -18,13 +20,18 @@ export interface DistributedWorld {
   /** `ws://localhost:…` of the edges themselves, past the balancer. */
   readonly edges: readonly string[];
   readonly owner: Owner;
+  readonly nats: EngineWire;
   readonly redis: EngineWire;
   readonly mongodb: EngineWire;
   readonly otlp: OtlpReceiver;
   readonly replicas: readonly Replica[];
   replica(name: string): Replica;
+  /** How many mails were written to the outbox. */
+  mails(): number;
   /** What all processes logged, at debug level. */
   logs(): Buffer;
+  /** The same of one replica. */
+  log(name: string): string;
   /** Status and names of the checks that fail. */
   readiness(replica: Replica): Promise<{ readonly status: number; readonly text: string }>;
   /** Resolves when all are ready. */
@@ -39,13 +46,19 @@ export async function startDistributedWorld(): Promise<DistributedWorld | { read
   const { NATS_URL: _, ...own } = process.env;
   const closer = createCloser((name, error) => console.error(`${name} did not stop cleanly`, error));
   try {
-    const stores = await startEngines({ want: ["redis", "mongodb"], log: say, env: own });
-    closer.add("stores", () => stores.stop());
-    const { redisUrl, mongodbUrl } = stores;
-    if (redisUrl === null || mongodbUrl === null) {
+    const dataDir = mkdtempSync(join(tmpdir(), "portcullis-distributed-"));
+    closer.add("folder", async () => rmSync(dataDir, { recursive: true, force: true }));
+    // NATS is always our own: with the users and permissions that were generated for this run.
+    const natsConfig = await writeNatsConfig(dataDir, await readSecrets(dataDir));
+    const engines = await startEngines({ log: say, env: own, natsConfig });
+    closer.add("engines", () => engines.stop());
+    const { natsUrl, redisUrl, mongodbUrl } = engines;
+    if (natsUrl === null || redisUrl === null || mongodbUrl === null) {
       await closer.close();
-      return { missing: stores.missing.map(({ engine, why }) => `${engine} (${why})`).join(", ") };
+      return { missing: engines.missing.map(({ engine, why }) => `${engine} (${why})`).join(", ") };
     }
+    const nats = await startEngineWire(natsUrl, 4222);
+    closer.add("nats wire", () => nats.cut());
     // Other tests may use the same engines: a database of one's own in each.
     const redis = await startEngineWire(ownRedis(redisUrl), 6379);
     closer.add("redis wire", () => redis.cut());
@@ -53,8 +66,6 @@ export async function startDistributedWorld(): Promise<DistributedWorld | { read
     closer.add("mongodb wire", () => mongodb.cut());
     const otlp = await startOtlpReceiver();
     closer.add("collector", () => otlp.close());
-    const dataDir = mkdtempSync(join(tmpdir(), "portcullis-distributed-"));
-    closer.add("folder", async () => rmSync(dataDir, { recursive: true, force: true }));
 
     const running = await startDistributed({
       dataDir,
@@ -62,8 +73,7 @@ export async function startDistributedWorld(): Promise<DistributedWorld | { read
       host: "127.0.0.1",
       closer,
       say,
-      // NATS is always our own: with the users and permissions that were generated for this run.
-      env: { ...own, REDIS_URL: redis.url, MONGODB_URL: mongodb.url },
+      env: { ...own, NATS_URL: nats.url, REDIS_URL: redis.url, MONGODB_URL: mongodb.url },
       settings: {
         LOG_LEVEL: "debug",
         SIGN_UP: "open",
@@ -76,12 +86,10 @@ export async function startDistributedWorld(): Promise<DistributedWorld | { read
     const credentials = { email: "owner@example.com", password: randomBytes(18).toString("base64url") };
     await signUp(url, credentials, null);
     const owner = await signIn(url, credentials);
-    return assemble({ running, dataDir, owner, redis, mongodb, otlp, close: () => closer.close() });
+    return assemble({ running, dataDir, owner, nats, redis, mongodb, otlp, close: () => closer.close() });
   } catch (error) {
     await closer.close();
     console.error(log.join("\n"));
-    if (process.env.CI !== "true" && error instanceof Error && /missing: nats/.test(error.message))
-      return { missing: error.message };
     throw error;
   }
 }
@@ -90,7 +98,7 @@ function assemble({
   running,
   dataDir,
   ...rest
-}: Pick<DistributedWorld, "owner" | "redis" | "mongodb" | "otlp" | "close"> & {
+}: Pick<DistributedWorld, "owner" | "nats" | "redis" | "mongodb" | "otlp" | "close"> & {
   readonly running: Distributed;
   readonly dataDir: string;
 }): DistributedWorld {
@@ -116,6 +124,8 @@ function assemble({
     },
     logs: () =>
       Buffer.concat(readdirSync(join(dataDir, "logs")).map((name) => readFileSync(join(dataDir, "logs", name)))),
+    mails: () => readdirSync(join(dataDir, "outbox")).filter((name) => name.endsWith(".eml")).length,
+    log: (name) => readFileSync(join(dataDir, "logs", `${name}.log`), "utf8"),
     readiness,
     async allReady() {
       for (const replica of replicas) {

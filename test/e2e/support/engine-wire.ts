@@ -1,13 +1,24 @@
 import { connect, createServer, type Server, type Socket } from "node:net";
 
-/** A wire to an engine that keeps what passes, and that can be cut and mended. */
+/** A wire to an engine that keeps what passes, and that can fail in the ways in which engines and networks do. */
 export interface EngineWire {
   readonly url: string;
   /** All bytes of both directions. */
   recorded(): Buffer;
-  /** Everybody is disconnected, nobody gets through. */
+  /** Everybody is disconnected, nobody gets through: the engine was killed. */
   cut(): Promise<void>;
+  /** Connections stay and can be made, and nothing moves; mended, what waited goes on: the engine was stopped (SIGSTOP). */
+  freeze(): void;
+  /** The same to look at, but what is sent is lost, and connections of before stay dead once mended: its host has vanished. */
+  swallow(): void;
   mend(): Promise<void>;
+}
+
+interface Pair {
+  readonly near: Socket;
+  /** Null while nobody gets through to the engine. */
+  far: Socket | null;
+  dead: boolean;
 }
 
 const recordedBytesMax = 64 * 1024 * 1024;
@@ -16,34 +27,49 @@ export async function startEngineWire(target: string, portDefault: number): Prom
   const to = new URL(target);
   const chunks: Buffer[] = [];
   let bytes = 0;
-  const sockets = new Set<Socket>();
+  const pairs = new Set<Pair>();
+  let state: "open" | "frozen" | "swallowing" = "open";
   let server: Server | null = null;
   let port = 0;
 
-  const join = (near: Socket) => {
-    const far = connect({ host: to.hostname, port: Number(to.port) || portDefault });
-    for (const [from, onward] of [
-      [near, far],
-      [far, near],
-    ] as const) {
-      sockets.add(from);
-      from.on("error", () => undefined);
-      from.on("close", () => {
-        sockets.delete(from);
-        onward.destroy();
-      });
-      from.on("data", (chunk) => {
-        bytes += chunk.length;
-        if (bytes > recordedBytesMax) throw new Error("more passes than a test should need");
-        chunks.push(chunk);
-        onward.write(chunk);
-      });
-    }
-  };
+  function take(near: Socket): void {
+    const pair: Pair = { near, far: null, dead: state === "swallowing" };
+    pairs.add(pair);
+    near.on("error", () => undefined);
+    near.on("close", () => {
+      pairs.delete(pair);
+      pair.far?.destroy();
+    });
+    near.pause();
+    near.on("data", (chunk) => pass(pair, chunk, pair.far));
+    if (state === "open") join(pair);
+    else if (pair.dead) near.resume();
+  }
 
-  async function mend(): Promise<void> {
+  function join(pair: Pair): void {
+    const { near } = pair;
+    const far = connect({ host: to.hostname, port: Number(to.port) || portDefault });
+    pair.far = far;
+    far.on("error", () => undefined);
+    far.on("close", () => {
+      // Of a host that has vanished not even the end is heard.
+      if (!pair.dead) near.destroy();
+    });
+    far.on("data", (chunk) => pass(pair, chunk, near));
+    near.resume();
+  }
+
+  function pass(pair: Pair, chunk: Buffer, onward: Socket | null): void {
+    if (pair.dead) return;
+    bytes += chunk.length;
+    if (bytes > recordedBytesMax) throw new Error("more passes than a test should need");
+    chunks.push(chunk);
+    onward?.write(chunk);
+  }
+
+  async function listen(): Promise<void> {
     if (server !== null) return;
-    const listening = createServer(join);
+    const listening = createServer(take);
     server = listening;
     // A test that fails in between must not hang the process.
     listening.unref();
@@ -53,20 +79,45 @@ export async function startEngineWire(target: string, portDefault: number): Prom
     port = address.port;
   }
 
-  await mend();
+  await listen();
   const url = new URL(target);
   url.host = `127.0.0.1:${port}`;
   return {
     url: url.href,
-    recorded: () => Buffer.concat(chunks.flatMap((chunk) => [chunk])),
-    mend,
+    recorded: () => Buffer.concat(chunks),
+    async mend() {
+      state = "open";
+      await listen();
+      for (const pair of pairs) {
+        if (pair.dead) continue;
+        if (pair.far === null) join(pair);
+        else {
+          pair.near.resume();
+          pair.far.resume();
+        }
+      }
+    },
     async cut() {
       const cutting = server;
       server = null;
       if (cutting === null) return;
       const closed = new Promise((resolve) => cutting.close(resolve));
-      for (const socket of sockets) socket.destroy();
+      for (const { near } of pairs) near.destroy();
       await closed;
+    },
+    freeze() {
+      state = "frozen";
+      for (const { near, far } of pairs) {
+        near.pause();
+        far?.pause();
+      }
+    },
+    swallow() {
+      state = "swallowing";
+      for (const pair of pairs) {
+        pair.dead = true;
+        pair.far?.destroy();
+      }
     },
   };
 }

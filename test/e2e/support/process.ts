@@ -25,17 +25,20 @@ export function startProgram(name: `${string}.ts`, env: Readonly<Record<string, 
   const file = fileURLToPath(new URL(`../../../deploy/local/${name}`, import.meta.url));
   const child = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", file], {
     env: { PATH: process.env.PATH, HOME: process.env.HOME, ...env },
-    stdio: ["ignore", "pipe", "pipe"],
+    // By the channel it notices that this process is gone, kill -9 included.
+    stdio: ["ignore", "pipe", "pipe", "ipc"],
   });
+  const { stdout, stderr } = child;
+  if (stdout === null || stderr === null) throw new Error("no pipes");
   running.add(child);
   let out = "";
   let err = "";
   let wake = () => {};
-  child.stdout.on("data", (chunk: Buffer) => {
+  stdout.on("data", (chunk: Buffer) => {
     out += chunk.toString();
     wake();
   });
-  child.stderr.on("data", (chunk: Buffer) => {
+  stderr.on("data", (chunk: Buffer) => {
     err += chunk.toString();
   });
   let over = false;

@@ -1,4 +1,5 @@
-import { type ConnectOptions, connect, type Session } from "@portcullis/client";
+import { setTimeout as sleep } from "node:timers/promises";
+import { type ConnectOptions, connect, PortcullisError, type Session } from "@portcullis/client";
 
 /** What a refused `connect` rejects with, whatever was wrong. */
 export const denial = { name: "PortcullisError", code: "denied", retryable: false };
@@ -34,4 +35,17 @@ export function at(edge: string | undefined, url: string): string {
   if (edge === undefined) throw new Error("there is no such edge");
   const { pathname, search } = new URL(url);
   return `${edge}${pathname}${search}`;
+}
+
+/** As a client does that is told to: again, after a moment. @returns how often it took another try. */
+export async function comeBack(enter: () => Promise<unknown>): Promise<number> {
+  for (let failures = 0; ; failures += 1) {
+    try {
+      await enter();
+      return failures;
+    } catch (error) {
+      if (!(error instanceof PortcullisError) || !error.retryable || failures === 20) throw error;
+      await sleep(250);
+    }
+  }
 }

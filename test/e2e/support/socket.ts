@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
+import { type Authenticator, scan } from "../../../deploy/demo/authenticator.ts";
 import type { Owner } from "../../../deploy/local/owner.ts";
-import { type Authenticator, scan } from "./authenticator.ts";
 
 export interface OwnedSocket {
   readonly id: string;

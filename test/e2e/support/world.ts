@@ -58,6 +58,7 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
     // Everybody here has one address.
     RATE_LIMIT_PER_MINUTE: "100000",
     CONNECTIONS_PER_ADDRESS_MAX: "10000",
+    HTTP_CONNECTIONS_PER_ADDRESS_MAX: "10000",
     ...env,
     OUTBOX_DIR: outboxDir,
   });

@@ -1,6 +1,8 @@
 import { Redis, type RedisOptions } from "ioredis";
 
 const reconnectDelayMsMax = 2000;
+/** A worker blocks for at most 10 s at a time (BullMQ): that long nothing comes although all is well. */
+const consumerSilenceMsMax = 20_000;
 const retryStrategy = (times: number) => Math.min(100 * times, reconnectDelayMsMax);
 
 /** For enqueueing: fails fast, because somebody waits for the answer. @throws when Redis does not answer in time. */
@@ -9,6 +11,8 @@ export async function connectProducer(url: string, timeoutMs: number): Promise<R
     lazyConnect: true,
     connectTimeout: timeoutMs,
     commandTimeout: timeoutMs,
+    // A connection whose other end vanished without a word would otherwise be used until TCP gives it up, 15 minutes later.
+    socketTimeout: 2 * timeoutMs,
     enableOfflineQueue: false,
     maxRetriesPerRequest: 0,
     retryStrategy,
@@ -32,7 +36,7 @@ export class ConsumerRedis extends Redis {
   readonly #copies: Redis[] = [];
 
   constructor(url: string) {
-    super(url, { maxRetriesPerRequest: null, retryStrategy });
+    super(url, { maxRetriesPerRequest: null, retryStrategy, socketTimeout: consumerSilenceMsMax });
     this.on("error", () => undefined);
   }
 

@@ -22,7 +22,7 @@ export type HandshakeEvent =
   | { readonly type: "expired"; readonly now: number }
   /** The connection is gone. */
   | { readonly type: "left"; readonly now: number }
-  /** The key, the member or the socket was revoked. */
+  /** What the handshake stands on is gone: the key was revoked, or the member, the socket or an authenticator removed. */
   | { readonly type: "revoked"; readonly now: number };
 
 export interface Result {

@@ -1,4 +1,5 @@
 /** How far a handshake is: a reading of the policy's tree over the set of passed positions. No state of its own. */
+import type { Enrolment } from "../gates/gate.ts";
 import { type GateItem, gateOf } from "../gates/registry.ts";
 import { type Item, type PlacedGate, placed, visitGates } from "../items.ts";
 import type { Policy } from "../policy.ts";
@@ -50,15 +51,25 @@ export function isPassable(terms: Terms): boolean {
   return terms.policy.gates.every((item) => canPass(terms, item));
 }
 
+/** The authenticators on which the handshake counts: asked for by one of its gates, and enrolled when it began. */
+export function authenticatorsOf(terms: Terms): Enrolment[] {
+  return sequenceOf(terms)
+    .flatMap(({ item }) => gateOf(item).needs(item) ?? [])
+    .filter((need) => isEnrolled(terms, need));
+}
+
 function canPass(terms: Terms, item: Item): boolean {
   if ("anyOf" in item) return item.anyOf.some((child) => canPass(terms, child));
   if ("allOf" in item) return item.allOf.every((child) => canPass(terms, child));
   const gate = gateOf(item);
   if (gate.decided(terms) === false) return false;
   const need = gate.needs(item);
-  if (need === null) return true;
-  const enrolled = need.of === "member" ? (terms.member?.enrolled ?? []) : terms.socketEnrolled;
-  return enrolled.includes(need.gate);
+  return need === null || isEnrolled(terms, need);
+}
+
+function isEnrolled(terms: Terms, { of, gate }: Enrolment): boolean {
+  const enrolled = of === "member" ? (terms.member?.enrolled ?? []) : terms.socketEnrolled;
+  return enrolled.includes(gate);
 }
 
 export function isComplete(terms: Terms, passed: ReadonlySet<string>): boolean {

@@ -11,6 +11,8 @@ export async function connect(url: string, commandTimeoutMs: number): Promise<Re
     lazyConnect: true,
     connectTimeout: commandTimeoutMs,
     commandTimeout: commandTimeoutMs,
+    // A connection whose other end vanished without a word would otherwise be used until TCP gives it up, 15 minutes later.
+    socketTimeout: 2 * commandTimeoutMs,
     enableOfflineQueue: false,
     autoResendUnfulfilledCommands: false,
     maxRetriesPerRequest: 0,

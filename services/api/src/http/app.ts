@@ -37,10 +37,16 @@ export async function createApp(
     // Never the caller's: it names lines in our log.
     requestIdHeader: false,
     genReqId: () => platform.ids.id(),
-    requestTimeout: 15_000,
-    keepAliveTimeout: 10_000,
-    // Node looks for what is overdue every 30 s unless told, so that slow headers would have 40 s.
-    http: { headersTimeout: 10_000, maxHeaderSize: 16_384, connectionsCheckingInterval: 2_000 },
+    requestTimeout: config.requestTimeoutMs,
+    keepAliveTimeout: config.keepAliveTimeoutMs,
+    // Also for whoever asks and never reads.
+    connectionTimeout: 2 * config.requestTimeoutMs,
+    http: {
+      headersTimeout: Math.min(config.headersTimeoutMs, config.requestTimeoutMs),
+      maxHeaderSize: 16_384,
+      // Node looks for what is overdue every 30 s unless told, so that slow headers would have 40 s.
+      connectionsCheckingInterval: Math.min(2_000, config.headersTimeoutMs),
+    },
     frameworkErrors: (error, _request, reply) => void sendProblem(reply, publicError(error)),
     clientErrorHandler: (_error, socket) => {
       if (socket.writable) socket.end("HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");

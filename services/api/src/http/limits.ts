@@ -25,6 +25,22 @@ export function rateLimits(perMinute: number): RateLimitPluginOptions {
   };
 }
 
+/** Null for a trusted proxy: what comes from it is not its own. */
+export function networkCounter(trustedProxies: readonly string[]): (address: string) => string | null {
+  const trusted = trustedProxies.map((each) => {
+    const parsed = ipaddr.isValid(each) ? ipaddr.parse(each) : null;
+    return parsed === null ? ipaddr.parseCIDR(each) : ([parsed, parsed.kind() === "ipv4" ? 32 : 128] as const);
+  });
+  return (address) => {
+    if (!ipaddr.isValid(address)) return "unknown";
+    const parsed = ipaddr.process(address);
+    const isTrusted = trusted.some(
+      ([network, bits]) => network.kind() === parsed.kind() && parsed.match(network, bits),
+    );
+    return isTrusted ? null : networkOf(address);
+  };
+}
+
 /** IPv4 as it is; of IPv6 the /64, which is what one customer gets: single addresses of it cost nothing. */
 export function networkOf(address: string): string {
   if (!ipaddr.isValid(address)) return "unknown";

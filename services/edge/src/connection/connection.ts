@@ -19,11 +19,10 @@ import {
   limits,
   ProtocolError,
   parseOpen,
-  parseRecord,
-  recordTypes,
 } from "@portcullis/protocol";
 import type { Clock, Ids, Logger, Random } from "@portcullis/runtime";
 import { WebSocket } from "ws";
+import type { ExpiryWords } from "../sessions/expiry-words.ts";
 import type { FanOut, Membership } from "../sessions/fan-out.ts";
 import type { Farewell, LiveSession, SessionRegistry } from "../sessions/registry.ts";
 import { type EdgeTelemetry, type HandshakeOutcome, outcomeOfClose } from "../telemetry.ts";
@@ -34,7 +33,9 @@ import { serverFrame } from "../wire/server-frame.ts";
 import { createTimer } from "../wire/timer.ts";
 import { type Asked, askKeys } from "./ask-keys.ts";
 import type { BundleKeeper } from "./bundle-keeper.ts";
+import { misfitOf, requireRecord } from "./handshake-record.ts";
 import { createUpstream, type Upstream } from "./upstream.ts";
+import { whyOf } from "./why-left.ts";
 
 export interface ConnectionDeps {
   /** First part of every handshake id. */
@@ -48,6 +49,7 @@ export interface ConnectionDeps {
   readonly bundles: BundleKeeper;
   readonly sessions: SessionRegistry;
   readonly fanOut: FanOut;
+  readonly expiryWords: ExpiryWords;
   readonly openTimeoutMs: number;
   readonly slowReaderBytes: number;
   readonly pingIntervalMs: number;
@@ -71,17 +73,17 @@ export interface Connection {
 }
 
 /**
- *     awaiting-open ─open→ asking ─step→ awaiting-record ─record→ asking ─ … ─accepted→ admitting → session
+ *     awaiting-open ─open→ asking ─step→ awaiting-record ─record→ asking ─ … ─accepted→ admitting → session ─→ expiring
  *     and from each of them → closed
  */
-type Phase = "awaiting-open" | "asking" | "awaiting-record" | "admitting" | "session" | "closed";
+type Phase = "awaiting-open" | "asking" | "awaiting-record" | "admitting" | "session" | "expiring" | "closed";
 
 interface Frame {
   readonly data: Buffer;
   readonly binary: boolean;
 }
 
-// What may wait while a question is under way: a client that answers in time has no reason to send more.
+// What may wait while a question is under way, records only: a client that answers in time has no reason to send more.
 const queuedFramesMax = 4;
 const queuedBytesMax = 16 * 1_024;
 // For the headers of frames, which the protocol's limit on what a stranger may send does not count.
@@ -119,7 +121,7 @@ export function beginConnection({ websocket, socket, facts, pathTag }: Arrival, 
   telemetry.opened();
 
   function receive(data: Buffer, binary: boolean): void {
-    if (phase === "closed") return;
+    if (phase === "closed" || phase === "expiring") return;
     const frame = { data, binary };
     const problem = phase === "session" ? (upstream?.message(data, binary) ?? null) : problemWith(frame);
     if (problem !== null) refuse(problem);
@@ -134,6 +136,9 @@ export function beginConnection({ websocket, socket, facts, pathTag }: Arrival, 
     if (payloadBytes > limits.unauthenticatedBytes) return "too-large";
     if (data.length > (binary ? limits.handshakeRecordBytes : limits.openBytes)) return "too-large";
     if (phase === "awaiting-open" || phase === "awaiting-record") return null;
+    // Refused now and not in its turn: what is under way may be an accept, and behind that it would look like a session's.
+    const misfit = misfitOf(data, binary);
+    if (misfit !== null) return misfit;
     if (queue.length >= queuedFramesMax) return "out-of-order";
     return queue.reduce((sum, frame) => sum + frame.data.length, data.length) > queuedBytesMax ? "too-large" : null;
   }
@@ -159,8 +164,7 @@ export function beginConnection({ websocket, socket, facts, pathTag }: Arrival, 
   }
 
   function takeRecord(data: Buffer, binary: boolean): void {
-    if (!binary) throw new ProtocolError("out-of-order", "frame");
-    if (parseRecord(data).type !== recordTypes.handshakeUp) throw new ProtocolError("out-of-order", "record.type");
+    requireRecord(data, binary);
     ask(() => caller.call(handshakeRecord, { hid, record: data }), "unavailable");
   }
 
@@ -241,6 +245,7 @@ export function beginConnection({ websocket, socket, facts, pathTag }: Arrival, 
       write: outbound.write,
       flush: outbound.flush,
       end: bidFarewell,
+      expire,
     };
     const farewell = sessions.add(session);
     if (farewell === null) begin(who, session, joined);
@@ -253,11 +258,23 @@ export function beginConnection({ websocket, socket, facts, pathTag }: Arrival, 
     queue = [];
     socket.off("data", count);
     upstream = createUpstream({ admitted: who, caller, clock, ids, telemetry });
-    expiry.at(who.expiresAtMs, () => terminate("session-expired"));
+    expiry.at(who.expiresAtMs, expire);
     phase = "session";
     log.info("handshake ended", { outcome: "accept", path: pathTag, frames });
     handshake.end("accept", null, frames);
     joined.add(session);
+  }
+
+  /** The connection stays only until the last word is there, and not for long; nothing is delivered meanwhile. */
+  function expire(): void {
+    if (phase !== "session" || registered === null) return;
+    phase = "expiring";
+    expiry.clear();
+    membership?.leave();
+    const { code: closeCode } = closeCodes["session-expired"];
+    void deps.expiryWords.of(registered.sid).then((frame) => {
+      if (!hasClosed()) bidFarewell({ frame, closeCode });
+    });
   }
 
   function bidFarewell({ frame, closeCode }: Farewell): void {
@@ -288,7 +305,7 @@ export function beginConnection({ websocket, socket, facts, pathTag }: Arrival, 
   function end(closeCode: number | null, reason: string): void {
     if (phase === "closed") return;
     const asking = phase === "asking";
-    const wasSession = phase === "session";
+    const wasSession = phase === "session" || phase === "expiring";
     phase = "closed";
     queue = [];
     deadline.clear();
@@ -376,20 +393,4 @@ export function beginConnection({ websocket, socket, facts, pathTag }: Arrival, 
     deadline.at(clock() + deps.openTimeoutMs, onDeadline);
   }
   return { terminate, gone: gone.promise };
-}
-
-function whyOf(closeCode: number | null): "closed" | "deadline" | "malformed" | "limits" {
-  switch (closeCode) {
-    case closeCodes.deadline.code:
-      return "deadline";
-    case closeCodes.malformed.code:
-    case closeCodes["out-of-order"].code:
-    case closeCodes.unsupported.code:
-      return "malformed";
-    case closeCodes["too-large"].code:
-    case closeCodes.rate.code:
-      return "limits";
-    default:
-      return "closed";
-  }
 }

@@ -1,6 +1,6 @@
 import { createServer, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import { aliveReport, type Health } from "@portcullis/runtime";
+import { aliveReport, type Health, limitHttpConnections } from "@portcullis/runtime";
 
 export interface ListenOptions {
   readonly host: string;
@@ -9,8 +9,8 @@ export interface ListenOptions {
   readonly connectionsMax: number;
 }
 
-// Probes and requests that are being refused need some room beside the connections that count.
-const spareConnections = 256;
+// Not upgraded yet, probes, requests that are being refused: they have room of their own beside the connections that count.
+const spareConnections = 1_024;
 const requestMsMax = 10_000;
 
 /**
@@ -30,7 +30,9 @@ export async function listen({ host, port, health, connectionsMax }: ListenOptio
       );
     },
   );
-  server.maxConnections = connectionsMax + spareConnections;
+  server.maxConnections = connectionsMax + 2 * spareConnections;
+  const limited = limitHttpConnections(server, { max: spareConnections });
+  server.on("upgrade", (_request, socket) => limited.leave(socket));
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);
     server.listen(port, host, () => {

@@ -15,6 +15,8 @@ export interface LiveSession {
   write(frame: Buffer): void;
   flush(): void;
   end(farewell: Farewell): void;
+  /** Its time has come: nothing is delivered any more, and it ends with the word that says so, where that can be had. */
+  expire(): void;
 }
 
 export interface SessionRegistry {
@@ -25,6 +27,8 @@ export interface SessionRegistry {
   end(sid: string, farewell: Farewell): void;
   /** Ends it if it is here; remembers nothing. */
   endLive(sid: string, farewell: Farewell): void;
+  /** Likewise, for one whose time has come. */
+  expireLive(sid: string): void;
   sids(): string[];
 }
 
@@ -65,6 +69,9 @@ export function createSessionRegistry(clock: Clock): SessionRegistry {
     },
     endLive(sid, farewell) {
       live.get(sid)?.end(farewell);
+    },
+    expireLive(sid) {
+      live.get(sid)?.expire();
     },
     sids: () => [...live.keys()],
   };

@@ -42,8 +42,8 @@ export function startSweep(options: {
       for (let start = 0; start < sids.length && !stopped; start += chunkSize) {
         const { gone } = await caller.call(checkSessions, { sids: sids.slice(start, start + chunkSize) });
         for (const { sid, why } of gone) {
-          const { code } = why === "expired" ? closeCodes["session-expired"] : closeCodes.revoked;
-          registry.endLive(sid, { frame: null, closeCode: code });
+          if (why === "expired") registry.expireLive(sid);
+          else registry.endLive(sid, { frame: null, closeCode: closeCodes.revoked.code });
           closed += 1;
         }
       }

@@ -16,6 +16,7 @@ import {
   handshakeRecord,
   type ServiceName,
   type Step,
+  sealExpiries,
   serverBundle,
   services,
   sessionEnded,
@@ -123,6 +124,8 @@ export async function createWorld() {
     replica: "replica1",
     bundleLifeMs: 60_000,
     onOpen: async (_opened: Opened): Promise<Step> => keepGoing(Date.now() + 10_000, "challenge"),
+    expired: [] as string[][],
+    onExpired: async (sids: readonly string[]): Promise<readonly string[]> => sids,
     onRecord: async (_recorded: Recorded): Promise<Step> => keepGoing(Date.now() + 10_000, "challenge"),
     serveOpen: (replica: string) =>
       keys.server.serve(
@@ -173,6 +176,11 @@ export async function createWorld() {
   await keys.server.serve(handshakeRecord, (recorded) => {
     world.records.push(recorded);
     return world.onRecord(recorded);
+  });
+  await keys.server.serve(sealExpiries, async ({ sids }) => {
+    world.expired.push(sids);
+    const sealed = await world.onExpired(sids);
+    return { frames: sealed.map((sid) => ({ sid, frame: new TextEncoder().encode(`${sid} expired`) })) };
   });
   await identity.server.serve(checkSessions, ({ sids }) => {
     world.checks.push(sids);

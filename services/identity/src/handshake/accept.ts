@@ -2,6 +2,7 @@ import type { Admitted } from "@portcullis/contracts";
 import type { Clock, Ids } from "@portcullis/runtime";
 import type { SessionRegistry } from "../sessions/registry.ts";
 import type { SocketStore } from "../sockets/store.ts";
+import { stands } from "./standing.ts";
 import type { Handshake } from "./store.ts";
 
 export interface AcceptContext {
@@ -12,7 +13,7 @@ export interface AcceptContext {
 }
 
 /**
- * Registers the session, then looks once more whether socket and member are still there. Removal deletes first and lists
+ * Registers the session, then looks once more whether what it stands on is still there. Removal deletes first and lists
  * sessions afterwards; so either the removal finds this session, or this look finds the removal. (`keys` does the same for
  * the app key before it seals `accepted`.)
  * @returns null when what the handshake was for went away meanwhile.
@@ -38,12 +39,9 @@ export async function admit(
     expiresAtMs: now + handshake.sessionMs,
   };
   await context.sessions.add(session);
-  const socket = await context.store.sockets.get(handshake.socketId);
-  const member = handshake.memberId === null ? null : await context.store.members.get(handshake.memberId);
-  const isSocketGone = socket === null || socket.body.goneAtMs !== null;
-  const isMemberGone = handshake.memberId !== null && (member === null || member.body.goneAtMs !== null);
-  if (isSocketGone || isMemberGone) {
-    await context.sessions.remove(session, isSocketGone ? "socket-deleted" : "member-removed");
+  if (!(await stands(context.store, handshake))) {
+    // Nobody ever hears of it, and so nobody asks why it went.
+    await context.sessions.remove(session, null);
     return null;
   }
   return {

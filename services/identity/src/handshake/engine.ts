@@ -9,6 +9,7 @@ import type { SocketStore } from "../sockets/store.ts";
 import { admit } from "./accept.ts";
 import { type Arrival, type Claims, receive } from "./arrival.ts";
 import { advance, beginHandshake, type Moved } from "./moves.ts";
+import { stands } from "./standing.ts";
 import type { Handshake, HandshakeStore } from "./store.ts";
 import type { Verdicts } from "./verdicts.ts";
 
@@ -29,6 +30,15 @@ export type Action =
   | { readonly do: "answer"; readonly cid: string; readonly answer: Answer }
   | { readonly do: "offer"; readonly answers: readonly Answer[] }
   | { readonly do: "cancel" };
+
+/** What came with a record, and what `keys` knows of it. */
+export interface Taken {
+  /** Of the record. */
+  readonly n: number;
+  /** False: the app key was revoked since. */
+  readonly keyLive: boolean;
+  readonly action: Action;
+}
 
 export interface EngineContext {
   readonly store: SocketStore;
@@ -57,7 +67,7 @@ const denial: Outcome = { say: "denied", retryAfterMs: null, sealed: true };
  */
 export interface Engine {
   open(hid: string, opening: Opening): Promise<Outcome>;
-  step(hid: string, n: number, action: Action): Promise<Outcome>;
+  step(hid: string, taken: Taken): Promise<Outcome>;
   /** The connection is gone. */
   left(hid: string): Promise<void>;
 }
@@ -94,7 +104,7 @@ export function createEngine(context: EngineContext): Engine {
     return take({ hid, n: 0, given, answers }, null, moved);
   }
 
-  async function step(hid: string, n: number, action: Action): Promise<Outcome> {
+  async function step(hid: string, { n, keyLive, action }: Taken): Promise<Outcome> {
     const found = await handshakes.get(hid);
     // Gone by its deadline: whatever the client proved before, it starts anew.
     if (found === null) return denial;
@@ -105,7 +115,10 @@ export function createEngine(context: EngineContext): Engine {
     if (n === value.n) return resume(taken);
     if (n !== value.n + 1 || isOver(value)) throw new ServiceError("conflict");
     if (value.outcome === null) throw new ServiceError("busy");
-    return take(taken, version, advance({ ...value, n, given, outcome: null }, eventOf(n, action)));
+    // Whoever was thrown out meanwhile is not asked on, and what they say is not even verified.
+    const isRevoked = !keyLive || !(await stands(context.store, value));
+    const event: HandshakeEvent = isRevoked ? { type: "revoked", now: clock() } : eventOf(n, action);
+    return take(taken, version, advance({ ...value, n, given, outcome: null }, event));
   }
 
   /** The step's first write. @param version null where there is nothing yet. */

@@ -6,6 +6,6 @@ export async function serveHandshakes(server: Server, engine: Engine): Promise<v
   await server.serve(identityOpen, ({ hid, opening, answers, ...claims }) =>
     engine.open(hid, { opening, claims, answers }),
   );
-  await server.serve(identityStep, ({ hid, n, action }) => engine.step(hid, n, action));
+  await server.serve(identityStep, ({ hid, ...taken }) => engine.step(hid, taken));
   await server.on(handshakeLeft, ({ hid }) => engine.left(hid));
 }

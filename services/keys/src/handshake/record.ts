@@ -49,6 +49,7 @@ export async function takeRecord(
   const outcome = await context.caller.call(identityStep, {
     hid,
     n: taken.plaintext.n,
+    keyLive: await context.isKeyLive(channel.keyId),
     action: actionOf(taken.plaintext),
   });
   const heard = {

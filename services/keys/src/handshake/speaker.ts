@@ -15,8 +15,10 @@ import type { Channel } from "./channel.ts";
 export interface SpeakerContext {
   readonly writer: RecordWriter;
   readonly sessions: SessionSecrets;
-  /** Whether the app key still lives; asked after the session was registered. */
+  /** Whether the app key still lives. True in Base mode. */
   readonly isKeyLive: (keyId: string | null) => Promise<boolean>;
+  /** The same, and notes that it was used; asked after the session was registered. */
+  readonly useKey: (keyId: string | null) => Promise<boolean>;
   /** A session that was registered and must not be. */
   readonly abandon: (sid: string, socketId: string) => void;
 }
@@ -85,7 +87,7 @@ async function accept(
   { admitted, gates, assurance, policyHash }: Extract<Outcome, { say: "accepted" }>,
 ): Promise<{ step: Step; channel: Channel }> {
   // The session is registered by now; a revocation of the key either found it there or is found here.
-  if (!(await context.isKeyLive(channel.keyId))) {
+  if (!(await context.useKey(channel.keyId))) {
     context.abandon(admitted.sid, admitted.socketId);
     return deny(context, channel, null);
   }

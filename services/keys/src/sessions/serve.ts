@@ -1,30 +1,48 @@
 import type { Server } from "@portcullis/bus";
-import { sealFarewells } from "@portcullis/contracts";
+import { type FarewellReason, sealExpiries, sealFarewells } from "@portcullis/contracts";
 import type { RecordWriter } from "@portcullis/crypto";
 import { encodePlaintext, recordTypes } from "@portcullis/protocol";
-import type { Logger } from "@portcullis/runtime";
-import type { SessionSecrets } from "./session-secrets.ts";
+import type { Clock, Logger } from "@portcullis/runtime";
+import type { SessionSecrets, StoredSecrets } from "./session-secrets.ts";
+
+export interface LastWordsContext {
+  readonly secrets: SessionSecrets;
+  readonly writer: RecordWriter;
+  readonly clock: Clock;
+  readonly log: Pick<Logger, "error">;
+}
+
+/** How far the clock of an edge may be ahead of ours. */
+const skewMs = 2_000;
 
 /** The last words of a session, and the end of its keys. */
-export async function serveFarewells(
-  server: Server,
-  secrets: SessionSecrets,
-  writer: RecordWriter,
-  log: Pick<Logger, "error">,
-): Promise<void> {
-  await server.serve(sealFarewells, async ({ sids, what }) => {
-    const plaintext = encodePlaintext({ t: "revoked", what });
-    const frames: { sid: string; frame: Uint8Array }[] = [];
-    for (const sid of sids) {
-      const found = await secrets.get(sid).catch((error: unknown) => {
-        // One that does not open must not silence the others.
-        log.error("the secrets of a session do not open", { sid }, error);
-        return null;
-      });
-      if (found !== null)
-        frames.push({ sid, frame: await writer.seal(recordTypes.applicationDown, found.server, plaintext) });
-      await secrets.erase(sid);
+export async function serveLastWords(server: Server, context: LastWordsContext): Promise<void> {
+  const { clock } = context;
+  await server.serve(sealFarewells, ({ sids, what }) => seal(context, sids, what, () => true));
+  // Whoever asks is an edge, which must not be able to end a session's keys or to have anything said that is not so.
+  const hasExpired = ({ expiresAtMs }: StoredSecrets) => clock() >= expiresAtMs - skewMs;
+  await server.serve(sealExpiries, ({ sids }) => seal(context, sids, "expired", hasExpired));
+}
+
+async function seal(
+  { secrets, writer, log }: LastWordsContext,
+  sids: readonly string[],
+  what: FarewellReason,
+  isDue: (found: StoredSecrets) => boolean,
+): Promise<{ frames: { sid: string; frame: Uint8Array }[] }> {
+  const plaintext = encodePlaintext({ t: "revoked", what });
+  const frames: { sid: string; frame: Uint8Array }[] = [];
+  for (const sid of sids) {
+    const found = await secrets.get(sid).catch((error: unknown) => {
+      // One that does not open must not silence the others.
+      log.error("the secrets of a session do not open", { sid }, error);
+      return null;
+    });
+    if (found !== null) {
+      if (!isDue(found)) continue;
+      frames.push({ sid, frame: await writer.seal(recordTypes.applicationDown, found.server, plaintext) });
     }
-    return { frames };
-  });
+    await secrets.erase(sid);
+  }
+  return { frames };
 }

@@ -4,12 +4,16 @@ import type { State } from "@portcullis/state";
 import { z } from "zod";
 
 const bytes = z.string().transform((text): Uint8Array => new Uint8Array(Buffer.from(text, "base64url")));
-const stored = z.strictObject({ client: bytes, server: bytes });
+const stored = z.strictObject({ client: bytes, server: bytes, expiresAtMs: z.number().int() });
+export type StoredSecrets = z.output<typeof stored>;
 
-/** Application keys of live sessions: under the vault, bound to the session, gone when it is. */
+/** For the word that the session has expired, which an edge asks for when it has. */
+const afterlifeMs = 30_000;
+
+/** Application keys of live sessions: under the vault, bound to the session, gone when it is, or a moment later. */
 export interface SessionSecrets {
   put(sid: string, secrets: ApplicationSecrets, expiresAtMs: number): Promise<void>;
-  get(sid: string): Promise<{ readonly client: Uint8Array; readonly server: Uint8Array } | null>;
+  get(sid: string): Promise<StoredSecrets | null>;
   erase(sid: string): Promise<void>;
 }
 
@@ -21,8 +25,10 @@ export function createSessionSecrets(state: State, vault: Vault, clock: Clock): 
       const text = JSON.stringify({
         client: Buffer.from(client).toString("base64url"),
         server: Buffer.from(server).toString("base64url"),
+        expiresAtMs,
       });
-      await state.create(key(sid), vault.wrap(Buffer.from(text), place(sid)), Math.max(1, expiresAtMs - clock()));
+      const ttlMs = Math.max(0, expiresAtMs - clock()) + afterlifeMs;
+      await state.create(key(sid), vault.wrap(Buffer.from(text), place(sid)), ttlMs);
     },
     async get(sid) {
       const found = await state.get(key(sid));
