@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
+import { person } from "../e2e/support/account.ts";
 import { keyOnly, makeMember, makeSocket, type OwnedSocket } from "../e2e/support/socket.ts";
 import { startWorld, type World } from "../e2e/support/world.ts";
 import { type Bystanders, startBystanders } from "./support/bystander.ts";
@@ -511,6 +512,8 @@ describe("secrets that are shown once", () => {
       expect((await post(path, body, { accept, origin: world.url })).status).toBe(401);
       expect([404, 405]).toContain((await ask(world, path, { headers: { accept, cookie: owner.cookie } })).status);
     }
+    const token = await person(world, { email: owner.email }).mailed(/Confirm/);
+    expect((await post("/v1/account/email/verify", { token }, owner.headers)).status).toBe(204);
     const own = await post(
       "/v1/account/authenticator",
       { password: owner.password },

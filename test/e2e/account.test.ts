@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { addSecondFactor, type Person, person } from "./support/account.ts";
+import { addSecondFactor, confirmAddress, type Person, person } from "./support/account.ts";
 import { ask } from "./support/http.ts";
 import { keyAndOtp } from "./support/socket.ts";
 import { startWorld, type World } from "./support/world.ts";
@@ -100,6 +100,7 @@ describe("an owner account", () => {
   describe("with a second factor", () => {
     test("it counts once it is confirmed, and from then on every sign-in needs it", async () => {
       const { who, cookie } = await signedUp();
+      await confirmAddress(who);
       const begun = await who.post("/v1/account/authenticator", { password: who.password }, cookie);
       expect(begun).toMatchObject({ status: 200 });
       expect(begun.body.uri).toMatch(/^otpauth:\/\/totp\//);

@@ -115,16 +115,16 @@ export const beginOwnerAuthenticator = request({
 export const confirmOwnerAuthenticator = request({
   ...fromApi,
   name: "identity.accounts.authenticator.confirm",
-  request: z.strictObject({ ownerId: id, code: text(16) }),
+  request: z.strictObject({ ownerId: id, code: text(16), keepSessionId: id }),
   reply: z.strictObject({ recoveryCodes: z.array(text(32)) }),
-  idempotency: "once; recovery codes are shown once",
+  idempotency: "once; recovery codes are shown once; all other web sessions and mailed resets end",
 });
 export const removeOwnerAuthenticator = request({
   ...fromApi,
   name: "identity.accounts.authenticator.remove",
   request: z.strictObject({ ownerId: id, password, secondFactor }),
   reply: empty,
-  idempotency: "once",
+  idempotency: "removing twice is not_found",
 });
 export const renewRecoveryCodes = request({
   ...fromApi,

@@ -4,7 +4,7 @@
  */
 export const serviceErrors = {
   invalid: { status: 400, retryable: false, text: "The request is not valid." },
-  unauthenticated: { status: 401, retryable: false, text: "Sign in first." },
+  unauthenticated: { status: 401, retryable: false, text: "Not signed in, or what was given for it is not right." },
   second_factor_required: { status: 401, retryable: false, text: "A code from the authenticator app is required." },
   forbidden: { status: 403, retryable: false, text: "Not allowed." },
   not_found: { status: 404, retryable: false, text: "There is no such thing." },

@@ -14,6 +14,8 @@ export const socketView = z.strictObject({
   /** The policy as the owner wrote it. */
   policy: z.record(z.string(), z.unknown()),
   idParameter: text(32),
+  /** Whether its own authenticator is enrolled: without one nobody passes an `otp` of the socket. */
+  authenticator: z.boolean(),
   createdAtMs: epochMs,
   updatedAtMs: epochMs,
   version: z.number().int().positive(),
@@ -106,7 +108,9 @@ export const revokeAppKey = request({
   idempotency: "revoking twice is revoking",
 });
 
-export const memberName = z.string().regex(/^[A-Za-z0-9._@+-]{1,128}$/);
+export const memberName = z
+  .string()
+  .regex(/^[A-Za-z0-9._@+-]{1,128}$/, { error: "allowed: 1 to 128 of A-Z, a-z, 0-9 and . _ @ + -" });
 const contacts = z.strictObject({
   email: email.nullable(),
   phone: z
@@ -147,6 +151,7 @@ export const updateMember = request({
     ...aMember,
     version: z.number().int().positive(),
     contacts: contacts.nullable(),
+    /** null keeps; "" takes it away. */
     passphrase: text(256).nullable(),
   }),
   reply: memberView,

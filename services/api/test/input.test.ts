@@ -61,7 +61,7 @@ describe("what is wrong is named, what would be right is said, what was sent is 
     ["POST", "/v1/account/tokens", { label: "x", expiresAt: canary }, { path: "expiresAt", message: /2027-01-31/ }],
     ["POST", "/v1/account/tokens", { label: `a\u0000${canary}` }, { path: "label", message: /control characters/ }],
     ["POST", "/v1/sockets", { label: "chat" }, { path: "policy", message: /required/ }],
-    ["POST", "/v1/sockets", { label: "chat", policy: [canary] }, { path: "policy", message: /record/ }],
+    ["POST", "/v1/sockets", { label: "chat", policy: [canary] }, { path: "policy", message: /must be object/ }],
     ["POST", "/v1/sockets", { label: "chat", policy: nested(40) }, { path: "policy", message: /deeper than 32/ }],
     ["POST", "/v1/sockets", { label: "c".repeat(64), policy }, { path: "label", message: /at most 63/ }],
     ["PATCH", "/v1/sockets/sck_1", { policy }, { path: "version", message: /If-Match/ }],
@@ -69,7 +69,7 @@ describe("what is wrong is named, what would be right is said, what was sent is 
     ["PATCH", "/v1/sockets/sck_1", { version: 1.5 }, { path: "version", message: /int/ }],
     ["GET", `/v1/sockets/${canary}%20`, undefined, { path: "id", message: /A-Z/ }],
     ["GET", `/v1/sockets/${canary.repeat(10)}`, undefined, { path: "id", message: /1 to 64/ }],
-    ["POST", "/v1/sockets/sck_1/members", { name: `bob ${canary}` }, { path: "name", message: /./ }],
+    ["POST", "/v1/sockets/sck_1/members", { name: `bob ${canary}` }, { path: "name", message: /1 to 128 of/ }],
     [
       "POST",
       "/v1/sockets/sck_1/members",

@@ -234,6 +234,7 @@ describe("socket URLs", () => {
     path: "a/b~c",
     policy: {},
     idParameter: "id",
+    authenticator: false,
     createdAtMs: 0,
     updatedAtMs: 0,
     version: 1,

@@ -36,6 +36,7 @@ const created = {
   path: null,
   policy: {},
   idParameter: "id",
+  authenticator: false,
   createdAtMs: 0,
   updatedAtMs: 0,
   version: 1,

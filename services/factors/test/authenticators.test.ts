@@ -6,7 +6,7 @@ import {
   forgetSocketSecrets,
 } from "@portcullis/contracts";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { bob, type Factors, startFactors } from "./harness.ts";
+import { type Authenticator, bob, type Factors, startFactors } from "./harness.ts";
 
 const ada: AuthenticatorSubject = { of: "owner", ownerId: "ada" };
 let factors: Factors;
@@ -52,6 +52,20 @@ describe("an authenticator", () => {
     expect(confirmed.filter((done) => done)).toHaveLength(1);
     expect(await check(ada, code)).toBe(false);
     expect(await confirm(ada, await app.code(1))).toBe(false);
+  });
+
+  it("that is replaced while its code is looked at is not confirmed, and the one in its place neither", async () => {
+    const first = await factors.enrol(ada, false);
+    const second = Promise.withResolvers<Authenticator>();
+    const advance = factors.state.advance.bind(factors.state);
+    factors.state.advance = async (...mark) => {
+      factors.state.advance = advance;
+      const isFirst = await advance(...mark);
+      second.resolve(await factors.enrol(ada, false));
+      return isFirst;
+    };
+    await expect(confirm(ada, await first.code())).rejects.toMatchObject({ code: "conflict" });
+    for (const app of [first, await second.promise]) expect(await check(ada, await app.code(1))).toBe(false);
   });
 
   it("that waits is replaced by the next that waits", async () => {

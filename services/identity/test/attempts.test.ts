@@ -61,6 +61,20 @@ describe("guesses", () => {
     expect(await right("ann", "10.0.2.1")).toBe(true);
   });
 
+  it("from however many networks leave the owner a way in from where they were before, and that has a ceiling as well", async () => {
+    await right("ann", "10.0.2.1");
+    await repeat(100, (n) => wrong("ann", `10.0.1.${n}`));
+    expect(await codeOf(right("ann", "10.0.2.2"))).toBe("too_many");
+    expect(await right("ann", "10.0.2.1")).toBe(true);
+    // Nobody else's account is known there, nor is it forgiven elsewhere.
+    expect(await codeOf(right("ann", "10.0.2.2"))).toBe("too_many");
+    await repeat(20, async () => {
+      await repeat(5, () => wrong("ann", "10.0.2.1"));
+      nowMs += 15 * minuteMs + 1;
+    });
+    expect(await codeOf(right("ann", "10.0.2.1"))).toBe("too_many");
+  });
+
   it("are forgotten after a quarter of an hour, counted from the first", async () => {
     await wrong("ann", "10.0.0.1");
     nowMs += 14 * minuteMs;

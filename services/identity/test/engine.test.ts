@@ -357,16 +357,19 @@ describe("nobody is let in", () => {
   });
 
   it.each([
-    ["the member is removed", () => world.api.call(removeMember, { ...mine, name: "bob" })],
-    ["the socket is deleted", () => world.api.call(deleteSocket, mine)],
-  ])("when %s while an answer is verified", async (_, remove) => {
+    ["the member is removed", "removed", () => world.api.call(removeMember, { ...mine, name: "bob" })],
+    ["the socket is deleted", "removed", () => world.api.call(deleteSocket, mine)],
+    ["the member's removal stops half-way", "half", () => world.api.call(removeMember, { ...mine, name: "bob" })],
+    ["the socket's deletion stops half-way", "half", () => world.api.call(deleteSocket, mine)],
+  ])("when %s while an answer is verified", async (_, how, remove) => {
     await socket();
     const { hid, cid } = await asked();
     const { wait, reached, open: release } = gate();
     world.factors.before = wait;
     const taking = take(hid, 1, answer(cid, "right"));
     await reached;
-    await remove();
+    world.factors.down = how === "half";
+    expect(await codeOf(remove())).toBe(how === "half" ? "unavailable" : null);
     release();
     expect(await taking).toEqual(denied);
     expect(await registry().ofSocket(mine.socketId)).toEqual([]);

@@ -9,6 +9,7 @@ import {
   resendVerification,
   resetPassword,
   signIn,
+  signUp,
   verifyEmail,
 } from "@portcullis/contracts";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -59,6 +60,16 @@ describe("a mailed token", () => {
     const compose = () => world.notify.call(composeMail, { mailId: token.split(".")[0] ?? "" });
     expect((await compose()).mail?.text).toContain(token);
     expect(await compose()).toEqual(await compose());
+  });
+
+  it("is whole in the mail as it is written: no line so long that it would have to be encoded", async () => {
+    await reset(await asked());
+    await world.api.call(signUp, { email: ann.email, password: next, bootstrapToken: null, address: address() });
+    world.advance(minuteMs + 1);
+    await world.api.call(signUp, { email: ann.email, password: next, bootstrapToken: null, address: address() });
+    await expect.poll(() => new Set(world.mails.map(({ subject }) => subject)).size).toBe(4);
+    for (const { subject, text } of world.mails)
+      for (const line of text.split("\n")) expect(line.length, `${subject}: ${line}`).toBeLessThanOrEqual(76);
   });
 
   it("for one thing is none for another", async () => {
@@ -158,8 +169,13 @@ describe("resetting a password", () => {
   });
 
   it("needs the second factor where there is one; a wrong one does not use the token up", async () => {
+    await verify(await world.mailed(/Confirm/, ann.email));
     await world.api.call(beginOwnerAuthenticator, { ownerId: ann.ownerId, password: ann.password });
-    await world.api.call(confirmOwnerAuthenticator, { ownerId: ann.ownerId, code: world.factors.code });
+    await world.api.call(confirmOwnerAuthenticator, {
+      ownerId: ann.ownerId,
+      code: world.factors.code,
+      keepSessionId: ann.sessionId,
+    });
     world.factors.code = "654321";
     const token = await asked();
     expect(await codeOf(reset(token))).toBe("second_factor_required");
@@ -167,6 +183,13 @@ describe("resetting a password", () => {
     expect(await codeOf(reset(token, { kind: "code", value: "654321" }, "short"))).toBe("invalid");
     await reset(token, { kind: "code", value: "654321" });
     expect(await codeOf(enter(next))).toBe("second_factor_required");
+  });
+
+  it("gives the account to the mailbox's owner, whatever a stranger who signed up with it did", async () => {
+    const begun = world.api.call(beginOwnerAuthenticator, { ownerId: ann.ownerId, password: ann.password });
+    expect(await refusal(begun)).toMatchObject({ code: "conflict", issues: [{ path: "email" }] });
+    await reset(await asked());
+    await enter(next);
   });
 
   it("takes with it what was made for programs by somebody who never showed that the mailbox is theirs", async () => {
@@ -179,6 +202,16 @@ describe("resetting a password", () => {
     const after = await make();
     await reset(await asked(), null, "one more long passphrase");
     expect(await isLive(after.secret)).toBe(true);
+  });
+
+  it("can still be asked for after a burst by a stranger, who gets one mail sent and no more", async () => {
+    const sent = () => world.mails.filter(({ subject }) => /Reset/.test(subject)).length;
+    world.advance(minuteMs + 1);
+    const from = address();
+    for (let n = 0; n < 20; n += 1) await world.api.call(forgotPassword, { email: ann.email, address: from });
+    await expect.poll(() => world.jobs.length).toBe(1 + 20);
+    expect(sent()).toBe(1);
+    await reset(await asked());
   });
 
   it("is mailed at most once a minute and twenty times a day, and asking costs the asker's network", async () => {

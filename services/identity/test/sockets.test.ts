@@ -89,6 +89,16 @@ describe("a socket", () => {
     expect(world.keys.live.size).toBe(1);
   });
 
+  it("says whether its own authenticator is enrolled", async () => {
+    const { id } = await make();
+    const isEnrolled = async () => (await world.api.call(getSocket, of(id))).authenticator;
+    expect(await isEnrolled()).toBe(false);
+    await world.api.call(enrolAuthenticator, { ...of(id), memberName: null });
+    expect(await isEnrolled()).toBe(true);
+    await world.api.call(removeAuthenticator, { ...of(id), memberName: null });
+    expect(await isEnrolled()).toBe(false);
+  });
+
   it("shows its path when it is set, and never again", async () => {
     const generated = await make({ path: null });
     expect(generated.path).toMatch(/^[A-Za-z0-9_-]{22}$/);
@@ -230,7 +240,8 @@ describe("deleting a socket", () => {
       world[missing].down = true;
       expect(await codeOf(world.api.call(deleteSocket, of(socket.id)))).toBe("unavailable");
       await expect.poll(() => world.closed.length).toBe(1);
-      expect((await enter(socket.label)).say).toBe("denied");
+      // Like a socket that never was.
+      expect(await enter(socket.label)).toEqual({ say: "denied", retryAfterMs: null, sealed: false });
       expect(await codeOf(world.api.call(getSocket, of(socket.id)))).toBe("not_found");
       // Still listed, so that its owner finds it.
       const { sockets } = await world.api.call(listSockets, { ownerId: ann.ownerId });
@@ -241,11 +252,15 @@ describe("deleting a socket", () => {
     },
   );
 
-  it("leaves no member and no key behind that were made meanwhile", async () => {
+  it.each([
+    ["member", "identity_members.insert", (id: string) => addMember(id)],
+    // Its owner was found right; `keys` is not asked yet.
+    ["key", "identity_sockets.get", (id: string) => world.api.call(createAppKey, { ...of(id), label: "k" })],
+  ])("leaves no %s behind that was made meanwhile", async (_, place, add) => {
     const socket = await make();
     const { wait, reached, open } = gate();
-    const stop = world.before("identity_members.insert", wait);
-    const adding = codeOf(addMember(socket.id));
+    const stop = place.endsWith("get") ? world.after(place, wait) : world.before(place, wait);
+    const adding = codeOf(add(socket.id));
     await reached;
     stop();
     await world.api.call(deleteSocket, of(socket.id));
@@ -297,6 +312,8 @@ describe("a member", () => {
     expect(await change(1)).toMatchObject({ contacts: { email: null, phone: null }, hasPassphrase: true, version: 2 });
     expect(await codeOf(change(1))).toBe("conflict");
     expect(await codeOf(change(3))).toBe("conflict");
+    const without = { ...of(id), name: "bob", version: 2, contacts: null, passphrase: "" };
+    expect(await world.api.call(updateMember, without)).toMatchObject({ hasPassphrase: false, version: 3 });
   });
 
   it("that is removed goes with its authenticator and sessions, and its name may be given anew", async () => {
@@ -304,11 +321,13 @@ describe("a member", () => {
     await addMember(id);
     await addMember(id, "cid");
     await world.api.call(enrolAuthenticator, { ...of(id), memberName: "cid" });
+    await addMember(id, "dan");
     await enter(label, { query: "id=bob" });
     await enter(label, { query: "id=bob" });
+    await enter(label, { query: "id=dan" });
     await enter(label);
     expect(await world.api.call(removeMember, { ...of(id), name: "bob" })).toEqual({ closed: 2 });
-    expect(await sessionsOf(id)).toEqual([null]);
+    expect(new Set(await sessionsOf(id))).toEqual(new Set(["dan", null]));
     expect(world.keys.farewells.map(({ what }) => what)).toEqual(["member-removed"]);
     expect((await enter(label, { query: "id=bob" })).say).toBe("denied");
     expect(await codeOf(world.api.call(removeMember, { ...of(id), name: "bob" }))).toBe("not_found");
@@ -332,6 +351,13 @@ describe("a member", () => {
     world.factors.down = false;
     await remove();
     expect((await world.api.call(listMembers, of(id))).members).toEqual([]);
+  });
+
+  it("is nobody who does not name them, whatever they are called", async () => {
+    const { id, label } = await make();
+    await addMember(id, "none");
+    expect(await enter(label)).toMatchObject({ say: "accepted", admitted: { member: null } });
+    expect(await sessionsOf(id)).toEqual([null]);
   });
 
   it("with an authenticator has to use it; without one is not asked for it", async () => {
@@ -361,5 +387,14 @@ describe("an app key", () => {
     expect(closed).toBe(1);
     expect(await sessionsOf(id)).toHaveLength(2);
     expect([...world.keys.live.keys()]).toEqual([keyOf(two).keyId]);
+  });
+
+  it("is dead before the sessions are listed that came in with it, so that nobody comes in between", async () => {
+    const { id } = await make();
+    const { appKey } = await world.api.call(createAppKey, { ...of(id), label: "k" });
+    const liveAtListing: boolean[] = [];
+    world.before("state.members", () => void liveAtListing.push(world.keys.live.has(appKey.keyId)));
+    await world.api.call(revokeAppKey, { ...of(id), keyId: appKey.keyId });
+    expect(liveAtListing).toEqual([false]);
   });
 });

@@ -66,12 +66,17 @@ export function person(world: World, known: { readonly email?: string; readonly 
   return self;
 }
 
-/** Enrols and confirms. The time step is used up by it. */
+export async function confirmAddress(who: Person): Promise<void> {
+  await who.post("/v1/account/email/verify", { token: await who.mailed(/Confirm/) });
+}
+
+/** Confirms the address, enrols and confirms. The time step is used up by it. */
 export async function addSecondFactor(
   world: World,
   who: Person,
   cookie: string,
 ): Promise<{ readonly app: Authenticator; readonly recoveryCodes: readonly string[] }> {
+  await confirmAddress(who);
   const begun = await who.post("/v1/account/authenticator", { password: who.password }, cookie);
   const app = scan(String(begun.body.uri));
   const confirmed = await who.post("/v1/account/authenticator/confirm", { code: app.code(world.now()) }, cookie);

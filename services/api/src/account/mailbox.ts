@@ -68,7 +68,7 @@ export function mailboxRoutes(app: App, { caller }: RouteContext): void {
   app.post(
     "/v1/account/password/reset",
     {
-      config: { access: "anybody", errors: ["unauthenticated", "second_factor_required"] },
+      config: { access: "anybody", errors: ["unauthenticated", "second_factor_required", "conflict"] },
       schema: {
         operationId: "resetPassword",
         summary: "Set a new password with the token from the mail",

@@ -22,7 +22,7 @@ export function securityRoutes(app: App, { caller }: RouteContext): void {
   app.post(
     "/v1/account/password/change",
     {
-      config: { access: "session", errors: ["second_factor_required"] },
+      config: { access: "session", errors: ["second_factor_required", "conflict"] },
       schema: {
         operationId: "changePassword",
         summary: "Change the password",
@@ -53,7 +53,8 @@ export function securityRoutes(app: App, { caller }: RouteContext): void {
       schema: {
         operationId: "beginAuthenticator",
         summary: "Start to enrol an authenticator app",
-        description: "It counts once a code from it was confirmed. `conflict`: one is active; remove it first.",
+        description:
+          "It counts once a code from it was confirmed. `conflict`: one is active, remove it first; or the e-mail address is not confirmed.",
         tags,
         body: z.strictObject({ password }),
         response: { 200: enrolmentResponse },
@@ -73,12 +74,20 @@ export function securityRoutes(app: App, { caller }: RouteContext): void {
       schema: {
         operationId: "confirmAuthenticator",
         summary: "Confirm the authenticator app with a code from it",
+        description: "All other sessions end: they were opened without it.",
         tags,
         body: z.strictObject({ code }),
         response: { 200: recoveryCodes },
       },
     },
-    (request) => caller.call(confirmOwnerAuthenticator, { ownerId: ownerOf(request).ownerId, code: request.body.code }),
+    (request) => {
+      const { ownerId, credential } = ownerOf(request);
+      return caller.call(confirmOwnerAuthenticator, {
+        ownerId,
+        code: request.body.code,
+        keepSessionId: credential.id,
+      });
+    },
   );
 
   app.delete(

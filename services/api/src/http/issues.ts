@@ -9,7 +9,7 @@ const pathCharactersMax = 128;
 const allowed: z.core.$ZodErrorMap = (issue) => {
   switch (issue.code) {
     case "invalid_type":
-      return issue.input === undefined ? `is required (${issue.expected})` : `must be ${issue.expected}`;
+      return issue.input === undefined ? `is required (${typeName(issue)})` : `must be ${typeName(issue)}`;
     case "invalid_value":
       return `must be ${issue.values.map(String).join(" or ")}`;
     case "too_small":
@@ -20,6 +20,11 @@ const allowed: z.core.$ZodErrorMap = (issue) => {
       return "is not valid";
   }
 };
+
+/** Zod's own word for an object of any fields is of no use to who writes JSON. */
+function typeName({ expected }: z.core.$ZodRawIssue<z.core.$ZodIssueInvalidType>): string {
+  return expected === "record" ? "object" : expected;
+}
 
 function bound(origin: string, limit: number | bigint): string {
   if (origin === "string") return `${limit} characters`;

@@ -17,7 +17,7 @@ const newMember = z.strictObject({ name: memberName, contacts: contacts.optional
 const change = z.strictObject({
   ...versionField,
   contacts: contacts.optional().describe("absent: stay; otherwise replaced as a whole"),
-  passphrase: password.optional().describe("absent: stays"),
+  passphrase: password.nullish().describe("absent: stays; null: none any more"),
 });
 
 export function memberRoutes(app: App, { caller }: RouteContext): void {
@@ -86,14 +86,15 @@ export function memberRoutes(app: App, { caller }: RouteContext): void {
       },
     },
     async (request, reply) => {
-      const { contacts, passphrase = null } = request.body;
+      const { contacts, passphrase } = request.body;
       const changed = await caller.call(updateMember, {
         ownerId: ownerOf(request).ownerId,
         socketId: request.params.id,
         name: request.params.name,
         version: versionOf(request.headers, request.body),
         contacts: contacts === undefined ? null : wholeContacts(contacts),
-        passphrase,
+        // The contract's null keeps, its "" takes away.
+        passphrase: passphrase === undefined ? null : (passphrase ?? ""),
       });
       tagVersion(reply, changed.version);
       return viewOfMember(changed);

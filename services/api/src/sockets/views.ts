@@ -20,6 +20,7 @@ export const socket = z.object({
   url: z.string().describe("where clients connect; `{path}` stands for a path that is not known any more"),
   policy,
   idParameter: z.string().describe("query parameter by which a client names its member"),
+  authenticator: z.boolean().describe("the socket's own is enrolled: `otp` of `socket` needs it"),
   createdAt: time,
   updatedAt: time,
   version,

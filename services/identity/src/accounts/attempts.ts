@@ -5,7 +5,9 @@ import type { State } from "@portcullis/state";
 /**
  * Limits on guessing at an owner's door. Counted separately per account and network, per network, and per account, so that a
  * stranger who knows an address can slow its owner down on the stranger's own network only; the account-wide ceiling is high
- * (NIST SP 800-63B-4 3.2.2: at most 100 consecutive failures). Each kind of secret has counters of its own (keycloak#46164).
+ * (NIST SP 800-63B-4 3.2.2: at most 100 consecutive failures). A network from which the account was entered before has a ceiling
+ * of its own: a hundred guesses cost a stranger twenty networks, of which an IPv6 /48 holds 65536, and must not shut its owner
+ * out at home as well. Each kind of secret has counters of its own (keycloak#46164).
  */
 export interface Attempts {
   /**
@@ -25,6 +27,7 @@ const perAccountAndNetworkMax = 5;
 const perNetworkMax = 50;
 const perAccountWindowMs = 24 * 3_600_000;
 const perAccountMax = 100;
+const knownNetworkMs = 30 * 24 * 3_600_000;
 
 export function createAttempts(state: State, purpose: string, tag: (text: string) => string): Attempts {
   return {
@@ -33,7 +36,9 @@ export function createAttempts(state: State, purpose: string, tag: (text: string
       const name = (scope: string, text: string) => `identity:attempts:${purpose}:${scope}:${tag(text)}`;
       const both = name("both", JSON.stringify([account, network]));
       const onNetwork = network === null ? null : name("network", network);
-      const onAccount = name("account", account);
+      const known = name("known", JSON.stringify([account, network]));
+      const isKnown = network !== null && (await state.get(known)) !== null;
+      const onAccount = isKnown ? name("known-network", JSON.stringify([account, network])) : name("account", account);
 
       // Narrowest first, and each only if the one before it let the attempt through: what one network repeats without end must
       // not use up the account's ceiling, which would lock the owner out everywhere.
@@ -56,8 +61,10 @@ export function createAttempts(state: State, purpose: string, tag: (text: string
         ]);
         throw error;
       }
-      if (judged !== null)
+      if (judged !== null) {
         await Promise.all([state.reset(both), state.reset(onAccount), takeBack(onNetwork, windowMs)]);
+        if (network !== null && !isKnown) await state.create(known, Uint8Array.of(1), knownNetworkMs);
+      }
       return judged;
     },
   };

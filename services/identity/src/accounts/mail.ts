@@ -112,27 +112,69 @@ export function createMails(options: MailsOptions): Mails {
   };
 }
 
+/**
+ * Lines of at most 76 characters, so that a mail needs no encoding: in the outbox it is read as a file, and quoted-printable would
+ * break a token in two.
+ */
 function words(purpose: Purpose, token: string, publicUrl: string): { subject: string; text: string } {
+  const lines = (...text: string[]) => text.map((line) => `${line}\n`).join("");
   switch (purpose) {
     case "verify-email":
       return {
         subject: "Confirm your e-mail address for Portcullis",
-        text: `Somebody, hopefully you, opened a Portcullis account with this address.\n\nTo confirm it, send this token:\n\n  ${token}\n\n  POST ${publicUrl}/v1/account/email/verify   {"token": "..."}\n\nIt is valid for 24 hours. If it was not you, ignore this mail: nothing happens.\n`,
+        text: lines(
+          "Somebody, hopefully you, opened a Portcullis account with this address.",
+          "",
+          "To confirm it, send this token:",
+          "",
+          `  ${token}`,
+          "",
+          `  POST ${publicUrl}/v1/account/email/verify`,
+          '  {"token": "..."}',
+          "",
+          "It is valid for 24 hours. If it was not you, ignore this mail:",
+          "nothing happens.",
+        ),
       };
     case "already-registered":
       return {
         subject: "You already have a Portcullis account",
-        text: "Somebody, perhaps you, tried to open a second Portcullis account with this address. You already have one:\nsign in with it, or reset its password.\n\nIf it was not you, ignore this mail: nothing changed.\n",
+        text: lines(
+          "Somebody, perhaps you, tried to open a second Portcullis account with",
+          "this address. You already have one: sign in with it, or reset its password.",
+          "",
+          "If it was not you, ignore this mail: nothing changed.",
+        ),
       };
     case "reset-password":
       return {
         subject: "Reset your Portcullis password",
-        text: `Somebody, hopefully you, asked to reset the password of your Portcullis account.\n\nSend this token with a new password (and your second factor, if you have one):\n\n  ${token}\n\n  POST ${publicUrl}/v1/account/password/reset   {"token": "...", "password": "..."}\n\nIt is valid for 30 minutes and works once. If it was not you, ignore this mail: nothing changed.\n`,
+        text: lines(
+          "Somebody, hopefully you, asked to reset the password of your Portcullis",
+          "account.",
+          "",
+          "Send this token with a new password (and your second factor, if you",
+          "have one):",
+          "",
+          `  ${token}`,
+          "",
+          `  POST ${publicUrl}/v1/account/password/reset`,
+          '  {"token": "...", "password": "..."}',
+          "",
+          "It is valid for 30 minutes and works once. If it was not you, ignore this",
+          "mail: nothing changed.",
+        ),
       };
     case "password-changed":
       return {
         subject: "Your Portcullis password was changed",
-        text: "The password of your Portcullis account was changed and all other sessions were ended.\n\nIf it was not you, reset it at once and look through your sockets, keys and tokens.\n",
+        text: lines(
+          "The password of your Portcullis account was changed and all other sessions",
+          "were ended.",
+          "",
+          "If it was not you, reset it at once and look through your sockets, keys and",
+          "tokens.",
+        ),
       };
   }
 }

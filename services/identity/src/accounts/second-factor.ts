@@ -2,7 +2,9 @@ import { checkCode, confirmSecret, enrolSecret, forgetSecret, ServiceError } fro
 import { DuplicateError, type Stored } from "@portcullis/documents";
 import { hashOf } from "../secrets.ts";
 import { type AccountContext, requireOwner, updateOwner } from "./context.ts";
+import { requireGoodPassword } from "./passwords.ts";
 import { deleteAll, type Owner } from "./store.ts";
+import { endWebSessions, keepWebSession } from "./web-sessions.ts";
 
 export interface SecondFactor {
   readonly kind: "code" | "recovery";
@@ -77,6 +79,13 @@ export async function beginAuthenticator(
 ): Promise<{ uri: string }> {
   const owner = await requirePassword(context, request.ownerId, request.password);
   if (owner.body.secondFactor) throw new ServiceError("conflict");
+  // Otherwise whoever signs up with somebody else's address could shut them out of it for ever: resetting the password, which is
+  // how the mailbox's owner gets the account, would need the stranger's authenticator.
+  if (owner.body.emailVerifiedAtMs === null) {
+    throw new ServiceError("conflict", {
+      issues: [{ path: "email", message: "must be confirmed first, with the token from the mail" }],
+    });
+  }
   const account = context.contacts.open(owner.id, owner.body.emailSealed).slice(0, 128);
   return context.caller.call(enrolSecret, {
     subject: { of: "owner", ownerId: owner.id },
@@ -88,7 +97,7 @@ export async function beginAuthenticator(
 
 export async function confirmAuthenticator(
   context: AccountContext,
-  request: { ownerId: string; code: string },
+  request: { ownerId: string; code: string; keepSessionId: string },
 ): Promise<{ recoveryCodes: string[] }> {
   const owner = await requireOwner(context, request.ownerId);
   if (owner.body.secondFactor) throw new ServiceError("conflict");
@@ -104,7 +113,15 @@ export async function confirmAuthenticator(
       issues: [{ path: "code", message: "is not the code that the authenticator shows now" }],
     });
   }
-  return { recoveryCodes: await giveRecoveryCodes(context, owner.id, (body) => ({ ...body, secondFactor: true })) };
+  // With the epoch goes whatever was allowed without it: sessions elsewhere, and a reset that is under way.
+  const { codes, changed } = await giveRecoveryCodes(context, owner.id, (body) => ({
+    ...body,
+    secondFactor: true,
+    passwordEpoch: body.passwordEpoch + 1,
+  }));
+  await keepWebSession(context, changed, request.keepSessionId);
+  await endWebSessions(context, owner.id, request.keepSessionId);
+  return { recoveryCodes: codes };
 }
 
 export async function removeAuthenticator(
@@ -112,7 +129,10 @@ export async function removeAuthenticator(
   request: { ownerId: string; password: string; secondFactor: SecondFactor },
 ): Promise<Record<string, never>> {
   const owner = await requirePassword(context, request.ownerId, request.password);
-  if (!owner.body.secondFactor) throw new ServiceError("conflict");
+  if (!owner.body.secondFactor) throw new ServiceError("not_found");
+  // One that was long enough beside a second factor may not be so alone: NIST SP 800-63B-4 3.1.1.2.
+  const email = context.contacts.open(owner.id, owner.body.emailSealed);
+  requireGoodPassword(request.password, { email, secondFactor: false });
   await requireSecondFactor(context, owner, request.secondFactor, null);
   await updateOwner(context, owner.id, (body) => ({ ...body, secondFactor: false, recoveryHashes: [] }));
   await context.caller.call(forgetSecret, { subject: { of: "owner", ownerId: owner.id } });
@@ -124,9 +144,9 @@ export async function renewRecovery(
   request: { ownerId: string; password: string; code: string },
 ): Promise<{ recoveryCodes: string[] }> {
   const owner = await requirePassword(context, request.ownerId, request.password);
-  if (!owner.body.secondFactor) throw new ServiceError("conflict");
+  if (!owner.body.secondFactor) throw new ServiceError("not_found");
   await requireSecondFactor(context, owner, { kind: "code", value: request.code }, null);
-  return { recoveryCodes: await giveRecoveryCodes(context, owner.id, (body) => body) };
+  return { recoveryCodes: (await giveRecoveryCodes(context, owner.id, (body) => body)).codes };
 }
 
 /** Re-authentication before a change to the account's security: a stolen session must not be enough. Failures are counted. */
@@ -148,7 +168,7 @@ async function giveRecoveryCodes(
   context: AccountContext,
   ownerId: string,
   change: (owner: Owner) => Owner,
-): Promise<string[]> {
+): Promise<{ codes: string[]; changed: Stored<Owner> }> {
   // 80 bits each: far beyond guessing, so a fast hash at rest is enough. Base32 without what people confuse.
   const alphabet = "abcdefghijkmnpqrstuvwxyz23456789";
   const codes = Array.from({ length: recoveryCodeCount }, () => {
@@ -156,9 +176,9 @@ async function giveRecoveryCodes(
     return [0, 4, 8, 12].map((from) => letters.slice(from, from + 4).join("")).join("-");
   });
   const recoveryHashes = codes.map((code) => hashOf(normalRecoveryCode(code)));
-  await updateOwner(context, ownerId, (owner) => ({ ...change(owner), recoveryHashes }));
+  const changed = await updateOwner(context, ownerId, (owner) => ({ ...change(owner), recoveryHashes }));
   await deleteAll(context.store.usedRecoveryCodes, { ownerId });
-  return codes;
+  return { codes, changed };
 }
 
 function normalRecoveryCode(code: string): string {

@@ -11,8 +11,8 @@ const owner = z.strictObject({
   emailSealed: z.string(),
   passwordHash: z.string(),
   /**
-   * Grows with each new password, in the same write: every web session and every mailed reset token of before is void from
-   * then on, whatever happens to the process that wanted to delete them.
+   * Grows with each new password and with each second factor that comes into force, in the same write: every web session and
+   * every mailed reset token of before is void from then on, whatever happens to the process that wanted to delete them.
    */
   passwordEpoch: count,
   emailVerifiedAtMs: epochMs.nullable(),

@@ -93,7 +93,7 @@ export async function signOutOf(context: AccountContext, request: { ownerId: str
   return {};
 }
 
-/** The session that changed the password goes on under the new one. */
+/** The session that changed the password, or confirmed a second factor, goes on under the new epoch. */
 export async function keepWebSession(context: AccountContext, owner: Stored<Owner>, sessionId: string): Promise<void> {
   for (let attempt = 0; attempt < 3; attempt += 1) {
     const session = await context.store.webSessions.get(sessionId);

@@ -74,7 +74,9 @@ export async function updateMemberOf(
     contactsSealed:
       request.contacts === null ? member.body.contactsSealed : sealContacts(context, member.id, request.contacts),
     passphraseHash:
-      request.passphrase === null ? member.body.passphraseHash : await hashPassphrase(context, request.passphrase),
+      request.passphrase === null
+        ? member.body.passphraseHash
+        : await hashPassphrase(context, request.passphrase === "" ? null : request.passphrase),
   });
   if (written === null) throw new ServiceError("conflict");
   return view(context, written);

@@ -132,8 +132,8 @@ function requirePolicy(document: PolicyDocument): void {
 }
 
 function view({ id, version, body }: Stored<Socket>, path: string | null): SocketView {
-  const { label, policy, idParameter, createdAtMs, updatedAtMs } = body;
-  return { id, label, path, policy, idParameter, createdAtMs, updatedAtMs, version };
+  const { label, policy, idParameter, authenticator, createdAtMs, updatedAtMs } = body;
+  return { id, label, path, policy, idParameter, authenticator, createdAtMs, updatedAtMs, version };
 }
 
 export function duplicate(error: unknown, path: string, message: string): unknown {

@@ -10,6 +10,7 @@ import {
   type ServiceErrorCode,
   signIn,
   signUp,
+  verifyEmail,
 } from "@portcullis/contracts";
 import { openEmbedded, type Platform } from "@portcullis/platform";
 import { createCloser, createHealth, createLogger } from "@portcullis/runtime";
@@ -135,6 +136,12 @@ export async function startWorld(options: WorldOptions = {}) {
       });
       const found = await ownerOf(session.secret);
       return { ...session, email, password, ownerId: found.ownerId };
+    },
+    /** The same, with an address that is confirmed: only then may there be a second factor. */
+    async verifiedOwner() {
+      const owner = await world.owner();
+      await api.caller.call(verifyEmail, { token: await world.mailed(/Confirm/, owner.email) });
+      return owner;
     },
     async close() {
       await closer.close();

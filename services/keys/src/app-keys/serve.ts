@@ -13,7 +13,7 @@ export interface AppKeyContext {
   readonly fingerprint: string;
 }
 
-/** Revoked ones included: they stay listed so that an owner sees what there was. */
+/** Revoked ones included: they stay listed so that an owner sees what there was, until a new key needs the place of the oldest. */
 const perSocketMax = 100;
 
 export async function serveAppKeys(server: Server, context: AppKeyContext): Promise<void> {
@@ -23,11 +23,7 @@ export async function serveAppKeys(server: Server, context: AppKeyContext): Prom
 }
 
 async function mint(context: AppKeyContext, { socketId, label }: { socketId: string; label: string }) {
-  if ((await context.appKeys.count({ socketId })) >= perSocketMax) {
-    throw new ServiceError("invalid", {
-      issues: [{ path: "label", message: `a socket has at most ${perSocketMax} keys in its life` }],
-    });
-  }
+  await makeRoom(context, socketId);
   const key = generateAppKey(context.fingerprint, context.random);
   const psk = await appKeyPsk(key.secret);
   const stored = await context.appKeys.insert(key.keyId, {
@@ -42,6 +38,21 @@ async function mint(context: AppKeyContext, { socketId, label }: { socketId: str
   psk.fill(0);
   key.secret.fill(0);
   return { appKey: view(stored), key: shown };
+}
+
+/** Keys are rotated for as long as a socket lives. @throws {ServiceError} invalid: all of them are live. */
+async function makeRoom(context: AppKeyContext, socketId: string): Promise<void> {
+  if ((await context.appKeys.count({ socketId })) < perSocketMax) return;
+  const revoked = (await all(context, socketId)).flatMap(({ id, body: { revokedAtMs } }) =>
+    revokedAtMs === null ? [] : [{ id, revokedAtMs }],
+  );
+  const [oldest] = revoked.toSorted((a, b) => a.revokedAtMs - b.revokedAtMs);
+  if (oldest === undefined) {
+    throw new ServiceError("invalid", {
+      issues: [{ path: "label", message: `a socket has at most ${perSocketMax} live keys: revoke one first` }],
+    });
+  }
+  await context.appKeys.delete(oldest.id);
 }
 
 async function kill(
