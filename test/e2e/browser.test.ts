@@ -1,0 +1,47 @@
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { findBrowser, launchBrowser, servePage } from "./browser/browser.ts";
+import type { Page as Actions } from "./browser/page.ts";
+import { makeMember, makeSocket } from "./support/socket.ts";
+import { startWorld, type World } from "./support/world.ts";
+
+declare const page: Actions;
+const program = findBrowser();
+
+describe.skipIf(program === null)("the SDK in a real browser", () => {
+  let world: World;
+  let served: Awaited<ReturnType<typeof servePage>>;
+  let browser: Awaited<ReturnType<typeof launchBrowser>>;
+  beforeAll(async () => {
+    if (program === null) return;
+    [world, served, browser] = await Promise.all([startWorld(), servePage(), launchBrowser(program)]);
+  });
+  afterAll(async () => {
+    await browser?.close();
+    served?.close();
+    await world?.close();
+  });
+
+  test("passes key and code with the post-quantum suite, and hears its own message", async () => {
+    const socket = await makeSocket(world.owner);
+    const bob = await makeMember(world.owner, socket, "bob");
+    const tab = await browser.newPage();
+    await tab.goto(served.url);
+    const args = { url: `${socket.url}?id=bob`, appKey: socket.appKey, code: bob.code(world.now()) };
+    expect(await tab.evaluate((a) => page.enter(a.url, a.appKey, a.code), args)).toEqual({
+      member: "bob",
+      gates: ["key", "otp"],
+      suite: "647a",
+      heard: "hello from a browser",
+    });
+    await tab.close();
+  });
+
+  test("is told no more than a program: denied", async () => {
+    const [socket, other] = [await makeSocket(world.owner), await makeSocket(world.owner)];
+    const tab = await browser.newPage();
+    await tab.goto(served.url);
+    const args = { url: `${socket.url}?id=bob`, appKey: other.appKey };
+    expect(await tab.evaluate((a) => page.refusal(a.url, a.appKey), args)).toBe("denied");
+    await tab.close();
+  });
+});

@@ -1,0 +1,45 @@
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { join } from "node:path";
+import { type Browser, chromium } from "playwright-core";
+import { rolldown } from "rolldown";
+import { findProgram } from "../../engines/binaries.ts";
+
+const programs = ["chromium", "google-chrome", "chromium-browser"];
+
+/** Path of a Chromium or Chrome of this machine, or null. */
+export function findBrowser(): string | null {
+  return process.env.CHROMIUM_PATH ?? programs.flatMap((name) => findProgram(name, process.env) ?? []).at(0) ?? null;
+}
+
+export function launchBrowser(executablePath: string): Promise<Browser> {
+  // Its sandbox refuses root, which is what a CI container is. It looks up hosts of its own otherwise.
+  const quiet = ["--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run"];
+  return chromium.launch({
+    executablePath,
+    args: [...quiet, "--disable-quic", "--disable-gpu"],
+    chromiumSandbox: false,
+  });
+}
+
+/** Serves a page with `page.ts` as its only script, rolled up as an application would. */
+export async function servePage(): Promise<{ readonly url: string; close(): void }> {
+  const bundle = await rolldown({ input: join(import.meta.dirname, "page.ts"), platform: "browser" });
+  const { output } = await bundle.generate({ format: "esm" });
+  await bundle.close();
+  const script = output[0].code;
+  const server = createServer((request, response) => {
+    const isScript = request.url === "/page.js";
+    response.setHeader("content-type", isScript ? "text/javascript" : "text/html");
+    response.end(isScript ? script : '<!doctype html><title>SDK</title><script type="module" src="/page.js"></script>');
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as AddressInfo;
+  return {
+    url: `http://localhost:${port}/`,
+    close() {
+      server.close();
+      server.closeAllConnections();
+    },
+  };
+}

@@ -1,0 +1,27 @@
+import { connect } from "@portcullis/client";
+
+/** What a page does with the SDK. The test calls these by name. */
+const page = {
+  async enter(url: string, appKey: string, code: string) {
+    const session = await connect(url, { appKey, answers: { otp: () => code }, echo: true });
+    await session.send("hello from a browser");
+    for await (const message of session) {
+      const { member, gates, suite } = session;
+      await session.close();
+      return { member, gates, suite, heard: message.text() };
+    }
+    throw new Error("closed");
+  },
+
+  async refusal(url: string, appKey: string): Promise<string> {
+    try {
+      await connect(url, { appKey, answers: { otp: () => null } });
+      return "let in";
+    } catch (error) {
+      return error instanceof Error && "code" in error ? String(error.code) : String(error);
+    }
+  },
+};
+
+export type Page = typeof page;
+Object.assign(globalThis, { page });
