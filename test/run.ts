@@ -2,10 +2,12 @@ import { spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { type ContainerEngines, startContainerEngines } from "./engines/containers.ts";
 import { type Engines, startEngines, testEnvironment } from "./engines/engines.ts";
 
 const help = `npm test [-- file ...]: everything that proves Portcullis, on real engines where they can be had.
-npm run test:full: the same and what takes longer.
+npm run test:full: the same and what takes longer, then the suites of the ports once more on engines in containers, where a
+Docker daemon of their own can be had (root, Debian's docker.io). npm test -- --containers: only these.
 
 Engines: NATS_URL, REDIS_URL and MONGODB_URL, else Docker, else programs on this machine. With CI=true one that is missing
 is an error, else its tests are skipped. Arguments narrow the tests to files whose path contains one of them.
@@ -24,13 +26,18 @@ if (args.includes("--help")) {
   process.exit(0);
 }
 const full = args.includes("--full");
+const containersOnly = args.includes("--containers");
 const files = args.filter((arg) => !arg.startsWith("--"));
 
 const bin = (name: string) => join(root, "node_modules/.bin", name);
 const children = new Set<ReturnType<typeof spawn>>();
+let runs = 0;
 const tally: Tally = { passed: 0, failed: 0, skipped: 0 };
 const folder = mkdtempSync(join(tmpdir(), "portcullis-test-"));
+/** What this run does not prove, one line each: told last, where it is read. */
+const unproven: string[] = [];
 let engines: Engines | null = null;
+let contained: ContainerEngines | null = null;
 
 let interrupted = false;
 // A terminal that is gone must not end this before the engines have ended.
@@ -54,10 +61,22 @@ process.channel?.unref();
 await main();
 
 async function main(): Promise<void> {
+  if (containersOnly) await containers();
+  else await everything();
+  await finish(tally.failed > 0 || tally.passed === 0 ? 1 : 0);
+}
+
+async function everything(): Promise<void> {
   // Engines start while the checks that need none run.
   const starting = startEngines({ log: (line) => say(`engine ${line}`) }).then(
     (started) => {
       engines = started;
+      for (const { engine, why } of started.missing) unproven.push(`${engine}: skipped: ${why}`);
+      if (!started.capabilities.mongoAtomic) {
+        const why =
+          started.mongodbUrl === null ? "there is no MongoDB" : "only FerretDB is there, which does not promise it";
+        unproven.push(`mongo-atomic: unproven: ${why}`);
+      }
     },
     (error: Error) => {
       say(`engines: ${error.message}`);
@@ -70,8 +89,28 @@ async function main(): Promise<void> {
     await check("architecture", process.execPath, ["test/architecture/check.ts"]);
   }
   await starting;
-  await vitest();
-  await finish(tally.failed > 0 || tally.passed === 0 ? 1 : 0);
+  await vitest(files, engines === null ? {} : testEnvironment(engines));
+  if (full && files.length === 0) await containers();
+}
+
+/** The ports' suites on engines that testcontainers starts, which is how they come about where Docker is. */
+async function containers(): Promise<void> {
+  say("containers");
+  try {
+    const started = await startContainerEngines({ env: process.env, log: (line) => say(`containers: ${line}`) });
+    if ("why" in started) {
+      unproven.push(`containers: skipped: ${started.why}`);
+      tally.skipped += 1;
+      return;
+    }
+    contained = started;
+    await vitest(["test/conformance/"], contained.environment);
+    await contained.assertContained();
+    tally.passed += 1;
+  } catch (error) {
+    say(`containers: ${error instanceof Error ? error.message : String(error)}`);
+    tally.failed += 1;
+  }
 }
 
 async function check(name: string, program: string, programArgs: string[]): Promise<void> {
@@ -84,17 +123,26 @@ async function check(name: string, program: string, programArgs: string[]): Prom
   }
 }
 
-async function vitest(): Promise<void> {
-  const results = join(folder, "results.json");
+async function vitest(only: readonly string[], environment: Record<string, string>): Promise<void> {
+  const results = join(folder, `results-${runs}.json`);
+  runs += 1;
   const env = {
     ...process.env,
-    ...(engines === null ? {} : testEnvironment(engines)),
+    ...environment,
+    // A log is read by people: without a terminal no colours, which vitest would force in CI, and a line for each file.
+    ...(process.stdout.isTTY ? {} : { NO_COLOR: "1" }),
     NODE_OPTIONS: `${process.env.NODE_OPTIONS ?? ""} --disable-warning=ExperimentalWarning`.trim(),
     ...(full ? { PORTCULLIS_FULL: "1" } : {}),
   };
   const code = await run(
     bin("vitest"),
-    ["run", "--reporter=dot", "--reporter=json", `--outputFile.json=${results}`, ...files],
+    [
+      "run",
+      `--reporter=${process.stdout.isTTY ? "dot" : "default"}`,
+      "--reporter=json",
+      `--outputFile.json=${results}`,
+      ...only,
+    ],
     env,
   );
   try {
@@ -130,8 +178,9 @@ function run(program: string, programArgs: string[], env: NodeJS.ProcessEnv): Pr
 }
 
 async function finish(code: number): Promise<never> {
-  await engines?.stop();
+  await Promise.all([engines?.stop(), contained?.stop()]);
   rmSync(folder, { recursive: true, force: true });
+  for (const line of unproven) say(line);
   const skipped = tally.skipped > 0 ? `, ${tally.skipped} skipped` : "";
   say(`${tally.passed} passed, ${tally.failed} failed${skipped}`);
   process.exit(code);

@@ -1,9 +1,6 @@
-import { existsSync } from "node:fs";
-import { request } from "node:http";
-import { homedir } from "node:os";
-import { join } from "node:path";
 import { freePort } from "../../deploy/local/free-port.ts";
 import { serverArguments } from "./arguments.ts";
+import { type Daemon, findDaemon } from "./docker-api.ts";
 import { ready } from "./ready.ts";
 import type { EngineName, Way } from "./types.ts";
 
@@ -22,18 +19,17 @@ const images: Record<EngineName, Image> = {
   mongodb: { variable: "PORTCULLIS_TEST_MONGODB_IMAGE", default: "mongo:8", port: 27017, program: ["mongod"] },
 };
 
-const daemonTimeoutMs = 2000;
 const startTimeoutMs = 180_000;
 const configInContainer = "/portcullis-nats.conf";
-let daemon: Promise<boolean> | undefined;
+let daemon: Promise<Daemon | null> | undefined;
 
 /**
  * A container by testcontainers, where a Docker daemon answers. With `PORTCULLIS_TEST_DOCKER_NETWORK=host` it has the
  * network of the host, for daemons that cannot publish ports.
  */
 export const fromDocker: Way = async (engine, { env, natsConfig }) => {
-  daemon ??= daemonAnswers(env);
-  if (!(await daemon)) return null;
+  daemon ??= findDaemon(env);
+  if ((await daemon) === null) return null;
   // Only now: loading it takes most of a second.
   const { GenericContainer, StartupCheckStrategy } = await import("testcontainers");
 
@@ -76,31 +72,3 @@ export const fromDocker: Way = async (engine, { env, natsConfig }) => {
     throw error;
   }
 };
-
-async function daemonAnswers(env: NodeJS.ProcessEnv): Promise<boolean> {
-  if (env.DOCKER_HOST) {
-    const { protocol, hostname, port, pathname } = new URL(env.DOCKER_HOST);
-    return protocol === "unix:"
-      ? await pings({ socketPath: pathname })
-      : await pings({ host: hostname, port: Number(port) || 2375 });
-  }
-  const sockets = [
-    "/var/run/docker.sock",
-    join(env.XDG_RUNTIME_DIR ?? "/nowhere", "docker.sock"),
-    join(homedir(), ".docker/run/docker.sock"),
-  ];
-  for (const socketPath of sockets) if (existsSync(socketPath) && (await pings({ socketPath }))) return true;
-  return false;
-}
-
-function pings(where: { socketPath: string } | { host: string; port: number }): Promise<boolean> {
-  return new Promise((resolve) => {
-    const asked = request({ ...where, path: "/_ping", timeout: daemonTimeoutMs }, (response) => {
-      response.resume();
-      resolve(response.statusCode === 200);
-    });
-    asked.on("timeout", () => asked.destroy());
-    asked.on("error", () => resolve(false));
-    asked.end();
-  });
-}

@@ -61,7 +61,7 @@ export async function startEngines(options: StartEnginesOptions): Promise<Engine
     }
     const mongodbUrl = running.get("mongodb")?.url ?? null;
     const mongoAtomic = mongodbUrl !== null && (await inspectMongo(mongodbUrl)).atomic;
-    if (mongodbUrl !== null && !mongoAtomic) log("mongo-atomic: unproven, because FerretDB does not promise it");
+    if (mongodbUrl !== null && !mongoAtomic) log("mongo-atomic: unproven: only FerretDB is there");
     return {
       natsUrl: running.get("nats")?.url ?? null,
       redisUrl: running.get("redis")?.url ?? null,

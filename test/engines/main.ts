@@ -28,6 +28,8 @@ async function main(): Promise<void> {
     process.stdout.write(help);
     return;
   }
+  // Somebody who started this with a channel may end without a word.
+  const parentGone = new Promise((resolve) => process.once("disconnect", resolve));
   const unknown = positionals.filter((name) => !isEngine(name));
   if (unknown.length > 0)
     throw new Error(`unknown engine: ${unknown.join(", ")} (there are ${engineNames.join(", ")})`);
@@ -44,6 +46,7 @@ async function main(): Promise<void> {
   // Engines in containers leave nothing here that would keep the process alive.
   const alive = setInterval(() => undefined, 3_600_000);
   await new Promise((resolve) => {
+    void parentGone.then(resolve);
     for (const end of ["SIGHUP", "SIGINT", "SIGTERM", "disconnect"] as const) process.once(end, resolve);
     process.channel?.unref();
   });
