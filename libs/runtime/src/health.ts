@@ -1,5 +1,3 @@
-import { createServer, type ServerResponse } from "node:http";
-import { limitHttpConnections } from "./http-connections.ts";
 import { type Clock, systemClock } from "./ids.ts";
 
 export interface HealthReport {
@@ -107,67 +105,4 @@ function cached(
     });
     return running;
   };
-}
-
-export interface HealthServer {
-  readonly port: number;
-  close(): Promise<void>;
-}
-
-/**
- * `/healthz` and `/readyz` for a service that speaks no HTTP itself, or not yet. `port` 0 takes a free one.
- *
- * @param options.standIn the port is that of a service which cannot answer yet: whatever else is asked gets 503, not 404
- */
-export async function startHealthServer(options: {
-  readonly port: number;
-  readonly host: string;
-  readonly health: Health;
-  readonly standIn?: boolean;
-}): Promise<HealthServer> {
-  const { port, host, health, standIn = false } = options;
-  const server = createServer(
-    { headersTimeout: 5_000, requestTimeout: 5_000, maxHeaderSize: 8_192 },
-    (request, response) => {
-      // Probes may carry a query; nothing here reads one.
-      const path = request.url?.split("?", 1)[0] ?? "";
-      if (standIn && path !== "/healthz" && path !== "/readyz") return answer(response, 503, { status: "unavailable" });
-      if (request.method !== "GET" && request.method !== "HEAD")
-        return answer(response, 405, { status: "method_not_allowed" });
-      if (path === "/healthz") return answer(response, aliveReport.httpStatus, aliveReport.body);
-      if (path !== "/readyz") return answer(response, 404, { status: "not_found" });
-      health.report().then(
-        (report) => answer(response, report.httpStatus, report.body),
-        () => answer(response, 503, { status: "unavailable", failing: [] }),
-      );
-    },
-  );
-  limitHttpConnections(server, { max: 64 });
-  await new Promise<void>((resolve, reject) => {
-    server.once("error", reject);
-    server.listen(port, host, () => {
-      server.off("error", reject);
-      resolve();
-    });
-  });
-  const address = server.address();
-  return {
-    port: typeof address === "object" && address !== null ? address.port : port,
-    close: () =>
-      new Promise((resolve) => {
-        server.close(() => resolve());
-        server.closeAllConnections();
-      }),
-  };
-}
-
-function answer(response: ServerResponse, status: number, body: object): void {
-  const text = JSON.stringify(body);
-  response.writeHead(status, {
-    "content-type": "application/json",
-    "content-length": Buffer.byteLength(text),
-    "cache-control": "no-store",
-    connection: "close",
-  });
-  response.end(response.req.method === "HEAD" ? undefined : text);
 }

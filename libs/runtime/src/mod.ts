@@ -28,18 +28,12 @@ export {
   url,
 } from "./config-types.ts";
 export { errorClass, errorCode, errorName } from "./error-class.ts";
-export {
-  aliveReport,
-  createHealth,
-  type Health,
-  type HealthOptions,
-  type HealthReport,
-  type HealthServer,
-  startHealthServer,
-} from "./health.ts";
+export { aliveReport, createHealth, type Health, type HealthOptions, type HealthReport } from "./health.ts";
+export { type HealthServer, probeListener, startHealthServer } from "./health-server.ts";
 export { type HttpConnectionLimits, type HttpConnections, limitHttpConnections } from "./http-connections.ts";
 export { type Clock, createIds, type Ids, type Random, systemClock, systemRandom } from "./ids.ts";
 export { type ProcessContext, type RunOptions, runProcess } from "./lifecycle.ts";
+export { listen, portOf } from "./listen.ts";
 export {
   createLogger,
   type LogFields,

@@ -1,13 +1,14 @@
 import type { Server } from "node:http";
 import { closeSession } from "@portcullis/contracts";
 import type { Platform } from "@portcullis/platform";
+import { portOf } from "@portcullis/runtime";
 import type { EdgeConfig } from "./config.ts";
 import { createBundleKeeper } from "./connection/bundle-keeper.ts";
 import { beginConnection, type Connection, type ConnectionDeps } from "./connection/connection.ts";
 import { clientAddressReader } from "./front/client-address.ts";
 import { createConnectionCaps } from "./front/connection-caps.ts";
 import { createFrontDoor, type Visitor } from "./front/front-door.ts";
-import { listen, portOf } from "./front/listen.ts";
+import { startHttpServer } from "./front/http-server.ts";
 import { createExpiryWords } from "./sessions/expiry-words.ts";
 import { createFanOut } from "./sessions/fan-out.ts";
 import { createSessionRegistry } from "./sessions/registry.ts";
@@ -90,7 +91,7 @@ export async function run(
     onVisitor,
   });
   const { host, port, connectionsMax } = config;
-  const http = options.server ?? (await listen({ host, port, health, connectionsMax }));
+  const http = options.server ?? (await startHttpServer({ host, port, health, connectionsMax }));
   http.on("upgrade", door.upgrade);
 
   closer.add("edge connections", async () => {

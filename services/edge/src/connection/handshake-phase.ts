@@ -1,0 +1,193 @@
+import { type Context, context } from "@opentelemetry/api";
+import type { Caller } from "@portcullis/bus";
+import { type Admitted, type ConnectionFacts, handshakeOpen, handshakeRecord, type Step } from "@portcullis/contracts";
+import { type CloseCodeName, closeCodes, encodeHello, ProtocolError, parseOpen } from "@portcullis/protocol";
+import type { Clock, Logger, Random } from "@portcullis/runtime";
+import { createTimer } from "../wire/timer.ts";
+import { type Asked, askKeys } from "./ask-keys.ts";
+import type { BundleKeeper } from "./bundle-keeper.ts";
+import { requireRecord } from "./handshake-record.ts";
+import { createIntake, type Frame } from "./intake.ts";
+import type { Line } from "./line.ts";
+import type { Reports } from "./reports.ts";
+
+export interface HandshakeDeps {
+  readonly caller: Caller;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Pick<Logger, "error">;
+  readonly bundles: BundleKeeper;
+  readonly openTimeoutMs: number;
+}
+
+/** From the hello to a verdict. */
+export interface HandshakePhase {
+  /** Says hello, or that none can be given. */
+  begin(): void;
+  receive(data: Buffer, binary: boolean): void;
+  /** Drops what waits, and lets no deadline end the connection any more. */
+  stop(): void;
+  /** Tells `identity` how a connection ended that was never admitted, where it has heard of it. */
+  report(closeCode: number | null): void;
+  /** How many the client has sent. */
+  readonly frames: number;
+}
+
+/**
+ *     awaiting-open ─open→ asking ─step→ awaiting-record ─record→ asking ─ … ─accepted→ onAdmitted
+ *
+ * It stays `asking` until the session has begun: what the client sends meanwhile is judged as before.
+ */
+type State = "awaiting-open" | "asking" | "awaiting-record";
+
+export function createHandshakePhase(
+  deps: HandshakeDeps,
+  options: {
+    readonly line: Line;
+    readonly reports: Reports;
+    readonly hid: string;
+    readonly facts: ConnectionFacts;
+    /** For logs, instead of label and path. */
+    readonly pathTag: string;
+    readonly traceContext: Context;
+    readonly onAdmitted: (admitted: Admitted, step: Step) => Promise<void>;
+  },
+): HandshakePhase {
+  const { caller, clock, random, log, bundles } = deps;
+  const { line, reports, hid, facts, pathTag, traceContext, onAdmitted } = options;
+  const nonce = random(32);
+  const bundle = bundles.current();
+  const intake = createIntake();
+  const deadline = createTimer(clock);
+  let state: State = "awaiting-open";
+  let overdue = false;
+  /** `keys` has heard of this handshake. */
+  let opened = false;
+  let verdict = false;
+  /** Of a connection that ended while a question was under way. */
+  let closedWith: number | null = null;
+
+  function take({ data, binary }: Frame): void {
+    try {
+      if (state === "awaiting-open") takeOpen(data, binary);
+      else takeRecord(data, binary);
+    } catch (error) {
+      if (!(error instanceof ProtocolError)) throw error;
+      line.refuse(error.code);
+    }
+  }
+
+  function takeOpen(data: Buffer, binary: boolean): void {
+    if (binary || bundle === null) throw new ProtocolError("out-of-order", "frame");
+    parseOpen(data.toString("utf8"));
+    deadline.clear();
+    opened = true;
+    const { kid, replica } = bundle;
+    const body = { kid, hid, nonce, open: data, connection: facts };
+    ask(() => caller.call(handshakeOpen, body, { route: replica }), "expired-bundle");
+  }
+
+  function takeRecord(data: Buffer, binary: boolean): void {
+    requireRecord(data, binary);
+    ask(() => caller.call(handshakeRecord, { hid, record: data }), "unavailable");
+  }
+
+  /** One question at a time: what the client sends next may depend on the answer. */
+  function ask(call: () => Promise<Step>, notFound: CloseCodeName): void {
+    state = "asking";
+    context
+      .with(traceContext, () => answer(call, notFound))
+      .catch((error: unknown) => {
+        log.error("a step of a handshake failed", { path: pathTag }, error);
+        line.terminate("unavailable");
+      });
+  }
+
+  async function answer(call: () => Promise<Step>, notFound: CloseCodeName): Promise<void> {
+    const asked = await askKeys(call, notFound);
+    if ("failed" in asked) {
+      giveUp(asked);
+      return;
+    }
+    const { step } = asked;
+    verdict = step.admitted !== null || step.close !== null;
+    // The replica was started anew under its old name: every hello with this bundle would end the same way.
+    if (bundle !== null && step.close === closeCodes["expired-bundle"].code) bundles.discard(bundle, "key");
+    if (line.isClosed()) settle(step);
+    else if (step.admitted === null) proceed(step);
+    else {
+      deadline.clear();
+      await onAdmitted(step.admitted, step);
+    }
+  }
+
+  function giveUp({ failed, cause }: Extract<Asked, { failed: unknown }>): void {
+    if (bundle !== null && (cause === "unavailable" || cause === "not_found")) {
+      bundles.discard(bundle, cause === "unavailable" ? "replica" : "key");
+    }
+    if (line.isClosed()) reports.left(closedWith);
+    else {
+      state = "awaiting-record";
+      line.terminate(failed);
+    }
+  }
+
+  /** The client went while the answer was on its way: what it would have become must not stay in the books. */
+  function settle({ admitted }: Step): void {
+    if (admitted !== null) reports.ended(admitted);
+    else if (!verdict) reports.left(closedWith);
+  }
+
+  function proceed(step: Step): void {
+    line.send(step);
+    state = "awaiting-record";
+    if (step.deadlineMs !== null) {
+      overdue = false;
+      deadline.at(step.deadlineMs, onDeadline);
+    }
+    if (step.close !== null) line.close(step.close);
+    else if (overdue) line.terminate("deadline");
+    else {
+      const next = intake.next();
+      if (next !== undefined) take(next);
+    }
+  }
+
+  function onDeadline(): void {
+    // The client was in time; what takes long is ours.
+    if (state === "asking") overdue = true;
+    else line.terminate("deadline");
+  }
+
+  return {
+    begin() {
+      if (bundle === null) {
+        void bundles.refresh();
+        line.terminate("unavailable");
+        return;
+      }
+      const hello = encodeHello({ bundle: bundle.bundle, sig: bundle.signature, hid, nonce });
+      line.send({ frames: [{ kind: "text", data: Buffer.from(hello) }] });
+      deadline.at(clock() + deps.openTimeoutMs, onDeadline);
+    },
+    receive(data, binary) {
+      const frame = { data, binary };
+      const problem = intake.problemWith(frame, state === "asking");
+      if (problem !== null) line.refuse(problem);
+      else if (state === "asking") intake.hold(frame);
+      else take(frame);
+    },
+    stop() {
+      intake.clear();
+      deadline.clear();
+    },
+    report(closeCode) {
+      // While a question is under way, its answer decides what there is to report.
+      if (state === "asking") closedWith = closeCode;
+      else if (opened && !verdict) reports.left(closeCode);
+    },
+    get frames() {
+      return intake.frames;
+    },
+  };
+}

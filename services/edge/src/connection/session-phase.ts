@@ -1,0 +1,116 @@
+import type { Caller } from "@portcullis/bus";
+import type { Admitted, Step } from "@portcullis/contracts";
+import { type CloseCodeName, closeCodes } from "@portcullis/protocol";
+import type { Clock, Ids } from "@portcullis/runtime";
+import type { ExpiryWords } from "../sessions/expiry-words.ts";
+import type { FanOut, Membership } from "../sessions/fan-out.ts";
+import type { Farewell, LiveSession, SessionRegistry } from "../sessions/registry.ts";
+import type { EdgeTelemetry } from "../telemetry.ts";
+import type { Outbound } from "../wire/outbound.ts";
+import { serverFrame } from "../wire/server-frame.ts";
+import { createTimer } from "../wire/timer.ts";
+import type { Line } from "./line.ts";
+import { createUpstream, type Upstream } from "./upstream.ts";
+
+export interface SessionDeps {
+  readonly caller: Caller;
+  readonly clock: Clock;
+  readonly ids: Ids;
+  readonly telemetry: EdgeTelemetry;
+  readonly sessions: SessionRegistry;
+  readonly fanOut: FanOut;
+  readonly expiryWords: ExpiryWords;
+}
+
+/** From an accept to the last word. */
+export interface SessionPhase {
+  readonly admitted: Admitted;
+  /** Until then the handshake takes what the client sends. */
+  readonly begun: boolean;
+  enter(accept: Step): Promise<void>;
+  /** @returns why the session must end, or null */
+  receive(data: Buffer, binary: boolean): CloseCodeName | null;
+  /** A ping or pong of the peer's. @returns likewise */
+  control(): CloseCodeName | null;
+  /** Nothing is delivered any more, and nobody finds it here. */
+  stop(): void;
+}
+
+export function createSessionPhase(
+  { caller, clock, ids, telemetry, sessions, fanOut, expiryWords }: SessionDeps,
+  options: {
+    readonly admitted: Admitted;
+    readonly line: Line;
+    readonly outbound: Outbound;
+    /** It is registered; messages may follow as soon as this returns. */
+    readonly onBegun: () => void;
+  },
+): SessionPhase {
+  const { admitted, line, outbound, onBegun } = options;
+  const { sid, socketId } = admitted;
+  const expiry = createTimer(clock);
+  let state: "admitting" | "live" | "expiring" = "admitting";
+  let upstream: Upstream | null = null;
+  let membership: Membership | null = null;
+  const live: LiveSession = {
+    sid,
+    socketId,
+    write: outbound.write,
+    flush: outbound.flush,
+    end: bidFarewell,
+    expire,
+  };
+
+  function begin(joined: Membership): void {
+    upstream = createUpstream({ admitted, caller, clock, ids, telemetry });
+    expiry.at(admitted.expiresAtMs, expire);
+    state = "live";
+    onBegun();
+    joined.add(live);
+  }
+
+  /** The connection stays only until the last word is there, and not for long; nothing is delivered meanwhile. */
+  function expire(): void {
+    if (state !== "live" || line.isClosed()) return;
+    state = "expiring";
+    expiry.clear();
+    membership?.leave();
+    const { code: closeCode } = closeCodes["session-expired"];
+    void expiryWords.of(sid).then((frame) => {
+      if (!line.isClosed()) bidFarewell({ frame, closeCode });
+    });
+  }
+
+  function bidFarewell({ frame, closeCode }: Farewell): void {
+    if (frame !== null) outbound.write(serverFrame(frame));
+    line.close(closeCode);
+  }
+
+  return {
+    admitted,
+    get begun() {
+      return state !== "admitting";
+    },
+    async enter(accept) {
+      // First listen, then say so: the client must hear everything that is said after it was let in.
+      const joined = await fanOut.join(socketId).catch(() => null);
+      if (joined === null || line.isClosed()) {
+        joined?.leave();
+        line.terminate("unavailable");
+        return;
+      }
+      membership = joined;
+      line.send(accept);
+      const farewell = sessions.add(live);
+      if (farewell === null) begin(joined);
+      else bidFarewell(farewell);
+    },
+    receive: (data, binary) => (state === "live" ? (upstream?.message(data, binary) ?? null) : null),
+    control: () => upstream?.control() ?? null,
+    stop() {
+      expiry.clear();
+      membership?.leave();
+      sessions.remove(live);
+    },
+  };
+}
