@@ -12,7 +12,7 @@ afterAll(() => folder.remove());
 const file = join(folder.path, "private", "jobs.sqlite");
 const url = process.env.REDIS_URL;
 const clock = Date.now;
-const leaseMs = 600;
+const leaseMs = 3_000;
 
 jobsSuite({
   name: "embedded, in memory",
@@ -31,10 +31,10 @@ jobsSuite({
 jobsSuite({
   name: url ? "bullmq" : "bullmq (skipped: no REDIS_URL)",
   skip: !url,
-  leaseMs: 1000,
+  leaseMs,
   open: async () => {
     if (!url) throw new Error("no REDIS_URL");
-    return [await openBullJobs({ url, leaseMs: 1000 }), await openBullJobs({ url, leaseMs: 1000 })];
+    return [await openBullJobs({ url, leaseMs }), await openBullJobs({ url, leaseMs })];
   },
   target: { adapter: "engine", at: url ?? "" },
 });
@@ -64,6 +64,26 @@ describe("jobs: embedded only", () => {
     expect(JSON.stringify(rows)).not.toContain(secret);
   });
 
+  test("a process that was held up for longer than its leases does not take its own running jobs", async () => {
+    let now = 1000;
+    const jobs = openEmbeddedJobs({ file: ":memory:", clock: () => now, leaseMs, pollMs: 10 });
+    const held = Promise.withResolvers<void>();
+    let runs = 0;
+    for (const _ of ["worker", "another"]) {
+      await jobs.work("mail", async () => {
+        runs += 1;
+        await held.promise;
+      });
+    }
+    await jobs.enqueue("mail", { id: "long", data: {} });
+    await until(() => runs === 1);
+    now += 10 * leaseMs;
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    expect(runs).toBe(1);
+    held.resolve();
+    await jobs.close();
+  });
+
   test("the injected clock decides what is due", async () => {
     let now = 1000;
     const jobs = openEmbeddedJobs({ file: ":memory:", clock: () => now, pollMs: 10 });
@@ -80,8 +100,10 @@ describe("jobs: embedded only", () => {
   });
 });
 
-describe.skipIf(!url)("jobs: bullmq only", { retry: 2 }, () => {
+describe.skipIf(!url)("jobs: bullmq only", { timeout: 30_000 }, () => {
   const commandTimeoutMs = 500;
+  /** Within seconds, says the port: a few commands may have to time out one after another. */
+  const withinMs = 5_000;
 
   test("of an error only its class is kept", async () => {
     const prefix = unique("p-");
@@ -122,13 +144,13 @@ describe.skipIf(!url)("jobs: bullmq only", { retry: 2 }, () => {
     await jobs.enqueue(queue, { id: "running", data: {} }, { attempts: 3 });
     await until(() => started === 1);
     await wire.cut();
-    expect((await rejection(jobs.enqueue(queue, { id: "refused", data: {} }))).tookMs).toBeLessThan(1500);
-    expect((await rejection(jobs.cancel(queue, "refused"))).tookMs).toBeLessThan(1500);
-    expect((await rejection(jobs.ping())).tookMs).toBeLessThan(1500);
+    expect((await rejection(jobs.enqueue(queue, { id: "refused", data: {} }))).tookMs).toBeLessThan(withinMs);
+    expect((await rejection(jobs.cancel(queue, "refused"))).tookMs).toBeLessThan(withinMs);
+    expect((await rejection(jobs.ping())).tookMs).toBeLessThan(withinMs);
     const closingAt = performance.now();
     await worker.close();
     await jobs.close();
-    expect(performance.now() - closingAt).toBeLessThan(3000);
+    expect(performance.now() - closingAt).toBeLessThan(withinMs);
     await wire.close();
 
     // Redis never heard that the run came to an end.
@@ -138,7 +160,7 @@ describe.skipIf(!url)("jobs: bullmq only", { retry: 2 }, () => {
     await until(() => handled.length === 1);
     expect(handled).toEqual(["running"]);
     await again.close();
-  }, 15_000);
+  });
 
   test("after closing while Redis is gone, nothing keeps the process", async () => {
     const closer = startFixture("jobs-closer", { url, queue: unique("q-") });
@@ -153,10 +175,10 @@ describe.skipIf(!url)("jobs: bullmq only", { retry: 2 }, () => {
     await jobs.work(queue, async () => undefined);
     await jobs.enqueue(queue, { id: "before", data: {} });
     wire.freeze();
-    expect((await rejection(jobs.enqueue(queue, { id: "during", data: {} }))).tookMs).toBeLessThan(1500);
+    expect((await rejection(jobs.enqueue(queue, { id: "during", data: {} }))).tookMs).toBeLessThan(withinMs);
     const closingAt = performance.now();
     await jobs.close();
-    expect(performance.now() - closingAt).toBeLessThan(3000);
+    expect(performance.now() - closingAt).toBeLessThan(withinMs);
     await wire.close();
   });
 
@@ -185,6 +207,6 @@ describe.skipIf(!url)("jobs: bullmq only", { retry: 2 }, () => {
 
   test("opening rejects within its time when nobody is there", async () => {
     const opening = openBullJobs({ url: "redis://127.0.0.1:1", commandTimeoutMs });
-    expect((await rejection(opening)).tookMs).toBeLessThan(2000);
+    expect((await rejection(opening)).tookMs).toBeLessThan(withinMs);
   });
 });

@@ -1,5 +1,6 @@
 import { openSqlite } from "@portcullis/sqlite";
 import { checkConcurrency, checkData, checkId, checkOptions, checkQueue } from "../check.ts";
+import { toError } from "../failure.ts";
 import type { Jobs } from "../port.ts";
 import { currentTrace } from "../trace.ts";
 import { openStore } from "./store.ts";
@@ -25,6 +26,14 @@ export function openEmbeddedJobs(options: EmbeddedJobsOptions): Jobs {
   const database = openSqlite(options.file);
   const store = openStore(database, clock, leaseMs);
   const workers = new Set<EmbeddedWorker>();
+  const renewal = setInterval(() => {
+    try {
+      store.renewHeld();
+    } catch (error) {
+      onError(toError(error));
+    }
+  }, leaseMs / 3);
+  renewal.unref();
 
   return {
     async enqueue(queue, job, options) {
@@ -40,7 +49,6 @@ export function openEmbeddedJobs(options: EmbeddedJobsOptions): Jobs {
       const worker = startWorker({
         store,
         clock,
-        leaseMs,
         pollMs,
         onError,
         handler,
@@ -61,6 +69,7 @@ export function openEmbeddedJobs(options: EmbeddedJobsOptions): Jobs {
     },
     async close() {
       await Promise.all([...workers].map((worker) => worker.close()));
+      clearInterval(renewal);
       if (database.isOpen) database.close();
     },
   };

@@ -22,7 +22,10 @@ export interface Store {
   add(queue: string, id: string, envelope: Envelope, options: Required<EnqueueOptions>): void;
   remove(queue: string, id: string): boolean;
   claim(queue: string): Claimed | null;
-  renew(claimed: Claimed): void;
+  /** Keeps every lease that this process holds and has not lost. */
+  renewHeld(): void;
+  /** The run is over, whatever became of it. */
+  letGo(claimed: Claimed): void;
   complete(claimed: Claimed): void;
   retry(claimed: Claimed, delayMs: number): void;
   /** @returns whether it was still ours to fail. */
@@ -69,18 +72,27 @@ export function openStore(database: DatabaseSync, clock: () => number, leaseMs: 
   const next = database.prepare(`
     SELECT min(max(run_at_ms, lease_until_ms)) AS at FROM _jobs WHERE queue = ? AND failed_at_ms IS NULL`);
 
+  const held = new Set<Claimed>();
+  let renewedAtMs = clock();
+  const renewHeld = () => {
+    renewedAtMs = clock();
+    for (const { queue, job, lease } of held) renew.run(renewedAtMs + leaseMs, queue, job.id, lease);
+  };
+
   return {
     add(queue, id, envelope, { delayMs, attempts, backoffMs }) {
       add.run(queue, id, JSON.stringify(envelope), clock() + delayMs, attempts, backoffMs);
     },
     remove: (queue, id) => remove.run(queue, id, clock()).changes !== 0,
     claim(queue) {
+      // A process that was held up for longer than its leases must not take its own running jobs for those of a dead one.
+      if (clock() - renewedAtMs >= leaseMs / 3) renewHeld();
       const lease = randomUUID();
       // `all` and not `get`: the statement must run to its end to be committed.
       const row = claim.all({ $queue: queue, $now: clock(), $leaseMs: leaseMs, $lease: lease })[0];
       if (!row) return null;
       const envelope = readEnvelope(JSON.parse(String(row.envelope)));
-      return {
+      const claimed: Claimed = {
         queue,
         job: { id: String(row.id), data: envelope.d },
         trace: envelope.t,
@@ -89,8 +101,11 @@ export function openStore(database: DatabaseSync, clock: () => number, leaseMs: 
         backoffMs: Number(row.backoff_ms),
         lease,
       };
+      held.add(claimed);
+      return claimed;
     },
-    renew: ({ queue, job, lease }) => void renew.run(clock() + leaseMs, queue, job.id, lease),
+    renewHeld,
+    letGo: (claimed) => void held.delete(claimed),
     complete: ({ queue, job, lease }) => void complete.run(queue, job.id, lease),
     retry: ({ queue, job, lease }, delayMs) => void retry.run(clock() + delayMs, queue, job.id, lease),
     fail({ queue, job, lease }, error) {

@@ -9,7 +9,6 @@ export interface EmbeddedWorkerOptions {
   readonly queue: string;
   readonly handler: (job: Job) => Promise<void>;
   readonly concurrency: number;
-  readonly leaseMs: number;
   readonly pollMs: number;
   readonly onExhausted: (job: Job, error: Error) => void;
   readonly onError: (error: Error) => void;
@@ -43,6 +42,7 @@ export function startWorker(options: EmbeddedWorkerOptions): EmbeddedWorker {
         const run: Promise<void> = runClaimed(claimed, options)
           .catch((error: unknown) => onError(toError(error)))
           .finally(() => {
+            store.letGo(claimed);
             running.delete(run);
             takeDue();
           });
@@ -67,28 +67,19 @@ export function startWorker(options: EmbeddedWorkerOptions): EmbeddedWorker {
 }
 
 async function runClaimed(claimed: Claimed, options: EmbeddedWorkerOptions): Promise<void> {
-  const { store, queue, handler, leaseMs, onExhausted, onError } = options;
+  const { store, queue, handler, onExhausted } = options;
   const { job, run, attempts } = claimed;
   const exhausted = (error: Error) => {
     if (store.fail(claimed, publicName(error))) onExhausted(job, error);
   };
   if (run > attempts) return exhausted(new JobLostError());
 
-  const renewal = setInterval(() => {
-    try {
-      store.renew(claimed);
-    } catch (error) {
-      onError(toError(error));
-    }
-  }, leaseMs / 3);
   try {
     await inTrace(claimed.trace, queue, run, () => handler(job));
   } catch (thrown) {
     const error = toError(thrown);
     if (isFinal(error, run, attempts)) return exhausted(error);
     return store.retry(claimed, claimed.backoffMs * 2 ** (run - 1));
-  } finally {
-    clearInterval(renewal);
   }
   store.complete(claimed);
 }
