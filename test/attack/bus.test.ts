@@ -90,7 +90,7 @@ const headersOf = (from: ServiceName, id = "AAAAAAAAAAAAAAAAAAAAAA") => ({
   "portcullis-id": id,
 });
 const live = async (): Promise<(string | null)[]> => {
-  const { sessions } = await world.api.call(listLiveSessions, { ownerId, socketId });
+  const { sessions } = await world.api.call(listLiveSessions, { ownerId, socketId, after: null, limit: 200 });
   return sessions.map(({ member }) => member).sort();
 };
 const refusals = () => world.logs.filter((line) => line.includes("its seal does not open")).length;
@@ -265,7 +265,7 @@ describe("what was recorded on the bus and is sent again", () => {
     // Anew, so that a removal sent again would have something to remove.
     await world.api.call(enrolAuthenticator, who);
     const look = async () => ({
-      ...(await world.api.call(listMembers, { ownerId, socketId })),
+      ...(await world.api.call(listMembers, { ownerId, socketId, after: null, limit: 200 })),
       ...(await world.api.call(listAppKeys, { ownerId, socketId })),
     });
     const before = await look();

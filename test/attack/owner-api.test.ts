@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
-import { person } from "../e2e/support/account.ts";
+import { confirmAddress, person } from "../e2e/support/account.ts";
 import { keyOnly, makeMember, makeSocket, type OwnedSocket } from "../e2e/support/socket.ts";
 import { startWorld, type World } from "../e2e/support/world.ts";
 import { type Bystanders, startBystanders } from "./support/bystander.ts";
@@ -57,6 +57,14 @@ async function signedUp(): Promise<Person & { readonly cookie: string }> {
   const reply = await signInAs(person, password);
   expect(reply.status).toBe(200);
   return { ...person, cookie: cookieOf(reply) };
+}
+
+/** Of somebody whose address is confirmed by it. */
+async function makeToken({ email, password, headers, cookie }: Person & { readonly cookie: string }) {
+  await confirmAddress(person(world, { email, password }));
+  const made = await post("/v1/account/tokens", { label: "t", password }, { ...headers, cookie });
+  expect(made.status).toBe(201);
+  return JSON.parse(made.text) as { readonly secret: string; readonly token: { readonly id: string } };
 }
 
 const setCookieOf = ({ headers }: Reply): string => String(headers["set-cookie"] ?? "");
@@ -172,7 +180,7 @@ describe("a page elsewhere cannot use the owner's browser", () => {
       (await ask(world, "/v1/account/sessions/x", { method: "DELETE", headers: { cookie, ...headers() } })).status,
     ).toBe(403);
     const listed = await ask(world, "/v1/sockets", { headers: { cookie } });
-    expect(JSON.parse(listed.text)).toEqual({ sockets: [] });
+    expect(JSON.parse(listed.text)).toEqual({ sockets: [], next: null });
   });
 
   test.each([
@@ -272,8 +280,7 @@ describe("what belongs to another owner is not there", () => {
     const socket = await makeSocket(world.owner);
     await makeMember(world.owner, socket, "bob");
     const thief = resident;
-    const made = await post("/v1/account/tokens", { label: "t" }, { ...thief.headers, cookie: thief.cookie });
-    const { secret } = JSON.parse(made.text) as { secret: string };
+    const { secret } = await makeToken(thief);
     const fill = (path: string) => path.replace("KEYID", socket.keyId).replace("SID", "AAAAAAAAAAAAAAAAAAAAAA");
     for (const headers of [{ ...thief.headers, cookie: thief.cookie }, { authorization: `Bearer ${secret}` }]) {
       const theirs = [];
@@ -300,9 +307,7 @@ describe("what belongs to another owner is not there", () => {
     const { sessions } = JSON.parse((await ask(world, "/v1/account/sessions", { headers: mine })).text) as {
       sessions: { id: string }[];
     };
-    const { token } = JSON.parse((await post("/v1/account/tokens", { label: "t" }, mine)).text) as {
-      token: { id: string };
-    };
+    const { token } = await makeToken(victim);
     const theirs = { ...thief.headers, cookie: thief.cookie };
     for (const path of [`/v1/account/sessions/${sessions[0]?.id}`, `/v1/account/tokens/${token.id}`]) {
       expect((await ask(world, path, { method: "DELETE", headers: theirs })).status).toBe(404);
@@ -313,12 +318,11 @@ describe("what belongs to another owner is not there", () => {
 
   test("a token, which lies about in files, cannot take the account over", async () => {
     const owner = resident;
-    const made = await post("/v1/account/tokens", { label: "t" }, { ...owner.headers, cookie: owner.cookie });
-    const { secret } = JSON.parse(made.text) as { secret: string };
+    const { secret } = await makeToken(owner);
     const headers = { authorization: `Bearer ${secret}` };
     const forbidden: readonly (readonly [string, string, unknown?])[] = [
       ["POST", "/v1/account/password/change", { currentPassword: owner.password, password: "another long password 1" }],
-      ["POST", "/v1/account/tokens", { label: "more" }],
+      ["POST", "/v1/account/tokens", { label: "more", password: owner.password }],
       ["GET", "/v1/account/tokens"],
       ["GET", "/v1/account/sessions"],
       ["POST", "/v1/account/authenticator", { password: owner.password }],
@@ -536,9 +540,7 @@ describe("secrets that are shown once", () => {
     const { key } = JSON.parse((await post(`/v1/sockets/${made.id}/keys`, { label: "k" }, headers)).text) as {
       key: string;
     };
-    const { secret } = JSON.parse((await post("/v1/account/tokens", { label: "t" }, headers)).text) as {
-      secret: string;
-    };
+    const { secret } = await makeToken(owner);
     const later = [];
     for (const path of [
       "/v1/sockets",

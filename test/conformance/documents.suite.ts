@@ -279,6 +279,24 @@ export function documentsSuite(subject: DocumentsSubject): void {
       await expect(after.insert("b", { title: "B", email: "a@example.com" })).rejects.toThrow(DuplicateError);
     });
 
+    test("pages go by id, and leave out nothing that stays", async () => {
+      const collection = await fresh();
+      const ids = ["B", "a", "b", "c", "é"];
+      for (const id of ids) await collection.insert(id, { title: id, owner: "ann" });
+      await collection.insert("bb", { title: "another's", owner: "eve" });
+      const after = async (id: string | null) =>
+        (await collection.find({ owner: "ann" }, { limit: 2, after: id })).map((found) => found.id);
+      expect([await after(null), await after("a"), await after("c"), await after("é")]).toEqual([
+        ["B", "a"],
+        ["b", "c"],
+        ["é"],
+        [],
+      ]);
+      expect(await after("aa")).toEqual(["b", "c"]);
+      const sort = { field: "owner", direction: "ascending" } as const;
+      await expect(collection.find({}, { sort, after: "a" })).rejects.toThrow(TypeError);
+    });
+
     test("declaring a collection again keeps what it holds", async () => {
       const definition = notes(unique("notes_"));
       await first(await collections(definition)).insert("a", { title: "A" });

@@ -265,7 +265,9 @@ describe("an owner account", () => {
 
   test("an API token works on sockets, and on nothing that could take the account over", async () => {
     const { who, cookie } = await signedUp();
-    const made = await who.post("/v1/account/tokens", { label: "deploy" }, cookie);
+    await confirmAddress(who);
+    const { password } = who;
+    const made = await who.post("/v1/account/tokens", { label: "deploy", password }, cookie);
     expect(made.status).toBe(201);
     const secret = String(made.body.secret);
     const by = (method: "GET" | "POST" | "DELETE", path: string, body?: unknown) =>
@@ -273,7 +275,6 @@ describe("an owner account", () => {
     const label = `t${Date.now().toString(36)}`;
     expect((await by("POST", "/v1/sockets", { label, policy: keyAndOtp })).status).toBe(201);
     expect((await by("GET", "/v1/account")).body).toMatchObject({ credential: { kind: "token" } });
-    const { password } = who;
     for (const [method, path, body] of [
       ["POST", "/v1/account/password/change", { currentPassword: password, password: "another long passphrase" }],
       ["POST", "/v1/account/authenticator", { password }],
@@ -283,7 +284,7 @@ describe("an owner account", () => {
       ["GET", "/v1/account/sessions", undefined],
       ["DELETE", "/v1/account/sessions/any", undefined],
       ["GET", "/v1/account/tokens", undefined],
-      ["POST", "/v1/account/tokens", { label: "more" }],
+      ["POST", "/v1/account/tokens", { label: "more", password }],
       ["DELETE", `/v1/account/tokens/${(made.body.token as { id: string }).id}`, undefined],
       ["POST", "/v1/sign-out", undefined],
     ] as const)
@@ -300,7 +301,12 @@ describe("an owner account", () => {
   test("an API token ends at its time", async () => {
     const { who, cookie } = await signedUp();
     const expiresAt = new Date(world.now() + 60_000).toISOString();
-    const { body } = await who.post("/v1/account/tokens", { label: "short", expiresAt }, cookie);
+    await confirmAddress(who);
+    const { body } = await who.post(
+      "/v1/account/tokens",
+      { label: "short", expiresAt, password: who.password },
+      cookie,
+    );
     const token = String(body.secret);
     expect((await ask(world.url, "GET", "/v1/sockets", { token })).status).toBe(200);
     world.advance(60_001);

@@ -52,7 +52,11 @@ beforeAll(async () => {
   canaries.plant("reset token", await owner.mailed(/Reset/));
   await owner.signIn({ password: canaries.make("wrong password") });
   await ask(world.url, "POST", "/v1/account", { body: `{"password":"${canaries.make("unreadable body")}` });
-  const made = await owner.post("/v1/account/tokens", { label: "test" }, cookie);
+  const made = await owner.post(
+    "/v1/account/tokens",
+    { label: "test", password: owner.password, code: app.code(world.now()) },
+    cookie,
+  );
   canaries.plant("API token", String(made.body.secret));
 
   const path = canaries.make("path");

@@ -79,13 +79,20 @@ export const apiToken = z.strictObject({
   id,
   label: text(64),
   createdAtMs: epochMs,
-  expiresAtMs: epochMs.nullable(),
+  expiresAtMs: epochMs,
   lastUsedAtMs: epochMs.nullable(),
 });
 export const createApiToken = request({
   ...fromApi,
   name: "identity.accounts.tokens.create",
-  request: z.strictObject({ ownerId: id, label: text(64), expiresAtMs: epochMs.nullable() }),
+  /** expiresAtMs null: after 90 days. */
+  request: z.strictObject({
+    ownerId: id,
+    password,
+    secondFactor: secondFactor.nullable(),
+    label: text(64),
+    expiresAtMs: epochMs.nullable(),
+  }),
   reply: z.strictObject({ token: apiToken, secret: text(128) }),
   idempotency: "none: each call makes a token; the secret is shown once",
 });

@@ -6,6 +6,11 @@ export const serviceErrors = {
   invalid: { status: 400, retryable: false, text: "The request is not valid." },
   unauthenticated: { status: 401, retryable: false, text: "Not signed in, or what was given for it is not right." },
   second_factor_required: { status: 401, retryable: false, text: "A code from the authenticator app is required." },
+  reauthentication_failed: {
+    status: 403,
+    retryable: false,
+    text: "The password or code that was given to confirm this is not right.",
+  },
   forbidden: { status: 403, retryable: false, text: "Not allowed." },
   not_found: { status: 404, retryable: false, text: "There is no such thing." },
   conflict: { status: 409, retryable: false, text: "It already exists, or changed meanwhile." },
@@ -29,9 +34,15 @@ export class ServiceError extends Error {
   override readonly name = "ServiceError";
   readonly code: ServiceErrorCode;
   readonly issues: readonly Issue[];
-  constructor(code: ServiceErrorCode, options: ErrorOptions & { readonly issues?: readonly Issue[] } = {}) {
+  /** Of `too_many`: seconds after which to try again. */
+  readonly retryAfterS: number | null;
+  constructor(
+    code: ServiceErrorCode,
+    options: ErrorOptions & { readonly issues?: readonly Issue[]; readonly retryAfterS?: number | null } = {},
+  ) {
     super(serviceErrors[code].text, options);
     this.code = code;
     this.issues = options.issues ?? [];
+    this.retryAfterS = options.retryAfterS ?? null;
   }
 }

@@ -5,6 +5,9 @@ import { email, empty, epochMs, id, text } from "./fields.ts";
 
 const fromApi = { server: "identity", callers: ["api"] } as const;
 const mine = { ownerId: id, socketId: id };
+/** `after`: the `next` of the page before; null for the first. A page may be shorter than asked for. */
+const page = { after: id.nullable(), limit: z.number().int().min(1).max(200) };
+const next = id.nullable();
 
 export const socketView = z.strictObject({
   id,
@@ -41,8 +44,8 @@ export const createSocket = request({
 export const listSockets = request({
   ...fromApi,
   name: "identity.sockets.list",
-  request: z.strictObject({ ownerId: id }),
-  reply: z.strictObject({ sockets: z.array(socketView) }),
+  request: z.strictObject({ ownerId: id, ...page }),
+  reply: z.strictObject({ sockets: z.array(socketView), next }),
   idempotency: "reads only",
   replay: "harmless",
 });
@@ -139,8 +142,8 @@ export const createMember = request({
 export const listMembers = request({
   ...fromApi,
   name: "identity.sockets.members.list",
-  request: z.strictObject(mine),
-  reply: z.strictObject({ members: z.array(memberView) }),
+  request: z.strictObject({ ...mine, ...page }),
+  reply: z.strictObject({ members: z.array(memberView), next }),
   idempotency: "reads only",
   replay: "harmless",
 });
@@ -172,14 +175,15 @@ export const enrolAuthenticator = request({
   name: "identity.sockets.authenticators.enrol",
   request: z.strictObject(whose),
   reply: z.strictObject({ uri: text(512) }),
-  idempotency: "none: each call replaces the secret; the uri is shown once",
+  idempotency:
+    "none: each call replaces the secret, and sessions that stand on the one before end; the uri is shown once",
 });
 export const removeAuthenticator = request({
   ...fromApi,
   name: "identity.sockets.authenticators.remove",
   request: z.strictObject(whose),
   reply: empty,
-  idempotency: "removing twice is not_found",
+  idempotency: "removing twice is not_found; sessions that stand on it end",
 });
 
 export const liveSession = z.strictObject({
@@ -194,8 +198,8 @@ export const liveSession = z.strictObject({
 export const listLiveSessions = request({
   ...fromApi,
   name: "identity.sockets.sessions.list",
-  request: z.strictObject(mine),
-  reply: z.strictObject({ sessions: z.array(liveSession) }),
+  request: z.strictObject({ ...mine, ...page }),
+  reply: z.strictObject({ sessions: z.array(liveSession), next }),
   idempotency: "reads only",
   replay: "harmless",
 });

@@ -12,6 +12,7 @@ export interface Query {
   readonly equals: readonly (readonly [field: string, value: Indexed])[];
   readonly sort: { readonly field: string; readonly descending: boolean } | null;
   readonly limit: number;
+  readonly after: string | null;
 }
 
 /** A body as it is stored: the same text in every adapter, so that they cannot disagree on what a value is. */
@@ -103,11 +104,14 @@ export function declare<T extends object>(definition: CollectionDefinition<T>): 
       if (!Number.isInteger(limit) || limit < 1 || limit > limitMax) {
         throw new RangeError(`a limit is 1 to ${limitMax}, not ${limit}`);
       }
-      const { sort } = options;
+      const { sort, after = null } = options;
+      if (sort && after !== null) throw new TypeError("pages go by id: sort and after do not go together");
+      if (after !== null) checkId(after);
       return {
         equals,
         sort: sort ? { field: declaredField(sort.field), descending: sort.direction === "descending" } : null,
         limit,
+        after,
       };
     },
   };

@@ -58,6 +58,8 @@ export interface FindOptions {
   readonly sort?: { readonly field: string; readonly direction: "ascending" | "descending" };
   /** 1 to 1000; default 100. */
   readonly limit?: number;
+  /** Only documents behind this id: the next page. Not together with a sort, which goes by id then. */
+  readonly after?: string | null;
 }
 
 export interface Collection<T extends object> {

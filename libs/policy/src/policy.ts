@@ -24,11 +24,13 @@ const messaging = {
 const origins = z.array(origin).max(originsMax, { error: `must hold at most ${originsMax} origins` });
 const session = z.literal("none");
 
+const answerDefaultMs = 30_000;
+
 /**
  * The policy as an owner writes it. Parsing yields the stored form. Use `parsePolicy` where problems go back to a person.
  *
  * Units, bounds and defaults: `onFailure.attempts` 1-10 (3) failures end the handshake; `deadlines.answer` 5s-10m (30s) per
- * question; `deadlines.handshake` 10s-60m (2m) in all; `session` 1s-24h (12h); `messaging.maxBytes` 1-1048576 (65536) per
+ * question, and no longer than `deadlines.handshake` 10s-60m (2m) in all; `session` 1s-24h (12h); `messaging.maxBytes` 1-1048576 (65536) per
  * message; `messaging.perSecond` 1-1000 (50) per connection; `origins` empty means any; `anonymous` (false) admits
  * connections that name no member.
  */
@@ -37,9 +39,14 @@ export const policyDocumentSchema = strict({
   mode: mode.default("prompted"),
   onFailure: strict({ attempts: attempts.default(3), then: then.default("deny") }).prefault({}),
   deadlines: strict({
-    answer: duration("5s", "10m").prefault("30s"),
+    answer: duration("5s", "10m").optional().describe("30s unless set, or all of a shorter `handshake`"),
     handshake: duration("10s", "60m").prefault("2m"),
-  }).prefault({}),
+  })
+    .refine(({ answer, handshake }) => answer === undefined || answer <= handshake, {
+      path: ["answer"],
+      error: "must not be longer than deadlines.handshake, which ends the handshake before (2m unless set)",
+    })
+    .prefault({}),
   session: duration("1s", "24h").prefault("12h"),
   messaging: strict({
     mode: messaging.mode.default("broadcast"),
@@ -52,7 +59,10 @@ export const policyDocumentSchema = strict({
 }).transform(
   ({ deadlines, session, ...same }): Policy => ({
     ...same,
-    deadlines: { answerMs: deadlines.answer, handshakeMs: deadlines.handshake },
+    deadlines: {
+      answerMs: deadlines.answer ?? Math.min(answerDefaultMs, deadlines.handshake),
+      handshakeMs: deadlines.handshake,
+    },
     sessionMs: session,
   }),
 );

@@ -12,6 +12,8 @@ const nested = (depth: number): unknown => {
 };
 const many = (count: number) => ({ allOf: Array.from({ length: count }, () => otp) });
 
+const longerThanAll = "must not be longer than deadlines.handshake, which ends the handshake before (2m unless set)";
+
 describe("a policy that is written shortly", () => {
   it("gets every default, in milliseconds, and survives storage", () => {
     const policy = policyOf({ gates: [{ gate: "key" }, { anyOf: [otp, { gate: "otp", of: "socket" }] }] });
@@ -54,6 +56,8 @@ describe("a policy that is written shortly", () => {
 describe("bounds are allowed values", () => {
   it.each([
     { deadlines: { answer: "5s", handshake: "10s" } },
+    { deadlines: { answer: "10s", handshake: "10s" } },
+    { deadlines: { handshake: "20s" } },
     { deadlines: { answer: "10m", handshake: "60m" } },
     { deadlines: { handshake: "1h" } },
     { session: "1s" },
@@ -136,6 +140,8 @@ describe("a bad policy is refused with the field's path and what is allowed", ()
     [{ gates: [otp], deadlines: { answer: "601s" } }, "deadlines.answer", duration("5s", "10m")],
     [{ gates: [otp], deadlines: { handshake: "9s" } }, "deadlines.handshake", duration("10s", "60m")],
     [{ gates: [otp], deadlines: { handshake: 60 } }, "deadlines.handshake", duration("10s", "60m")],
+    [{ gates: [otp], deadlines: { answer: "11s", handshake: "10s" } }, "deadlines.answer", longerThanAll],
+    [{ gates: [otp], deadlines: { answer: "3m" } }, "deadlines.answer", longerThanAll],
     [{ gates: [otp], deadlines: { wait: "1m" } }, "deadlines.wait", "not known here; allowed: answer, handshake"],
     [{ gates: [otp], session: "25h" }, "session", duration("1s", "24h")],
     [{ gates: [otp], session: "0s" }, "session", duration("1s", "24h")],
@@ -187,7 +193,12 @@ describe("schemas", () => {
       additionalProperties: false,
       properties: {
         session: { type: "string", default: "12h" },
-        deadlines: { properties: { answer: { default: "30s" }, handshake: { default: "2m" } } },
+        deadlines: {
+          properties: {
+            answer: { description: expect.stringContaining("30s unless set") },
+            handshake: { default: "2m" },
+          },
+        },
         mode: { enum: ["prompted", "offered"] },
       },
     });

@@ -44,6 +44,7 @@ export {
   logFormats,
   logLevels,
 } from "./log.ts";
+export { type Address, network, networkMatcher, networkOf, parseAddress } from "./network.ts";
 export { connectionProblem, type UntilReadyOptions, untilReady } from "./retry.ts";
 export { asStartupError, StartupError, type StartupHints } from "./startup-error.ts";
 export { startTelemetry, type Telemetry, type TelemetryOptions } from "./telemetry.ts";

@@ -1,6 +1,15 @@
 import { isIP } from "node:net";
-import { type ConfigOf, defineConfig, duration, flag, integer, list, port, textType } from "@portcullis/runtime";
-import ipaddr from "ipaddr.js";
+import {
+  type ConfigOf,
+  defineConfig,
+  duration,
+  flag,
+  integer,
+  list,
+  network,
+  port,
+  textType,
+} from "@portcullis/runtime";
 
 export const apiConfig = defineConfig({
   port: {
@@ -30,7 +39,7 @@ export const apiConfig = defineConfig({
   },
   trustedProxies: {
     env: "TRUSTED_PROXIES",
-    type: list(textType("an IP address or a network like 10.0.0.0/8", network)),
+    type: list(network()),
     default: null,
     describe: "reverse proxies whose X-Forwarded-For is believed; unset: nobody's",
   },
@@ -91,11 +100,4 @@ function originType(protocols: readonly string[], expected: string) {
     const bare = pathname === "/" && search === "" && hash === "" && username === "" && password === "";
     return protocols.includes(protocol) && host !== "" && bare ? `${protocol}//${host}` : undefined;
   });
-}
-
-/** `ipaddr.js` also takes the octal and one-number forms of IPv4, which people do not mean when they write them. */
-function network(text: string): string | undefined {
-  const [address = "", ...prefix] = text.split("/");
-  if (isIP(address) === 0) return undefined;
-  return prefix.length === 0 || ipaddr.isValidCIDR(text) ? text : undefined;
 }

@@ -55,9 +55,10 @@ const storedMember = {
   version: 2,
 };
 const shownMember = { name: "bob@x", contacts, hasPassphrase: true, authenticator: false, createdAt: at, version: 2 };
-const storedToken = { id: "t1", label: "ci", createdAtMs: atMs, expiresAtMs: null, lastUsedAtMs: null };
-const shownToken = { id: "t1", label: "ci", createdAt: at, expiresAt: null, lastUsedAt: null };
+const storedToken = { id: "t1", label: "ci", createdAtMs: atMs, expiresAtMs: atMs, lastUsedAtMs: null };
+const shownToken = { id: "t1", label: "ci", createdAt: at, expiresAt: at, lastUsedAt: null };
 const password = "a long enough password";
+const firstPage = { after: null, limit: 50 };
 export const uri =
   "otpauth://totp/Portcullis:ann%40example.com?secret=JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP&issuer=Portcullis";
 /** Stands for the JSON form of an enrolment, which the QR tests look into. */
@@ -250,9 +251,15 @@ export const operations: readonly Operation[] = [
   {
     method: "POST",
     route: "/v1/account/tokens",
-    send: { label: "ci", expiresAt: at },
+    send: { label: "ci", expiresAt: at, password, code: "123456" },
     contract: "identity.accounts.tokens.create",
-    asks: { ownerId: "own_1", label: "ci", expiresAtMs: atMs },
+    asks: {
+      ownerId: "own_1",
+      password,
+      secondFactor: { kind: "code", value: "123456" },
+      label: "ci",
+      expiresAtMs: atMs,
+    },
     answer: { token: storedToken, secret: "pct_x" },
     status: 201,
     gives: { token: shownToken, secret: "pct_x" },
@@ -283,10 +290,10 @@ export const operations: readonly Operation[] = [
     method: "GET",
     route: "/v1/sockets",
     contract: "identity.sockets.list",
-    asks: { ownerId: "own_1" },
-    answer: { sockets: [stored] },
+    asks: { ownerId: "own_1", ...firstPage },
+    answer: { sockets: [stored], next: "sck_1" },
     status: 200,
-    gives: { sockets: [{ ...shown, url: "ws://localhost:{port}/chat/{path}" }] },
+    gives: { sockets: [{ ...shown, url: "ws://localhost:{port}/chat/{path}" }], next: "sck_1" },
   },
   {
     method: "GET",
@@ -366,10 +373,10 @@ export const operations: readonly Operation[] = [
     route: "/v1/sockets/{id}/members",
     path: "/v1/sockets/sck_1/members",
     contract: "identity.sockets.members.list",
-    asks: mine,
-    answer: { members: [storedMember] },
+    asks: { ...mine, ...firstPage },
+    answer: { members: [storedMember], next: null },
     status: 200,
-    gives: { members: [shownMember] },
+    gives: { members: [shownMember], next: null },
   },
   {
     method: "PATCH",
@@ -450,14 +457,16 @@ export const operations: readonly Operation[] = [
     route: "/v1/sockets/{id}/sessions",
     path: "/v1/sockets/sck_1/sessions",
     contract: "identity.sockets.sessions.list",
-    asks: mine,
+    asks: { ...mine, ...firstPage },
     answer: {
+      next: null,
       sessions: [
         { sid: "s1", member: null, keyId: "k1", edge: "edge-1", gates: ["key"], acceptedAtMs: atMs, expiresAtMs: atMs },
       ],
     },
     status: 200,
     gives: {
+      next: null,
       sessions: [
         { sid: "s1", member: null, keyId: "k1", edge: "edge-1", gates: ["key"], acceptedAt: at, expiresAt: at },
       ],

@@ -1,11 +1,15 @@
-import { bytes, type ConfigOf, defineConfig, duration, integer, list, port, text, textType } from "@portcullis/runtime";
-import ipaddr from "ipaddr.js";
-
-/** A network as `10.0.0.0/8`, or one address. */
-const network = textType("an address or a network like 10.0.0.0/8", (value) => {
-  const whole = ipaddr.isValid(value) ? `${value}/${ipaddr.parse(value).kind() === "ipv4" ? 32 : 128}` : value;
-  return ipaddr.isValidCIDR(whole) ? whole : undefined;
-});
+import {
+  bytes,
+  type ConfigOf,
+  defineConfig,
+  duration,
+  integer,
+  list,
+  network,
+  port,
+  text,
+  textType,
+} from "@portcullis/runtime";
 
 const domain = textType("a host name without a port", (value) =>
   /^(?=.{1,190}$)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$/.test(value) ? value : undefined,
@@ -32,7 +36,7 @@ export const edgeConfig = defineConfig({
   },
   trustedProxies: {
     env: "TRUSTED_PROXIES",
-    type: list(network),
+    type: list(network()),
     default: null,
     describe: "Proxies whose X-Forwarded-For is believed, counted from the right. Unset: none.",
   },

@@ -209,7 +209,7 @@ describe("settings", () => {
       );
     }
     expect(readConfig(edgeConfig, { TRUSTED_PROXIES: "10.0.0.1,fd00::/8" }).trustedProxies).toEqual([
-      "10.0.0.1/32",
+      "10.0.0.1",
       "fd00::/8",
     ]);
   });

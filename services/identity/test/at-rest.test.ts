@@ -20,7 +20,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { openAccountStore } from "../src/accounts/store.ts";
 import { openSocketStore } from "../src/sockets/store.ts";
 import { opening } from "./support/handshake.ts";
-import { address, codeOf, goodPassword, startWorld, temporaryFolder, type World } from "./support/world.ts";
+import { address, codeOf, firstPage, goodPassword, startWorld, temporaryFolder, type World } from "./support/world.ts";
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>;
 let world: World;
@@ -57,9 +57,15 @@ describe("what is stored", () => {
   it("holds no address, number, path, password, token, name of a browser or answer in the clear", async () => {
     await start();
     const email = "planted.owner@example.com";
-    const { ownerId } = await world.owner(email);
+    const { ownerId } = await world.verifiedOwner(email);
     const session = await enter(email);
-    const token = await world.api.call(createApiToken, { ownerId, label: "deploy", expiresAtMs: null });
+    const token = await world.api.call(createApiToken, {
+      ownerId,
+      password: goodPassword,
+      secondFactor: null,
+      label: "deploy",
+      expiresAtMs: null,
+    });
     const path = "planted-path/0123456789";
     const socket = await world.api.call(createSocket, {
       ownerId,
@@ -190,7 +196,7 @@ describe("a new master key", () => {
     const contacts = { email: "bob@example.com", phone: null };
     await world.api.call(createMember, { ownerId, socketId: socket.id, name: "bob", contacts, passphrase: null });
     await rotate();
-    const { members } = await world.api.call(listMembers, { ownerId, socketId: socket.id });
+    const { members } = await world.api.call(listMembers, { ownerId, socketId: socket.id, ...firstPage });
     expect(members[0]?.contacts).toEqual(contacts);
   });
 });

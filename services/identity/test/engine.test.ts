@@ -16,7 +16,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { gate } from "../../../libs/platform/test/support/hooks.ts";
 import { createSessionRegistry } from "../src/sessions/registry.ts";
 import { type OpeningOptions, opening } from "./support/handshake.ts";
-import { codeOf, startWorld, type World } from "./support/world.ts";
+import { codeOf, firstPage, startWorld, type World } from "./support/world.ts";
 
 let world: World;
 let mine: { readonly ownerId: string; readonly socketId: string };
@@ -57,7 +57,8 @@ const take = (
   keyLive = true,
 ) => world.keysCaller.call(identityStep, { hid, n, keyLive, action });
 const otp = (value: string) => ({ gate: "otp", value, at: null });
-const sids = async () => (await world.api.call(listLiveSessions, mine)).sessions.map(({ sid }) => sid);
+const sids = async () =>
+  (await world.api.call(listLiveSessions, { ...mine, ...firstPage })).sessions.map(({ sid }) => sid);
 
 /** As far as the first question. */
 async function asked(): Promise<{ hid: string; cid: string }> {
@@ -435,6 +436,7 @@ describe("a handshake whose ground goes away while a question is out", () => {
   it.each<[string, () => Promise<unknown>, boolean]>([
     ["the member is removed", () => world.api.call(removeMember, { ...mine, name: "bob" }), true],
     ["the member's authenticator is removed", () => removeOtp("bob"), true],
+    ["it is replaced by another one", () => world.api.call(enrolAuthenticator, { ...mine, memberName: "bob" }), true],
     ["the socket is deleted", () => world.api.call(deleteSocket, mine), true],
     ["the app key is revoked", async () => undefined, false],
   ])("because %s: ends with its next step, whatever that says, and nothing is verified", async (_, remove, keyLive) => {

@@ -148,8 +148,8 @@ describe("a change to the account's security", () => {
     });
 
   it("needs the password again, and guessing at it ends after five", async () => {
-    expect(await codeOf(begin("not the password"))).toBe("unauthenticated");
-    for (let n = 0; n < 4; n += 1) expect(await codeOf(change("not the password"))).toBe("unauthenticated");
+    expect(await codeOf(begin("not the password"))).toBe("reauthentication_failed");
+    for (let n = 0; n < 4; n += 1) expect(await codeOf(change("not the password"))).toBe("reauthentication_failed");
     expect(await codeOf(change(ann.password))).toBe("too_many");
     expect(await codeOf(begin())).toBe("too_many");
     // Separate counters: whoever holds a stolen session must not lock the owner's sign-in.
@@ -166,9 +166,9 @@ describe("a change to the account's security", () => {
     const renew = (value: string) =>
       world.api.call(renewRecoveryCodes, { ownerId: ann.ownerId, password: ann.password, code: value });
     expect(await codeOf(change(ann.password))).toBe("second_factor_required");
-    expect(await codeOf(change(ann.password, code("000000")))).toBe("unauthenticated");
-    expect(await codeOf(renew("000000"))).toBe("unauthenticated");
-    expect(await codeOf(remove(code("000000")))).toBe("unauthenticated");
+    expect(await codeOf(change(ann.password, code("000000")))).toBe("reauthentication_failed");
+    expect(await codeOf(renew("000000"))).toBe("reauthentication_failed");
+    expect(await codeOf(remove(code("000000")))).toBe("reauthentication_failed");
     await remove(recovery(first));
     expect(world.factors.active.size).toBe(0);
     await enter(null);

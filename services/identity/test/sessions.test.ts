@@ -9,7 +9,7 @@ import {
 } from "@portcullis/contracts";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { opening } from "./support/handshake.ts";
-import { codeOf, startWorld, type World } from "./support/world.ts";
+import { codeOf, firstPage, startWorld, type World } from "./support/world.ts";
 
 let world: World;
 let mine: { readonly ownerId: string; readonly socketId: string };
@@ -28,14 +28,15 @@ async function enter(): Promise<string> {
   if (outcome.say !== "accepted") throw new Error(`not accepted: ${outcome.say}`);
   return outcome.admitted.sid;
 }
-const live = async () => (await world.api.call(listLiveSessions, mine)).sessions.map(({ sid }) => sid);
+const live = async () =>
+  (await world.api.call(listLiveSessions, { ...mine, ...firstPage })).sessions.map(({ sid }) => sid);
 const gone = async (...sids: string[]) => (await world.edge.call(checkSessions, { sids })).gone;
 const kick = (sid: string) => codeOf(world.api.call(kickSession, { ...mine, sid }));
 
 describe("a session", () => {
   it("is listed with its edge and its expiry, and is live until then", async () => {
     const sid = await enter();
-    expect((await world.api.call(listLiveSessions, mine)).sessions).toEqual([
+    expect((await world.api.call(listLiveSessions, { ...mine, ...firstPage })).sessions).toEqual([
       {
         sid,
         member: null,

@@ -167,11 +167,60 @@ describe("a web session", () => {
 });
 
 describe("an API token", () => {
-  const make = (ownerId: string, expiresAtMs: number | null = null) =>
-    world.api.call(createApiToken, { ownerId, label: "deploy", expiresAtMs });
+  const make = (ownerId: string, expiresAtMs: number | null = null, extra: object = {}) =>
+    world.api.call(createApiToken, {
+      ownerId,
+      password: goodPassword,
+      secondFactor: null,
+      label: "deploy",
+      expiresAtMs,
+      ...extra,
+    });
+  const dayMs = 24 * 3_600_000;
+
+  it("is not made by who has no more than a session: it takes the password and the second factor", async () => {
+    const { ownerId } = await world.verifiedOwner();
+    expect(await codeOf(make(ownerId, null, { password: "another long passphrase" }))).toBe("reauthentication_failed");
+    world.factors.active.add(`owner:${ownerId}`);
+    const store = await openAccountStore(world.platform.documents);
+    const owner = await store.owners.get(ownerId);
+    if (owner === null) throw new Error("no owner");
+    await store.owners.replace(ownerId, owner.version, { ...owner.body, secondFactor: true });
+    expect(await codeOf(make(ownerId))).toBe("second_factor_required");
+    const by = (value: string) => make(ownerId, null, { secondFactor: { kind: "code", value } });
+    expect(await codeOf(by("000000"))).toBe("reauthentication_failed");
+    expect(await codeOf(by(world.factors.code))).toBe(null);
+    // One use.
+    expect(await codeOf(by(world.factors.code))).toBe("reauthentication_failed");
+    expect((await world.api.call(listApiTokens, { ownerId })).tokens).toHaveLength(1);
+  });
+
+  it("is not made on an address that nobody has confirmed: it may be somebody else's", async () => {
+    const { ownerId } = await world.owner();
+    expect(await refusal(make(ownerId))).toMatchObject({ code: "conflict", issues: [{ path: "email" }] });
+  });
+
+  it("ends after 90 days unless it says otherwise, and within a year", async () => {
+    const { ownerId } = await world.verifiedOwner();
+    expect((await make(ownerId)).token.expiresAtMs).toBe(world.now() + 90 * dayMs);
+    expect((await make(ownerId, world.now() + 366 * dayMs)).token.expiresAtMs).toBe(world.now() + 366 * dayMs);
+    expect(await refusal(make(ownerId, world.now() + 366 * dayMs + 1))).toMatchObject({
+      code: "invalid",
+      issues: [{ path: "expiresAt" }],
+    });
+  });
+
+  it("is one of at most a hundred", async () => {
+    const { ownerId } = await world.verifiedOwner();
+    for (let n = 0; n < 100; n += 1) await make(ownerId);
+    expect(await refusal(make(ownerId))).toMatchObject({ code: "invalid", issues: [{ path: "label" }] });
+    const [first] = (await world.api.call(listApiTokens, { ownerId })).tokens;
+    await world.api.call(revokeApiToken, { ownerId, tokenId: first?.id ?? "" });
+    expect(await codeOf(make(ownerId))).toBe(null);
+  });
 
   it("is kept as a hash, says who its owner is, and is no session", async () => {
-    const { ownerId, email } = await world.owner();
+    const { ownerId, email } = await world.verifiedOwner();
     const { secret, token } = await make(ownerId);
     expect(secret).toMatch(/^pct_[A-Za-z0-9_-]{43}$/);
     const store = await openAccountStore(world.platform.documents);
@@ -187,7 +236,7 @@ describe("an API token", () => {
   });
 
   it("ends when it says, and cannot be made for the past", async () => {
-    const { ownerId } = await world.owner();
+    const { ownerId } = await world.verifiedOwner();
     const { secret } = await make(ownerId, world.now() + 1000);
     world.advance(999);
     expect(await codeOf(authenticated(secret, "token"))).toBe(null);
@@ -200,7 +249,7 @@ describe("an API token", () => {
   });
 
   it("ends when its owner revokes it, and nobody else does", async () => {
-    const [ann, eve] = [await world.owner(), await world.owner()];
+    const [ann, eve] = [await world.verifiedOwner(), await world.verifiedOwner()];
     const { secret, token } = await make(ann.ownerId);
     const revoke = (ownerId: string) => codeOf(world.api.call(revokeApiToken, { ownerId, tokenId: token.id }));
     expect(await revoke(eve.ownerId)).toBe("not_found");
@@ -212,7 +261,7 @@ describe("an API token", () => {
 
 describe("what is asked of a mailbox that has no account", () => {
   it("does the same writes and gets the same answer", async () => {
-    const { email } = await world.owner();
+    const { email } = await world.verifiedOwner();
     await expect.poll(() => world.jobs.length).toBe(1);
     world.advance(60_001);
     const store = await openAccountStore(world.platform.documents);

@@ -6,6 +6,7 @@ import {
   enrolAuthenticator,
   getSocket,
   identityOpen,
+  identityStep,
   kickSession,
   listAppKeys,
   listLiveSessions,
@@ -21,7 +22,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { gate } from "../../../libs/platform/test/support/hooks.ts";
 import { openSocketStore } from "../src/sockets/store.ts";
 import { opening } from "./support/handshake.ts";
-import { codeOf, refusal, startWorld, type World } from "./support/world.ts";
+import { codeOf, firstPage, refusal, startWorld, type World } from "./support/world.ts";
 
 type Owner = Awaited<ReturnType<World["owner"]>>;
 
@@ -55,7 +56,7 @@ const addMember = (socketId: string, name = "bob", extra = {}) =>
 const enter = async (label: string, extra: Partial<Parameters<typeof opening>[0]> = {}) =>
   world.keysCaller.call(identityOpen, opening({ label, path, ...extra }));
 const sessionsOf = async (socketId: string) =>
-  (await world.api.call(listLiveSessions, of(socketId))).sessions.map(({ member }) => member);
+  (await world.api.call(listLiveSessions, { ...of(socketId), ...firstPage })).sessions.map(({ member }) => member);
 
 describe("a socket", () => {
   it("is its owner's: for everybody else it is not there, whatever they ask", async () => {
@@ -72,20 +73,22 @@ describe("a socket", () => {
       world.api.call(listAppKeys, who),
       world.api.call(revokeAppKey, { ...who, keyId: key.appKey.keyId }),
       world.api.call(createMember, { ...who, name: "x", contacts, passphrase: null }),
-      world.api.call(listMembers, who),
+      world.api.call(listMembers, { ...who, ...firstPage }),
       world.api.call(updateMember, { ...who, name: "bob", version: 1, contacts: null, passphrase: null }),
       world.api.call(removeMember, { ...who, name: "bob" }),
       world.api.call(enrolAuthenticator, { ...who, memberName: "bob" }),
       world.api.call(removeAuthenticator, { ...who, memberName: null }),
-      world.api.call(listLiveSessions, who),
+      world.api.call(listLiveSessions, { ...who, ...firstPage }),
       world.api.call(kickSession, { ...who, sid: "s" }),
     ];
     for (const who of [theirs, nothing]) {
       const refusals = await Promise.all(ask(who).map(refusal));
       expect(refusals).toEqual(refusals.map(() => ({ code: "not_found", issues: [] })));
     }
-    expect((await world.api.call(listSockets, { ownerId: eve.ownerId })).sockets).toEqual([]);
-    expect((await world.api.call(listSockets, { ownerId: ann.ownerId })).sockets.map((each) => each.id)).toEqual([id]);
+    expect((await world.api.call(listSockets, { ownerId: eve.ownerId, ...firstPage })).sockets).toEqual([]);
+    expect(
+      (await world.api.call(listSockets, { ownerId: ann.ownerId, ...firstPage })).sockets.map((each) => each.id),
+    ).toEqual([id]);
     expect(world.keys.live.size).toBe(1);
   });
 
@@ -103,7 +106,7 @@ describe("a socket", () => {
     const generated = await make({ path: null });
     expect(generated.path).toMatch(/^[A-Za-z0-9_-]{22}$/);
     expect((await world.api.call(getSocket, of(generated.id))).path).toBe(null);
-    const { sockets } = await world.api.call(listSockets, { ownerId: ann.ownerId });
+    const { sockets } = await world.api.call(listSockets, { ownerId: ann.ownerId, ...firstPage });
     expect(sockets.map((each) => each.path)).toEqual([null]);
     const again = await world.api.call(updateSocket, {
       ...of(generated.id),
@@ -136,7 +139,7 @@ describe("a socket", () => {
     ["idParameter", "a sign", { idParameter: "id[]" }],
   ])("refuses as its %s: %s", async (field, _, wanted) => {
     expect(await refusal(make(wanted))).toMatchObject({ code: "invalid", issues: [{ path: field }] });
-    expect((await world.api.call(listSockets, { ownerId: ann.ownerId })).sockets).toEqual([]);
+    expect((await world.api.call(listSockets, { ownerId: ann.ownerId, ...firstPage })).sockets).toEqual([]);
   });
 
   it("has the longest label and path there may be", async () => {
@@ -198,6 +201,117 @@ describe("a socket", () => {
   });
 });
 
+describe("a list", () => {
+  it("comes in pages, each behind the one before, of nobody else's", async () => {
+    const ids = [];
+    for (let n = 0; n < 5; n += 1) ids.push((await make()).id);
+    await world.api.call(createSocket, {
+      ownerId: eve.ownerId,
+      label: "eves",
+      path: null,
+      idParameter: null,
+      policy: pathOnly,
+    });
+    const sockets: string[][] = [];
+    let after: string | null = null;
+    do {
+      const page: { sockets: { id: string }[]; next: string | null } = await world.api.call(listSockets, {
+        ownerId: ann.ownerId,
+        after,
+        limit: 2,
+      });
+      sockets.push(page.sockets.map(({ id }) => id));
+      after = page.next;
+    } while (after !== null);
+    expect(sockets.map((page) => page.length)).toEqual([2, 2, 1]);
+    expect(sockets.flat()).toEqual(ids.toSorted());
+  });
+
+  it("of members and of sessions likewise", async () => {
+    const { id } = await make({ label: "paged", policy: pathOnly });
+    for (const name of ["a", "b", "c"]) await addMember(id, name);
+    for (let n = 0; n < 3; n += 1) await enter("paged");
+    for (const all of [
+      async (page: typeof firstPage | { after: string | null; limit: number }) => {
+        const { members, next } = await world.api.call(listMembers, { ...of(id), ...page });
+        return { items: members.map(({ name }) => name), next };
+      },
+      async (page: typeof firstPage | { after: string | null; limit: number }) => {
+        const { sessions, next } = await world.api.call(listLiveSessions, { ...of(id), ...page });
+        return { items: sessions.map(({ sid }) => sid), next };
+      },
+    ]) {
+      const one = await all({ after: null, limit: 2 });
+      const other = await all({ after: one.next, limit: 2 });
+      expect([one.items.length, other.items.length, other.next]).toEqual([2, 1, null]);
+      expect([...one.items, ...other.items].sort()).toEqual((await all(firstPage)).items.sort());
+      expect(new Set([...one.items, ...other.items]).size).toBe(3);
+    }
+  });
+
+  it("of sockets with long policies has pages that fit into one message", async () => {
+    const origins = Array.from({ length: 20 }, (_, n) => `https://${"x".repeat(60)}${n}.example.com`);
+    const notes = { gates: [{ gate: "path" }], anonymous: true, origins };
+    for (let n = 0; n < 3; n += 1) await make({ policy: notes });
+    const { sockets, next } = await world.api.call(listSockets, { ownerId: ann.ownerId, ...firstPage });
+    expect([sockets.length, next]).toEqual([3, null]);
+  });
+});
+
+describe("an authenticator", () => {
+  const answerWith = async (hid: string, cid: string) =>
+    world.keysCaller.call(identityStep, {
+      hid,
+      n: 1,
+      keyLive: true,
+      action: { do: "answer", cid, answer: { gate: "otp", value: "right", at: null } },
+    });
+  async function comeIn(label: string, name: string): Promise<void> {
+    const request = opening({ label, path, query: `id=${name}` });
+    const asked = await world.keysCaller.call(identityOpen, request);
+    if (asked.say !== "challenge") throw new Error(`no challenge: ${asked.say}`);
+    expect(await answerWith(request.hid, asked.cid)).toMatchObject({ say: "accepted" });
+  }
+
+  it.each([
+    ["removed", (who: object) => world.api.call(removeAuthenticator, who as never)],
+    ["enrolled anew", (who: object) => world.api.call(enrolAuthenticator, who as never)],
+  ])("that is %s ends the sessions that came in with it, and no others", async (_, change) => {
+    const { id } = await make({ label: "strict", policy: { gates: [{ gate: "otp" }] } });
+    for (const name of ["bob", "cleo"]) {
+      await addMember(id, name);
+      await world.api.call(enrolAuthenticator, { ...of(id), memberName: name });
+      await comeIn("strict", name);
+    }
+    await change({ ...of(id), memberName: "bob" });
+    expect(await sessionsOf(id)).toEqual(["cleo"]);
+    expect(world.closed).toHaveLength(1);
+  });
+
+  it("that is a member's first ends nothing", async () => {
+    const { id } = await make({ label: "lax" });
+    await addMember(id, "bob");
+    await enter("lax", { query: "id=bob" });
+    await world.api.call(enrolAuthenticator, { ...of(id), memberName: "bob" });
+    expect(await sessionsOf(id)).toEqual(["bob"]);
+  });
+
+  it("of the socket ends, when it changes, the sessions of all who used it", async () => {
+    const policy = { gates: [{ gate: "otp", of: "socket" }], anonymous: true };
+    const { id } = await make({ label: "shared", policy });
+    await world.api.call(enrolAuthenticator, { ...of(id), memberName: null });
+    for (let n = 0; n < 2; n += 1) {
+      const request = opening({ label: "shared", path });
+      const asked = await world.keysCaller.call(identityOpen, request);
+      if (asked.say !== "challenge") throw new Error(`no challenge: ${asked.say}`);
+      await answerWith(request.hid, asked.cid);
+    }
+    expect(await sessionsOf(id)).toHaveLength(2);
+    await world.api.call(enrolAuthenticator, { ...of(id), memberName: null });
+    expect(await sessionsOf(id)).toEqual([]);
+  });
+});
+
 describe("deleting a socket", () => {
   async function populated() {
     const socket = await make();
@@ -244,7 +358,7 @@ describe("deleting a socket", () => {
       expect(await enter(socket.label)).toEqual({ say: "denied", retryAfterMs: null, sealed: false });
       expect(await codeOf(world.api.call(getSocket, of(socket.id)))).toBe("not_found");
       // Still listed, so that its owner finds it.
-      const { sockets } = await world.api.call(listSockets, { ownerId: ann.ownerId });
+      const { sockets } = await world.api.call(listSockets, { ownerId: ann.ownerId, ...firstPage });
       expect(sockets.map(({ id }) => id)).toContain(socket.id);
       world[missing].down = false;
       await world.api.call(deleteSocket, of(socket.id));
@@ -350,7 +464,7 @@ describe("a member", () => {
     expect(await enter(label, { query: "id=bob" })).toEqual({ say: "denied", retryAfterMs: null, sealed: false });
     world.factors.down = false;
     await remove();
-    expect((await world.api.call(listMembers, of(id))).members).toEqual([]);
+    expect((await world.api.call(listMembers, { ...of(id), ...firstPage })).members).toEqual([]);
   });
 
   it("is nobody who does not name them, whatever they are called", async () => {

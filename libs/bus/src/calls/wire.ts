@@ -66,14 +66,16 @@ export function decodeBody<T>(schema: z.ZodType<T>, bytes: Uint8Array): T {
 const failure = z.strictObject({
   code: z.enum(Object.keys(serviceErrors) as [ServiceErrorCode, ...ServiceErrorCode[]]),
   issues: z.array(z.strictObject({ path: z.string(), message: z.string() })).max(issuesMax),
+  retryAfterS: z.number().int().positive().nullable(),
 });
 
 export function encodeFailure(error: ServiceError): Uint8Array {
-  return encodeBody({ code: error.code, issues: error.issues.slice(0, issuesMax) });
+  const { code, issues, retryAfterS } = error;
+  return encodeBody({ code, issues: issues.slice(0, issuesMax), retryAfterS });
 }
 
 /** @throws {ServiceError} `invalid`: it is no failure */
 export function decodeFailure(bytes: Uint8Array): ServiceError {
-  const { code, issues } = decodeBody(failure, bytes);
-  return new ServiceError(code, { issues });
+  const { code, issues, retryAfterS } = decodeBody(failure, bytes);
+  return new ServiceError(code, { issues, retryAfterS });
 }

@@ -29,13 +29,17 @@ export function openCollection<T extends object>(
     statements.set(sql, statement);
     return statement;
   };
-  const matching = ({ equals }: Query) => {
+  const matching = ({ equals, after }: Query) => {
     const parameters: Record<string, SQLInputValue> = now();
     const terms = equals.map(([field, value]) => {
       if (value === null) return `${column(field)} IS NULL`;
       parameters[`$f_${field}`] = asColumn(value);
       return `${column(field)} = $f_${field}`;
     });
+    if (after !== null) {
+      terms.push("id > $after");
+      parameters.$after = after;
+    }
     return { where: [...terms, alive].join(" AND "), parameters };
   };
   const stored = (row: Record<string, SQLOutputValue>): Stored<T> => ({

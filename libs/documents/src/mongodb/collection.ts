@@ -18,8 +18,11 @@ export async function openCollection<T extends object>(
     expires
       ? { $and: [filter, { $or: [{ expiresAt: { $exists: false } }, { expiresAt: { $gt: new Date(clock()) } }] }] }
       : filter;
-  const matching = ({ equals }: Query) =>
-    alive(Object.fromEntries(equals.map(([field, value]) => [`index.${field}`, value])));
+  const matching = ({ equals, after }: Query) =>
+    alive({
+      ...Object.fromEntries(equals.map(([field, value]) => [`index.${field}`, value])),
+      ...(after === null ? {} : { _id: { $gt: after } }),
+    });
   const find = async (query: Query) => {
     const { sort, limit } = query;
     const order: Record<string, 1 | -1> = sort

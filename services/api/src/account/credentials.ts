@@ -9,9 +9,10 @@ import {
 import { z } from "zod";
 import { ownerOf } from "../callers/guard.ts";
 import type { App } from "../http/app.ts";
-import { caption, id, time, timeOf, timeOrNull } from "../http/fields.ts";
+import { caption, id, password, time, timeOf, timeOrNull } from "../http/fields.ts";
 import { done, nothing } from "../http/nothing.ts";
 import type { RouteContext } from "../routes.ts";
+import { secondFactorFields, secondFactorOf } from "./second-factor.ts";
 
 const tags = ["account"];
 
@@ -28,7 +29,7 @@ const token = z.object({
   id,
   label: z.string(),
   createdAt: time,
-  expiresAt: time.nullable(),
+  expiresAt: time,
   lastUsedAt: time.nullable(),
 });
 
@@ -102,19 +103,31 @@ export function credentialRoutes(app: App, { caller, cookie }: RouteContext): vo
   app.post(
     "/v1/account/tokens",
     {
-      config: { access: "session" },
+      config: { access: "session", errors: ["reauthentication_failed", "second_factor_required", "conflict"] },
       schema: {
         operationId: "createToken",
         summary: "Make an API token",
+        description:
+          "It outlives the session, so it takes the password, and the second factor where there is one. `conflict`: the e-mail address is not confirmed. All tokens end when the password is reset by mail.",
         tags,
-        body: z.strictObject({ label: caption, expiresAt: time.nullish().describe("null: does not expire") }),
+        body: z.strictObject({
+          label: caption,
+          expiresAt: time.nullish().describe("within a year; absent or null: after 90 days"),
+          password,
+          ...secondFactorFields,
+        }),
         response: { 201: z.object({ token, secret: z.string().describe("`pct_...`, shown this once") }) },
       },
     },
     async (request, reply) => {
-      const { label, expiresAt } = request.body;
-      const expiresAtMs = typeof expiresAt === "string" ? Date.parse(expiresAt) : null;
-      const made = await caller.call(createApiToken, { ownerId: ownerOf(request).ownerId, label, expiresAtMs });
+      const { label, expiresAt, password } = request.body;
+      const made = await caller.call(createApiToken, {
+        ownerId: ownerOf(request).ownerId,
+        password,
+        secondFactor: secondFactorOf(request.body),
+        label,
+        expiresAtMs: typeof expiresAt === "string" ? Date.parse(expiresAt) : null,
+      });
       return reply.code(201).send({ token: viewOfToken(made.token), secret: made.secret });
     },
   );
@@ -144,7 +157,7 @@ function viewOfToken(stored: z.infer<typeof tokenContract>): z.infer<typeof toke
     id,
     label,
     createdAt: timeOf(createdAtMs),
-    expiresAt: timeOrNull(expiresAtMs),
+    expiresAt: timeOf(expiresAtMs),
     lastUsedAt: timeOrNull(lastUsedAtMs),
   };
 }

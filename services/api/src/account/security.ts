@@ -22,7 +22,7 @@ export function securityRoutes(app: App, { caller }: RouteContext): void {
   app.post(
     "/v1/account/password/change",
     {
-      config: { access: "session", errors: ["second_factor_required", "conflict"] },
+      config: { access: "session", errors: ["reauthentication_failed", "second_factor_required", "conflict"] },
       schema: {
         operationId: "changePassword",
         summary: "Change the password",
@@ -49,7 +49,7 @@ export function securityRoutes(app: App, { caller }: RouteContext): void {
   app.post(
     "/v1/account/authenticator",
     {
-      config: { access: "session", errors: ["conflict"] },
+      config: { access: "session", errors: ["reauthentication_failed", "conflict"] },
       schema: {
         operationId: "beginAuthenticator",
         summary: "Start to enrol an authenticator app",
@@ -70,7 +70,7 @@ export function securityRoutes(app: App, { caller }: RouteContext): void {
   app.post(
     "/v1/account/authenticator/confirm",
     {
-      config: { access: "session", errors: ["conflict", "not_found"] },
+      config: { access: "session", errors: ["conflict"] },
       schema: {
         operationId: "confirmAuthenticator",
         summary: "Confirm the authenticator app with a code from it",
@@ -93,7 +93,7 @@ export function securityRoutes(app: App, { caller }: RouteContext): void {
   app.delete(
     "/v1/account/authenticator",
     {
-      config: { access: "session", errors: ["not_found", "second_factor_required"] },
+      config: { access: "session", errors: ["reauthentication_failed", "not_found", "second_factor_required"] },
       schema: {
         operationId: "removeAuthenticator",
         summary: "Remove the authenticator app",
@@ -115,7 +115,7 @@ export function securityRoutes(app: App, { caller }: RouteContext): void {
   app.post(
     "/v1/account/recovery-codes",
     {
-      config: { access: "session", errors: ["not_found", "second_factor_required"] },
+      config: { access: "session", errors: ["reauthentication_failed", "not_found"] },
       schema: {
         operationId: "renewRecoveryCodes",
         summary: "Replace all recovery codes",

@@ -1,6 +1,6 @@
 import type { RateLimitPluginOptions } from "@fastify/rate-limit";
 import { ServiceError } from "@portcullis/contracts";
-import ipaddr from "ipaddr.js";
+import { networkMatcher, networkOf, parseAddress } from "@portcullis/runtime";
 
 export const bodyBytesMax = 64 * 1024;
 /** A percent-encoded member name of 128 characters, three bytes each. */
@@ -27,23 +27,9 @@ export function rateLimits(perMinute: number): RateLimitPluginOptions {
 
 /** Null for a trusted proxy: what comes from it is not its own. */
 export function networkCounter(trustedProxies: readonly string[]): (address: string) => string | null {
-  const trusted = trustedProxies.map((each) => {
-    const parsed = ipaddr.isValid(each) ? ipaddr.parse(each) : null;
-    return parsed === null ? ipaddr.parseCIDR(each) : ([parsed, parsed.kind() === "ipv4" ? 32 : 128] as const);
-  });
+  const isTrusted = networkMatcher(trustedProxies);
   return (address) => {
-    if (!ipaddr.isValid(address)) return "unknown";
-    const parsed = ipaddr.process(address);
-    const isTrusted = trusted.some(
-      ([network, bits]) => network.kind() === parsed.kind() && parsed.match(network, bits),
-    );
-    return isTrusted ? null : networkOf(address);
+    const parsed = parseAddress(address);
+    return parsed !== null && isTrusted(parsed) ? null : networkOf(parsed ?? address);
   };
-}
-
-/** IPv4 as it is; of IPv6 the /64, which is what one customer gets: single addresses of it cost nothing. */
-export function networkOf(address: string): string {
-  if (!ipaddr.isValid(address)) return "unknown";
-  const parsed = ipaddr.process(address);
-  return parsed instanceof ipaddr.IPv6 ? parsed.parts.slice(0, 4).join(":") : parsed.toString();
 }

@@ -25,6 +25,8 @@ export function sendProblem(reply: FastifyReply, error: ServiceError): FastifyRe
   const problem = problemOf(error);
   // RFC 9110 section 15.5.2: a 401 names a scheme.
   if (problem.status === 401) reply.header("www-authenticate", 'Bearer realm="portcullis"');
+  // RFC 9110 section 10.2.3. The limit on requests as such says it by itself.
+  if (error.retryAfterS !== null) reply.header("retry-after", String(error.retryAfterS));
   return reply.code(problem.status).type(problemType).send(JSON.stringify(problem));
 }
 

@@ -40,6 +40,7 @@ export function authenticatorRoutes(app: App, { caller }: RouteContext): void {
         schema: {
           operationId: `enrol${of}Authenticator`,
           summary: `Enrol ${whose}; replaces the one before`,
+          description: "Live sessions that came in with the one before end.",
           tags,
           params,
           response: { 200: enrolmentResponse },
@@ -59,6 +60,7 @@ export function authenticatorRoutes(app: App, { caller }: RouteContext): void {
         schema: {
           operationId: `remove${of}Authenticator`,
           summary: `Remove ${whose}`,
+          description: "Live sessions that came in with it end.",
           tags,
           params,
           response: { 204: nothing("Removed") },

@@ -4,6 +4,7 @@ import { ownerOf } from "../callers/guard.ts";
 import type { App } from "../http/app.ts";
 import { id } from "../http/fields.ts";
 import { done, nothing } from "../http/nothing.ts";
+import { nextField, pageOf, pageQuery } from "../http/pages.ts";
 import type { RouteContext } from "../routes.ts";
 import { session, viewOfSession } from "./views.ts";
 
@@ -19,15 +20,17 @@ export function liveSessionRoutes(app: App, { caller }: RouteContext): void {
         summary: "Who is connected",
         tags,
         params: z.strictObject({ id }),
-        response: { 200: z.object({ sessions: z.array(session) }) },
+        querystring: pageQuery,
+        response: { 200: z.object({ sessions: z.array(session), ...nextField }) },
       },
     },
     async (request) => {
-      const { sessions } = await caller.call(listLiveSessions, {
+      const { sessions, next } = await caller.call(listLiveSessions, {
         ownerId: ownerOf(request).ownerId,
         socketId: request.params.id,
+        ...pageOf(request.query),
       });
-      return { sessions: sessions.map(viewOfSession) };
+      return { sessions: sessions.map(viewOfSession), next };
     },
   );
 

@@ -3,6 +3,7 @@ import { z } from "zod";
 import { ownerOf } from "../callers/guard.ts";
 import type { App } from "../http/app.ts";
 import { email, id, memberName, password } from "../http/fields.ts";
+import { nextField, pageOf, pageQuery } from "../http/pages.ts";
 import { ifMatch, tagVersion, versionField, versionOf } from "../http/versions.ts";
 import type { RouteContext } from "../routes.ts";
 import { member, viewOfMember } from "./views.ts";
@@ -58,15 +59,17 @@ export function memberRoutes(app: App, { caller }: RouteContext): void {
         summary: "Members",
         tags,
         params,
-        response: { 200: z.object({ members: z.array(member) }) },
+        querystring: pageQuery,
+        response: { 200: z.object({ members: z.array(member), ...nextField }) },
       },
     },
     async (request) => {
-      const { members } = await caller.call(listMembers, {
+      const { members, next } = await caller.call(listMembers, {
         ownerId: ownerOf(request).ownerId,
         socketId: request.params.id,
+        ...pageOf(request.query),
       });
-      return { members: members.map(viewOfMember) };
+      return { members: members.map(viewOfMember), next };
     },
   );
 

@@ -4,6 +4,7 @@ import { ownerOf } from "../callers/guard.ts";
 import type { App } from "../http/app.ts";
 import { id } from "../http/fields.ts";
 import { done, nothing } from "../http/nothing.ts";
+import { nextField, pageOf, pageQuery } from "../http/pages.ts";
 import { ifMatch, tagVersion, versionField, versionOf } from "../http/versions.ts";
 import type { RouteContext } from "../routes.ts";
 import { policy, socket, viewOfSocket } from "./views.ts";
@@ -65,12 +66,14 @@ export function socketRoutes(app: App, { caller, site }: RouteContext): void {
         operationId: "listSockets",
         summary: "The owner's sockets",
         tags,
-        response: { 200: z.object({ sockets: z.array(socket) }) },
+        querystring: pageQuery,
+        response: { 200: z.object({ sockets: z.array(socket), ...nextField }) },
       },
     },
     async (request) => {
-      const { sockets } = await caller.call(listSockets, { ownerId: ownerOf(request).ownerId });
-      return { sockets: sockets.map((one) => viewOfSocket(one, site)) };
+      const { ownerId } = ownerOf(request);
+      const { sockets, next } = await caller.call(listSockets, { ownerId, ...pageOf(request.query) });
+      return { sockets: sockets.map((one) => viewOfSocket(one, site)), next };
     },
   );
 
@@ -94,7 +97,8 @@ export function socketRoutes(app: App, { caller, site }: RouteContext): void {
       schema: {
         operationId: "updateSocket",
         summary: "Change path, policy or the id parameter",
-        description: "`conflict`: it changed since that version; read it again.",
+        description:
+          "It holds for handshakes that begin from now on. Sessions that are live stay, with the policy that let them in: kick whom it would not let in. `conflict`: it changed since that version; read it again.",
         tags,
         params,
         headers: ifMatch,

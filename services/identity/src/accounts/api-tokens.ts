@@ -1,34 +1,55 @@
 import { ServiceError } from "@portcullis/contracts";
 import type { Stored } from "@portcullis/documents";
 import { hashOf, toText } from "../secrets.ts";
-import type { AccountContext } from "./context.ts";
+import { type AccountContext, requireConfirmedAddress } from "./context.ts";
+import { confirmByPassword, confirmBySecondFactor, type SecondFactor } from "./second-factor.ts";
 import type { ApiToken } from "./store.ts";
 
 const perOwnerMax = 100;
+const dayMs = 24 * 3_600_000;
+/** A token lies in files and environments where nobody looks; one that is forgotten there must end by itself. */
+const lifeDefaultMs = 90 * dayMs;
+const lifeMaxMs = 366 * dayMs;
 
+/**
+ * A token outlives the session that makes it, so that a stolen session is not enough: it takes the password, the second factor
+ * where there is one, and an address that was confirmed.
+ */
 export async function createTokenOf(
   context: AccountContext,
-  request: { ownerId: string; label: string; expiresAtMs: number | null },
+  request: {
+    ownerId: string;
+    password: string;
+    secondFactor: SecondFactor | null;
+    label: string;
+    expiresAtMs: number | null;
+  },
 ) {
-  if ((await context.store.apiTokens.count({ ownerId: request.ownerId })) >= perOwnerMax) {
-    throw new ServiceError("invalid", {
-      issues: [{ path: "label", message: `an owner has at most ${perOwnerMax} tokens: revoke one first` }],
-    });
-  }
+  const { ownerId, label } = request;
   const now = context.clock();
-  if (request.expiresAtMs !== null && request.expiresAtMs <= now) {
-    throw new ServiceError("invalid", { issues: [{ path: "expiresAt", message: "is in the past" }] });
+  const expiresAtMs = request.expiresAtMs ?? now + lifeDefaultMs;
+  if (expiresAtMs <= now) throw invalid("expiresAt", "is in the past");
+  if (expiresAtMs > now + lifeMaxMs) throw invalid("expiresAt", "must be within a year");
+  const owner = await confirmByPassword(context, ownerId, request.password);
+  requireConfirmedAddress(owner.body);
+  if ((await context.store.apiTokens.count({ ownerId })) >= perOwnerMax) {
+    throw invalid("label", `an owner has at most ${perOwnerMax} tokens: revoke one first`);
   }
+  await confirmBySecondFactor(context, owner, request.secondFactor);
   const secret = `pct_${toText(context.random(32))}`;
   const token = await context.store.apiTokens.insert(context.ids.id(), {
-    ownerId: request.ownerId,
+    ownerId,
     secretHash: hashOf(secret),
-    label: request.label,
+    label,
     createdAtMs: now,
-    expiresAtMs: request.expiresAtMs,
+    expiresAtMs,
     lastUsedAtMs: null,
   });
   return { token: view(token), secret };
+}
+
+function invalid(path: string, message: string): ServiceError {
+  return new ServiceError("invalid", { issues: [{ path, message }] });
 }
 
 export async function listTokensOf(context: AccountContext, { ownerId }: { ownerId: string }) {

@@ -1,5 +1,5 @@
-import { isIPv6 } from "node:net";
 import { ServiceError } from "@portcullis/contracts";
+import { networkOf } from "@portcullis/runtime";
 import type { State } from "@portcullis/state";
 
 /**
@@ -42,10 +42,9 @@ export function createAttempts(state: State, purpose: string, tag: (text: string
 
       // Narrowest first, and each only if the one before it let the attempt through: what one network repeats without end must
       // not use up the account's ceiling, which would lock the owner out everywhere.
-      if ((await state.add(both, 1, windowMs)) > perAccountAndNetworkMax) throw new ServiceError("too_many");
-      if (onNetwork !== null && (await state.add(onNetwork, 1, windowMs)) > perNetworkMax)
-        throw new ServiceError("too_many");
-      if ((await state.add(onAccount, 1, perAccountWindowMs)) > perAccountMax) throw new ServiceError("too_many");
+      if ((await state.add(both, 1, windowMs)) > perAccountAndNetworkMax) throw tooMany(windowMs);
+      if (onNetwork !== null && (await state.add(onNetwork, 1, windowMs)) > perNetworkMax) throw tooMany(windowMs);
+      if ((await state.add(onAccount, 1, perAccountWindowMs)) > perAccountMax) throw tooMany(perAccountWindowMs);
 
       const takeBack = async (key: string | null, ttlMs: number) => {
         if (key !== null) await state.add(key, -1, ttlMs);
@@ -74,6 +73,8 @@ export function createAttempts(state: State, purpose: string, tag: (text: string
 export interface Quota {
   /** @returns false when it is used up. */
   take(subject: string): Promise<boolean>;
+  /** @throws {ServiceError} too_many when it is used up. */
+  require(subject: string): Promise<void>;
 }
 
 export function createQuota(
@@ -82,23 +83,17 @@ export function createQuota(
   { max, windowMs }: { readonly max: number; readonly windowMs: number },
   tag: (text: string) => string,
 ): Quota {
+  const take = async (subject: string) =>
+    (await state.add(`identity:quota:${name}:${tag(subject)}`, 1, windowMs)) <= max;
   return {
-    take: async (subject) => (await state.add(`identity:quota:${name}:${tag(subject)}`, 1, windowMs)) <= max,
+    take,
+    async require(subject) {
+      if (!(await take(subject))) throw tooMany(windowMs);
+    },
   };
 }
 
-/** What counts as one network: an IPv4 address, or an IPv6 /64 (a single subscriber has 2^64 addresses to hop between). */
-export function networkOf(address: string): string {
-  const bare = address.split("%", 1)[0] ?? "";
-  if (!isIPv6(bare)) return bare;
-  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(bare)?.[1];
-  if (mapped !== undefined) return mapped;
-  const [head = "", tail] = bare.split("::");
-  const left = head === "" ? [] : head.split(":");
-  const right = tail === undefined || tail === "" ? [] : tail.split(":");
-  // A dotted end stands for two groups; it lies beyond the first four in any case.
-  const groups = right.length + (right.at(-1)?.includes(".") ? 1 : 0);
-  const whole = tail === undefined ? left : [...left, ...Array(8 - left.length - groups).fill("0"), ...right];
-  const first = whole.slice(0, 4).map((group) => Number.parseInt(group, 16).toString(16));
-  return `${first.join(":")}::/64`;
+/** The whole window, though it may end sooner: how far it has run is nobody's business. */
+function tooMany(windowMs: number): ServiceError {
+  return new ServiceError("too_many", { retryAfterS: Math.ceil(windowMs / 1_000) });
 }

@@ -84,6 +84,14 @@ export async function requireOwner(context: AccountContext, ownerId: string): Pr
   return owner;
 }
 
+/** @throws {ServiceError} conflict: nobody has shown that the mailbox is theirs. */
+export function requireConfirmedAddress(owner: Owner): void {
+  if (owner.emailVerifiedAtMs !== null) return;
+  throw new ServiceError("conflict", {
+    issues: [{ path: "email", message: "must be confirmed first, with the token from the mail" }],
+  });
+}
+
 /** Compare-and-set with a few tries. @throws {ServiceError} conflict when others kept winning; whatever `change` throws. */
 export async function updateOwner(
   context: AccountContext,

@@ -1,10 +1,10 @@
 import { ServiceError } from "@portcullis/contracts";
 import type { Stored } from "@portcullis/documents";
-import { networkOf } from "./attempts.ts";
+import { networkOf } from "@portcullis/runtime";
 import { type AccountContext, findOwner, mayMail, requireOwner, updateOwner } from "./context.ts";
 import type { FoundMail } from "./mail.ts";
 import { requireGoodPassword } from "./passwords.ts";
-import { requirePassword, requireSecondFactor, type SecondFactor } from "./second-factor.ts";
+import { confirmByPassword, confirmBySecondFactor, requireSecondFactor, type SecondFactor } from "./second-factor.ts";
 import { deleteAll, type Owner } from "./store.ts";
 import { endWebSessions, keepWebSession } from "./web-sessions.ts";
 
@@ -20,9 +20,9 @@ export async function changePasswordOf(
     keepSessionId: string | null;
   },
 ): Promise<Record<string, never>> {
-  const owner = await requirePassword(context, request.ownerId, request.current);
+  const owner = await confirmByPassword(context, request.ownerId, request.current);
   requireGood(context, owner, request.next);
-  await requireSecondFactor(context, owner, request.secondFactor, null);
+  await confirmBySecondFactor(context, owner, request.secondFactor);
   await setPassword(context, owner, request.next, request.keepSessionId);
   return nothing;
 }
@@ -35,7 +35,7 @@ export async function forgotPasswordOf(
   context: AccountContext,
   request: { email: string; address: string },
 ): Promise<Record<string, never>> {
-  if (!(await context.quotas.askedMail.take(networkOf(request.address)))) throw new ServiceError("too_many");
+  await context.quotas.askedMail.require(networkOf(request.address));
   const owner = await findOwner(context, request.email);
   const may = await mayMail(context, request.email);
   await context.mails.send(may ? owner : null, "reset-password");
@@ -55,9 +55,8 @@ export async function resetPasswordOf(
   await requireSecondFactor(context, owner, request.secondFactor, null);
   if (!(await context.mails.useUp(mail.id))) throw deadToken();
   await setPassword(context, owner, request.next, null);
-  // Whoever signed up never showed that the mailbox is theirs: what they made for programs must not outlive the takeover by
-  // whoever does.
-  if (owner.body.emailVerifiedAtMs === null) await deleteAll(context.store.apiTokens, { ownerId: owner.id });
+  // Whoever takes an account back takes all of it: who had the password may have made tokens with it.
+  await deleteAll(context.store.apiTokens, { ownerId: owner.id });
   await markVerified(context, owner.id);
   return nothing;
 }

@@ -1,7 +1,7 @@
 import { checkCode, confirmSecret, enrolSecret, forgetSecret, ServiceError } from "@portcullis/contracts";
 import { DuplicateError, type Stored } from "@portcullis/documents";
 import { hashOf } from "../secrets.ts";
-import { type AccountContext, requireOwner, updateOwner } from "./context.ts";
+import { type AccountContext, requireConfirmedAddress, requireOwner, updateOwner } from "./context.ts";
 import { requireGoodPassword } from "./passwords.ts";
 import { deleteAll, type Owner } from "./store.ts";
 import { endWebSessions, keepWebSession } from "./web-sessions.ts";
@@ -17,13 +17,15 @@ const recoveryCodeCount = 10;
  * Passes where the owner has no second factor, or the one given is right and is now used up. Wrong ones are counted.
  *
  * @param address of whoever tries, where it is known.
- * @throws {ServiceError} second_factor_required when none was given; unauthenticated when it is wrong; too_many.
+ * @param wrong what a wrong one is.
+ * @throws {ServiceError} second_factor_required when none was given; `wrong`; too_many.
  */
 export async function requireSecondFactor(
   context: AccountContext,
   owner: Stored<Owner>,
   given: SecondFactor | null,
   address: string | null,
+  wrong: "unauthenticated" | "reauthentication_failed" = "unauthenticated",
 ): Promise<void> {
   if (!owner.body.secondFactor) return;
   if (given === null) throw new ServiceError("second_factor_required");
@@ -34,7 +36,7 @@ export async function requireSecondFactor(
         : await useRecoveryCode(context, owner.id, given.value);
     return passes || null;
   });
-  if (right === null) throw new ServiceError("unauthenticated");
+  if (right === null) throw new ServiceError(wrong);
 }
 
 async function checkOwnerCode(context: AccountContext, ownerId: string, code: string): Promise<boolean> {
@@ -77,15 +79,11 @@ export async function beginAuthenticator(
   context: AccountContext,
   request: { ownerId: string; password: string },
 ): Promise<{ uri: string }> {
-  const owner = await requirePassword(context, request.ownerId, request.password);
+  const owner = await confirmByPassword(context, request.ownerId, request.password);
   if (owner.body.secondFactor) throw new ServiceError("conflict");
   // Otherwise whoever signs up with somebody else's address could shut them out of it for ever: resetting the password, which is
   // how the mailbox's owner gets the account, would need the stranger's authenticator.
-  if (owner.body.emailVerifiedAtMs === null) {
-    throw new ServiceError("conflict", {
-      issues: [{ path: "email", message: "must be confirmed first, with the token from the mail" }],
-    });
-  }
+  requireConfirmedAddress(owner.body);
   const account = context.contacts.open(owner.id, owner.body.emailSealed).slice(0, 128);
   return context.caller.call(enrolSecret, {
     subject: { of: "owner", ownerId: owner.id },
@@ -128,12 +126,12 @@ export async function removeAuthenticator(
   context: AccountContext,
   request: { ownerId: string; password: string; secondFactor: SecondFactor },
 ): Promise<Record<string, never>> {
-  const owner = await requirePassword(context, request.ownerId, request.password);
+  const owner = await confirmByPassword(context, request.ownerId, request.password);
   if (!owner.body.secondFactor) throw new ServiceError("not_found");
   // One that was long enough beside a second factor may not be so alone: NIST SP 800-63B-4 3.1.1.2.
   const email = context.contacts.open(owner.id, owner.body.emailSealed);
   requireGoodPassword(request.password, { email, secondFactor: false });
-  await requireSecondFactor(context, owner, request.secondFactor, null);
+  await confirmBySecondFactor(context, owner, request.secondFactor);
   await updateOwner(context, owner.id, (body) => ({ ...body, secondFactor: false, recoveryHashes: [] }));
   await context.caller.call(forgetSecret, { subject: { of: "owner", ownerId: owner.id } });
   return {};
@@ -143,14 +141,18 @@ export async function renewRecovery(
   context: AccountContext,
   request: { ownerId: string; password: string; code: string },
 ): Promise<{ recoveryCodes: string[] }> {
-  const owner = await requirePassword(context, request.ownerId, request.password);
+  const owner = await confirmByPassword(context, request.ownerId, request.password);
   if (!owner.body.secondFactor) throw new ServiceError("not_found");
-  await requireSecondFactor(context, owner, { kind: "code", value: request.code }, null);
+  await confirmBySecondFactor(context, owner, { kind: "code", value: request.code });
   return { recoveryCodes: (await giveRecoveryCodes(context, owner.id, (body) => body)).codes };
 }
 
-/** Re-authentication before a change to the account's security: a stolen session must not be enough. Failures are counted. */
-export async function requirePassword(
+/**
+ * Before whatever outlasts a session: a stolen one must not be enough. Failures are counted.
+ *
+ * @throws {ServiceError} reauthentication_failed: who asks stays signed in; too_many.
+ */
+export async function confirmByPassword(
   context: AccountContext,
   ownerId: string,
   password: string,
@@ -159,8 +161,17 @@ export async function requirePassword(
     const found = await requireOwner(context, ownerId);
     return (await context.passwords.matches(found.body.passwordHash, password)) ? found : null;
   });
-  if (owner === null) throw new ServiceError("unauthenticated");
+  if (owner === null) throw new ServiceError("reauthentication_failed");
   return owner;
+}
+
+/** Likewise, behind the password. */
+export async function confirmBySecondFactor(
+  context: AccountContext,
+  owner: Stored<Owner>,
+  given: SecondFactor | null,
+): Promise<void> {
+  await requireSecondFactor(context, owner, given, null, "reauthentication_failed");
 }
 
 /** New codes in place of all older ones, together with the change that makes them matter. */

@@ -1,7 +1,7 @@
 import { ServiceError } from "@portcullis/contracts";
 import { DuplicateError } from "@portcullis/documents";
+import { networkOf } from "@portcullis/runtime";
 import { hashOf } from "../secrets.ts";
-import { networkOf } from "./attempts.ts";
 import { type AccountContext, findOwner, mayMail } from "./context.ts";
 import { requireGoodPassword } from "./passwords.ts";
 
@@ -22,7 +22,7 @@ interface SignUp {
  * same work, and a mail that says so: nobody can find out who has an account (kratos#4458).
  */
 export async function signUp(context: AccountContext, request: SignUp): Promise<Record<string, never>> {
-  if (!(await context.quotas.signUp.take(networkOf(request.address)))) throw new ServiceError("too_many");
+  await context.quotas.signUp.require(networkOf(request.address));
   const email = request.email.trim();
   if (!emailShape.test(email))
     throw new ServiceError("invalid", { issues: [{ path: "email", message: "is not an e-mail address" }] });

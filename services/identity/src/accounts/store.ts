@@ -41,7 +41,7 @@ const apiToken = z.strictObject({
   secretHash: z.string(),
   label: z.string(),
   createdAtMs: epochMs,
-  expiresAtMs: epochMs.nullable(),
+  expiresAtMs: epochMs,
   lastUsedAtMs: epochMs.nullable(),
 });
 export type ApiToken = z.infer<typeof apiToken>;

@@ -35,6 +35,7 @@ export async function admit(
     keyId: handshake.keyId,
     edge: hid.split(".", 1)[0] ?? "",
     gates: [...gates],
+    enrolments: handshake.enrolments,
     acceptedAtMs: now,
     expiresAtMs: now + handshake.sessionMs,
   };

@@ -1,4 +1,4 @@
-import { begin, type Effect, type HandshakeEvent, transition } from "@portcullis/policy";
+import { authenticatorsOf, begin, type Effect, type HandshakeEvent, transition } from "@portcullis/policy";
 import { toText } from "../secrets.ts";
 import type { Arrival, Claims } from "./arrival.ts";
 import type { Handshake } from "./store.ts";
@@ -27,8 +27,8 @@ export function beginHandshake(
   const machine = begin({
     policy,
     keyId,
-    member: member === null ? null : { id: member.id, enrolled: member.body.authenticator ? ["otp"] : [] },
-    socketEnrolled: socket.body.authenticator ? ["otp"] : [],
+    member: member === null ? null : { id: member.id, enrolled: member.body.authenticator !== null ? ["otp"] : [] },
+    socketEnrolled: socket.body.authenticator !== null ? ["otp"] : [],
     now,
   });
   return {
@@ -37,6 +37,9 @@ export function beginHandshake(
     memberId: member?.id ?? null,
     member: member?.body.name ?? null,
     keyId,
+    enrolments: authenticatorsOf(machine)
+      .map(({ of }) => (of === "member" ? member?.body.authenticator : socket.body.authenticator) ?? null)
+      .filter((enrolment) => enrolment !== null),
     policyHash: toText(policyHash),
     sessionMs: policy.sessionMs,
     maxBytes: policy.messaging.maxBytes,

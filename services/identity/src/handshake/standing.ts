@@ -1,4 +1,3 @@
-import { authenticatorsOf } from "@portcullis/policy";
 import type { SocketStore } from "../sockets/store.ts";
 import type { Handshake } from "./store.ts";
 
@@ -7,14 +6,13 @@ import type { Handshake } from "./store.ts";
  * was thrown out is not asked on until the attempts are used up, and once more behind the accept. (The app key is looked at by
  * `keys`, whose it is.)
  */
-export async function stands(store: SocketStore, { socketId, memberId, machine }: Handshake): Promise<boolean> {
+export async function stands(store: SocketStore, { socketId, memberId, enrolments }: Handshake): Promise<boolean> {
   const [socket, member] = await Promise.all([
     store.sockets.get(socketId),
     memberId === null ? null : store.members.get(memberId),
   ]);
   if (socket === null || socket.body.goneAtMs !== null) return false;
   if (memberId !== null && (member === null || member.body.goneAtMs !== null)) return false;
-  return authenticatorsOf(machine).every(({ of }) =>
-    of === "member" ? member?.body.authenticator === true : socket.body.authenticator,
-  );
+  const current = [socket.body.authenticator, member?.body.authenticator];
+  return enrolments.every((enrolment) => current.includes(enrolment));
 }

@@ -13,6 +13,8 @@ const handshake = z.strictObject({
   memberId: z.string().nullable(),
   member: z.string().nullable(),
   keyId: z.string().nullable(),
+  /** Enrolments, as they were when it began, of the authenticators that it may ask for. */
+  enrolments: z.array(z.string()),
   /** SHA-256 of the policy that this handshake began with, base64url. */
   policyHash: z.string(),
   sessionMs: z.number().int(),

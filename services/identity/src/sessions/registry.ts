@@ -14,6 +14,8 @@ const session = z.strictObject({
   keyId: z.string().nullable(),
   edge: z.string(),
   gates: z.array(z.string()),
+  /** Enrolments of the authenticators that it stands on: it ends with any of them. */
+  enrolments: z.array(z.string()),
   acceptedAtMs: z.number().int(),
   expiresAtMs: z.number().int(),
 });
@@ -24,6 +26,8 @@ export interface SessionRegistry {
   add(session: Session): Promise<void>;
   get(sid: string): Promise<Session | null>;
   ofSocket(socketId: string): Promise<Session[]>;
+  /** In the order of their ids, those behind `after`. A session that ends meanwhile may leave a page shorter. */
+  page(socketId: string, page: { readonly after: string | null; readonly limit: number }): Promise<Session[]>;
   /** Of concurrent callers exactly one gets true. */
   remove(session: Session, why: FarewellReason | null): Promise<boolean>;
   /** Why a session that is no longer there went. */
@@ -58,6 +62,16 @@ export function createSessionRegistry(state: State, clock: Clock): SessionRegist
     async ofSocket(socketId) {
       const found = await Promise.all((await state.members(index(socketId))).map(get));
       return found.filter((live) => live !== null);
+    },
+    async page(socketId, { after, limit }) {
+      const sids = (await state.members(index(socketId))).sort().filter((sid) => after === null || sid > after);
+      const found: Session[] = [];
+      // Of those who left without a word the index still has the id.
+      for (let from = 0; found.length < limit && from < sids.length; from += limit) {
+        const live = await Promise.all(sids.slice(from, from + limit).map(get));
+        found.push(...live.filter((each) => each !== null));
+      }
+      return found.slice(0, limit);
     },
     async remove(removed, why) {
       // The reason first: an edge that finds the session gone asks for it at once. Of two removers the first one's reason stands.

@@ -1,16 +1,19 @@
 import { ServiceError } from "@portcullis/contracts";
 import { requireSocket, type SocketContext } from "./context.ts";
+import { type PageRequest, pageOf } from "./page.ts";
 
 interface Mine {
   readonly ownerId: string;
   readonly socketId: string;
 }
 
-export async function listLiveSessionsOf(context: SocketContext, request: Mine) {
-  const socket = await requireSocket(context, request);
-  const sessions = await context.sessions.ofSocket(socket.id);
+export async function listLiveSessionsOf(context: SocketContext, { after, limit, ...mine }: Mine & PageRequest) {
+  const socket = await requireSocket(context, mine);
+  const found = await context.sessions.page(socket.id, { after, limit: limit + 1 });
+  const { items, next } = pageOf(found, limit, ({ sid }) => sid);
   return {
-    sessions: sessions.map(({ sid, member, keyId, edge, gates, acceptedAtMs, expiresAtMs }) => ({
+    next,
+    sessions: items.map(({ sid, member, keyId, edge, gates, acceptedAtMs, expiresAtMs }) => ({
       sid,
       member,
       keyId,

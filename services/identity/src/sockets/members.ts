@@ -3,6 +3,7 @@ import type { Stored } from "@portcullis/documents";
 import { z } from "zod";
 import { fromText, toText } from "../secrets.ts";
 import { requireMember, requireSocket, type SocketContext } from "./context.ts";
+import { type PageRequest, pageOf } from "./page.ts";
 import { duplicate } from "./sockets.ts";
 import type { Member } from "./store.ts";
 
@@ -38,7 +39,7 @@ export async function createMemberOf(
       name: request.name,
       contactsSealed: sealContacts(context, id, request.contacts),
       passphraseHash: await hashPassphrase(context, request.passphrase),
-      authenticator: false,
+      authenticator: null,
       goneAtMs: null,
       createdAtMs: context.clock(),
     });
@@ -55,11 +56,16 @@ export async function createMemberOf(
 
 export async function listMembersOf(
   context: SocketContext,
-  who: { ownerId: string; socketId: string },
-): Promise<{ members: MemberView[] }> {
+  { after, limit, ...who }: { ownerId: string; socketId: string } & PageRequest,
+): Promise<{ members: MemberView[]; next: string | null }> {
   const socket = await requireSocket(context, who);
-  const members = await context.store.members.find({ socketId: socket.id }, { limit: perSocketMax });
-  return { members: members.map((member) => view(context, member)) };
+  const found = await context.store.members.find({ socketId: socket.id }, { limit: limit + 1, after });
+  const { items, next } = pageOf(
+    found.map((member) => ({ id: member.id, shown: view(context, member) })),
+    limit,
+    ({ id }) => id,
+  );
+  return { members: items.map(({ shown }) => shown), next };
 }
 
 export async function updateMemberOf(
@@ -101,20 +107,27 @@ export async function removeMemberOf(context: SocketContext, request: Whose): Pr
   return { closed };
 }
 
+/** @returns the enrolment before. */
 export async function setMemberAuthenticator(
   context: SocketContext,
   memberId: string,
-  authenticator: boolean,
-): Promise<void> {
-  await changeMember(context, memberId, (body) => ({ ...body, authenticator }));
+  authenticator: string | null,
+): Promise<string | null> {
+  const before = await changeMember(context, memberId, (body) => ({ ...body, authenticator }));
+  return before.authenticator;
 }
 
-/** Compare-and-set with a few tries, for what is not the owner's own edit. */
-async function changeMember(context: SocketContext, memberId: string, change: (body: Member) => Member): Promise<void> {
+/** Compare-and-set with a few tries, for what is not the owner's own edit. @returns what it was before. */
+async function changeMember(
+  context: SocketContext,
+  memberId: string,
+  change: (body: Member) => Member,
+): Promise<Member> {
   for (let attempt = 0; attempt < 5; attempt += 1) {
     const member = await context.store.members.get(memberId);
     if (member === null) throw new ServiceError("not_found");
-    if ((await context.store.members.replace(memberId, member.version, change(member.body))) !== null) return;
+    if ((await context.store.members.replace(memberId, member.version, change(member.body))) !== null)
+      return member.body;
   }
   throw new ServiceError("conflict");
 }
@@ -134,7 +147,7 @@ function view(context: SocketContext, { id, version, body }: Stored<Member>): Me
     name: body.name,
     contacts,
     hasPassphrase: body.passphraseHash !== null,
-    authenticator: body.authenticator,
+    authenticator: body.authenticator !== null,
     createdAtMs: body.createdAtMs,
     version,
   };

@@ -2,6 +2,7 @@ import { forgetSocketSecrets, killAppKey, ServiceError, type SocketView } from "
 import { DuplicateError, type Stored } from "@portcullis/documents";
 import { parsePolicy } from "@portcullis/policy";
 import { requireOwnSocket, requireSocket, type SocketContext } from "./context.ts";
+import { type PageRequest, pageOf } from "./page.ts";
 import { choosePath, requireIdParameter, requireLabel } from "./paths.ts";
 import type { Socket } from "./store.ts";
 
@@ -30,7 +31,7 @@ export async function createSocketOf(
       pathTag: context.paths.current(label, path),
       policy: request.policy,
       idParameter,
-      authenticator: false,
+      authenticator: null,
       goneAtMs: null,
       createdAtMs: now,
       updatedAtMs: now,
@@ -43,10 +44,15 @@ export async function createSocketOf(
 
 export async function listSocketsOf(
   context: SocketContext,
-  { ownerId }: { ownerId: string },
-): Promise<{ sockets: SocketView[] }> {
-  const sockets = await context.store.sockets.find({ ownerId }, { limit: perOwnerMax });
-  return { sockets: sockets.map((socket) => view(socket, null)) };
+  { ownerId, after, limit }: { ownerId: string } & PageRequest,
+): Promise<{ sockets: SocketView[]; next: string | null }> {
+  const found = await context.store.sockets.find({ ownerId }, { limit: limit + 1, after });
+  const { items, next } = pageOf(
+    found.map((socket) => view(socket, null)),
+    limit,
+    ({ id }) => id,
+  );
+  return { sockets: items, next };
 }
 
 export async function getSocketOf(
@@ -105,20 +111,27 @@ export async function deleteSocketOf(
   return {};
 }
 
+/** @returns the enrolment before. */
 export async function setSocketAuthenticator(
   context: SocketContext,
   socketId: string,
-  authenticator: boolean,
-): Promise<void> {
-  await changeSocket(context, socketId, (body) => ({ ...body, authenticator }));
+  authenticator: string | null,
+): Promise<string | null> {
+  const before = await changeSocket(context, socketId, (body) => ({ ...body, authenticator }));
+  return before.authenticator;
 }
 
-/** Compare-and-set with a few tries, for what is not the owner's own edit. */
-async function changeSocket(context: SocketContext, socketId: string, change: (body: Socket) => Socket): Promise<void> {
+/** Compare-and-set with a few tries, for what is not the owner's own edit. @returns what it was before. */
+async function changeSocket(
+  context: SocketContext,
+  socketId: string,
+  change: (body: Socket) => Socket,
+): Promise<Socket> {
   for (let attempt = 0; attempt < 5; attempt += 1) {
     const socket = await context.store.sockets.get(socketId);
     if (socket === null) throw new ServiceError("not_found");
-    if ((await context.store.sockets.replace(socketId, socket.version, change(socket.body))) !== null) return;
+    if ((await context.store.sockets.replace(socketId, socket.version, change(socket.body))) !== null)
+      return socket.body;
   }
   throw new ServiceError("conflict");
 }
@@ -133,7 +146,17 @@ function requirePolicy(document: PolicyDocument): void {
 
 function view({ id, version, body }: Stored<Socket>, path: string | null): SocketView {
   const { label, policy, idParameter, authenticator, createdAtMs, updatedAtMs } = body;
-  return { id, label, path, policy, idParameter, authenticator, createdAtMs, updatedAtMs, version };
+  return {
+    id,
+    label,
+    path,
+    policy,
+    idParameter,
+    authenticator: authenticator !== null,
+    createdAtMs,
+    updatedAtMs,
+    version,
+  };
 }
 
 export function duplicate(error: unknown, path: string, message: string): unknown {

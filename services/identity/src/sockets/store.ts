@@ -3,6 +3,9 @@ import { z } from "zod";
 
 const epochMs = z.number().int().nonnegative();
 
+/** Of an authenticator: the id of its enrolment, another one each time; null where none is enrolled. */
+const enrolment = z.string().nullable();
+
 const socket = z.strictObject({
   ownerId: z.string(),
   label: z.string(),
@@ -11,8 +14,7 @@ const socket = z.strictObject({
   /** As the owner wrote it; parsed again whenever it is used. */
   policy: z.record(z.string(), z.unknown()),
   idParameter: z.string(),
-  /** Whether the socket's own authenticator is enrolled. */
-  authenticator: z.boolean(),
+  authenticator: enrolment,
   /** When its deletion began. Nobody gets in from then on; what belongs to it goes before the document does. */
   goneAtMs: epochMs.nullable(),
   createdAtMs: epochMs,
@@ -26,7 +28,7 @@ const member = z.strictObject({
   /** E-mail and phone as JSON under the vault, bound to the member's id. */
   contactsSealed: z.string(),
   passphraseHash: z.string().nullable(),
-  authenticator: z.boolean(),
+  authenticator: enrolment,
   /** When the removal began, as with a socket. */
   goneAtMs: epochMs.nullable(),
   createdAtMs: epochMs,

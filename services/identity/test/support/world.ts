@@ -21,6 +21,9 @@ import { type IdentityConfig, run } from "../../src/run.ts";
 import { type FakeFactors, serveFactors } from "./factors.ts";
 import { type FakeKeys, serveKeys } from "./keys.ts";
 
+/** Of a list. */
+export const firstPage = { after: null, limit: 200 };
+
 export const goodPassword = "seven horses under water";
 
 export interface WorldOptions {
@@ -138,8 +141,8 @@ export async function startWorld(options: WorldOptions = {}) {
       return { ...session, email, password, ownerId: found.ownerId };
     },
     /** The same, with an address that is confirmed: only then may there be a second factor. */
-    async verifiedOwner() {
-      const owner = await world.owner();
+    async verifiedOwner(email?: string) {
+      const owner = await world.owner(email);
       await api.caller.call(verifyEmail, { token: await world.mailed(/Confirm/, owner.email) });
       return owner;
     },
