@@ -2,6 +2,7 @@ import { spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { findBrowser } from "./e2e/browser/find-browser.ts";
 import { type ContainerEngines, startContainerEngines } from "./engines/containers.ts";
 import { type Engines, startEngines, testEnvironment } from "./engines/engines.ts";
 
@@ -67,6 +68,7 @@ async function main(): Promise<void> {
 }
 
 async function everything(): Promise<void> {
+  if (findBrowser(process.env) === null) unproven.push("browser: skipped: there is no Chromium");
   // Engines start while the checks that need none run.
   const starting = startEngines({ log: (line) => say(`engine ${line}`) }).then(
     (started) => {

@@ -1,11 +1,12 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { findBrowser, launchBrowser, servePage } from "./browser/browser.ts";
+import { launchBrowser, servePage } from "./browser/browser.ts";
+import { findBrowser } from "./browser/find-browser.ts";
 import type { Page as Actions } from "./browser/page.ts";
 import { makeMember, makeSocket } from "./support/socket.ts";
 import { startWorld, type World } from "./support/world.ts";
 
 declare const page: Actions;
-const program = findBrowser();
+const program = findBrowser(process.env);
 
 describe.skipIf(program === null)("the SDK in a real browser", () => {
   let world: World;

@@ -89,8 +89,15 @@ interface Container {
   readonly Command: string;
 }
 
-/** On the host's network a port has one owner: the container whose program was told to listen there. */
-async function assertServedByContainers(daemon: Daemon, environment: Record<string, string>): Promise<void> {
+/**
+ * On the host's network a port has one owner: the container whose program was told to listen there.
+ *
+ * @throws where one of the engines is none of a stand-in image.
+ */
+export async function assertServedByContainers(
+  daemon: Daemon,
+  environment: Readonly<Record<string, string>>,
+): Promise<void> {
   const containers = (await callDocker(daemon, "GET", "/containers/json", [])).flat() as Container[];
   for (const name of urls) {
     const port = new URL(environment[name] ?? "none://none").port;

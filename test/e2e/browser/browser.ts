@@ -3,14 +3,6 @@ import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { type Browser, chromium } from "playwright-core";
 import { rolldown } from "rolldown";
-import { findProgram } from "../../engines/binaries.ts";
-
-const programs = ["chromium", "google-chrome", "chromium-browser"];
-
-/** Path of a Chromium or Chrome of this machine, or null. */
-export function findBrowser(): string | null {
-  return process.env.CHROMIUM_PATH ?? programs.flatMap((name) => findProgram(name, process.env) ?? []).at(0) ?? null;
-}
 
 export function launchBrowser(executablePath: string): Promise<Browser> {
   // Its sandbox refuses root, which is what a CI container is. It looks up hosts of its own otherwise.
