@@ -30,9 +30,9 @@ const answerDefaultMs = 30_000;
  * The policy as an owner writes it. Parsing yields the stored form. Use `parsePolicy` where problems go back to a person.
  *
  * Units, bounds and defaults: `onFailure.attempts` 1-10 (3) failures end the handshake; `deadlines.answer` 5s-10m (30s) per
- * question, and no longer than `deadlines.handshake` 10s-60m (2m) in all; `session` 1s-24h (12h); `messaging.maxBytes` 1-1048576 (65536) per
- * message; `messaging.perSecond` 1-1000 (50) per connection; `origins` empty means any; `anonymous` (false) admits
- * connections that name no member.
+ * question, and no longer than `deadlines.handshake` 10s-60m (2m) in all; `session` 1s-24h (12h); `messaging.maxBytes`
+ * 1-1048576 (65536) per message; `messaging.perSecond` 1-1000 (50) per connection; `origins` empty means any; `anonymous`
+ * (false) admits connections that name no member.
  */
 export const policyDocumentSchema = strict({
   gates: itemsDocument,

@@ -1,5 +1,5 @@
 import { request as httpRequest } from "node:http";
-import { serviceErrors } from "@portcullis/contracts";
+import { ServiceError, serviceErrors } from "@portcullis/contracts";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { sessionSecret, startApi, type TestApi } from "./api.ts";
 
@@ -58,6 +58,11 @@ describe("what is wrong is named, what would be right is said, what was sent is 
       { path: "recoveryCode", message: /one of them/ },
     ],
     ["DELETE", "/v1/account/authenticator", { password: canary }, { path: "code", message: /recoveryCode/ }],
+    ["GET", "/v1/sockets?limit=0", undefined, { path: "limit", message: /from 1 to 200/ }],
+    ["GET", "/v1/sockets?limit=201", undefined, { path: "limit", message: /from 1 to 200/ }],
+    ["GET", `/v1/sockets/sck_1/members?limit=${canary}`, undefined, { path: "limit", message: /from 1 to 200/ }],
+    ["GET", "/v1/sockets/sck_1/sessions?after=../x", undefined, { path: "after", message: /must be an id/ }],
+    ["GET", "/v1/sockets?page=2", undefined, { path: "page", message: /allowed: limit, after/ }],
     ["POST", "/v1/account/tokens", { label: "x", expiresAt: canary }, { path: "expiresAt", message: /2027-01-31/ }],
     ["POST", "/v1/account/tokens", { label: `a\u0000${canary}` }, { path: "label", message: /control characters/ }],
     ["POST", "/v1/sockets", { label: "chat" }, { path: "policy", message: /required/ }],
@@ -137,8 +142,21 @@ describe("what identity refuses comes as it stands in the table", () => {
     expect(await response.json()).toEqual({ type: `urn:portcullis:error:${code}`, title: text, status, code });
   });
 
+  test("too_many says when to try again", async () => {
+    api.answers["identity.sockets.get"] = () => {
+      throw new ServiceError("too_many", { retryAfterS: 900 });
+    };
+    const response = await api.signedIn("GET", "/v1/sockets/sck_1");
+    expect([response.status, response.headers.get("retry-after")]).toEqual([429, "900"]);
+  });
+
+  test("a page is asked for as the request says", async () => {
+    api.answers["identity.sockets.list"] = { sockets: [], next: null };
+    expect((await api.signedIn("GET", "/v1/sockets?limit=7&after=sck_9")).status).toBe(200);
+    expect(api.asked.at(-1)?.body).toMatchObject({ after: "sck_9", limit: 7 });
+  });
+
   test("its issues are passed on", async () => {
-    const { ServiceError } = await import("@portcullis/contracts");
     api.answers["identity.sockets.create"] = () => {
       throw new ServiceError("invalid", { issues: [{ path: "policy.gates.0.gate", message: "must be key or otp" }] });
     };

@@ -195,6 +195,25 @@ describe("an API token", () => {
     expect((await world.api.call(listApiTokens, { ownerId })).tokens).toHaveLength(1);
   });
 
+  it("does not come out of a reset of the password that went on meanwhile", async () => {
+    const { ownerId } = await world.verifiedOwner();
+    const store = await openAccountStore(world.platform.documents);
+    const { wait, reached, open: release } = gate();
+    const stop = world.after("identity_api_tokens.insert", wait);
+    const making = codeOf(make(ownerId));
+    await reached;
+    stop();
+    const owner = await store.owners.get(ownerId);
+    if (owner === null) throw new Error("no owner");
+    await store.owners.replace(ownerId, owner.version, {
+      ...owner.body,
+      passwordEpoch: owner.body.passwordEpoch + 1,
+    });
+    release();
+    expect(await making).toBe("conflict");
+    expect((await world.api.call(listApiTokens, { ownerId })).tokens).toEqual([]);
+  });
+
   it("is not made on an address that nobody has confirmed: it may be somebody else's", async () => {
     const { ownerId } = await world.owner();
     expect(await refusal(make(ownerId))).toMatchObject({ code: "conflict", issues: [{ path: "email" }] });

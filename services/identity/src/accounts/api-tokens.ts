@@ -45,6 +45,12 @@ export async function createTokenOf(
     expiresAtMs,
     lastUsedAtMs: null,
   });
+  // Looked at once more: a reset that came meanwhile may have listed the tokens before this one was there.
+  const current = await context.store.owners.get(ownerId);
+  if (current?.body.passwordEpoch !== owner.body.passwordEpoch) {
+    await context.store.apiTokens.delete(token.id);
+    throw new ServiceError("conflict");
+  }
   return { token: view(token), secret };
 }
 
