@@ -72,8 +72,12 @@ export async function startDockerDaemon(env: NodeJS.ProcessEnv): Promise<OwnDaem
       "sh",
       folder,
     ],
-    { env: { ...env, PATH: `${env.PATH ?? ""}:/usr/sbin:/sbin` }, stdio: ["ignore", "ignore", "ignore", "pipe"] },
+    { env: { ...env, PATH: `${env.PATH ?? ""}:/usr/sbin:/sbin` }, stdio: ["ignore", "ignore", "pipe", "pipe"] },
   );
+  let refused = "";
+  child.stderr?.on("data", (chunk: Buffer) => {
+    refused = `${refused}${chunk}`.slice(-300);
+  });
   let ended = false;
   const exit = new Promise<void>((resolve) => {
     child.once("error", () => resolve());
@@ -98,21 +102,19 @@ export async function startDockerDaemon(env: NodeJS.ProcessEnv): Promise<OwnDaem
       await sleep(100);
       continue;
     }
-    const why = `dockerd ${ended ? "cannot run here" : "does not answer"}: ${lastComplaint(log)}`;
+    const why = `dockerd ${ended ? "cannot run here" : "does not answer"}: ${lastComplaint(log) ?? (refused.trim() || "it wrote no log")}`;
     await stop();
     return { why };
   }
   return { daemon, url: `unix://${daemon.socketPath}`, stop };
 }
 
-function lastComplaint(log: string): string {
+function lastComplaint(log: string): string | null {
   try {
     const lines = readFileSync(log, "utf8").trim().split("\n");
-    return (lines.findLast((line) => /fail|error|not permitted|denied/i.test(line)) ?? lines.at(-1) ?? "").slice(
-      0,
-      300,
-    );
+    const worst = lines.findLast((line) => /fail|error|not permitted|denied/i.test(line)) ?? lines.at(-1) ?? "";
+    return worst.slice(0, 300);
   } catch {
-    return "it wrote no log";
+    return null;
   }
 }
