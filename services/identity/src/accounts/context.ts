@@ -2,6 +2,7 @@ import type { Caller } from "@portcullis/bus";
 import { ServiceError } from "@portcullis/contracts";
 import type { Stored } from "@portcullis/documents";
 import type { Clock, Ids, Logger, Vault } from "@portcullis/runtime";
+import { compareAndSet } from "../compare-and-set.ts";
 import { fromText, tagOf, toText } from "../secrets.ts";
 import type { Attempts, Quota } from "./attempts.ts";
 import type { Mails } from "./mail.ts";
@@ -92,16 +93,11 @@ export function requireConfirmedAddress(owner: Owner): void {
   });
 }
 
-/** Compare-and-set with a few tries. @throws {ServiceError} conflict when others kept winning; whatever `change` throws. */
+/** @throws {ServiceError} unauthenticated, like `requireOwner`; conflict when others kept winning; whatever `change` throws. */
 export async function updateOwner(
   context: AccountContext,
   ownerId: string,
   change: (owner: Owner) => Owner,
 ): Promise<Stored<Owner>> {
-  for (let attempt = 0; attempt < 5; attempt += 1) {
-    const owner = await requireOwner(context, ownerId);
-    const written = await context.store.owners.replace(ownerId, owner.version, change(owner.body));
-    if (written !== null) return written;
-  }
-  throw new ServiceError("conflict");
+  return (await compareAndSet(context.store.owners, ownerId, change, "unauthenticated")).written;
 }

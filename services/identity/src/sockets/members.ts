@@ -1,6 +1,7 @@
 import { forgetSecret, type MemberView, ServiceError } from "@portcullis/contracts";
 import type { Stored } from "@portcullis/documents";
 import { z } from "zod";
+import { compareAndSet } from "../compare-and-set.ts";
 import { fromText, toText } from "../secrets.ts";
 import { requireMember, requireSocket, type SocketContext } from "./context.ts";
 import { type PageRequest, pageOf } from "./page.ts";
@@ -117,19 +118,9 @@ export async function setMemberAuthenticator(
   return before.authenticator;
 }
 
-/** Compare-and-set with a few tries, for what is not the owner's own edit. @returns what it was before. */
-async function changeMember(
-  context: SocketContext,
-  memberId: string,
-  change: (body: Member) => Member,
-): Promise<Member> {
-  for (let attempt = 0; attempt < 5; attempt += 1) {
-    const member = await context.store.members.get(memberId);
-    if (member === null) throw new ServiceError("not_found");
-    if ((await context.store.members.replace(memberId, member.version, change(member.body))) !== null)
-      return member.body;
-  }
-  throw new ServiceError("conflict");
+/** For what is not the owner's own edit. @returns what it was before. */
+async function changeMember(context: SocketContext, id: string, change: (body: Member) => Member): Promise<Member> {
+  return (await compareAndSet(context.store.members, id, change, "not_found")).before;
 }
 
 const place = (memberId: string) => `member-contacts:${memberId}`;

@@ -1,6 +1,7 @@
 import { forgetSocketSecrets, killAppKey, ServiceError, type SocketView } from "@portcullis/contracts";
 import { DuplicateError, type Stored } from "@portcullis/documents";
 import { parsePolicy } from "@portcullis/policy";
+import { compareAndSet } from "../compare-and-set.ts";
 import { requireOwnSocket, requireSocket, type SocketContext } from "./context.ts";
 import { type PageRequest, pageOf } from "./page.ts";
 import { choosePath, requireIdParameter, requireLabel } from "./paths.ts";
@@ -121,19 +122,9 @@ export async function setSocketAuthenticator(
   return before.authenticator;
 }
 
-/** Compare-and-set with a few tries, for what is not the owner's own edit. @returns what it was before. */
-async function changeSocket(
-  context: SocketContext,
-  socketId: string,
-  change: (body: Socket) => Socket,
-): Promise<Socket> {
-  for (let attempt = 0; attempt < 5; attempt += 1) {
-    const socket = await context.store.sockets.get(socketId);
-    if (socket === null) throw new ServiceError("not_found");
-    if ((await context.store.sockets.replace(socketId, socket.version, change(socket.body))) !== null)
-      return socket.body;
-  }
-  throw new ServiceError("conflict");
+/** For what is not the owner's own edit. @returns what it was before. */
+async function changeSocket(context: SocketContext, id: string, change: (body: Socket) => Socket): Promise<Socket> {
+  return (await compareAndSet(context.store.sockets, id, change, "not_found")).before;
 }
 
 function requirePolicy(document: PolicyDocument): void {
