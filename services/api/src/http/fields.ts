@@ -16,14 +16,20 @@ export const email = z
 /** What it takes to be a good one is for `identity` to say. */
 export const password = z.string().min(1).max(256).refine(wellFormed, notPlain);
 export const mailToken = z.string().regex(/^[A-Za-z0-9._-]{1,128}$/, { error: "must be the token from the mail" });
-export const code = z.string().regex(/^[0-9]{6,8}$/, { error: "must be the digits that the authenticator shows" });
+export const code = z
+  .string()
+  .regex(/^[0-9]{6,8}$/, { error: "must be the digits that the authenticator shows" })
+  .meta({ example: "123456" });
 export const recoveryCode = z.string().min(1).max(64).refine(plain, notPlain);
 export const id = z
   .string()
-  .regex(/^[A-Za-z0-9_-]{1,64}$/, { error: "must be an id: 1 to 64 of A-Z, a-z, 0-9, _ and -" });
+  .regex(/^[A-Za-z0-9_-]{1,64}$/, { error: "must be an id: 1 to 64 of A-Z, a-z, 0-9, _ and -" })
+  .meta({ example: "FCB-GAMWJfs6r-Ugsl1fPw" });
 export const memberName = contractMemberName.meta({ description: "1 to 128 of A-Z, a-z, 0-9 and . _ @ + -" });
 export const version = z.int().positive().max(Number.MAX_SAFE_INTEGER).describe("as read; counts up with each change");
-export const time = z.iso.datetime({ error: "must be a time like 2027-01-31T12:00:00Z" });
+export const time = z.iso
+  .datetime({ error: "must be a time like 2027-01-31T12:00:00Z" })
+  .meta({ example: "2027-01-31T12:00:00Z" });
 
 /** Epoch ms as RFC 3339. */
 export function timeOf(epochMs: number): string {
