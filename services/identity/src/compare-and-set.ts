@@ -14,12 +14,12 @@ export async function compareAndSet<T extends object>(
   id: string,
   change: (body: T) => T,
   gone: ServiceErrorCode,
-): Promise<{ readonly before: T; readonly written: Stored<T> }> {
+): Promise<Stored<T>> {
   for (let tries = 0; tries < triesMax; tries += 1) {
     const found = await collection.get(id);
     if (found === null) throw new ServiceError(gone);
     const written = await collection.replace(id, found.version, change(found.body));
-    if (written !== null) return { before: found.body, written };
+    if (written !== null) return written;
   }
   throw new ServiceError("conflict");
 }

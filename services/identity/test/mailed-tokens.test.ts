@@ -210,6 +210,27 @@ describe("resetting a password", () => {
     const token = await world.mailed(/Reset/, email);
     await world.api.call(resetPassword, { token, next, secondFactor: null });
     expect(await isLive()).toBe(false);
+    const store = await openAccountStore(world.platform.documents);
+    expect(await store.apiTokens.count({ ownerId })).toBe(0);
+  });
+
+  it("is the only change of the password that does: one by who knows it leaves them", async () => {
+    const { ownerId, email, password } = await world.verifiedOwner();
+    const { secret } = await world.api.call(createApiToken, {
+      ownerId,
+      password,
+      secondFactor: null,
+      label: "x",
+      expiresAtMs: null,
+    });
+    await world.api.call(changePassword, {
+      ownerId,
+      current: password,
+      next,
+      secondFactor: null,
+      keepSessionId: null,
+    });
+    expect(await world.api.call(authenticate, { kind: "token", secret })).toMatchObject({ email });
   });
 
   it("can still be asked for after a burst by a stranger, who gets one mail sent and no more", async () => {

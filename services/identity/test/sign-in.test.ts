@@ -195,23 +195,24 @@ describe("an API token", () => {
     expect((await world.api.call(listApiTokens, { ownerId })).tokens).toHaveLength(1);
   });
 
-  it("does not come out of a reset of the password that went on meanwhile", async () => {
+  it("is void after a reset of the password, also one that was being made meanwhile, whatever is left to clear away", async () => {
     const { ownerId } = await world.verifiedOwner();
+    const before = await make(ownerId);
     const store = await openAccountStore(world.platform.documents);
     const { wait, reached, open: release } = gate();
-    const stop = world.after("identity_api_tokens.insert", wait);
-    const making = codeOf(make(ownerId));
+    const stop = world.before("identity_api_tokens.insert", wait);
+    const making = make(ownerId);
     await reached;
     stop();
+    // What a reset writes at once; the rest of it never comes.
     const owner = await store.owners.get(ownerId);
     if (owner === null) throw new Error("no owner");
-    await store.owners.replace(ownerId, owner.version, {
-      ...owner.body,
-      passwordEpoch: owner.body.passwordEpoch + 1,
-    });
+    await store.owners.replace(ownerId, owner.version, { ...owner.body, tokenEpoch: owner.body.tokenEpoch + 1 });
     release();
-    expect(await making).toBe("conflict");
+    for (const { secret } of [before, await making])
+      expect(await codeOf(authenticated(secret, "token"))).toBe("unauthenticated");
     expect((await world.api.call(listApiTokens, { ownerId })).tokens).toEqual([]);
+    expect(await codeOf(authenticated((await make(ownerId)).secret, "token"))).toBe(null);
   });
 
   it("is not made on an address that nobody has confirmed: it may be somebody else's", async () => {

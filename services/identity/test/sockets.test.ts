@@ -232,11 +232,11 @@ describe("a list", () => {
     for (const name of ["a", "b", "c"]) await addMember(id, name);
     for (let n = 0; n < 3; n += 1) await enter("paged");
     for (const all of [
-      async (page: typeof firstPage | { after: string | null; limit: number }) => {
+      async (page: { after: string | null; limit: number }) => {
         const { members, next } = await world.api.call(listMembers, { ...of(id), ...page });
         return { items: members.map(({ name }) => name), next };
       },
-      async (page: typeof firstPage | { after: string | null; limit: number }) => {
+      async (page: { after: string | null; limit: number }) => {
         const { sessions, next } = await world.api.call(listLiveSessions, { ...of(id), ...page });
         return { items: sessions.map(({ sid }) => sid), next };
       },
@@ -250,13 +250,29 @@ describe("a list", () => {
   });
 
   it("of sockets with long policies has pages that fit into one message", async () => {
-    const origins = Array.from({ length: 20 }, (_, n) => `https://${"x".repeat(60)}${n}.example.com`);
-    const notes = { gates: [{ gate: "path" }], anonymous: true, origins };
-    for (let n = 0; n < 3; n += 1) await make({ policy: notes });
-    const { sockets, next } = await world.api.call(listSockets, { ownerId: ann.ownerId, ...firstPage });
-    expect([sockets.length, next]).toEqual([3, null]);
+    const name = "x".repeat(60);
+    const origins = Array.from({ length: 64 }, (_, n) => `https://${name}.${name}.${name}.o${n}.example.com`);
+    for (let n = 0; n < 160; n += 1) await make({ policy: { ...pathOnly, origins } });
+    const pages: number[] = [];
+    const ids = new Set<string>();
+    let after: string | null = null;
+    do {
+      const page: { sockets: { id: string }[]; next: string | null } = await world.api.call(listSockets, {
+        ownerId: ann.ownerId,
+        after,
+        limit: 200,
+      });
+      pages.push(Buffer.byteLength(JSON.stringify(page)));
+      for (const { id } of page.sockets) ids.add(id);
+      after = page.next;
+    } while (after !== null);
+    expect(ids.size).toBe(160);
+    expect(pages.length).toBeGreaterThan(1);
+    expect(Math.max(...pages)).toBeLessThan(1_100_000);
   });
 });
+
+type Whose = ReturnType<typeof of> & { readonly memberName: string };
 
 describe("an authenticator", () => {
   const answerWith = async (hid: string, cid: string) =>
@@ -274,8 +290,8 @@ describe("an authenticator", () => {
   }
 
   it.each([
-    ["removed", (who: object) => world.api.call(removeAuthenticator, who as never)],
-    ["enrolled anew", (who: object) => world.api.call(enrolAuthenticator, who as never)],
+    ["removed", (who: Whose) => world.api.call(removeAuthenticator, who)],
+    ["enrolled anew", (who: Whose) => world.api.call(enrolAuthenticator, who)],
   ])("that is %s ends the sessions that came in with it, and no others", async (_, change) => {
     const { id } = await make({ label: "strict", policy: { gates: [{ gate: "otp" }] } });
     for (const name of ["bob", "cleo"]) {
@@ -286,6 +302,34 @@ describe("an authenticator", () => {
     await change({ ...of(id), memberName: "bob" });
     expect(await sessionsOf(id)).toEqual(["cleo"]);
     expect(world.closed).toHaveLength(1);
+  });
+
+  it("whose removal stops half-way has let nobody stay, and removing again finishes it", async () => {
+    const { id } = await make({ label: "strict", policy: { gates: [{ gate: "otp" }] } });
+    await addMember(id, "bob");
+    const bobs = { ...of(id), memberName: "bob" };
+    await world.api.call(enrolAuthenticator, bobs);
+    await comeIn("strict", "bob");
+    world.factors.down = true;
+    expect(await codeOf(world.api.call(removeAuthenticator, bobs))).toBe("unavailable");
+    expect(await sessionsOf(id)).toEqual([]);
+    world.factors.down = false;
+    expect(await codeOf(world.api.call(removeAuthenticator, bobs))).toBe(null);
+    expect(await codeOf(world.api.call(removeAuthenticator, bobs))).toBe("not_found");
+  });
+
+  it("whose removal was written and no more ends its sessions when it is removed again", async () => {
+    const { id } = await make({ label: "strict", policy: { gates: [{ gate: "otp" }] } });
+    await addMember(id, "bob");
+    const bobs = { ...of(id), memberName: "bob" };
+    await world.api.call(enrolAuthenticator, bobs);
+    await comeIn("strict", "bob");
+    const { members } = await openSocketStore(world.platform.documents);
+    const bob = await members.findOne({ socketId: id, name: "bob" });
+    if (bob === null) throw new Error("no bob");
+    await members.replace(bob.id, bob.version, { ...bob.body, authenticator: null });
+    await world.api.call(removeAuthenticator, bobs);
+    expect(await sessionsOf(id)).toEqual([]);
   });
 
   it("that is a member's first ends nothing", async () => {

@@ -99,5 +99,5 @@ export async function updateOwner(
   ownerId: string,
   change: (owner: Owner) => Owner,
 ): Promise<Stored<Owner>> {
-  return (await compareAndSet(context.store.owners, ownerId, change, "unauthenticated")).written;
+  return compareAndSet(context.store.owners, ownerId, change, "unauthenticated");
 }

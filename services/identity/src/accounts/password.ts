@@ -23,7 +23,7 @@ export async function changePasswordOf(
   const owner = await confirmByPassword(context, request.ownerId, request.current);
   requireGood(context, owner, request.next);
   await confirmBySecondFactor(context, owner, request.secondFactor);
-  await setPassword(context, owner, request.next, request.keepSessionId);
+  await setPassword(context, owner, request.next, { keepSessionId: request.keepSessionId, keepTokens: true });
   return nothing;
 }
 
@@ -54,9 +54,8 @@ export async function resetPasswordOf(
   requireGood(context, owner, request.next);
   await requireSecondFactor(context, owner, request.secondFactor, null);
   if (!(await context.mails.useUp(mail.id))) throw deadToken();
-  await setPassword(context, owner, request.next, null);
   // Whoever takes an account back takes all of it: who had the password may have made tokens with it.
-  await deleteAll(context.store.apiTokens, { ownerId: owner.id });
+  await setPassword(context, owner, request.next, { keepSessionId: null, keepTokens: false });
   await markVerified(context, owner.id);
   return nothing;
 }
@@ -73,17 +72,19 @@ async function setPassword(
   context: AccountContext,
   verified: Stored<Owner>,
   next: string,
-  keepSessionId: string | null,
+  { keepSessionId, keepTokens }: { readonly keepSessionId: string | null; readonly keepTokens: boolean },
 ): Promise<void> {
   const { id, body } = verified;
   const passwordHash = await context.passwords.hash(next);
   const changed = await updateOwner(context, id, (owner) => {
     // Of two changes at once the second was allowed by a password that is none any more.
     if (owner.passwordEpoch !== body.passwordEpoch) throw new ServiceError("conflict");
-    return { ...owner, passwordHash, passwordEpoch: owner.passwordEpoch + 1 };
+    const tokenEpoch = owner.tokenEpoch + (keepTokens ? 0 : 1);
+    return { ...owner, passwordHash, passwordEpoch: owner.passwordEpoch + 1, tokenEpoch };
   });
   if (keepSessionId !== null) await keepWebSession(context, changed, keepSessionId);
   await endWebSessions(context, id, keepSessionId);
+  if (!keepTokens) await deleteAll(context.store.apiTokens, { ownerId: id });
   await context.mails.send(changed, "password-changed");
 }
 

@@ -93,7 +93,8 @@ async function bySession(context: AccountContext, secret: string): Promise<Authe
 async function byToken(context: AccountContext, secret: string): Promise<Authenticated> {
   const token = await context.store.apiTokens.findOne({ secretHash: hashOf(secret) });
   const owner = token === null ? null : await context.store.owners.get(token.body.ownerId);
-  if (token === null || owner === null) throw new ServiceError("unauthenticated");
+  if (token === null || owner === null || token.body.tokenEpoch !== owner.body.tokenEpoch)
+    throw new ServiceError("unauthenticated");
   const now = context.clock();
   if (token.body.lastUsedAtMs === null || now - token.body.lastUsedAtMs > seenResolutionMs) {
     await context.store.apiTokens.replace(token.id, token.version, { ...token.body, lastUsedAtMs: now });

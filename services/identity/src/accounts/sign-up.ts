@@ -46,6 +46,7 @@ export async function signUp(context: AccountContext, request: SignUp): Promise<
       emailSealed: context.contacts.seal(ownerId, email),
       passwordHash,
       passwordEpoch: 0,
+      tokenEpoch: 0,
       emailVerifiedAtMs: null,
       secondFactor: false,
       recoveryHashes: [],

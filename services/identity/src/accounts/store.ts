@@ -15,6 +15,8 @@ const owner = z.strictObject({
    * every mailed reset token of before is void from then on, whatever happens to the process that wanted to delete them.
    */
   passwordEpoch: count,
+  /** Grows with each reset by mail, likewise in the same write: every API token of before is void. */
+  tokenEpoch: count,
   emailVerifiedAtMs: epochMs.nullable(),
   secondFactor: z.boolean(),
   /** SHA-256 of those not used yet. */
@@ -39,6 +41,8 @@ export type WebSession = z.infer<typeof webSession>;
 const apiToken = z.strictObject({
   ownerId: z.string(),
   secretHash: z.string(),
+  /** The owner's `tokenEpoch` when whoever made it had shown that they may. */
+  tokenEpoch: count,
   label: z.string(),
   createdAtMs: epochMs,
   expiresAtMs: epochMs,

@@ -37,9 +37,10 @@ export function beginHandshake(
     memberId: member?.id ?? null,
     member: member?.body.name ?? null,
     keyId,
-    enrolments: authenticatorsOf(machine)
-      .map(({ of }) => (of === "member" ? member?.body.authenticator : socket.body.authenticator) ?? null)
-      .filter((enrolment) => enrolment !== null),
+    enrolments: authenticatorsOf(machine).flatMap(({ of }) => {
+      const id = of === "member" ? member?.body.authenticator : socket.body.authenticator;
+      return id == null ? [] : [{ of, id }];
+    }),
     policyHash: toText(policyHash),
     sessionMs: policy.sessionMs,
     maxBytes: policy.messaging.maxBytes,

@@ -13,6 +13,7 @@ export async function stands(store: SocketStore, { socketId, memberId, enrolment
   ]);
   if (socket === null || socket.body.goneAtMs !== null) return false;
   if (memberId !== null && (member === null || member.body.goneAtMs !== null)) return false;
-  const current = [socket.body.authenticator, member?.body.authenticator];
-  return enrolments.every((enrolment) => current.includes(enrolment));
+  return enrolments.every(
+    ({ of, id }) => id === (of === "member" ? member?.body.authenticator : socket.body.authenticator),
+  );
 }

@@ -2,6 +2,7 @@ import { outcome } from "@portcullis/contracts";
 import { handshakeStateSchema } from "@portcullis/policy";
 import type { State } from "@portcullis/state";
 import { z } from "zod";
+import { enrolment } from "../sessions/registry.ts";
 
 /**
  * A handshake between two steps. It lives here and not in a process: any replica takes the next step. Answers are never part
@@ -14,7 +15,7 @@ const handshake = z.strictObject({
   member: z.string().nullable(),
   keyId: z.string().nullable(),
   /** Enrolments, as they were when it began, of the authenticators that it may ask for. */
-  enrolments: z.array(z.string()),
+  enrolments: z.array(enrolment),
   /** SHA-256 of the policy that this handshake began with, base64url. */
   policyHash: z.string(),
   sessionMs: z.number().int(),

@@ -3,6 +3,10 @@ import type { Clock } from "@portcullis/runtime";
 import type { State } from "@portcullis/state";
 import { z } from "zod";
 
+/** Of an authenticator that something stands on: whose it was, and which of its enrolments. */
+export const enrolment = z.strictObject({ of: z.enum(["member", "socket"]), id: z.string() });
+export type Enrolment = z.infer<typeof enrolment>;
+
 const session = z.strictObject({
   sid: z.string(),
   hid: z.string(),
@@ -15,7 +19,7 @@ const session = z.strictObject({
   edge: z.string(),
   gates: z.array(z.string()),
   /** Enrolments of the authenticators that it stands on: it ends with any of them. */
-  enrolments: z.array(z.string()),
+  enrolments: z.array(enrolment),
   acceptedAtMs: z.number().int(),
   expiresAtMs: z.number().int(),
 });

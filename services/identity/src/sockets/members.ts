@@ -108,19 +108,17 @@ export async function removeMemberOf(context: SocketContext, request: Whose): Pr
   return { closed };
 }
 
-/** @returns the enrolment before. */
 export async function setMemberAuthenticator(
   context: SocketContext,
   memberId: string,
   authenticator: string | null,
-): Promise<string | null> {
-  const before = await changeMember(context, memberId, (body) => ({ ...body, authenticator }));
-  return before.authenticator;
+): Promise<void> {
+  await changeMember(context, memberId, (body) => ({ ...body, authenticator }));
 }
 
-/** For what is not the owner's own edit. @returns what it was before. */
-async function changeMember(context: SocketContext, id: string, change: (body: Member) => Member): Promise<Member> {
-  return (await compareAndSet(context.store.members, id, change, "not_found")).before;
+/** For what is not the owner's own edit. */
+async function changeMember(context: SocketContext, id: string, change: (body: Member) => Member): Promise<void> {
+  await compareAndSet(context.store.members, id, change, "not_found");
 }
 
 const place = (memberId: string) => `member-contacts:${memberId}`;

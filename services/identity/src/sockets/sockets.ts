@@ -112,19 +112,17 @@ export async function deleteSocketOf(
   return {};
 }
 
-/** @returns the enrolment before. */
 export async function setSocketAuthenticator(
   context: SocketContext,
   socketId: string,
   authenticator: string | null,
-): Promise<string | null> {
-  const before = await changeSocket(context, socketId, (body) => ({ ...body, authenticator }));
-  return before.authenticator;
+): Promise<void> {
+  await changeSocket(context, socketId, (body) => ({ ...body, authenticator }));
 }
 
-/** For what is not the owner's own edit. @returns what it was before. */
-async function changeSocket(context: SocketContext, id: string, change: (body: Socket) => Socket): Promise<Socket> {
-  return (await compareAndSet(context.store.sockets, id, change, "not_found")).before;
+/** For what is not the owner's own edit. */
+async function changeSocket(context: SocketContext, id: string, change: (body: Socket) => Socket): Promise<void> {
+  await compareAndSet(context.store.sockets, id, change, "not_found");
 }
 
 function requirePolicy(document: PolicyDocument): void {
