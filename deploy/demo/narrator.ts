@@ -48,6 +48,12 @@ export function describeFrame({ direction, kind, summary }: Frame): string {
       return retry === true
         ? `sealed: that was wrong, again please: ${gates} (wrong answers left: ${attemptsLeft})`
         : `sealed: the box opened, now the next gate: ${gates}`;
+    case "wait":
+      return `sealed: a message went to somebody for ${gate} (${summary.status}); the socket waits`;
+    case "start":
+      return `sealed: picks ${gate}`;
+    case "resend":
+      return "sealed: the message once more, please";
     case "answer":
       return `sealed: an answer to ${gate}`;
     case "offer":

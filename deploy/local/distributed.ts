@@ -6,6 +6,7 @@ import { type Engines, startEngines } from "../../test/engines/engines.ts";
 import { renderNatsConfig, serviceUsers } from "../nats/permissions.ts";
 import { startBalancer } from "./balancer.ts";
 import { freePort } from "./free-port.ts";
+import { readOutboxKey } from "./outbox-key.ts";
 import { type Replica, startReplica } from "./replica.ts";
 import { environmentOf, readSecrets, type Secrets } from "./secrets.ts";
 
@@ -25,6 +26,8 @@ export interface DistributedOptions {
 export interface Distributed {
   readonly url: string;
   readonly bootstrapToken: string;
+  /** Opens the page of the outbox. */
+  readonly outboxKey: string;
   readonly replicas: readonly Replica[];
   readonly engines: Engines;
 }
@@ -46,6 +49,7 @@ export async function startDistributed(options: DistributedOptions): Promise<Dis
   const logs = join(dataDir, "logs");
   await mkdir(logs, { recursive: true, mode: 0o700 });
 
+  const outboxKey = await readOutboxKey(dataDir);
   const natsConfig = await writeNatsConfig(dataDir, secrets);
   const engines = await startEngines({
     log: (line) => say(`engine ${line}`),
@@ -71,6 +75,7 @@ export async function startDistributed(options: DistributedOptions): Promise<Dis
     TRUSTED_PROXIES: "127.0.0.1,::1",
     PUBLIC_URL: url,
     OUTBOX_DIR: join(dataDir, "outbox"),
+    OUTBOX_KEY: outboxKey,
     ...settings,
   };
   const names = (Object.keys(replicaCounts) as ServiceName[]).flatMap((service) =>
@@ -113,7 +118,7 @@ export async function startDistributed(options: DistributedOptions): Promise<Dis
     edgePorts: portsOf("edge"),
   });
   closer.add("balancer", () => balancer.close());
-  return { url, bootstrapToken: secrets.bootstrapToken, replicas, engines };
+  return { url, bootstrapToken: secrets.bootstrapToken, outboxKey, replicas, engines };
 }
 
 /** The users and permissions of this deployment, for a NATS server of its own. @returns the file */
@@ -130,11 +135,12 @@ export async function writeNatsConfig(dataDir: string, secrets: Secrets): Promis
 
 /** An edge is not even told where the databases are. */
 function only(service: ServiceName, common: Readonly<Record<string, string>>): Record<string, string> {
-  const { MONGODB_URL, REDIS_URL, ...rest } = common;
+  const { MONGODB_URL, REDIS_URL, OUTBOX_KEY, ...rest } = common;
   const withRedis = REDIS_URL !== undefined && service !== "edge" && service !== "api" ? { REDIS_URL } : {};
   const withMongo =
     MONGODB_URL !== undefined && ["identity", "factors", "keys"].includes(service) ? { MONGODB_URL } : {};
-  return { ...rest, ...withRedis, ...withMongo };
+  const withOutbox = OUTBOX_KEY !== undefined && service === "notify" ? { OUTBOX_KEY } : {};
+  return { ...rest, ...withRedis, ...withMongo, ...withOutbox };
 }
 
 async function untilReady(replica: Replica, logs: string): Promise<void> {

@@ -39,7 +39,7 @@ else runProcess("portcullis", start, { portSetting: "PORT", folderSetting: "DATA
 async function start({ closer }: Parameters<Parameters<typeof runProcess>[1]>[0]): Promise<undefined> {
   const { port: wanted, host, dataDir, demo, otlp } = readConfig(config, environment);
   const say = (line: string) => void process.stdout.write(`${line}\n`);
-  const { url, bootstrapToken, replicas } = await startDistributed({
+  const { url, bootstrapToken, outboxKey, replicas } = await startDistributed({
     dataDir,
     port: wanted,
     host,
@@ -51,6 +51,7 @@ async function start({ closer }: Parameters<Parameters<typeof runProcess>[1]>[0]
     "",
     `Portcullis is ready: ${url}`,
     `  API and its documentation  ${url}/docs`,
+    `  what is sent (the outbox)  ${url}/outbox#${outboxKey}`,
     `  processes                  ${replicas.length}, logs in ${join(dataDir, "logs")}`,
     "",
   ];

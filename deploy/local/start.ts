@@ -4,6 +4,7 @@ import { createHealth, createLogger, runProcess, startTelemetry } from "@portcul
 import { startEmbedded } from "./embedded.ts";
 import { embeddedHelp, readEmbeddedConfig } from "./embedded-config.ts";
 import { describeDemo, makeDemo, readDemo } from "./first-run.ts";
+import { readOutboxKey } from "./outbox-key.ts";
 
 const help = `npm start: all of Portcullis in one process, with everything it keeps in one folder.
 
@@ -20,9 +21,11 @@ async function start({
   signal,
   useLogger,
 }: Parameters<Parameters<typeof runProcess>[1]>[0]): Promise<undefined> {
-  const settings = readEmbeddedConfig(environment);
-  const { dataDir, logLevel, logFormat, otlpEndpoint, sampling } = settings.platform;
+  const given = readEmbeddedConfig(environment);
+  const { dataDir, logLevel, logFormat, otlpEndpoint, sampling } = given.platform;
   await mkdir(dataDir, { recursive: true, mode: 0o700 });
+  const outboxKey = given.notify.outboxKey ?? (await readOutboxKey(dataDir));
+  const settings = { ...given, notify: { ...given.notify, outboxKey } };
   const log = createLogger({ service: "portcullis", level: logLevel, format: logFormat });
   useLogger(log);
   const telemetry = startTelemetry({
@@ -47,6 +50,7 @@ async function start({
     `Portcullis is ready: ${url}`,
     `  API and its documentation  ${url}/docs`,
     `  sockets                    ws://localhost:${edgePort}/{label}/{path}`,
+    `  what is sent (the outbox)  ${url}/outbox#${outboxKey}`,
     "",
   ];
   if (demo !== null) lines.push(describeDemo(demo, dataDir, isNew), "");

@@ -6,6 +6,7 @@ import {
   type HandshakeSecrets,
   handshakeKeys,
   openRecord,
+  parkedPsk,
   sealRecord,
 } from "@portcullis/crypto";
 import {
@@ -19,14 +20,18 @@ import {
   ProtocolError,
   parseRecord,
   parseServerPlaintext,
+  type Resend,
   recordTypes,
   type ServerPlaintext,
+  type Start,
 } from "@portcullis/protocol";
+
+type Numberless<Plaintext> = Plaintext extends unknown ? Omit<Plaintext, "n"> : never;
 
 /** The sealed half of a handshake, as the client keeps it. One call at a time. */
 export interface Channel {
   /** @returns the frame to send. */
-  say(plaintext: Omit<Answer, "n"> | Omit<Offer, "n"> | Omit<Cancel, "n">): Promise<Uint8Array>;
+  say(plaintext: Numberless<Answer | Offer | Start | Resend | Cancel>): Promise<Uint8Array>;
   /**
    * @returns null for a record that came before, byte for byte: it says nothing new.
    * @throws {ProtocolError | CryptoError} on everything that the server would not have sent now
@@ -34,6 +39,12 @@ export interface Channel {
   hear(frame: Uint8Array): Promise<ServerPlaintext | null>;
   /** True for a record that was heard. */
   had(frame: Uint8Array): boolean;
+  /** Transcript hash, which answers may be bound to. */
+  readonly th: Uint8Array;
+  /** Whether the server has said anything: then there is a handshake to come back to. */
+  readonly begun: boolean;
+  /** The secret by which this handshake goes on over another connection. */
+  park(): Promise<Uint8Array>;
   /**
    * Compares F and derives what comes after it.
    *
@@ -65,6 +76,11 @@ export async function createChannel({ th, prk }: HandshakeSecrets): Promise<Chan
   return {
     had,
     erase,
+    th,
+    get begun() {
+      return heard.length > 0;
+    },
+    park: () => parkedPsk(prk),
     async say(plaintext) {
       const counter = clientChains.length - 1;
       const bytes = encodePlaintext({ ...plaintext, n: counter + 1 });

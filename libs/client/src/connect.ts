@@ -1,5 +1,7 @@
 import { type CloseCodeName, closeCodes, ProtocolError } from "@portcullis/protocol";
+import { comebackOf, mayComeBack, pauseMsOf } from "./comeback.ts";
 import { converse } from "./conversation.ts";
+import { createDialogue, type Dialogue } from "./dialogue.ts";
 import { ownError, PortcullisError } from "./errors.ts";
 import { type Credentials, type Opened, open, readCredentials } from "./opening.ts";
 import { type ConnectOptions, readOptions, type Settings } from "./options.ts";
@@ -12,8 +14,8 @@ const handshakeFramesMax = 64;
 const handshakeBytesMax = 128 * 1_024;
 
 /**
- * Walks through the gates of a socket. The server is verified before anything is asked or sent. The promise settles once; when
- * it rejects, neither connection nor timer nor listener stays behind.
+ * Walks through the gates of a socket. The server is verified before anything is asked or sent. Where the connection is lost on the
+ * way, it goes on over another one. The promise settles once; when it rejects, neither connection nor timer nor listener stays behind.
  *
  * @throws {PortcullisError} whatever the server, the network or the person did
  * @throws {TypeError} on arguments that can never work
@@ -34,7 +36,42 @@ export async function connect(url: string | URL, options: ConnectOptions = {}): 
   }
 }
 
+/** One connection after the other, until one is let in or there is no sense in another. */
 async function enter(settings: Settings, credentials: Credentials, scope: Scope): Promise<Session> {
+  const dialogue = createDialogue(settings);
+  let comeback: Credentials | null = null;
+  let triesInVain = 0;
+  try {
+    for (;;) {
+      const { session, lost } = await attempt({ settings, credentials, comeback, dialogue, scope });
+      if (session !== null) return session;
+      triesInVain = lost.comeback === null ? triesInVain + 1 : 0;
+      if (lost.comeback !== null) {
+        comeback?.psk?.secret.fill(0);
+        comeback = lost.comeback;
+      }
+      if (comeback === null || settings.clock() >= (dialogue.untilMs ?? 0)) throw lost.error;
+      await pause(pauseMsOf(lost.error, triesInVain), scope);
+    }
+  } finally {
+    comeback?.psk?.secret.fill(0);
+    dialogue.stop();
+  }
+}
+
+type Attempted =
+  | { readonly session: Session; readonly lost: null }
+  /** `comeback`: by what the handshake goes on; null where this connection did not come so far. */
+  | { readonly session: null; readonly lost: { readonly error: unknown; readonly comeback: Credentials | null } };
+
+async function attempt(parts: {
+  readonly settings: Settings;
+  readonly credentials: Credentials;
+  readonly comeback: Credentials | null;
+  readonly dialogue: Dialogue;
+  readonly scope: Scope;
+}): Promise<Attempted> {
+  const { settings, credentials, comeback, dialogue, scope } = parts;
   const { address, WebSocket, queueMax, queueBytesMax, narrate } = settings;
   const wire = openWire({
     href: address.href,
@@ -45,19 +82,34 @@ async function enter(settings: Settings, credentials: Credentials, scope: Scope)
   });
   let opened: Opened | null = null;
   try {
-    opened = await open({ credentials, settings, wire, scope });
+    opened = await open({ credentials: comeback ?? credentials, settings, wire, scope, isComeback: comeback !== null });
     credentials.psk?.secret.fill(0);
-    const { channel, server, suite, offers } = opened;
-    const accepted = await converse({ channel, server, offers, settings, wire, scope });
+    const { channel, suite, offers } = opened;
+    const server = { ...opened.server, pinned: credentials.pin !== null };
+    const accepted = await converse({ channel, server, offers, dialogue, settings, wire, scope });
     const secret = await scope.race(channel.finish(accepted));
-    return beginSession({ settings, wire, accepted, secret, server, suite, had: channel.had });
-  } catch (error) {
-    const { code, name } = closeCodes[closeNameOf(error)];
+    const session = beginSession({ settings, wire, accepted, secret, server, suite, had: channel.had });
+    return { session, lost: null };
+  } catch (thrown) {
+    const { code, name } = closeCodes[closeNameOf(thrown)];
     narrate("up", "close", { code });
     wire.close(code, name);
-    throw ownError(error);
+    const error = ownError(thrown);
+    const isParked = comeback !== null || opened?.channel.begun === true;
+    if (!settings.comeBack || !isParked || !mayComeBack(error)) throw error;
+    return { session: null, lost: { error, comeback: await comebackOf(opened) } };
   } finally {
     opened?.channel.erase();
+  }
+}
+
+async function pause(delayMs: number, scope: Scope): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, delayMs);
+  try {
+    await scope.race(promise);
+  } finally {
+    clearTimeout(timer);
   }
 }
 

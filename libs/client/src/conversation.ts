@@ -1,72 +1,83 @@
-import { type Accepted, type Challenge, type OfferedAnswer, ProtocolError, parseDenied } from "@portcullis/protocol";
+import { type Accepted, type OfferedAnswer, ProtocolError, parseDenied } from "@portcullis/protocol";
 import type { Channel } from "./channel.ts";
-import { blameApplication, errorOfClose, errorOfName, PortcullisError } from "./errors.ts";
+import type { Dialogue, Wish } from "./dialogue.ts";
+import { blameApplication, errorOfClose, errorOfName } from "./errors.ts";
 import type { Offers } from "./offers.ts";
 import type { Settings } from "./options.ts";
-import { askApplication, type Reply, type Server } from "./question.ts";
+import type { Server } from "./question.ts";
 import type { Scope } from "./scope.ts";
 import type { Incoming, Wire } from "./wire.ts";
 
 /** How long the close may take that a bare `denied` announces. */
 const deniedGraceMs = 2_000;
 
-type GivenUp = { readonly kind: "given-up"; readonly error: unknown };
-type Outcome = { readonly kind: "answered"; readonly reply: Reply } | GivenUp;
 /** Null: there are no more. */
-type NextOffer = { readonly kind: "offered"; readonly answers: OfferedAnswer[] | null } | GivenUp;
-
-interface Asking {
-  readonly cid: string;
-  readonly outcome: Promise<Outcome>;
-  readonly stop: AbortController;
-}
+type NextOffer =
+  | { readonly kind: "offered"; readonly answers: OfferedAnswer[] | null }
+  | { readonly kind: "given-up"; readonly error: unknown };
 
 /**
  * Answers challenges until the verdict; until the first of them, goes on offering. Reads on while a person thinks: the verdict, or
  * another challenge, may come first.
  *
+ * @param parts.offers null after a comeback: they were made, and the server knows of them.
  * @returns `accepted`, its F not yet compared.
  */
 export async function converse(parts: {
   readonly channel: Channel;
   readonly server: Server;
-  readonly offers: Offers;
+  readonly offers: Offers | null;
+  readonly dialogue: Dialogue;
   readonly settings: Settings;
   readonly wire: Wire;
   readonly scope: Scope;
 }): Promise<Accepted> {
-  const { channel, server, offers, settings, wire, scope } = parts;
+  const { channel, server, offers, dialogue, settings, wire, scope } = parts;
   const { narrate } = settings;
-  let asking: Asking | null = null;
-  let offering: Promise<NextOffer> | null = nextOf(offers);
+  let offering: Promise<NextOffer> | null = offers === null ? null : nextOf(offers);
+  let asked = false;
+  /** Kept until it is looked at: it may come while something else is being said. */
+  let incoming: Promise<Incoming> | null = null;
   let denied: { readonly retryAfterMs: number | null } | null = null;
+  let waitNoLonger = () => {};
 
   try {
     for (;;) {
-      const own: Promise<Outcome | NextOffer> | null = asking?.outcome ?? offering;
-      const event: Incoming | Outcome | NextOffer = await scope.race(
-        own === null ? wire.next() : Promise.race([wire.next(), own]),
+      // What a person wants to say belongs to a question, and is said when that question stands on this connection.
+      const own = asked ? dialogue.next() : offering;
+      incoming ??= wire.next();
+      const event: Incoming | Wish | NextOffer = await scope.race(
+        own === null ? incoming : Promise.race([incoming, own]),
       );
+      if (event.kind === "binary" || event.kind === "text" || event.kind === "closed") incoming = null;
       switch (event.kind) {
         case "answered": {
-          const cid = asking?.cid ?? "";
-          asking = null;
-          const { gate, at, value } = event.reply;
-          wire.send(await scope.race(channel.say({ t: "answer", cid, gate, at, value })));
-          narrate("up", "answer", { gate, at });
+          dialogue.said(event);
+          const { cid, reply } = event;
+          const { gate, at, value } = reply;
+          const picked = value === null;
+          const plaintext = picked
+            ? ({ t: "start", cid, gate, at } as const)
+            : ({ t: "answer", cid, gate, at, value } as const);
+          wire.send(await scope.race(channel.say(plaintext)));
+          narrate("up", plaintext.t, { gate, at });
           break;
         }
+        case "resend":
+          dialogue.said(event);
+          wire.send(await scope.race(channel.say({ t: "resend", cid: event.cid })));
+          narrate("up", "resend", {});
+          break;
         case "offered": {
           offering = null;
           const { answers } = event;
-          if (answers === null) break;
+          if (answers === null || offers === null) break;
           wire.send(await scope.race(channel.say({ t: "offer", answers }).catch(blameApplication)));
           narrate("up", "offer", { answers: answers.length });
           offering = nextOf(offers);
           break;
         }
         case "given-up":
-          asking = null;
           wire.send(await scope.race(channel.say({ t: "cancel" })));
           narrate("up", "cancel", {});
           throw event.error;
@@ -79,25 +90,29 @@ export async function converse(parts: {
           const { code, retryAfterMs = null } = parseDenied(event.text);
           denied = { retryAfterMs };
           narrate("down", "denied", { code, sealed: false });
-          scope.failAfter(deniedGraceMs, errorOfName(code, retryAfterMs, false));
+          waitNoLonger = scope.failAfter(deniedGraceMs, errorOfName(code, retryAfterMs, false));
           break;
         }
         case "binary": {
           const plaintext = await scope.race(channel.hear(event.bytes));
           if (plaintext === null) break;
+          const place = { server, th: channel.th, isFirst: !asked };
           switch (plaintext.t) {
             case "challenge": {
-              const { n = 0, options, attemptsLeft, retry } = plaintext;
-              narrate("down", "challenge", {
-                n,
-                gates: options.map(({ gate }) => gate).join(" "),
-                attemptsLeft,
-                retry,
-              });
-              offers.stop();
+              const { n, options, attemptsLeft, retry } = plaintext;
+              const gates = options.map(({ gate }) => gate).join(" ");
+              narrate("down", "challenge", { n, gates, attemptsLeft, retry });
+              offers?.stop();
               offering = null;
-              asking?.stop.abort();
-              asking = ask(plaintext, server, settings);
+              dialogue.challenge(plaintext, place);
+              asked = true;
+              break;
+            }
+            case "wait": {
+              const { n, gate, status, attemptsLeft, retry } = plaintext;
+              narrate("down", "wait", { n, gate, status, attemptsLeft, retry });
+              dialogue.wait(plaintext, place);
+              asked = true;
               break;
             }
             case "accepted":
@@ -114,7 +129,7 @@ export async function converse(parts: {
       }
     }
   } finally {
-    asking?.stop.abort();
+    waitNoLonger();
   }
 }
 
@@ -123,16 +138,4 @@ function nextOf(offers: Offers): Promise<NextOffer> {
     (answers): NextOffer => ({ kind: "offered", answers }),
     (error: unknown): NextOffer => ({ kind: "given-up", error }),
   );
-}
-
-function ask(challenge: Challenge, server: Server, { options, clock }: Settings): Asking {
-  const stop = new AbortController();
-  const { answers = {}, onChallenge } = options;
-  const answering = { answers, onChallenge, server, nowMs: clock(), signal: stop.signal };
-  const outcome = askApplication(challenge, answering).then(
-    (reply): Outcome =>
-      reply === null ? { kind: "given-up", error: new PortcullisError("cancelled") } : { kind: "answered", reply },
-    (error: unknown): Outcome => ({ kind: "given-up", error }),
-  );
-  return { cid: challenge.cid, outcome, stop };
 }

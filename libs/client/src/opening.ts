@@ -39,8 +39,10 @@ export interface Opened {
   readonly channel: Channel;
   readonly server: Server;
   readonly suite: SuiteId;
-  /** What is left of them. */
-  readonly offers: Offers;
+  /** What is left of them; null after a comeback. */
+  readonly offers: Offers | null;
+  /** Id of this connection. */
+  readonly hid: string;
 }
 
 /** Pin, signature and expiry come before anything that concerns the person, the offer included. */
@@ -49,8 +51,10 @@ export async function open(parts: {
   readonly settings: Settings;
   readonly wire: Wire;
   readonly scope: Scope;
+  /** Nothing is offered a second time. */
+  readonly isComeback: boolean;
 }): Promise<Opened> {
-  const { credentials, settings, wire, scope } = parts;
+  const { credentials, settings, wire, scope, isComeback } = parts;
   const { narrate, options, address, helloTimeoutMs } = settings;
   const waitNoLonger = scope.failAfter(helloTimeoutMs, new PortcullisError("unreachable"));
   const hello = await scope.race(readHello(wire));
@@ -64,9 +68,9 @@ export async function open(parts: {
 
   const { suite, publicKey } = await scope.race(chooseSuite(bundle.suites, settings.suites));
   const server = { fingerprint, pinned, edge };
-  const offers = createOffers(options.offer, server);
-  scope.atEnd(offers.stop);
-  const answers = (await scope.race(offers.next())) ?? [];
+  const offers = isComeback ? null : createOffers(options.offer, server);
+  if (offers !== null) scope.atEnd(offers.stop);
+  const answers = (offers === null ? null : await scope.race(offers.next())) ?? [];
   const { psk } = credentials;
   const payload = { dst: address.dst, ...parametersOf(options), ...(answers.length === 0 ? {} : { answers }) };
   // All but the offer was checked when the options were read.
@@ -74,7 +78,7 @@ export async function open(parts: {
   const { frame, handshake } = await scope.race(sealing);
   wire.send(frame);
   narrate("up", "open", { suite, mode: psk === null ? "base" : "psk", answers: answers.length, bytes: frame.length });
-  return { channel: await createChannel(handshake), server, suite, offers };
+  return { channel: await createChannel(handshake), server, suite, offers, hid: hello.hid };
 }
 
 async function readHello(wire: Wire): Promise<Hello> {

@@ -3,6 +3,7 @@ import { type Address, addressOf } from "./address.ts";
 import { createNarrator, type Narrate } from "./narration.ts";
 import type { OfferCallback, Offered } from "./offers.ts";
 import type { AnswerCallback, ChallengeCallback } from "./question.ts";
+import type { WaitingCallback } from "./waiting.ts";
 import type { WebSocketConstructor } from "./web-socket.ts";
 
 type Eventually<T> = T | PromiseLike<T>;
@@ -25,6 +26,18 @@ export interface ConnectOptions {
   readonly offer?: Offered | OfferCallback | undefined;
   /** By gate: asked when the server challenges. */
   readonly answers?: Readonly<Record<string, AnswerCallback>> | undefined;
+  /**
+   * Shows a wait: where the message went, the number for the page behind its link, when another one may be asked for. Gates that are
+   * confirmed by a link are picked where this is given; codes are asked for by `answers` or `onChallenge`.
+   */
+  readonly onWait?: WaitingCallback | undefined;
+  /** `pa1.…`, or a function that gets it: answers the gate `question` by itself. */
+  readonly answerSecret?: string | (() => Eventually<string>) | undefined;
+  /**
+   * Whether a handshake whose connection is lost goes on over another one, at the same gate and without asking anew. Default true; it
+   * tries until the question that stands is over.
+   */
+  readonly comeBack?: boolean | undefined;
   /** Asked where none of `answers` fits. */
   readonly onChallenge?: ChallengeCallback | undefined;
   /** For the owner's program: at most 32, names of up to 64 and values of up to 1024 characters. */
@@ -63,6 +76,7 @@ export interface Settings {
   readonly timeoutMs: number;
   readonly helloTimeoutMs: number;
   readonly echo: boolean;
+  readonly comeBack: boolean;
   readonly queueMax: number;
   readonly queueBytesMax: number;
   readonly WebSocket: WebSocketConstructor;
@@ -94,6 +108,7 @@ export function readOptions(url: string | URL, options: ConnectOptions): Setting
     timeoutMs: bounded("timeoutMs", options.timeoutMs ?? 900_000, delayMsMax),
     helloTimeoutMs: bounded("helloTimeoutMs", options.helloTimeoutMs ?? 15_000, delayMsMax),
     echo: options.echo ?? false,
+    comeBack: options.comeBack ?? true,
     queueMax: bounded("queueMax", options.queueMax ?? 1_024, 1_000_000),
     queueBytesMax: bounded("queueBytesMax", options.queueBytesMax ?? 8 * 1_024 * 1_024, 2 ** 31),
     WebSocket: webSocket,

@@ -1,20 +1,9 @@
 import { type Challenge, limits } from "@portcullis/protocol";
 import { PortcullisError } from "./errors.ts";
-import type { Prompt } from "./prompts/prompt.ts";
-import { promptOf } from "./prompts/registry.ts";
+import { optionOf, type QuestionOption } from "./question-option.ts";
+import type { Waiting } from "./waiting.ts";
 
 type Eventually<T> = T | PromiseLike<T>;
-
-/** One way on. */
-export interface QuestionOption {
-  readonly gate: string;
-  /** Where in the policy the gate stands: two options may have the same gate. */
-  readonly at: string;
-  /** What the server says about it; the gate defines it (docs/protocol.md section 9). */
-  readonly details: Readonly<Record<string, unknown>>;
-  /** What to ask a person; null for a gate that this version has no words for. */
-  readonly ask: Prompt | null;
-}
 
 /** What the server wants to know now. */
 export interface Question extends QuestionOption {
@@ -27,6 +16,8 @@ export interface Question extends QuestionOption {
   /** Epoch milliseconds by our clock. */
   readonly answerUntilMs: number;
   readonly server: Server;
+  /** The message in which the code is that is asked for; null at a gate that does not wait. */
+  readonly waiting: Waiting | null;
   /** Aborted when no answer is wanted any more. */
   readonly signal: AbortSignal;
 }
@@ -41,61 +32,116 @@ export interface Server {
 /** @returns the answer, or null to give up. */
 export type AnswerCallback = (question: Question) => Eventually<string | null>;
 
-/** @returns the answer and, unless it is to the question's first option, which one it answers; or null to give up. */
+/**
+ * @returns the answer and, unless it is to the question itself, which option it answers; or null to give up. Without a value it picks
+ * a gate that waits: the message is sent, and then what it says is asked for.
+ */
 export type ChallengeCallback = (
   question: Question,
-) => Eventually<{ readonly value: string; readonly gate?: string; readonly at?: string } | null>;
+) => Eventually<{ readonly value?: string; readonly gate?: string; readonly at?: string } | null>;
 
 export interface Reply {
   readonly gate: string;
   readonly at: string;
-  readonly value: string;
+  /** Null: the gate is picked, and answered later. */
+  readonly value: string | null;
 }
 
 export interface Answering {
   readonly answers: Readonly<Record<string, AnswerCallback>>;
   readonly onChallenge: ChallengeCallback | undefined;
+  /** Whether somebody shows the number that a link asks for. */
+  readonly showsWaits: boolean;
+  /** Answers a `question`; null where there is no answer secret. */
+  readonly prove: ((details: Readonly<Record<string, unknown>>) => Promise<string>) | null;
   readonly server: Server;
   readonly nowMs: number;
   readonly signal: AbortSignal;
 }
 
+type Asked = Pick<Challenge, "retry" | "attemptsLeft" | "answerMs">;
+
 /**
- * Asks the application: the first option that it has a callback for, else its general callback.
+ * Asks the application: the first option that it can answer, else its general callback.
  *
  * @returns null where the person gives up.
  * @throws {PortcullisError} `unsupported` where nobody can answer; `cancelled` with what a callback threw as its cause.
  */
-export async function askApplication(challenge: Challenge, answering: Answering): Promise<Reply | null> {
-  const { answers, onChallenge, server, nowMs, signal } = answering;
-  const options = challenge.options.map(
-    ({ gate, at, prompt }): QuestionOption => ({ gate, at, details: prompt ?? {}, ask: promptOf(gate) }),
-  );
-  const { retry, attemptsLeft, answerMs } = challenge;
-  const questionOf = (option: QuestionOption): Question => {
-    return { ...option, options, retry, attemptsLeft, answerUntilMs: nowMs + answerMs, server, signal };
-  };
-  try {
+export async function askApplication(
+  options: readonly QuestionOption[],
+  asked: Asked,
+  answering: Answering,
+): Promise<Reply | null> {
+  const { answers, showsWaits, prove } = answering;
+  return guarded(async () => {
     for (const option of options) {
-      const callback = Object.hasOwn(answers, option.gate) ? answers[option.gate] : undefined;
-      if (callback === undefined) continue;
-      const value = await callback(questionOf(option));
-      return value === null ? null : replyOf(option, value);
+      const { gate, at, ask, details } = option;
+      if (gate === "question" && prove !== null) return { gate, at, value: await prove(details) };
+      const callback = callbackOf(answers, gate);
+      const isLink = ask?.waits === true && details.by === "link";
+      if (ask?.waits === true && (callback !== undefined || (isLink && showsWaits))) return { gate, at, value: null };
+      if (callback !== undefined) return replyOf(option, await callback(questionOf(option, options, asked, answering)));
     }
-    const [first] = options;
-    if (onChallenge === undefined || first === undefined) throw new PortcullisError("unsupported");
-    const chosen = await onChallenge(questionOf(first));
-    if (chosen === null) return null;
-    const option = options.find(({ gate, at }) => (chosen.gate ?? gate) === gate && (chosen.at ?? at) === at);
-    if (option === undefined) throw new TypeError("The answer is to none of the options.");
-    return replyOf(option, chosen.value);
+    return askGenerally(options[0], options, asked, answering, null);
+  });
+}
+
+/** Asks for the code of a message that is on its way. */
+export async function askForCode(waiting: Waiting, asked: Asked, answering: Answering): Promise<Reply | null> {
+  const { gate, at, options } = waiting;
+  const option = options.find((each) => each.at === at) ?? optionOf({ gate, at });
+  return guarded(async () => {
+    const callback = callbackOf(answering.answers, gate);
+    if (callback === undefined) return askGenerally(option, options, asked, answering, waiting);
+    return replyOf(option, await callback(questionOf(option, options, asked, answering, waiting)));
+  });
+}
+
+async function askGenerally(
+  first: QuestionOption | undefined,
+  options: readonly QuestionOption[],
+  asked: Asked,
+  answering: Answering,
+  waiting: Waiting | null,
+): Promise<Reply | null> {
+  const { onChallenge } = answering;
+  if (onChallenge === undefined || first === undefined) throw new PortcullisError("unsupported");
+  const chosen = await onChallenge(questionOf(first, options, asked, answering, waiting));
+  if (chosen === null) return null;
+  const isNamed = chosen.gate !== undefined || chosen.at !== undefined;
+  const fits = ({ gate, at }: QuestionOption) => (chosen.gate ?? gate) === gate && (chosen.at ?? at) === at;
+  const option = isNamed ? [first, ...options].find(fits) : first;
+  if (option === undefined) throw new TypeError("The answer is to none of the options.");
+  if (chosen.value !== undefined) return replyOf(option, chosen.value);
+  if (option.ask?.waits !== true) throw new TypeError("Only a gate that waits is picked without an answer.");
+  return { gate: option.gate, at: option.at, value: null };
+}
+
+function questionOf(
+  option: QuestionOption,
+  options: readonly QuestionOption[],
+  { retry, attemptsLeft, answerMs }: Asked,
+  { server, nowMs, signal }: Answering,
+  waiting: Waiting | null = null,
+): Question {
+  return { ...option, options, retry, attemptsLeft, answerUntilMs: nowMs + answerMs, server, waiting, signal };
+}
+
+function callbackOf(answers: Answering["answers"], gate: string): AnswerCallback | undefined {
+  return Object.hasOwn(answers, gate) ? answers[gate] : undefined;
+}
+
+async function guarded(ask: () => Promise<Reply | null>): Promise<Reply | null> {
+  try {
+    return await ask();
   } catch (error) {
     if (error instanceof PortcullisError) throw error;
     throw new PortcullisError("cancelled", { cause: error });
   }
 }
 
-function replyOf({ gate, at, ask }: QuestionOption, value: string): Reply {
+function replyOf({ gate, at, ask }: QuestionOption, value: string | null): Reply | null {
+  if (value === null) return null;
   if (typeof value !== "string") throw new TypeError("An answer is a text, or null.");
   const normal = ask === null ? value : ask.normalise(value);
   if (normal.length > limits.answerChars) throw new PortcullisError("too-large");

@@ -20,7 +20,12 @@ export const connection = z.strictObject({
 export type ConnectionFacts = z.infer<typeof connection>;
 
 /** One frame for the client. */
-export const outgoing = z.strictObject({ kind: z.enum(["text", "binary"]), data: bytes(16_384) });
+export const outgoing = z.strictObject({
+  kind: z.enum(["text", "binary"]),
+  data: bytes(16_384),
+  /** Number of the plaintext inside: an edge writes what it has not written, in this order. 0: not of the sealed conversation. */
+  n: z.number().int().nonnegative(),
+});
 
 /** What an accepted connection may do; everything that an edge needs to know of a session. */
 export const admitted = z.strictObject({
@@ -57,7 +62,22 @@ export const outcome = z.discriminatedUnion("say", [
       .array(z.strictObject({ at: position, gate: gateName, prompt: z.record(z.string(), z.unknown()).nullable() }))
       .max(32),
     attemptsLeft: z.number().int().nonnegative(),
-    answerMs: z.number().int().positive(),
+    answerByMs: epochMs,
+    retry: z.boolean(),
+    deadlineMs: epochMs,
+  }),
+  z.strictObject({
+    say: z.literal("wait"),
+    cid: id,
+    at: position,
+    gate: gateName,
+    by: z.enum(["code", "link"]),
+    to: text(64),
+    number: text(8).nullable(),
+    status: z.enum(["queued", "sent", "delayed", "failed", "refused"]),
+    resendAtMs: epochMs.nullable(),
+    attemptsLeft: z.number().int().nonnegative(),
+    answerByMs: epochMs,
     retry: z.boolean(),
     deadlineMs: epochMs,
   }),
@@ -77,7 +97,7 @@ export const outcome = z.discriminatedUnion("say", [
     /** False where the client has proven nothing: it then gets the same bare frame as for a path that does not exist. */
     sealed: z.boolean(),
   }),
-  /** Offered mode after an offer that was not enough: silence, so that a guesser learns nothing. */
+  /** Offered mode after an offer that was not enough: silence, so that a guesser learns nothing. Likewise what is no answer. */
   z.strictObject({ say: z.literal("nothing"), deadlineMs: epochMs }),
 ]);
 export type Outcome = z.infer<typeof outcome>;
@@ -142,6 +162,10 @@ export const identityOpen = request({
     /** The `id` that the client named in the box. */
     claimedId: text(128).nullable(),
     key: z.strictObject({ keyId: id, socketId: id }).nullable(),
+    /** The handshake that goes on with this connection: the client has proven that it is the same. */
+    parked: handshakeId.nullable(),
+    /** Transcript hash of this connection; not secret. */
+    transcript: bytes(32),
     answers: z.array(answer).max(16),
   }),
   reply: outcome,
@@ -154,7 +178,11 @@ export const identityStep = request({
   server: "identity",
   callers: ["keys"],
   request: z.strictObject({
+    /** The handshake: the id of the connection on which it began. */
+    handshake: handshakeId,
+    /** Of the connection on which it is now. */
     hid: handshakeId,
+    transcript: bytes(32),
     /** The record's number `n`: +1 each. */
     n: z.number().int().positive(),
     /** False: the app key under which the box opened was revoked since. The handshake then ends with this step. */
@@ -162,12 +190,14 @@ export const identityStep = request({
     action: z.discriminatedUnion("do", [
       z.strictObject({ do: z.literal("answer"), cid: id, answer }),
       z.strictObject({ do: z.literal("offer"), answers: z.array(answer).min(1).max(16) }),
+      z.strictObject({ do: z.literal("start"), cid: id, gate: gateName, at: position.nullable() }),
+      z.strictObject({ do: z.literal("resend"), cid: id }),
       z.strictObject({ do: z.literal("cancel") }),
     ]),
   }),
   reply: outcome,
   idempotency:
-    "by hid and n: the same repeated gets the stored outcome; an older n, or another action under the same n, is a conflict",
+    "by hid and n: the same repeated gets the stored outcome; an older n, another action under the same n, or a connection that the handshake has left, is a conflict",
   replay: "harmless",
 });
 
@@ -177,7 +207,8 @@ export const handshakeLeft = event({
   publishers: ["edge"],
   subscribers: ["identity"],
   shared: true,
-  event: z.strictObject({ hid: handshakeId, why: z.enum(["closed", "deadline", "malformed", "limits"]) }),
+  /** `lost`: nobody meant it, and the client may go on elsewhere. */
+  event: z.strictObject({ hid: handshakeId, why: z.enum(["closed", "lost", "deadline", "malformed", "limits"]) }),
   delivery: "unordered; if lost, the handshake expires by its own deadline",
 });
 
@@ -189,8 +220,20 @@ export const verifyFactors = request({
     hid: handshakeId,
     socketId: id,
     memberId: text(128).nullable(),
+    transcript: bytes(32),
+    /** Of the challenge that is answered; null for what was offered. */
+    cid: id.nullable(),
     items: z
-      .array(z.strictObject({ ref: id, gate: gateName, config: z.record(z.string(), z.unknown()), value: text(4096) }))
+      .array(
+        z.strictObject({
+          ref: id,
+          gate: gateName,
+          config: z.record(z.string(), z.unknown()),
+          value: text(4096),
+          /** The wait that the answer is for. */
+          waitId: id.nullable(),
+        }),
+      )
       .min(1)
       .max(16),
   }),

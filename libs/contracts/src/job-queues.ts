@@ -9,3 +9,19 @@ export const mailQueue = Object.freeze({
   consumers: ["notify"] satisfies ServiceName[],
   data: z.strictObject({ mailId: id }),
 });
+
+/** Work that `factors` leaves for `notify`: a message of a wait that is to go out. `sending` tells one message from the next. */
+export const waitQueue = Object.freeze({
+  name: "waits",
+  producers: ["factors"] satisfies ServiceName[],
+  consumers: ["notify"] satisfies ServiceName[],
+  data: z.strictObject({ waitId: id, sending: id }),
+});
+
+/** A wait has changed, and its handshake is to be told: in case whoever noticed did not live to say so. */
+export const wakeQueue = Object.freeze({
+  name: "wakes",
+  producers: ["factors"] satisfies ServiceName[],
+  consumers: ["notify"] satisfies ServiceName[],
+  data: z.strictObject({ waitId: id }),
+});

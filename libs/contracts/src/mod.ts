@@ -5,6 +5,7 @@ import type { Contract } from "./contract.ts";
 import * as handshake from "./handshake.ts";
 import * as sessions from "./sessions.ts";
 import * as sockets from "./sockets.ts";
+import * as waits from "./waits.ts";
 
 export * from "./accounts.ts";
 export * from "./app-keys.ts";
@@ -23,9 +24,10 @@ export {
 } from "./contract.ts";
 export { type Issue, ServiceError, type ServiceErrorCode, serviceErrors } from "./errors.ts";
 export * from "./handshake.ts";
-export { mailQueue } from "./job-queues.ts";
+export { mailQueue, waitQueue, wakeQueue } from "./job-queues.ts";
 export * from "./sessions.ts";
 export * from "./sockets.ts";
+export * from "./waits.ts";
 
 function isContract(value: unknown): value is Contract {
   return (
@@ -38,7 +40,7 @@ function isContract(value: unknown): value is Contract {
 
 /** Everything that may ever be said on the bus; NATS permissions are generated from it. */
 export const contracts: readonly Contract[] = Object.freeze(
-  [handshake, sessions, accounts, sockets, appKeys, authenticators]
+  [handshake, waits, sessions, accounts, sockets, appKeys, authenticators]
     .flatMap((group) => Object.values(group))
     .filter(isContract),
 );

@@ -16,6 +16,8 @@ export const socketView = z.strictObject({
   path: text(256).nullable(),
   /** The policy as the owner wrote it. */
   policy: z.record(z.string(), z.unknown()),
+  /** What is weaker in it than it may look. */
+  advice: z.array(z.strictObject({ path: text(256), message: text(512) })).max(64),
   idParameter: text(32),
   /** Whether its own authenticator is enrolled: without one nobody passes an `otp` of the socket. */
   authenticator: z.boolean(),
@@ -126,6 +128,8 @@ export const memberView = z.strictObject({
   contacts,
   hasPassphrase: z.boolean(),
   authenticator: z.boolean(),
+  /** Whether there is an answer secret: without one nobody passes a `question`. */
+  answerSecret: z.boolean(),
   createdAtMs: epochMs,
   version: z.number().int().positive(),
 });
@@ -182,6 +186,21 @@ export const removeAuthenticator = request({
   ...fromApi,
   name: "identity.sockets.authenticators.remove",
   request: z.strictObject(whose),
+  reply: empty,
+  idempotency: "removing twice is not_found; sessions that stand on it end",
+});
+
+export const createAnswerSecret = request({
+  ...fromApi,
+  name: "identity.sockets.answer-secrets.create",
+  request: z.strictObject(aMember),
+  reply: z.strictObject({ secret: text(64) }),
+  idempotency: "none: each call replaces the secret, and sessions that stand on the one before end; it is shown once",
+});
+export const removeAnswerSecret = request({
+  ...fromApi,
+  name: "identity.sockets.answer-secrets.remove",
+  request: z.strictObject(aMember),
   reply: empty,
   idempotency: "removing twice is not_found; sessions that stand on it end",
 });

@@ -5,6 +5,14 @@ export { expand, extract, H, L, type Random, secureRandom } from "./derive.ts";
 export { CryptoError, type CryptoErrorCode, cryptoErrorCodes } from "./errors.ts";
 export { fingerprint, generateIdentity, type Identity, importIdentity, sign, verify } from "./identity.ts";
 export { type HandshakeSecrets, helloHash, openBox, type Psk, sealOpen } from "./open.ts";
+export {
+  type AnswerProof,
+  answerProof,
+  formatAnswerSecret,
+  generateAnswerSecret,
+  isAnswerProof,
+  parseAnswerSecret,
+} from "./question.ts";
 export { openRecord, sealRecord } from "./record.ts";
 export {
   type ApplicationSecrets,
@@ -16,6 +24,8 @@ export {
   handshakeKeys,
   isFinish,
   type Progress,
+  parkedPsk,
+  parkedPskId,
 } from "./schedule.ts";
 export {
   chooseSuite,

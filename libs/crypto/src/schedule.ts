@@ -15,6 +15,16 @@ export async function handshakeKeys(prk: Uint8Array): Promise<DirectionSecrets> 
   return { client, server };
 }
 
+/** X("park"): PSK of an `open` by which the same handshake goes on over another connection. */
+export function parkedPsk(prk: Uint8Array): Promise<Uint8Array> {
+  return expand(prk, "park");
+}
+
+/** @param hid of the connection on which the handshake was. */
+export function parkedPskId(hid: string): string {
+  return `h:${hid}`;
+}
+
 /** T0 of either direction. */
 export const chainStart = (): Uint8Array => new Uint8Array(32);
 

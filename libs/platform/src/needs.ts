@@ -6,7 +6,7 @@ export const needs: Readonly<Record<ServiceName, Needs>> = Object.freeze({
   edge: {},
   api: {},
   identity: { documents: true, state: true, jobs: true, vault: true },
-  factors: { documents: true, state: true, vault: true },
+  factors: { documents: true, state: true, jobs: true, vault: true },
   keys: { documents: true, state: true, vault: true },
   notify: { jobs: true },
 });

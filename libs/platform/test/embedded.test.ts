@@ -103,7 +103,7 @@ describe("what a service gets", () => {
     edge: [],
     api: [],
     identity: ["documents", "state", "jobs", "vault"],
-    factors: ["documents", "state", "vault"],
+    factors: ["documents", "state", "jobs", "vault"],
     keys: ["documents", "state", "vault"],
     notify: ["jobs"],
   };

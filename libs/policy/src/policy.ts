@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { duration, milliseconds } from "./duration.ts";
+import { type GateItem, gateOf } from "./gates/registry.ts";
 import { type Item, itemsDocument, itemsStored, type PlacedGate, placed, visitGates } from "./items.ts";
 import { integer, strict } from "./strict.ts";
 
@@ -25,12 +26,17 @@ const origins = z.array(origin).max(originsMax, { error: `must hold at most ${or
 const session = z.literal("none");
 
 const answerDefaultMs = 30_000;
+const waitDefaultMs = 10 * 60_000;
+const handshakeDefaultMs = 2 * 60_000;
+/** With a gate that waits for somebody. */
+const parkedDefaultMs = 15 * 60_000;
 
 /**
  * The policy as an owner writes it. Parsing yields the stored form. Use `parsePolicy` where problems go back to a person.
  *
  * Units, bounds and defaults: `onFailure.attempts` 1-10 (3) failures end the handshake; `deadlines.answer` 5s-10m (30s) per
- * question, and no longer than `deadlines.handshake` 10s-60m (2m) in all; `session` 1s-24h (12h); `messaging.maxBytes`
+ * question, `deadlines.wait` 30s-10m (10m) for a message to be answered, neither longer than `deadlines.handshake` 10s-60m (2m, 15m
+ * where a gate waits) in all; `session` 1s-24h (12h); `messaging.maxBytes`
  * 1-1048576 (65536) per message; `messaging.perSecond` 1-1000 (50) per connection; `origins` empty means any; `anonymous`
  * (false) admits connections that name no member.
  */
@@ -40,13 +46,9 @@ export const policyDocumentSchema = strict({
   onFailure: strict({ attempts: attempts.default(3), then: then.default("deny") }).prefault({}),
   deadlines: strict({
     answer: duration("5s", "10m").optional().describe("30s unless set, or all of a shorter `handshake`"),
-    handshake: duration("10s", "60m").prefault("2m"),
-  })
-    .refine(({ answer, handshake }) => answer === undefined || answer <= handshake, {
-      path: ["answer"],
-      error: "must not be longer than deadlines.handshake, which ends the handshake before (2m unless set)",
-    })
-    .prefault({}),
+    wait: duration("30s", "10m").optional().describe("10m unless set, or all of a shorter `handshake`"),
+    handshake: duration("10s", "60m").optional().describe("2m unless set; 15m where a gate waits for somebody"),
+  }).prefault({}),
   session: duration("1s", "24h").prefault("12h"),
   messaging: strict({
     mode: messaging.mode.default("broadcast"),
@@ -56,16 +58,28 @@ export const policyDocumentSchema = strict({
   origins: origins.default([]),
   anonymous: z.boolean().default(false),
   encryption: strict({ session: session.default("none") }).prefault({}),
-}).transform(
-  ({ deadlines, session, ...same }): Policy => ({
-    ...same,
-    deadlines: {
-      answerMs: deadlines.answer ?? Math.min(answerDefaultMs, deadlines.handshake),
-      handshakeMs: deadlines.handshake,
-    },
-    sessionMs: session,
-  }),
-);
+})
+  .check(({ value: { gates, mode, deadlines }, issues }) => {
+    const { handshakeMs } = wholeDeadlines(gates, deadlines);
+    for (const name of ["answer", "wait"] as const) {
+      const message = "must not be longer than deadlines.handshake, which ends the handshake before";
+      if ((deadlines[name] ?? 0) > handshakeMs)
+        issues.push({ code: "custom", path: ["deadlines", name], message, input: deadlines[name] });
+    }
+    const asking = leaves(gates).find((item) => gateOf(item).dialogue !== "once");
+    if (mode === "offered" && asking !== undefined) {
+      // Whoever offers is told nothing, and these gates have to say something first.
+      const message = `must be prompted: ${asking.gate} has to ask first`;
+      issues.push({ code: "custom", path: ["mode"], message, input: mode });
+    }
+  })
+  .transform(
+    ({ deadlines, session, ...same }): Policy => ({
+      ...same,
+      deadlines: wholeDeadlines(same.gates, deadlines),
+      sessionMs: session,
+    }),
+  );
 export type PolicyDocument = z.input<typeof policyDocumentSchema>;
 
 /** The stored form: everything present, durations in milliseconds, plain JSON. Parse it on restore. */
@@ -73,7 +87,12 @@ export const policySchema = strict({
   gates: itemsStored,
   mode,
   onFailure: strict({ attempts, then }),
-  deadlines: strict({ answerMs: milliseconds("5s", "10m"), handshakeMs: milliseconds("10s", "60m") }),
+  deadlines: strict({
+    answerMs: milliseconds("5s", "10m"),
+    // The default may be that of a shorter handshake.
+    waitMs: milliseconds("10s", "10m"),
+    handshakeMs: milliseconds("10s", "60m"),
+  }),
   sessionMs: milliseconds("1s", "24h"),
   messaging: strict(messaging),
   origins,
@@ -86,13 +105,35 @@ export interface Policy {
   readonly gates: readonly Item[];
   readonly mode: "prompted" | "offered";
   readonly onFailure: { readonly attempts: number; readonly then: "deny" };
-  readonly deadlines: { readonly answerMs: number; readonly handshakeMs: number };
+  readonly deadlines: { readonly answerMs: number; readonly waitMs: number; readonly handshakeMs: number };
   readonly sessionMs: number;
   readonly messaging: { readonly mode: "broadcast"; readonly maxBytes: number; readonly perSecond: number };
   /** Empty: any. */
   readonly origins: readonly string[];
   readonly anonymous: boolean;
   readonly encryption: { readonly session: "none" };
+}
+
+interface WrittenDeadlines {
+  readonly answer?: number | undefined;
+  readonly wait?: number | undefined;
+  readonly handshake?: number | undefined;
+}
+
+function wholeDeadlines(items: readonly Item[], { answer, wait, handshake }: WrittenDeadlines): Policy["deadlines"] {
+  const waits = leaves(items).some((item) => gateOf(item).dialogue === "waits");
+  const handshakeMs = handshake ?? (waits ? parkedDefaultMs : handshakeDefaultMs);
+  return {
+    answerMs: answer ?? Math.min(answerDefaultMs, handshakeMs),
+    waitMs: wait ?? Math.min(waitDefaultMs, handshakeMs),
+    handshakeMs,
+  };
+}
+
+function leaves(items: readonly Item[]): GateItem[] {
+  const found: GateItem[] = [];
+  visitGates(items, (_at, item) => found.push(item));
+  return found;
 }
 
 /** Every gate with its position, in the order of the document. */

@@ -62,7 +62,7 @@ describe("a handshake that is prompted", () => {
       },
     ]);
     expect(one.send(answer("c0", "r1"))).toEqual([
-      { do: "verify", items: [{ ref: "r1", at: "1", gate: "otp", config: { of: "member" } }] },
+      { do: "verify", items: [{ ref: "r1", at: "1", gate: "otp", config: { of: "member" }, waitId: null }] },
     ]);
     expect(one.send(verified("c1", { r1: true }))).toEqual([
       { do: "accept", passed: ["key", "otp"], assurance: { key: true, memberBound: true, gates: ["otp"] } },
@@ -338,5 +338,122 @@ describe("the end", () => {
     ];
     expect(names(one.send({ type: "verified", results: twice, nextCid: "c1" }))).toEqual(["ignore not-pending"]);
     expect(one.state.passed).toEqual([]);
+  });
+});
+
+describe("a gate that waits", () => {
+  const phone = { id: "bob", enrolled: ["email", "sms"] };
+  const gates = [key, { gate: "email", by: "link" }];
+  const start = (cid: string, waitId: string, gate = "email", at?: string): Loose<HandshakeEvent> => ({
+    type: "started",
+    cid,
+    gate,
+    at,
+    waitId,
+    nextCid: `${cid}s`,
+  });
+  const begun = (waitId: string, nextCid: string): Loose<HandshakeEvent> => ({ type: "begun", waitId, nextCid });
+  const confirmed = (waitId: string, nextCid: string): Loose<HandshakeEvent> => ({
+    type: "confirmed",
+    waitId,
+    nextCid,
+  });
+  function waiting(document: object = { gates }) {
+    const one = handshake(document, { member: phone });
+    one.send(one.opened());
+    one.send(start("c0", "w1"));
+    one.send(begun("w1", "c1"));
+    return one;
+  }
+
+  it("is picked, begun, waited for under one deadline, and passed by who confirms it", () => {
+    const one = handshake({ gates }, { member: phone });
+    expect(options(one.send(one.opened()))).toEqual(["1"]);
+    const byMs = 1_000_000 + 600_000;
+    expect(one.send(start("c0", "w1"))).toEqual([
+      { do: "start", waitId: "w1", byMs, at: "1", gate: "email", config: { by: "link" } },
+    ]);
+    expect(deadlineMs(one.state)).toBe(1_000_000 + 900_000);
+    expect(one.send(begun("w1", "c1"))).toMatchObject([
+      { do: "wait", cid: "c1", waitId: "w1", gate: "email", answerByMs: byMs, attemptsLeft: 3, retry: false },
+    ]);
+    expect(deadlineMs(one.state)).toBe(byMs);
+    expect(one.send(confirmed("w1", "c2"))).toEqual([
+      { do: "accept", passed: ["key", "email"], assurance: { key: true, memberBound: true, gates: ["email"] } },
+    ]);
+  });
+
+  it("is not passed by a confirmation of another wait, or one that is over", () => {
+    const one = waiting();
+    expect(names(one.send(confirmed("w0", "c2")))).toEqual(["ignore not-pending"]);
+    const switched = waiting({ gates: [key, { anyOf: [{ gate: "email" }, { gate: "sms" }] }] });
+    switched.send(start("c1", "w2", "sms"));
+    switched.send(begun("w2", "c2"));
+    expect(names(switched.send(confirmed("w1", "c3")))).toEqual(["ignore not-pending"]);
+    expect(names(switched.send({ ...confirmed("w2", "c4"), now: 1_000_000 + 600_000 }))).toEqual(["deny deadline"]);
+  });
+
+  it("takes a code only for the wait that goes on, and goes on waiting after a wrong one", () => {
+    const unstarted = handshake({ gates: [key, { gate: "email" }] }, { member: phone });
+    unstarted.send(unstarted.opened());
+    const code = (cid: string, ref: string) => ({ ...answer(cid, ref), gate: "email" }) as Loose<HandshakeEvent>;
+    expect(names(unstarted.send(code("c0", "r0")))).toEqual(["ignore unexpected", "challenge"]);
+
+    const one = waiting({ gates: [key, { gate: "email" }] });
+    expect(one.send(code("c1", "r1"))).toEqual([
+      { do: "verify", items: [{ ref: "r1", at: "1", gate: "email", config: { by: "code" }, waitId: "w1" }] },
+    ]);
+    expect(one.send(verified("c2", { r1: false }))).toMatchObject([
+      { do: "wait", cid: "c2", waitId: "w1", attemptsLeft: 2, retry: true, answerByMs: 1_600_000 },
+    ]);
+    one.send(code("c2", "r2"));
+    expect(names(one.send(verified("c3", { r2: true })))).toEqual(["accept"]);
+  });
+
+  it("leaves the other ways open", () => {
+    const both = { gates: [key, { anyOf: [{ gate: "email" }, { gate: "otp", of: "socket" }] }] };
+    const one = waiting(both);
+    one.send(answer("c1", "r1", "1.1"));
+    expect(names(one.send(verified("c2", { r1: true })))).toEqual(["accept"]);
+  });
+
+  it("waits until what is being looked at has been looked at", () => {
+    const one = waiting({ gates: [key, { anyOf: [{ gate: "email" }, { gate: "otp", of: "socket" }] }] });
+    one.send(answer("c1", "r1", "1.1"));
+    expect(names(one.send(confirmed("w1", "c2")))).toEqual(["ignore later"]);
+  });
+
+  it("is not begun twice, for a gate that does not wait, without being asked, or without end", () => {
+    const one = waiting();
+    expect(names(one.send(start("c1", "w2")))).toEqual(["ignore unexpected", "wait"]);
+    expect(names(one.send(start("c0", "w2")))).toEqual(["ignore stale"]);
+    const otp = handshake({ gates: [mine] });
+    otp.send(otp.opened());
+    expect(names(otp.send(start("c0", "w1", "otp")))).toEqual(["ignore unexpected", "challenge"]);
+
+    const both = handshake(
+      { gates: [{ anyOf: [{ gate: "email" }, { gate: "sms" }] }], onFailure: { attempts: 10 } },
+      { member: phone },
+    );
+    both.send(both.opened());
+    let cid = "c0";
+    for (let index = 0; index < 8; index += 1) {
+      expect(names(both.send(start(cid, `w${index}`, index % 2 === 0 ? "email" : "sms")))).toEqual(["start"]);
+      cid = `d${index}`;
+      expect(names(both.send(begun(`w${index}`, cid)))).toEqual(["wait"]);
+    }
+    expect(names(both.send(start(cid, "w9", "email")))).toEqual(["ignore unexpected", "wait"]);
+  });
+
+  it("ends with the verdict: nothing that comes later changes it", () => {
+    const one = waiting();
+    expect(names(one.send({ type: "revoked" }))).toEqual(["deny revoked"]);
+    expect(one.state.waiting).toBe(null);
+    expect(names(one.send(confirmed("w1", "c2")))).toEqual(["ignore ended"]);
+  });
+
+  it("cannot be passed by who has no such contact", () => {
+    const one = handshake({ gates }, { member: { id: "bob", enrolled: ["sms"] } });
+    expect(names(one.send(one.opened()))).toEqual(["deny not-enrolled"]);
   });
 });

@@ -1,9 +1,10 @@
 // biome-ignore-all lint/suspicious/noThenProperty: `onFailure.then` is a word of the document, never a function
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
-import { leavesOf, parsePolicy, policyDocumentSchema, policySchema, requiresKey } from "../src/mod.ts";
+import { adviceOf, leavesOf, parsePolicy, policyDocumentSchema, policySchema, requiresKey } from "../src/mod.ts";
 import { policyOf } from "./arbitraries.ts";
 
+const mail = { gate: "email" };
 const otp = { gate: "otp" };
 const nested = (depth: number): unknown => {
   let item: unknown = otp;
@@ -12,7 +13,7 @@ const nested = (depth: number): unknown => {
 };
 const many = (count: number) => ({ allOf: Array.from({ length: count }, () => otp) });
 
-const longerThanAll = "must not be longer than deadlines.handshake, which ends the handshake before (2m unless set)";
+const longerThanAll = "must not be longer than deadlines.handshake, which ends the handshake before";
 
 describe("a policy that is written shortly", () => {
   it("gets every default, in milliseconds, and survives storage", () => {
@@ -29,7 +30,7 @@ describe("a policy that is written shortly", () => {
       ],
       mode: "prompted",
       onFailure: { attempts: 3, then: "deny" },
-      deadlines: { answerMs: 30_000, handshakeMs: 120_000 },
+      deadlines: { answerMs: 30_000, waitMs: 120_000, handshakeMs: 120_000 },
       sessionMs: 43_200_000,
       messaging: { mode: "broadcast", maxBytes: 65_536, perSecond: 50 },
       origins: [],
@@ -37,6 +38,31 @@ describe("a policy that is written shortly", () => {
       encryption: { session: "none" },
     });
     expect(policySchema.parse(JSON.parse(JSON.stringify(policy)))).toEqual(policy);
+  });
+
+  it("gives a handshake that waits for somebody the time that this takes", () => {
+    expect(policyOf({ gates: [otp, { anyOf: [{ gate: "sms" }] }] }).deadlines).toEqual({
+      answerMs: 30_000,
+      waitMs: 600_000,
+      handshakeMs: 900_000,
+    });
+    expect(policyOf({ gates: [mail], deadlines: { handshake: "40s" } }).deadlines.waitMs).toBe(40_000);
+    expect(policyOf({ gates: [mail, { gate: "question" }] }).gates).toEqual([
+      { gate: "email", by: "code" },
+      { gate: "question", kind: "excerpt" },
+    ]);
+  });
+
+  it("comes with advice where it is weaker than it may look, and without where it is not", () => {
+    const about = (...gates: object[]) => adviceOf(policyOf({ gates })).map(({ path }) => path);
+    expect(about({ gate: "key" }, otp)).toEqual([]);
+    expect(about(otp)).toEqual(["gates"]);
+    expect(about({ gate: "key" }, { anyOf: [otp, { gate: "sms" }] }, mail, { gate: "question" })).toEqual([
+      "gates.1.1",
+      "gates.2",
+      "gates.3",
+    ]);
+    expect(adviceOf(policyOf({ gates: [mail] })).at(-1)?.message).toContain("whoever reads the member's messages");
   });
 
   it("says where its gates stand and whether it needs a key", () => {
@@ -81,13 +107,13 @@ const originMessage = "must be an origin such as https://app.example.com: http o
 
 describe("a bad policy is refused with the field's path and what is allowed", () => {
   it.each<[unknown, string, string]>([
-    [{ gates: [{ gate: "key" }, { gate: "sms" }] }, "gates.1.gate", "allowed: path, key, otp"],
-    [{ gates: [{ gate: 3 }] }, "gates.0.gate", "allowed: path, key, otp"],
-    [{ gates: [{ gate: "toString" }] }, "gates.0.gate", "allowed: path, key, otp"],
+    [{ gates: [{ gate: "key" }, { gate: "fax" }] }, "gates.1.gate", "allowed: path, key, otp, email, sms, question"],
+    [{ gates: [{ gate: 3 }] }, "gates.0.gate", "allowed: path, key, otp, email, sms, question"],
+    [{ gates: [{ gate: "toString" }] }, "gates.0.gate", "allowed: path, key, otp, email, sms, question"],
     [
       { gates: [otp, { anyOf: [otp, { allOf: [{ gate: "x" }] }] }] },
       "gates.1.anyOf.1.allOf.0.gate",
-      "allowed: path, key, otp",
+      "allowed: path, key, otp, email, sms, question",
     ],
     [{ gates: [{ gate: "otp", who: 1 }] }, "gates.0.who", "not known here; allowed: gate, of"],
     [{ gates: [{ gate: "key", of: "member" }] }, "gates.0.of", "not known here; allowed: gate"],
@@ -142,7 +168,21 @@ describe("a bad policy is refused with the field's path and what is allowed", ()
     [{ gates: [otp], deadlines: { handshake: 60 } }, "deadlines.handshake", duration("10s", "60m")],
     [{ gates: [otp], deadlines: { answer: "11s", handshake: "10s" } }, "deadlines.answer", longerThanAll],
     [{ gates: [otp], deadlines: { answer: "3m" } }, "deadlines.answer", longerThanAll],
-    [{ gates: [otp], deadlines: { wait: "1m" } }, "deadlines.wait", "not known here; allowed: answer, handshake"],
+    [{ gates: [otp], deadlines: { rest: "1m" } }, "deadlines.rest", "not known here; allowed: answer, wait, handshake"],
+    [{ gates: [mail], deadlines: { wait: "10m", handshake: "9m" } }, "deadlines.wait", longerThanAll],
+    [
+      { gates: [mail], deadlines: { wait: "11m" } },
+      "deadlines.wait",
+      "must be a duration from 30s to 10m, written like 30s, 10m or 12h",
+    ],
+    [{ gates: [{ gate: "sms", by: "pigeon" }] }, "gates.0.by", "allowed: code, link"],
+    [{ gates: [{ gate: "question", kind: "rule" }] }, "gates.0.kind", "allowed: excerpt"],
+    [{ gates: [otp, mail], mode: "offered" }, "mode", "must be prompted: email has to ask first"],
+    [
+      { gates: [{ anyOf: [otp, { gate: "question" }] }], mode: "offered" },
+      "mode",
+      "must be prompted: question has to ask first",
+    ],
     [{ gates: [otp], session: "25h" }, "session", duration("1s", "24h")],
     [{ gates: [otp], session: "0s" }, "session", duration("1s", "24h")],
     [{ gates: [otp], session: " 1h" }, "session", duration("1s", "24h")],
@@ -196,7 +236,7 @@ describe("schemas", () => {
         deadlines: {
           properties: {
             answer: { description: expect.stringContaining("30s unless set") },
-            handshake: { default: "2m" },
+            handshake: { description: expect.stringContaining("2m unless set") },
           },
         },
         mode: { enum: ["prompted", "offered"] },

@@ -16,7 +16,7 @@ export {
   parseMessageDown,
   parseMessageUp,
 } from "./message.ts";
-export { encodeOpen, keyIdOfPsk, type Open, parseOpen } from "./open.ts";
+export { encodeOpen, type Open, parseOpen, pskOf } from "./open.ts";
 export { encodeOpenPayload, type OfferedAnswer, type OpenPayload, parseOpenPayload } from "./open-payload.ts";
 export { pad, paddedLength, unpad } from "./padding.ts";
 export {
@@ -31,8 +31,12 @@ export {
   type Offer,
   parseClientPlaintext,
   parseServerPlaintext,
+  type Resend,
   type Revoked,
   type ServerPlaintext,
+  type Start,
+  type Wait,
+  waitStatuses,
 } from "./plaintext.ts";
 export {
   type DownRecordType,

@@ -48,6 +48,26 @@ const challenge = z.strictObject({
   retry: z.boolean(),
 });
 
+/** How the message of a wait fares (docs/protocol.md, "Waits"). */
+export const waitStatuses = ["queued", "sent", "delayed", "failed", "refused"] as const;
+
+const wait = z.strictObject({
+  n,
+  t: z.literal("wait"),
+  /** As of a challenge: takes its place. The options are those of the last challenge. */
+  cid: label,
+  at: position,
+  gate: gateName,
+  prompt: z.optional(prompt),
+  status: z.enum(waitStatuses),
+  /** After so many milliseconds `resend` has an effect; null: never. */
+  resendMs: z.nullable(count(86_400_000)),
+  attemptsLeft: count(1000),
+  /** Until the wait is over, in milliseconds. */
+  answerMs: count(86_400_000),
+  retry: z.boolean(),
+});
+
 const accepted = z.strictObject({
   n,
   t: z.literal("accepted"),
@@ -113,19 +133,38 @@ const offer = z.strictObject({
   answers: z.array(offeredAnswer).check(z.minLength(1), z.maxLength(limits.answers)),
 });
 
+const start = z.strictObject({ n, t: z.literal("start"), cid: label, gate: gateName, at: z.optional(position) });
+
+const resend = z.strictObject({ n, t: z.literal("resend"), cid: label });
+
 const cancel = z.strictObject({ n, t: z.literal("cancel") });
 
-const server = z.discriminatedUnion("t", [challenge, accepted, denied, revoked, goodbye]);
-const client = z.discriminatedUnion("t", [answer, offer, cancel]);
-const either = z.discriminatedUnion("t", [challenge, accepted, denied, revoked, goodbye, answer, offer, cancel]);
+const server = z.discriminatedUnion("t", [challenge, wait, accepted, denied, revoked, goodbye]);
+const client = z.discriminatedUnion("t", [answer, offer, start, resend, cancel]);
+const either = z.discriminatedUnion("t", [
+  challenge,
+  wait,
+  accepted,
+  denied,
+  revoked,
+  goodbye,
+  answer,
+  offer,
+  start,
+  resend,
+  cancel,
+]);
 
 export type Challenge = z.infer<typeof challenge>;
+export type Wait = z.infer<typeof wait>;
 export type Accepted = z.infer<typeof accepted>;
 export type Denied = z.infer<typeof denied>;
 export type Revoked = z.infer<typeof revoked>;
 export type Goodbye = z.infer<typeof goodbye>;
 export type Answer = z.infer<typeof answer>;
 export type Offer = z.infer<typeof offer>;
+export type Start = z.infer<typeof start>;
+export type Resend = z.infer<typeof resend>;
 export type Cancel = z.infer<typeof cancel>;
 export type ServerPlaintext = z.infer<typeof server>;
 export type ClientPlaintext = z.infer<typeof client>;

@@ -6,8 +6,11 @@ import { signingInRoutes } from "./account/signing-in.ts";
 import { guardRoutes } from "./callers/guard.ts";
 import type { App } from "./http/app.ts";
 import { documentRoutes } from "./http/documentation.ts";
+import { confirmRoutes } from "./pages/confirm.ts";
+import { outboxRoutes } from "./pages/outbox.ts";
 import type { RouteContext } from "./routes.ts";
 import { serverRoutes } from "./server-info.ts";
+import { answerSecretRoutes } from "./sockets/answer-secrets.ts";
 import { appKeyRoutes } from "./sockets/app-keys.ts";
 import { authenticatorRoutes } from "./sockets/authenticators.ts";
 import { liveSessionRoutes } from "./sockets/live-sessions.ts";
@@ -23,7 +26,10 @@ const groups = [
   appKeyRoutes,
   memberRoutes,
   authenticatorRoutes,
+  answerSecretRoutes,
   liveSessionRoutes,
+  outboxRoutes,
+  confirmRoutes,
 ];
 
 /** The guard and the documentation come first: they hold for what is added after them. */

@@ -40,7 +40,7 @@ export type Answer = object | ServiceErrorCode | ((body: unknown) => object);
 export interface TestApi {
   readonly url: string;
   readonly server: Awaited<ReturnType<typeof run>>["server"];
-  /** What identity and keys were asked, `authenticate` left out. */
+  /** What the other services were asked, `authenticate` left out. */
   readonly asked: Asked[];
   readonly authentications: unknown[];
   /** By contract name. */
@@ -60,7 +60,7 @@ function authenticated(body: unknown): Caller {
   throw new ServiceError("unauthenticated");
 }
 
-/** The API with a bus on which identity and keys are played by `answers`. */
+/** The API with a bus on which the others are played by `answers`. */
 export async function startApi(environment: Environment = {}): Promise<TestApi> {
   const network = memoryBusNetwork();
   const asked: Asked[] = [];
@@ -85,7 +85,7 @@ export async function startApi(environment: Environment = {}): Promise<TestApi> 
     (contract): contract is RequestContract<never, unknown> =>
       contract.kind === "request" && contract.callers.includes("api"),
   );
-  for (const self of ["identity", "keys"] as const) {
+  for (const self of ["identity", "keys", "factors", "notify"] as const) {
     const silent = { error: () => undefined, warn: () => undefined };
     const server = createServer({ ...connect(self), claim: async () => true, log: silent });
     for (const contract of played.filter((one) => one.server === self)) {

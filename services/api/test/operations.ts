@@ -21,11 +21,13 @@ const atMs = Date.parse("2026-11-23T12:00:00.000Z");
 const at = "2026-11-23T12:00:00.000Z";
 const mine = { ownerId: "own_1", socketId: "sck_1" };
 const policy = { gates: [{ gate: "key" }] };
+const advice = [{ path: "gates.1", message: "weak" }];
 const stored = {
   id: "sck_1",
   label: "chat",
   path: null,
   policy,
+  advice,
   idParameter: "id",
   authenticator: false,
   createdAtMs: atMs,
@@ -37,6 +39,7 @@ const shown = {
   label: "chat",
   path: null,
   policy,
+  advice,
   idParameter: "id",
   authenticator: false,
   createdAt: at,
@@ -51,10 +54,19 @@ const storedMember = {
   contacts,
   hasPassphrase: true,
   authenticator: false,
+  answerSecret: true,
   createdAtMs: atMs,
   version: 2,
 };
-const shownMember = { name: "bob@x", contacts, hasPassphrase: true, authenticator: false, createdAt: at, version: 2 };
+const shownMember = {
+  name: "bob@x",
+  contacts,
+  hasPassphrase: true,
+  authenticator: false,
+  answerSecret: true,
+  createdAt: at,
+  version: 2,
+};
 const storedToken = { id: "t1", label: "ci", createdAtMs: atMs, expiresAtMs: atMs, lastUsedAtMs: null };
 const shownToken = { id: "t1", label: "ci", createdAt: at, expiresAt: at, lastUsedAt: null };
 const password = "a long enough password";
@@ -451,6 +463,37 @@ export const operations: readonly Operation[] = [
     answer: {},
     status: 204,
     gives: null,
+  },
+  {
+    method: "POST",
+    route: "/v1/sockets/{id}/members/{name}/answer-secret",
+    path: "/v1/sockets/sck_1/members/bob%40x/answer-secret",
+    contract: "identity.sockets.answer-secrets.create",
+    asks: { ...mine, name: "bob@x" },
+    answer: { secret: "pa1.secret" },
+    status: 201,
+    gives: { secret: "pa1.secret" },
+  },
+  {
+    method: "DELETE",
+    route: "/v1/sockets/{id}/members/{name}/answer-secret",
+    path: "/v1/sockets/sck_1/members/bob%40x/answer-secret",
+    contract: "identity.sockets.answer-secrets.remove",
+    asks: { ...mine, name: "bob@x" },
+    answer: {},
+    status: 204,
+    gives: null,
+  },
+  {
+    method: "GET",
+    route: "/v1/outbox",
+    headers: { authorization: "Bearer outbox-key" },
+    contract: "notify.outbox.read",
+    asks: { key: "outbox-key", limit: 50 },
+    answer: { messages: [{ id: "m1", atMs, channel: "sms", to: "+49301234", subject: "", text: "123456" }] },
+    status: 200,
+    gives: { messages: [{ id: "m1", at, channel: "sms", to: "+49301234", subject: "", text: "123456" }] },
+    anonymous: true,
   },
   {
     method: "GET",

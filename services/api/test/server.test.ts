@@ -227,6 +227,7 @@ describe("socket URLs", () => {
     policy: {},
     idParameter: "id",
     authenticator: false,
+    advice: [],
     createdAtMs: 0,
     updatedAtMs: 0,
     version: 1,

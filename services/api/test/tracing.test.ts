@@ -37,6 +37,7 @@ const created = {
   policy: {},
   idParameter: "id",
   authenticator: false,
+  advice: [],
   createdAtMs: 0,
   updatedAtMs: 0,
   version: 1,

@@ -1,5 +1,5 @@
 import type { Server } from "node:http";
-import { closeSession } from "@portcullis/contracts";
+import { closeSession, pushStep } from "@portcullis/contracts";
 import type { Platform } from "@portcullis/platform";
 import { portOf } from "@portcullis/runtime";
 import type { EdgeConfig } from "./config.ts";
@@ -56,7 +56,7 @@ export async function run(
   closer.add("edge pushes", () => pushes.close());
   await bundles.refresh();
 
-  const connections = new Set<Connection>();
+  const connections = new Map<string, Connection>();
   const tagOf = pathTagger(random(32));
   const deps: ConnectionDeps = {
     instance,
@@ -74,14 +74,20 @@ export async function run(
     slowReaderBytes: config.slowReaderBytes,
     pingIntervalMs: config.pingIntervalMs,
   };
+  const steps = await server.serve(
+    pushStep,
+    ({ hid, step }) => ({ taken: connections.get(hid)?.push(step) ?? false }),
+    { route: instance },
+  );
+  closer.add("edge steps", () => steps.close());
   const onVisitor = ({ websocket, socket, destination, address, origin }: Visitor) => {
     const facts = { ...destination, address: address.text, origin };
     const connection = beginConnection(
       { websocket, socket, facts, pathTag: tagOf(destination.label, destination.path) },
       deps,
     );
-    connections.add(connection);
-    void connection.gone.then(() => connections.delete(connection));
+    connections.set(connection.hid, connection);
+    void connection.gone.then(() => connections.delete(connection.hid));
   };
 
   const door = createFrontDoor({
@@ -96,7 +102,7 @@ export async function run(
 
   closer.add("edge connections", async () => {
     door.close();
-    const ends = [...connections].map((connection) => {
+    const ends = [...connections.values()].map((connection) => {
       connection.terminate("restart");
       return connection.gone;
     });

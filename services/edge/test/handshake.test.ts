@@ -101,7 +101,7 @@ describe("a handshake", () => {
     };
     const client = await enter(port);
     expect(await client.closed).toEqual({ code: 4001, reason: "unavailable" });
-    await expect.poll(() => world.left.map(({ why }) => why)).toEqual(["closed"]);
+    await expect.poll(() => world.left.map(({ why }) => why)).toEqual(["lost"]);
   });
 
   it("is told to come back when the bus goes in the middle of it, and the edge lives on", async () => {

@@ -1,4 +1,4 @@
-import { type ConfigOf, defineConfig, integer } from "@portcullis/runtime";
+import { type ConfigOf, defineConfig, integer, textType } from "@portcullis/runtime";
 
 export const factorsConfig = defineConfig({
   failuresMax: {
@@ -6,7 +6,28 @@ export const factorsConfig = defineConfig({
     type: integer({ min: 5, max: 100 }),
     default: "100",
     describe:
-      "Wrong codes in a row after which an authenticator is dead until it is enrolled anew (NIST SP 800-63B-4 section 3.2.2 allows 100 at most).",
+      "Wrong codes in a row after which an authenticator or a contact is dead until it is enrolled anew (NIST SP 800-63B-4 section 3.2.2 allows 100 at most).",
+  },
+  publicUrl: {
+    env: "PUBLIC_URL",
+    type: textType("an origin, like https://portcullis.example.com", (text) => {
+      const url = URL.parse(text);
+      return url !== null && /^https?:$/.test(url.protocol) && url.href === `${url.origin}/` ? url.origin : undefined;
+    }),
+    default: "http://localhost:8080",
+    describe: "Where people reach the API: links in messages lead there.",
+  },
+  smsPerSocketDay: {
+    env: "SMS_PER_SOCKET_DAY",
+    type: integer({ min: 0, max: 1_000_000 }),
+    default: "500",
+    describe: "Text messages that one socket may cause in a day: each costs money. 0: none.",
+  },
+  emailsPerSocketDay: {
+    env: "EMAILS_PER_SOCKET_DAY",
+    type: integer({ min: 0, max: 1_000_000 }),
+    default: "5000",
+    describe: "E-mails that one socket may cause in a day. 0: none.",
   },
 });
 

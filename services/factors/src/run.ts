@@ -1,25 +1,60 @@
+import { createHmac } from "node:crypto";
 import type { Platform } from "@portcullis/platform";
 import { createCodes } from "./authenticators/codes.ts";
-import { authenticatorsCollection } from "./authenticators/record.ts";
+import { answerSecretsCollection, authenticatorsCollection } from "./authenticators/record.ts";
 import { serveAuthenticators } from "./authenticators/serve.ts";
-import { createAuthenticatorStore } from "./authenticators/store.ts";
+import { createAuthenticatorStore, secretBytes } from "./authenticators/store.ts";
 import type { FactorsConfig } from "./config.ts";
 import { gates } from "./gates/registry.ts";
 import { serveGates } from "./gates/serve.ts";
+import { createSendLimits } from "./waits/limits.ts";
+import { createWaitStore } from "./waits/record.ts";
+import { createWaitSecrets } from "./waits/secrets.ts";
+import { serveWaits } from "./waits/serve.ts";
+import { createWaits } from "./waits/waits.ts";
+import { createWaker } from "./waits/waker.ts";
 
 export { type FactorsConfig, factorsConfig } from "./config.ts";
 
 /** Resolves when everything is served. Keeps nothing in memory: any replica may answer any request. */
-export async function run(platform: Platform, { failuresMax }: FactorsConfig): Promise<void> {
-  const { clock, ids, random, log, documents, state, server, vault } = platform;
+export async function run(platform: Platform, config: FactorsConfig): Promise<void> {
+  const { clock, ids, random, log, documents, state, jobs, caller, server, vault } = platform;
+  const { failuresMax, publicUrl } = config;
+  const secretsOf = { vault, clock, ids, random };
   const store = createAuthenticatorStore({
+    ...secretsOf,
+    kind: "authenticators",
+    secretBytes,
     collection: await documents.collection(authenticatorsCollection),
-    vault,
-    clock,
-    ids,
-    random,
+  });
+  const answerSecrets = createAuthenticatorStore({
+    ...secretsOf,
+    kind: "answer-secrets",
+    secretBytes: 32,
+    collection: await documents.collection(answerSecretsCollection),
   });
   const codes = createCodes({ store, state, clock, random, log, failuresMax });
-  await serveAuthenticators(server, { store, codes });
-  await serveGates({ server, clock, log }, { gates, codes });
+  const countKey = vault.subkey("wait-counts");
+  const waits = createWaits({
+    store: createWaitStore(state, vault, clock),
+    state,
+    jobs,
+    limits: createSendLimits({
+      state,
+      key: countKey,
+      clock,
+      perSocketDay: { sms: config.smsPerSocketDay, email: config.emailsPerSocketDay },
+    }),
+    secrets: createWaitSecrets(vault),
+    waker: createWaker({ caller, jobs, ids }),
+    clock,
+    ids,
+    log,
+    publicUrl,
+    failuresMax,
+  });
+  const tagOf = (text: string) => createHmac("sha256", countKey).update(text).digest("base64url");
+  await serveAuthenticators(server, { store, answerSecrets, codes });
+  await serveWaits(server, { waits, state, tagOf });
+  await serveGates({ server, clock, log }, { gates, codes, waits, answerSecrets });
 }

@@ -10,12 +10,13 @@ import {
 } from "@portcullis/contracts";
 import type { Documents } from "@portcullis/documents";
 import { openEmbeddedDocuments } from "@portcullis/documents/embedded";
+import { openEmbeddedJobs } from "@portcullis/jobs/embedded";
 import { claimIn, type Platform } from "@portcullis/platform";
 import { createCloser, createHealth, createIds, createLogger, createVault, systemRandom } from "@portcullis/runtime";
 import type { State } from "@portcullis/state";
 import { openEmbeddedState } from "@portcullis/state/embedded";
 import { generate } from "otplib";
-import { run } from "../src/run.ts";
+import { type FactorsConfig, run } from "../src/run.ts";
 
 const startMs = 1_795_000_005_000;
 
@@ -24,6 +25,7 @@ export interface FactorsOptions {
   readonly file?: string;
   readonly masterKey?: Uint8Array;
   readonly failuresMax?: number;
+  readonly config?: Partial<FactorsConfig>;
 }
 
 export type Factors = Awaited<ReturnType<typeof startFactors>>;
@@ -60,6 +62,7 @@ export async function startFactors(options: FactorsOptions = {}) {
 
   const documents = watched("documents", openEmbeddedDocuments({ file, clock: storesClock }), calls);
   const state = watched("state", openEmbeddedState({ file, clock: storesClock }), calls);
+  const jobs = openEmbeddedJobs({ file: ":memory:", clock, pollMs: 20 });
   for (const instance of ["a", "b"]) {
     const parts = wiring("factors", `factors-${instance}`);
     const log = createLogger({ service: "factors", destination: { write: (line) => void logged.push(line) } });
@@ -76,12 +79,16 @@ export async function startFactors(options: FactorsOptions = {}) {
       server: createServer({ ...parts, claim: claimIn(state, "factors"), log }),
       documents,
       state,
-      get jobs(): never {
-        throw new TypeError("this service has no jobs");
-      },
+      jobs,
       vault: createVault({ masterKey, purpose: "factors" }),
     };
-    await run(platform, { failuresMax });
+    await run(platform, {
+      failuresMax,
+      publicUrl: "https://p.example",
+      smsPerSocketDay: 500,
+      emailsPerSocketDay: 5000,
+      ...options.config,
+    });
   }
   const identity: Caller = createCaller(wiring("identity", "identity"));
 
@@ -89,7 +96,14 @@ export async function startFactors(options: FactorsOptions = {}) {
     identity,
     documents,
     state,
+    jobs,
     logged,
+    /** The ends of the bus of others, for contracts that they call or serve. */
+    as: (service: ServiceName) => {
+      const parts = wiring(service, `${service}-${ids.id()}`);
+      const log = createLogger({ service, destination: { write: (line) => void logged.push(line) } });
+      return { caller: createCaller(parts), server: createServer({ ...parts, claim: async () => true, log }) };
+    },
     onBus,
     /** Names of the store operations so far, in order. */
     calls,
@@ -109,11 +123,12 @@ export async function startFactors(options: FactorsOptions = {}) {
     async verify(answer: OtpAnswer) {
       const { hid = freshHid(), ref = "r1", of = "member", memberId = null, socketId = "s1", value } = answer;
       const config = "config" in answer ? answer.config : { of };
-      const items = [{ ref, gate: "otp", config: config ?? {}, value }];
-      const { results } = await identity.call(verifyFactors, { hid, socketId, memberId, items });
+      const items = [{ ref, gate: "otp", config: config ?? {}, value, waitId: null }];
+      const { results } = await identity.call(verifyFactors, { ...anywhere, hid, socketId, memberId, items });
       return results[0] ?? null;
     },
     async stop() {
+      await jobs.close();
       await state.close();
       await documents.close();
     },
@@ -153,6 +168,9 @@ export function phone(uri: string, clock: () => number): Authenticator {
     },
   };
 }
+
+/** Where it does not matter on which connection, and to which challenge, something is answered. */
+export const anywhere = { transcript: new Uint8Array(32), cid: null };
 
 export function freshHid(): string {
   return `edge1.${randomBytes(16).toString("base64url")}`;

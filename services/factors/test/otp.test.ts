@@ -6,7 +6,7 @@ import { systemRandom } from "@portcullis/runtime";
 import { afterEach, describe, expect, it } from "vitest";
 import { authenticatorsCollection } from "../src/authenticators/record.ts";
 import { subjectId } from "../src/authenticators/subject.ts";
-import { bob, type Factors, type FactorsOptions, freshHid, startFactors } from "./harness.ts";
+import { anywhere, bob, type Factors, type FactorsOptions, freshHid, startFactors } from "./harness.ts";
 
 const running: Factors[] = [];
 afterEach(async () => {
@@ -57,8 +57,8 @@ describe("the otp gate", () => {
   it("lets one code satisfy one of two gates", async () => {
     const factors = await started();
     const value = await (await factors.enrol(bob())).code();
-    const items = ["r1", "r2"].map((ref) => ({ ref, gate: "otp", config: { of: "member" }, value }));
-    const request = { hid: freshHid(), socketId: "s1", memberId: "bob", items };
+    const items = ["r1", "r2"].map((ref) => ({ ref, gate: "otp", config: { of: "member" }, value, waitId: null }));
+    const request = { ...anywhere, hid: freshHid(), socketId: "s1", memberId: "bob", items };
     const { results } = await factors.identity.call(verifyFactors, request);
     expect(results).toEqual([ok, { ...refused("used"), ref: "r2" }]);
   });
@@ -174,8 +174,8 @@ describe("the otp gate", () => {
 
   it("refuses what it is asked about a gate that it does not have", async () => {
     const factors = await started();
-    const items = [{ ref: "r1", gate: "sms", config: {}, value: "1" }];
-    const request = { hid: freshHid(), socketId: "s1", memberId: null, items };
+    const items = [{ ref: "r1", gate: "passkey", config: {}, value: "1", waitId: null }];
+    const request = { ...anywhere, hid: freshHid(), socketId: "s1", memberId: null, items };
     expect((await factors.identity.call(verifyFactors, request)).results).toEqual([refused("gate")]);
   });
 

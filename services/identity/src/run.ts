@@ -57,6 +57,7 @@ export async function run(
       verdicts: createVerdicts(log),
       caller,
       paths,
+      vault,
       stepKey: vault.subkey("handshake-step"),
       clock,
       ids,

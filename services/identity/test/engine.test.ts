@@ -55,7 +55,7 @@ const take = (
     | { do: "cancel" }
     | { do: "offer"; answers: { gate: string; value: string; at: null }[] },
   keyLive = true,
-) => world.keysCaller.call(identityStep, { hid, n, keyLive, action });
+) => world.keysCaller.call(identityStep, { handshake: hid, hid, transcript: new Uint8Array(32), n, keyLive, action });
 const otp = (value: string) => ({ gate: "otp", value, at: null });
 const sids = async () =>
   (await world.api.call(listLiveSessions, { ...mine, ...firstPage })).sessions.map(({ sid }) => sid);

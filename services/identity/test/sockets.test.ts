@@ -277,7 +277,9 @@ type Whose = ReturnType<typeof of> & { readonly memberName: string };
 describe("an authenticator", () => {
   const answerWith = async (hid: string, cid: string) =>
     world.keysCaller.call(identityStep, {
+      handshake: hid,
       hid,
+      transcript: new Uint8Array(32),
       n: 1,
       keyLive: true,
       action: { do: "answer", cid, answer: { gate: "otp", value: "right", at: null } },
@@ -327,7 +329,7 @@ describe("an authenticator", () => {
     const { members } = await openSocketStore(world.platform.documents);
     const bob = await members.findOne({ socketId: id, name: "bob" });
     if (bob === null) throw new Error("no bob");
-    await members.replace(bob.id, bob.version, { ...bob.body, authenticator: null });
+    await members.replace(bob.id, bob.version, { ...bob.body, enrolments: {} });
     await world.api.call(removeAuthenticator, bobs);
     expect(await sessionsOf(id)).toEqual([]);
   });
@@ -436,6 +438,7 @@ describe("a member", () => {
       contacts,
       hasPassphrase: false,
       authenticator: false,
+      answerSecret: false,
       createdAtMs: world.now(),
       version: 1,
     });

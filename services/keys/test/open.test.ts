@@ -33,7 +33,7 @@ async function opened(options: Options = {}) {
   return { client, step: await world.open(client.route, client.open) };
 }
 const denial = {
-  frames: [{ kind: "text", data: new Uint8Array(Buffer.from(bareText)) }],
+  frames: [{ kind: "text", data: new Uint8Array(Buffer.from(bareText)), n: 0 }],
   admitted: null,
   close: 4503,
   deadlineMs: null,
@@ -54,6 +54,8 @@ describe("an opening", () => {
         opened: true,
         claimedId: "bob",
         key: { keyId, socketId: "socket-1" },
+        parked: null,
+        transcript: client.th,
         answers: [answers[0], { ...answers[1], at: null }],
       },
     ]);

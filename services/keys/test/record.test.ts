@@ -45,12 +45,21 @@ describe("a record", () => {
     expect(last.close).toBe(4503);
     expect(world.identity.taken).toEqual([
       {
+        handshake: client.hid,
         hid: client.hid,
+        transcript: client.th,
         n: 1,
         keyLive: true,
         action: { do: "answer", cid, answer: { gate: "otp", value: "000000", at: null } },
       },
-      { hid: client.hid, n: 2, keyLive: true, action: { do: "cancel" } },
+      {
+        handshake: client.hid,
+        hid: client.hid,
+        transcript: client.th,
+        n: 2,
+        keyLive: true,
+        action: { do: "cancel" },
+      },
     ]);
   });
 

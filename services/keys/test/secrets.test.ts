@@ -96,7 +96,7 @@ describe("what is stored", () => {
       cid: "c",
       options: [{ at: "0", gate: "otp", prompt: null }],
       attemptsLeft: 3,
-      answerMs: 1000,
+      answerByMs: world.now() + 1000,
       retry: false,
       deadlineMs: world.now() + 1000,
     });

@@ -1,25 +1,36 @@
 import type { Platform } from "@portcullis/platform";
 import type { NotifyConfig } from "./config.ts";
 import { startMailWorker } from "./mails/worker.ts";
+import { serveOutbox } from "./outbox/serve.ts";
+import { smsTransportOf } from "./transports/choose.ts";
 import { openOutbox } from "./transports/outbox.ts";
 import { createSmtpTransport } from "./transports/smtp.ts";
+import { startWakeWorker } from "./waits/wakes.ts";
+import { startWaitWorker } from "./waits/worker.ts";
 
 export { type NotifyConfig, notifyConfig } from "./config.ts";
 
 /**
- * Resolves when mails are being taken from the queue.
+ * Resolves when messages are being taken from the queues.
  *
- * @throws {StartupError} the outbox cannot be written
+ * @throws {StartupError} the outbox cannot be written, or a way for messages is set in part
  */
 export async function run(platform: Platform, config: NotifyConfig): Promise<void> {
-  const { smtp, smtpAllowPlain, outboxDir, from } = config;
-  const { log, closer } = platform;
-  const transport =
-    smtp === null
-      ? await openOutbox({ folder: outboxDir, log })
-      : createSmtpTransport({ server: smtp, allowPlain: smtpAllowPlain });
-  closer.add("mail transport", () => transport.close());
-  const worker = await startMailWorker({ platform, transport, from });
-  closer.add("mail worker", () => worker.close());
+  const { smtp, smtpAllowPlain, outboxDir, outboxKey, from } = config;
+  const { clock, log, closer, server } = platform;
+  const byProvider = smsTransportOf(config, clock);
+  const outbox = smtp === null || byProvider === null ? await openOutbox({ folder: outboxDir, log, clock }) : null;
+  const mail = smtp === null ? outbox?.mail : createSmtpTransport({ server: smtp, allowPlain: smtpAllowPlain });
+  const sms = byProvider ?? outbox?.sms;
+  if (mail === undefined || sms === undefined) throw new TypeError("a message has no way to go");
+  closer.add("mail transport", () => mail.close());
+  await serveOutbox(server, { outbox, key: outboxKey });
+  const mails = await startMailWorker({ platform, transport: mail, from });
+  closer.add("mail worker", () => mails.close());
+  const waits = await startWaitWorker({ platform, mail, sms, from });
+  closer.add("wait worker", () => waits.close());
+  const wakes = await startWakeWorker(platform);
+  closer.add("wake worker", () => wakes.close());
   log.info(smtp === null ? "mails are written to the outbox" : "mails are sent by SMTP");
+  log.info(byProvider === null ? "text messages are written to the outbox" : `text messages go out by ${sms.name}`);
 }

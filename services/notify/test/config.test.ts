@@ -11,6 +11,13 @@ describe("settings", () => {
       smtp: null,
       smtpAllowPlain: false,
       outboxDir: "./data/outbox",
+      outboxKey: null,
+      twilioAccountSid: null,
+      twilioAuthToken: null,
+      twilioFrom: null,
+      twilioUrl: new URL("https://api.twilio.com"),
+      smsWebhookUrl: null,
+      smsWebhookSecret: null,
       from: { name: "Portcullis", address: "portcullis@localhost" },
     });
   });

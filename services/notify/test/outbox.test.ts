@@ -28,7 +28,7 @@ describe("the outbox", () => {
     notify.mails.set("m1", { to, subject, text });
     await notify.enqueue("m1");
     await until(() => notify.said("mail sent").length === 1);
-    expect(await readdir(outbox)).toEqual(["m1.eml"]);
+    expect((await readdir(outbox)).toSorted()).toEqual(["m1.eml", "m1.json"]);
     expect([await mode(outbox), await mode(join(outbox, "m1.eml"))]).toEqual([0o700, 0o600]);
     const source = await readFile(join(outbox, "m1.eml"), "utf8");
     expect(source).toContain(`To: ${to}\r\n`);
@@ -38,11 +38,11 @@ describe("the outbox", () => {
   });
 
   it("holds one file per mail: a repeated one replaces its own, whole", async () => {
-    const outbox = await openOutbox({ folder, log });
+    const { mail: outbox } = await openOutbox({ folder, log });
     await outbox.send("m1", message("m1", "first"), never);
     await outbox.send("m1", message("m1", "second"), never);
     await Promise.all(Array.from({ length: 10 }, () => outbox.send("m2", message("m2"), never)));
-    expect((await readdir(folder)).toSorted()).toEqual(["m1.eml", "m2.eml"]);
+    expect((await readdir(folder)).toSorted()).toEqual(["m1.eml", "m1.json", "m2.eml", "m2.json"]);
     expect(await readFile(join(folder, "m1.eml"), "utf8")).toContain("second");
   });
 
@@ -52,14 +52,17 @@ describe("the outbox", () => {
     await writeFile(join(folder, ".m0.0123456789ab.part"), "left by a crash");
     await writeFile(join(folder, ".m1.0123456789ab.part"), "being written");
     await utimes(join(folder, ".m0.0123456789ab.part"), 1_000, 1_000);
-    const outbox = await openOutbox({ folder, log, filesMax: 3 });
+    const { mail: outbox } = await openOutbox({ folder, log, messagesMax: 3 });
     for (let n = 1; n <= 5; n += 1) {
       await outbox.send(`m${n}`, message(`m${n}`), never);
-      await utimes(join(folder, `m${n}.eml`), n, n);
+      for (const ending of ["eml", "json"]) await utimes(join(folder, `m${n}.${ending}`), n, n);
     }
     await outbox.send("m6", message("m6"), never);
     expect((await readdir(folder)).toSorted()).toEqual(
-      [".m1.0123456789ab.part", "m4.eml", "m5.eml", "m6.eml", "my mail.eml", "notes.txt"].toSorted(),
+      [
+        ...[".m1.0123456789ab.part", "my mail.eml", "notes.txt"],
+        ...["m4", "m5", "m6"].flatMap((id) => [`${id}.eml`, `${id}.json`]),
+      ].toSorted(),
     );
   });
 
@@ -80,7 +83,7 @@ describe("the outbox", () => {
 
   it("that cannot be written fails the job by a code, and the next attempt may succeed", async () => {
     const inner = join(folder, "outbox");
-    const outbox = await openOutbox({ folder: inner, log });
+    const { mail: outbox } = await openOutbox({ folder: inner, log });
     await rm(inner, { recursive: true });
     const failed = outbox.send("m1", message("m1"), never);
     await expect(failed).rejects.toMatchObject({ code: "ENOENT", permanent: false });

@@ -1,3 +1,4 @@
+import { digits } from "./digits.ts";
 import type { Prompt } from "./prompt.ts";
 
 export const otp: Prompt = Object.freeze({
@@ -5,6 +6,6 @@ export const otp: Prompt = Object.freeze({
   inputMode: "numeric",
   autocomplete: "one-time-code",
   pattern: "[0-9]{6,8}",
-  // Apps show the code in groups; keyboards of some languages type full-width digits.
-  normalise: (value: string) => value.normalize("NFKC").replace(/[\s-]/g, ""),
+  waits: false,
+  normalise: digits,
 });

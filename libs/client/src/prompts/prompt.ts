@@ -7,6 +7,8 @@ export interface Prompt {
   readonly autocomplete: string;
   /** HTML's `pattern`, for the normalised value. */
   readonly pattern: string;
+  /** True: somebody gets a message first, and what it says is asked for. */
+  readonly waits: boolean;
   /** What is sent for what a person typed. */
   normalise(value: string): string;
 }

@@ -1,10 +1,12 @@
+import { email } from "./email.ts";
 import { otp } from "./otp.ts";
 import type { Prompt } from "./prompt.ts";
+import { sms } from "./sms.ts";
 
 /** One entry for each gate that asks a person: a new gate is a new file and a new line here. */
-export const prompts = Object.freeze({ otp } satisfies Record<string, Prompt>);
+export const prompts = Object.freeze({ otp, email, sms } satisfies Record<string, Prompt>);
 
-/** Null for a gate that this version has no prompt for. */
+/** Null for a gate that asks no person, or that this version has no prompt for. */
 export function promptOf(gate: string): Prompt | null {
   const known: Readonly<Record<string, Prompt>> = prompts;
   return Object.hasOwn(known, gate) ? (known[gate] ?? null) : null;

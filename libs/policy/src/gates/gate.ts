@@ -26,6 +26,13 @@ export interface Gate {
    * `anywhere`: also inside `anyOf` and `allOf`.
    */
   readonly place: "first" | "opening" | "anywhere";
+  /**
+   * `once`: the client has what it takes and may offer it unasked. `asked`: the answer depends on the question. `waits`: a message
+   * goes to somebody first, and the handshake is parked until it is answered.
+   */
+  readonly dialogue: "once" | "asked" | "waits";
+  /** What the question says, made from the challenge's id alone, so that each challenge has another; null: nothing. */
+  prompt(item: { readonly gate: string }, cid: string): Readonly<Record<string, unknown>> | null;
   /** Passed (true) or failed (false) by the opening itself; null: the client has to answer. */
   decided(facts: OpeningFacts): boolean | null;
   /** What must be enrolled for the gate to be passable; null: nothing. */

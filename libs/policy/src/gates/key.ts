@@ -9,6 +9,8 @@ export const key = {
   document: item,
   stored: item,
   place: "opening",
+  dialogue: "once",
+  prompt: () => null,
   decided: ({ keyId }) => keyId !== null,
   needs: () => null,
 } satisfies Gate;

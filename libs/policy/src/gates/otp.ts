@@ -9,6 +9,8 @@ export const otp = {
   document: strict({ gate: z.literal("otp"), of: of.default("member") }),
   stored: strict({ gate: z.literal("otp"), of }),
   place: "anywhere",
+  dialogue: "once",
+  prompt: () => null,
   decided: () => null,
   needs: (item: { readonly gate: string; readonly of: "member" | "socket" }) => ({ gate: "otp", of: item.of }),
 } satisfies Gate;

@@ -9,6 +9,8 @@ export const path = {
   document: item,
   stored: item,
   place: "first",
+  dialogue: "once",
+  prompt: () => null,
   decided: () => true,
   needs: () => null,
 } satisfies Gate;

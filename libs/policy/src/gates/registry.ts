@@ -1,11 +1,21 @@
 import { z } from "zod";
+import { email } from "./email.ts";
 import type { Gate } from "./gate.ts";
 import { key } from "./key.ts";
 import { otp } from "./otp.ts";
 import { path } from "./path.ts";
+import { question } from "./question.ts";
+import { sms } from "./sms.ts";
 
 /** Every gate there is. A new one is its file and its name here. */
-export const gates = { path, key, otp } satisfies Record<string, Gate>;
+export const gates = {
+  path,
+  key,
+  otp,
+  email,
+  sms,
+  question,
+} satisfies Record<string, Gate>;
 
 export type GateName = keyof typeof gates;
 export const gateNames = Object.keys(gates) as readonly GateName[];
@@ -15,6 +25,17 @@ export type GateItem = { [Name in GateName]: z.output<(typeof gates)[Name]["stor
 
 export function gateOf(item: GateItem): Gate {
   return gates[item.gate];
+}
+
+/** Whether the handshake is parked at this gate. */
+export function waitsAt(name: GateName): boolean {
+  const { dialogue }: Gate = gates[name];
+  return dialogue === "waits";
+}
+
+/** What a challenge says about one of its gates; null: nothing. */
+export function promptOf(gate: GateName, config: GateConfig, cid: string): Readonly<Record<string, unknown>> | null {
+  return (gates[gate] as Gate).prompt({ gate, ...config }, cid);
 }
 
 /** The item without its name: what a gate is told about itself. */

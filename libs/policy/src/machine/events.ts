@@ -18,6 +18,20 @@ export type HandshakeEvent =
   | { readonly type: "offered"; readonly answers: readonly Answer[]; readonly now: number }
   /** One result for each item of the last `verify`. */
   | { readonly type: "verified"; readonly results: readonly Result[]; readonly nextCid: string; readonly now: number }
+  /** The client picks a gate that waits. `waitId`: a fresh id, the name of the wait if it comes to one. */
+  | {
+      readonly type: "started";
+      readonly cid: string;
+      readonly gate: string;
+      readonly at?: string | null | undefined;
+      readonly waitId: string;
+      readonly nextCid: string;
+      readonly now: number;
+    }
+  /** The last `start` was carried out: somebody has been, or will be, sent a message. */
+  | { readonly type: "begun"; readonly waitId: string; readonly nextCid: string; readonly now: number }
+  /** Whoever was waited for has confirmed, elsewhere. */
+  | { readonly type: "confirmed"; readonly waitId: string; readonly nextCid: string; readonly now: number }
   /** The moment of `deadlineMs` has come. */
   | { readonly type: "expired"; readonly now: number }
   /** The connection is gone. */
@@ -35,13 +49,15 @@ export interface Result {
 /**
  * Why an event or an answer had no effect. `stale` (a challenge that is not outstanding), `unexpected` (no open gate fits, or
  * the ref was used) and `busy` (an offer while another is being verified) were counted as failures. `ended` (verdict given),
- * `early` (no deadline has passed), `duplicate` (opened before) and `not-pending` (results that were not asked for) cannot come
- * from the client and count nothing.
+ * `early` (no deadline has passed), `duplicate` (opened before), `not-pending` (results that were not asked for, a wait that is not
+ * waited for any more) and `later` (something else is being looked at) cannot come from the client and count nothing.
  */
-export type IgnoreCause = "stale" | "unexpected" | "busy" | "ended" | "early" | "duplicate" | "not-pending";
+export type IgnoreCause = "stale" | "unexpected" | "busy" | "ended" | "early" | "duplicate" | "not-pending" | "later";
 
 export interface VerifyItem extends PlacedGate {
   readonly ref: string;
+  /** The wait that the answer is for; null at a gate that does not wait. */
+  readonly waitId: string | null;
 }
 
 export interface Assurance {
@@ -64,6 +80,17 @@ export type Effect =
       /** The last answer was wrong. */
       readonly retry: boolean;
     }
+  /** Begin a wait, then say `begun`. */
+  | ({ readonly do: "start"; readonly waitId: string; readonly byMs: number } & PlacedGate)
+  /** As a challenge, whose options are those of the last one: but this gate is waited for now. */
+  | ({
+      readonly do: "wait";
+      readonly cid: string;
+      readonly waitId: string;
+      readonly attemptsLeft: number;
+      readonly answerByMs: number;
+      readonly retry: boolean;
+    } & PlacedGate)
   /** `passed`: names of the gates in the order in which they passed, without the implicit `path`. */
   | { readonly do: "accept"; readonly passed: readonly GateName[]; readonly assurance: Assurance }
   | { readonly do: "deny"; readonly cause: DenyCause }

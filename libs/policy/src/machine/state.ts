@@ -25,8 +25,11 @@ const position = z.string().min(1).max(64);
 const epochMs = z.number().int().nonnegative();
 const enrolled = z.array(z.string().regex(/^[a-z]{2,16}$/)).max(16);
 
+/** Waits that one handshake may begin: each may cost somebody a message. */
+export const startsMax = 8;
+
 /** A leaf is passed once and a failure counted at most ten times; a last frame may hold more than either. */
-const idsMax = leavesMax + 1 + 10 + answersMax;
+const idsMax = leavesMax + 1 + 10 + answersMax + startsMax;
 
 /**
  * All there is of a handshake: plain JSON, small, no secret (answers stay with whoever drives the machine, under `ref`).
@@ -49,6 +52,11 @@ export const handshakeStateSchema = strict({
   outstanding: strict({ cid: id, byMs: epochMs }).nullable(),
   /** Answers that are being verified. */
   pending: z.array(strict({ ref: id, at: position })).max(answersMax),
+  /** A wait that is being begun. */
+  starting: strict({ id, at: position, byMs: epochMs }).nullable(),
+  /** The wait that goes on, and until when (epoch ms). */
+  waiting: strict({ id, at: position, byMs: epochMs }).nullable(),
+  starts: integer(0, startsMax),
   /** Every challenge and every answer there was: none is used twice. */
   cids: z.array(id).max(idsMax),
   refs: z.array(id).max(idsMax),
@@ -66,6 +74,9 @@ export const handshakeStateSchema = strict({
   if (!state.passed.every((at) => known.has(at))) refuse("passed", "no such gate");
   if (!state.pending.every(({ at }) => known.has(at))) refuse("pending", "no such gate");
   if (new Set(state.passed).size !== state.passed.length) refuse("passed", "a gate twice");
+  for (const wait of [state.starting, state.waiting])
+    if (wait !== null && !known.has(wait.at)) refuse("waiting", "no such gate");
+  if (state.outstanding !== null && state.starting !== null) refuse("outstanding", "while a wait is being begun");
   if (state.outstanding !== null && state.pending.length > 0) refuse("outstanding", "while answers are being verified");
 });
 

@@ -1,8 +1,9 @@
+import { waitsAt } from "../gates/registry.ts";
 import type { PlacedGate } from "../items.ts";
 import { deadlineMs, doomOf } from "./begin.ts";
 import type { Answer, Effect, HandshakeEvent, IgnoreCause, Result, VerifyItem } from "./events.ts";
 import { frontierOf, isComplete, isMemberBound, sequenceOf } from "./progress.ts";
-import { answersMax, type DenyCause, type HandshakeState } from "./state.ts";
+import { answersMax, type DenyCause, type HandshakeState, startsMax } from "./state.ts";
 
 export interface Transition {
   readonly state: HandshakeState;
@@ -27,6 +28,12 @@ export function transition(state: HandshakeState, event: HandshakeEvent): Transi
       return offered(state, event.answers);
     case "verified":
       return verified(state, event.results, event.nextCid, event.now);
+    case "started":
+      return started(state, event);
+    case "begun":
+      return begun(state, event.waitId, event.nextCid, event.now);
+    case "confirmed":
+      return confirmed(state, event.waitId, event.nextCid, event.now);
     case "expired":
       return ignore(state, "early");
     case "left":
@@ -90,6 +97,42 @@ function verified(before: HandshakeState, results: readonly Result[], nextCid: s
   return proceed(state, nextCid, now, state.failures > before.failures);
 }
 
+/** Picking a way is no answer: it costs no attempt, but the number of waits is limited. */
+function started(before: HandshakeState, event: Extract<HandshakeEvent, { type: "started" }>): Transition {
+  const { cid, gate, at, waitId, nextCid, now } = event;
+  if (before.outstanding === null || before.outstanding.cid !== cid) return countIgnored(before, 1, "stale");
+  const state = { ...before, outstanding: null };
+  const found = frontierOf(state, new Set(state.passed)).find((open) => open.gate === gate && isMeant(at, open));
+  // A message that is on its way would be sent a second time under another id.
+  const goesOn = found !== undefined && state.waiting?.at === found.at && state.waiting.byMs > now;
+  if (found === undefined || !waitsAt(found.gate) || goesOn || state.starts >= startsMax) {
+    const counted = countIgnored(state, 1, "unexpected");
+    return counted.state.verdict !== null ? counted : after(counted, proceed(counted.state, nextCid, now, true));
+  }
+  const byMs = Math.min(now + state.policy.deadlines.waitMs, state.deadlineMs);
+  return {
+    state: { ...state, starting: { id: waitId, at: found.at, byMs }, starts: state.starts + 1 },
+    effects: [{ do: "start", waitId, byMs, ...found }],
+  };
+}
+
+function begun(before: HandshakeState, waitId: string, nextCid: string, now: number): Transition {
+  if (before.starting?.id !== waitId) return ignore(before, "not-pending");
+  return proceed({ ...before, starting: null, waiting: before.starting }, nextCid, now, false);
+}
+
+/** No answer of the client's: it uses up what is outstanding, because the question has been answered. */
+function confirmed(before: HandshakeState, waitId: string, nextCid: string, now: number): Transition {
+  if (before.waiting?.id !== waitId) return ignore(before, "not-pending");
+  if (before.pending.length > 0 || before.starting !== null) return ignore(before, "later");
+  const { at } = before.waiting;
+  return proceed({ ...before, outstanding: null, passed: [...before.passed, at] }, nextCid, now, false);
+}
+
+function isMeant(at: string | null | undefined, open: PlacedGate): boolean {
+  return at === undefined || at === null || open.at === at;
+}
+
 /**
  * Finds for each answer the gate that it can be for, taking for granted that those before it are right. Taking that for
  * granted is safe: only what is then verified is passed.
@@ -99,13 +142,15 @@ function match(state: HandshakeState, answers: readonly Answer[]): { items: Veri
   const refs = new Set(state.refs);
   const items: VerifyItem[] = [];
   for (const { ref, gate, at } of answers.slice(0, answersMax)) {
-    const fits = (open: PlacedGate) => open.gate === gate && (at === undefined || at === null || open.at === at);
+    // Nothing can be known yet at a gate that waits, unless it is the one that is waited for.
+    const fits = (open: PlacedGate) =>
+      open.gate === gate && isMeant(at, open) && (!waitsAt(open.gate) || state.waiting?.at === open.at);
     // A verifier repeats its result for a ref that it has seen, so that a ref used twice would be a code used twice.
     const found = refs.has(ref) ? undefined : frontierOf(state, assumed).find(fits);
     if (found === undefined) continue;
     refs.add(ref);
     assumed.add(found.at);
-    items.push({ ref, ...found });
+    items.push({ ref, ...found, waitId: waitsAt(found.gate) ? (state.waiting?.id ?? null) : null });
   }
   return { items, unexpected: answers.length - items.length };
 }
@@ -122,18 +167,22 @@ function verify(state: HandshakeState, items: readonly VerifyItem[]): Transition
 }
 
 /** The verdict if the policy is complete, else the next question (prompted) or nothing (offered). */
-function proceed(state: HandshakeState, cid: string, now: number, retry: boolean): Transition {
-  const passed = new Set(state.passed);
-  if (isComplete(state, passed)) return accept(state);
-  if (state.policy.mode === "offered") return { state, effects: [] };
+function proceed(before: HandshakeState, cid: string, now: number, retry: boolean): Transition {
+  const passed = new Set(before.passed);
+  if (isComplete(before, passed)) return accept({ ...before, waiting: null });
+  if (before.policy.mode === "offered") return { state: before, effects: [] };
   // An old id would bring old answers back to life.
-  if (state.cids.includes(cid)) return deny(state, "reused-id");
-  const answerByMs = Math.min(now + state.policy.deadlines.answerMs, state.deadlineMs);
-  const attemptsLeft = state.policy.onFailure.attempts - state.failures;
-  return {
-    state: { ...state, outstanding: { cid, byMs: answerByMs }, cids: [...state.cids, cid] },
-    effects: [{ do: "challenge", cid, options: frontierOf(state, passed), attemptsLeft, answerByMs, retry }],
-  };
+  if (before.cids.includes(cid)) return deny(before, "reused-id");
+  const options = frontierOf(before, passed);
+  const waited = options.find(({ at }) => at === before.waiting?.at) ?? null;
+  const waiting = waited === null ? null : before.waiting;
+  const answerByMs = waiting?.byMs ?? Math.min(now + before.policy.deadlines.answerMs, before.deadlineMs);
+  const attemptsLeft = before.policy.onFailure.attempts - before.failures;
+  const state = { ...before, waiting, outstanding: { cid, byMs: answerByMs }, cids: [...before.cids, cid] };
+  const asked = { cid, attemptsLeft, answerByMs, retry };
+  return waited === null || waiting === null
+    ? { state, effects: [{ do: "challenge", options, ...asked }] }
+    : { state, effects: [{ do: "wait", waitId: waiting.id, ...waited, ...asked }] };
 }
 
 function accept(state: HandshakeState): Transition {
@@ -147,7 +196,7 @@ function accept(state: HandshakeState): Transition {
 
 function deny(state: HandshakeState, cause: DenyCause): Transition {
   return {
-    state: { ...state, outstanding: null, pending: [], verdict: { is: "deny", cause } },
+    state: { ...state, outstanding: null, pending: [], starting: null, waiting: null, verdict: { is: "deny", cause } },
     effects: [{ do: "deny", cause }],
   };
 }

@@ -19,6 +19,9 @@ export const socket = z.object({
   path: z.string().nullable().describe("where it was just set; kept as an HMAC only"),
   url: z.string().describe("where clients connect; `{path}` stands for a path that is not known any more"),
   policy,
+  advice: z
+    .array(z.object({ path: z.string(), message: z.string() }))
+    .describe("what in the policy is weaker than it may look; `path` names the place, like `gates.1`"),
   idParameter: z.string().describe("query parameter by which a client names its member"),
   authenticator: z.boolean().describe("the socket's own is enrolled: `otp` of `socket` needs it"),
   createdAt: time,
@@ -39,6 +42,7 @@ export const member = z.object({
   contacts: z.object({ email: z.string().nullable(), phone: z.string().nullable() }),
   hasPassphrase: z.boolean(),
   authenticator: z.boolean().describe("enrolled: `otp` is mandatory for this member"),
+  answerSecret: z.boolean().describe("there is one: the member can pass `question`"),
   createdAt: time,
   version,
 });

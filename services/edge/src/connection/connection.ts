@@ -32,6 +32,10 @@ export interface Arrival {
 }
 
 export interface Connection {
+  /** Of its handshake. */
+  readonly hid: string;
+  /** @returns false where it is gone already */
+  push(step: Step): boolean;
   /** Idempotent. */
   terminate(name: CloseCodeName): void;
   /** Resolves when nothing is left of it. */
@@ -42,6 +46,8 @@ export interface Connection {
 const framingBytesMax = 4 * 1_024;
 /** How long a peer may take to answer a close before the connection is cut. */
 const closeGraceMs = 1_000;
+/** RFC 6455 section 7.1.5: no close frame came. */
+const brokenCode = 1006;
 
 /** One WebSocket from hello to close: a handshake and, where that ends with an accept, a session. */
 export function beginConnection({ websocket, socket, facts, pathTag }: Arrival, deps: ConnectionDeps): Connection {
@@ -69,7 +75,7 @@ export function beginConnection({ websocket, socket, facts, pathTag }: Arrival, 
 
   telemetry.opened();
 
-  function onAdmitted(admitted: Admitted, accept: Step): Promise<void> {
+  function onAdmitted(admitted: Admitted, accept: Step["frames"]): Promise<void> {
     session = createSessionPhase(deps, { admitted, line, outbound, onBegun });
     return session.enter(accept);
   }
@@ -107,8 +113,11 @@ export function beginConnection({ websocket, socket, facts, pathTag }: Arrival, 
     end(closeCodes[name].code, name);
   }
 
-  /** @param closeCode null: the peer closed, or the connection broke */
-  function end(closeCode: number | null, reason: string): void {
+  /**
+   * @param closeCode null: the peer closed, or the connection broke
+   * @param peerCode what the peer closed with; 1006 (RFC 6455 section 7.1.5) where it did not
+   */
+  function end(closeCode: number | null, reason: string, peerCode = brokenCode): void {
     if (closed) return;
     closed = true;
     handshake.stop();
@@ -124,7 +133,7 @@ export function beginConnection({ websocket, socket, facts, pathTag }: Arrival, 
     context.with(traceContext, () => {
       const what = session?.begun === true ? "session ended" : "handshake ended";
       log.info(what, { outcome, close_code: closeCode, path: pathTag, frames });
-      if (session === null) handshake.report(closeCode);
+      if (session === null) handshake.report(closeCode ?? peerCode);
       else reports.ended(session.admitted);
     });
     trace.end(outcome, closeCode, frames);
@@ -141,8 +150,8 @@ export function beginConnection({ websocket, socket, facts, pathTag }: Arrival, 
     // Closed by `ws` already; this does the rest.
     if (websocket.refused !== null) refuse(websocket.refused);
   });
-  websocket.on("close", () => {
-    end(null, "");
+  websocket.on("close", (code) => {
+    end(null, "", code);
     clearTimeout(cut);
     telemetry.closed();
     gone.resolve();
@@ -151,5 +160,5 @@ export function beginConnection({ websocket, socket, facts, pathTag }: Arrival, 
   const stopHeartbeat = startHeartbeat(websocket, deps.pingIntervalMs, () => websocket.terminate());
 
   handshake.begin();
-  return { terminate, gone: gone.promise };
+  return { hid, push: (step) => !closed && handshake.push(step), terminate, gone: gone.promise };
 }

@@ -25,10 +25,12 @@ export interface HandshakePhase {
   /** Says hello, or that none can be given. */
   begin(): void;
   receive(data: Buffer, binary: boolean): void;
+  /** What the client did not ask for. @returns whether the connection is there to take it */
+  push(step: Step): boolean;
   /** Drops what waits, and lets no deadline end the connection any more. */
   stop(): void;
-  /** Tells `identity` how a connection ended that was never admitted, where it has heard of it. */
-  report(closeCode: number | null): void;
+  /** Tells `identity` how a connection ended that was never admitted, where it has heard of it. @param closeCode ours or the peer's */
+  report(closeCode: number): void;
   /** How many the client has sent. */
   readonly frames: number;
 }
@@ -50,7 +52,7 @@ export function createHandshakePhase(
     /** For logs, instead of label and path. */
     readonly pathTag: string;
     readonly traceContext: Context;
-    readonly onAdmitted: (admitted: Admitted, step: Step) => Promise<void>;
+    readonly onAdmitted: (admitted: Admitted, frames: Step["frames"]) => Promise<void>;
   },
 ): HandshakePhase {
   const { caller, clock, random, log, bundles } = deps;
@@ -64,8 +66,12 @@ export function createHandshakePhase(
   /** `keys` has heard of this handshake. */
   let opened = false;
   let verdict = false;
+  let admitting = false;
+  /** Number of the last sealed plaintext that was written, and those that were written because they were pushed. */
+  let written = 0;
+  const pushed = new Set<number>();
   /** Of a connection that ended while a question was under way. */
-  let closedWith: number | null = null;
+  let closedWith: number = closeCodes.closed.code;
 
   function take({ data, binary }: Frame): void {
     try {
@@ -105,20 +111,42 @@ export function createHandshakePhase(
 
   async function answer(call: () => Promise<Step>, notFound: CloseCodeName): Promise<void> {
     const asked = await askKeys(call, notFound);
+    // The verdict was pushed while this question was under way.
+    if (admitting) return;
     if ("failed" in asked) {
       giveUp(asked);
       return;
     }
     const { step } = asked;
-    verdict = step.admitted !== null || step.close !== null;
+    verdict ||= step.admitted !== null || step.close !== null;
     // The replica was started anew under its old name: every hello with this bundle would end the same way.
     if (bundle !== null && step.close === closeCodes["expired-bundle"].code) bundles.discard(bundle, "key");
     if (line.isClosed()) settle(step);
     else if (step.admitted === null) proceed(step);
-    else {
-      deadline.clear();
-      await onAdmitted(step.admitted, step);
-    }
+    else await admit(step.admitted, ofAnswer(step));
+  }
+
+  function admit(admitted: Admitted, frames: Step["frames"]): Promise<void> {
+    admitting = true;
+    deadline.clear();
+    return onAdmitted(admitted, frames);
+  }
+
+  /** A push may come after an answer that brought its frames along. */
+  function ofPush({ frames }: Step): Step["frames"] {
+    const unwritten = frames.filter(({ n }) => n > written);
+    for (const { n } of unwritten) pushed.add(n);
+    return noted(unwritten);
+  }
+
+  /** An answer may bring frames along that were pushed before. What was said in answer to a record is said again with it. */
+  function ofAnswer({ frames }: Step): Step["frames"] {
+    return noted(frames.filter(({ n }) => !pushed.has(n)));
+  }
+
+  function noted(frames: Step["frames"]): Step["frames"] {
+    for (const { n } of frames) written = Math.max(written, n);
+    return frames;
   }
 
   function giveUp({ failed, cause }: Extract<Asked, { failed: unknown }>): void {
@@ -139,7 +167,7 @@ export function createHandshakePhase(
   }
 
   function proceed(step: Step): void {
-    line.send(step);
+    line.send({ frames: ofAnswer(step) });
     state = "awaiting-record";
     if (step.deadlineMs !== null) {
       overdue = false;
@@ -167,7 +195,7 @@ export function createHandshakePhase(
         return;
       }
       const hello = encodeHello({ bundle: bundle.bundle, sig: bundle.signature, hid, nonce });
-      line.send({ frames: [{ kind: "text", data: Buffer.from(hello) }] });
+      line.send({ frames: [{ kind: "text", data: Buffer.from(hello), n: 0 }] });
       deadline.at(clock() + deps.openTimeoutMs, onDeadline);
     },
     receive(data, binary) {
@@ -176,6 +204,30 @@ export function createHandshakePhase(
       if (problem !== null) line.refuse(problem);
       else if (state === "asking") intake.hold(frame);
       else take(frame);
+    },
+    push(step) {
+      if (line.isClosed() || state === "awaiting-open") return false;
+      if (verdict) return true;
+      verdict = step.admitted !== null || step.close !== null;
+      if (step.admitted !== null) {
+        // Whatever the client sends until the session has begun is judged as while a question is under way.
+        state = "asking";
+        const { admitted } = step;
+        context
+          .with(traceContext, () => admit(admitted, ofPush(step)))
+          .catch((error: unknown) => {
+            log.error("a pushed step of a handshake failed", { path: pathTag }, error);
+            line.terminate("unavailable");
+          });
+        return true;
+      }
+      line.send({ frames: ofPush(step) });
+      if (step.deadlineMs !== null) {
+        overdue = false;
+        deadline.at(step.deadlineMs, onDeadline);
+      }
+      if (step.close !== null) line.close(step.close);
+      return true;
     },
     stop() {
       intake.clear();

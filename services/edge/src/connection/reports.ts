@@ -2,11 +2,15 @@ import type { Caller } from "@portcullis/bus";
 import { type Admitted, handshakeLeft, sessionEnded } from "@portcullis/contracts";
 import { closeCodes } from "@portcullis/protocol";
 import type { Logger } from "@portcullis/runtime";
+import type { z } from "zod";
+
+/** RFC 6455 section 7.1.5: a close frame without a code. */
+const noReasonCode = 1005;
 
 /** What `identity` is told of the end of a connection. Neither statement is needed for safety: both expire by themselves. */
 export interface Reports {
-  /** It ended before a verdict. @param closeCode null: the client went */
-  left(closeCode: number | null): void;
+  /** It ended before a verdict. @param closeCode ours or the peer's */
+  left(closeCode: number): void;
   ended(admitted: Pick<Admitted, "sid" | "socketId">): void;
 }
 
@@ -30,7 +34,7 @@ export function createReports(options: {
   };
 }
 
-function whyOf(closeCode: number | null): "closed" | "deadline" | "malformed" | "limits" {
+function whyOf(closeCode: number): z.infer<typeof handshakeLeft.event>["why"] {
   switch (closeCode) {
     case closeCodes.deadline.code:
       return "deadline";
@@ -41,7 +45,12 @@ function whyOf(closeCode: number | null): "closed" | "deadline" | "malformed" | 
     case closeCodes["too-large"].code:
     case closeCodes.rate.code:
       return "limits";
-    default:
+    case noReasonCode:
+    case closeCodes.closed.code:
+    case closeCodes["going-away"].code:
       return "closed";
+    default:
+      // A broken connection, a restart, a part that is missing: the client may come back to where it was.
+      return "lost";
   }
 }

@@ -27,7 +27,8 @@ export interface SessionPhase {
   readonly admitted: Admitted;
   /** Until then the handshake takes what the client sends. */
   readonly begun: boolean;
-  enter(accept: Step): Promise<void>;
+  /** @param accept frames that say so */
+  enter(accept: Step["frames"]): Promise<void>;
   /** @returns why the session must end, or null */
   receive(data: Buffer, binary: boolean): CloseCodeName | null;
   /** A ping or pong of the peer's. @returns likewise */
@@ -100,7 +101,7 @@ export function createSessionPhase(
         return;
       }
       membership = joined;
-      line.send(accept);
+      line.send({ frames: accept });
       const farewell = sessions.add(live);
       if (farewell === null) begin(joined);
       else bidFarewell(farewell);

@@ -58,7 +58,7 @@ export const keepGoing = (deadlineMs: number | null = null, ...texts: string[]):
   deadlineMs,
 });
 export const deny = (...texts: string[]): Step => ({
-  frames: texts.map((text) => ({ kind: "text", data: new TextEncoder().encode(text) })),
+  frames: texts.map((text) => ({ kind: "text", data: new TextEncoder().encode(text), n: 0 })),
   admitted: null,
   close: 4503,
   deadlineMs: null,
@@ -78,7 +78,7 @@ export const accept = (admitted: Partial<Admitted> & { sid: string }): Step => (
   deadlineMs: null,
 });
 function binary(text: string): Step["frames"][number] {
-  return { kind: "binary", data: new TextEncoder().encode(text) };
+  return { kind: "binary", data: new TextEncoder().encode(text), n: 0 };
 }
 
 /** The bus with a `keys` and an `identity` that say what the test wants, and as many edges as it wants. */

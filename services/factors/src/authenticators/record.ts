@@ -26,3 +26,9 @@ export const authenticatorsCollection: CollectionDefinition<Authenticator> = {
   schema: authenticator,
   indexes: [{ fields: ["socketId"] }],
 };
+
+/** The same for members' answer secrets, which are never pending. */
+export const answerSecretsCollection: CollectionDefinition<Authenticator> = {
+  ...authenticatorsCollection,
+  name: "factors_answer_secrets",
+};

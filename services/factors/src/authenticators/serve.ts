@@ -2,10 +2,13 @@ import {
   checkCode,
   confirmSecret,
   enrolSecret,
+  forgetAnswerSecret,
   forgetSecret,
   forgetSocketSecrets,
+  mintAnswerSecret,
   ServiceError,
 } from "@portcullis/contracts";
+import { formatAnswerSecret } from "@portcullis/crypto";
 import type { Platform } from "@portcullis/platform";
 import type { Codes } from "./codes.ts";
 import type { AuthenticatorStore } from "./store.ts";
@@ -14,7 +17,11 @@ import { otpauthUri } from "./uri.ts";
 /** Answers the `factors.authenticators.*` contracts. */
 export async function serveAuthenticators(
   server: Platform["server"],
-  { store, codes }: { readonly store: AuthenticatorStore; readonly codes: Codes },
+  {
+    store,
+    answerSecrets,
+    codes,
+  }: { readonly store: AuthenticatorStore; readonly answerSecrets: AuthenticatorStore; readonly codes: Codes },
 ): Promise<void> {
   await server.serve(enrolSecret, async ({ subject, issuer, account, active }) => {
     const secret = await store.enrol(subject, active ? "active" : "pending");
@@ -41,6 +48,18 @@ export async function serveAuthenticators(
 
   await server.serve(forgetSocketSecrets, async ({ socketId }) => {
     await store.forgetSocket(socketId);
+    await answerSecrets.forgetSocket(socketId);
     return {};
   });
+
+  await server.serve(mintAnswerSecret, async ({ socketId, member }) => {
+    const secret = await answerSecrets.enrol({ of: "member", socketId, member }, "active");
+    const text = formatAnswerSecret(secret);
+    secret.fill(0);
+    return { secret: text };
+  });
+
+  await server.serve(forgetAnswerSecret, async ({ socketId, member }) => ({
+    existed: await answerSecrets.forget({ of: "member", socketId, member }),
+  }));
 }

@@ -14,9 +14,9 @@ export interface FoundEnrolment {
   readonly unreadable: boolean;
 }
 
-/** Secrets of authenticator apps, wrapped by the vault. */
+/** Secrets that somebody has enrolled with, wrapped by the vault. */
 export interface AuthenticatorStore {
-  /** @returns the new secret, 160 bits (RFC 4226 section 4), to be shown once and wiped. A pending one replaces a pending one only. */
+  /** @returns the new secret, to be shown once and wiped. A pending one replaces a pending one only. */
   enrol(subject: AuthenticatorSubject, status: EnrolmentStatus): Promise<Uint8Array>;
   /** One read and one unwrapping, whether or not there is anything: an unknown subject takes as long as a known one. */
   find(subject: AuthenticatorSubject | null, status: EnrolmentStatus): Promise<FoundEnrolment | null>;
@@ -28,6 +28,9 @@ export interface AuthenticatorStore {
 }
 
 export interface AuthenticatorStoreOptions {
+  /** What the secrets are, `authenticators`: a blob of one kind opens as no other. */
+  readonly kind: string;
+  readonly secretBytes: number;
   readonly collection: Collection<Authenticator>;
   readonly vault: Vault;
   readonly clock: Clock;
@@ -35,6 +38,7 @@ export interface AuthenticatorStoreOptions {
   readonly random: Random;
 }
 
+/** Of authenticator apps: 160 bits (RFC 4226 section 4). */
 export const secretBytes = 20;
 const writeAttemptsMax = 5;
 const pageSize = 500;
@@ -42,7 +46,9 @@ const pageSize = 500;
 const nobody = "nobody";
 
 export function createAuthenticatorStore(options: AuthenticatorStoreOptions): AuthenticatorStore {
-  const { collection, vault, clock, ids, random } = options;
+  const { kind, secretBytes, collection, vault, clock, ids, random } = options;
+  /** Binds a blob to its subject and enrolment: whoever can write to the database cannot move a secret to another member. */
+  const place = (subject: string, enrolmentId: string) => `${kind}/${subject}/${enrolmentId}`;
   const decoy = vault.wrap(random(secretBytes), place(nobody, nobody));
 
   const wrapped = (subject: string, secret: Uint8Array): Enrolment => {
@@ -105,11 +111,6 @@ export function createAuthenticatorStore(options: AuthenticatorStoreOptions): Au
       }
     },
   };
-}
-
-/** Binds a blob to its subject and enrolment: whoever can write to the database cannot move a secret to another member. */
-function place(subject: string, enrolmentId: string): string {
-  return `authenticators/${subject}/${enrolmentId}`;
 }
 
 async function written(

@@ -1,5 +1,7 @@
 import type { Clock } from "@portcullis/runtime";
 import type { Codes } from "../authenticators/codes.ts";
+import type { AuthenticatorStore } from "../authenticators/store.ts";
+import type { Waits } from "../waits/waits.ts";
 
 /** Where the answer comes from, and what a gate may use to judge it. */
 export interface GateContext {
@@ -7,8 +9,14 @@ export interface GateContext {
   readonly socketId: string;
   /** Claimed, and proven by nothing but the gates themselves; null on an anonymous connection. */
   readonly memberId: string | null;
+  /** Transcript hash of the connection. */
+  readonly transcript: Uint8Array;
+  /** Of the challenge that is answered; null for what was offered. */
+  readonly cid: string | null;
   readonly clock: Clock;
   readonly codes: Codes;
+  readonly waits: Pick<Waits, "check">;
+  readonly answerSecrets: Pick<AuthenticatorStore, "find">;
 }
 
 export interface GateItem {
@@ -18,6 +26,8 @@ export interface GateItem {
   readonly config: Readonly<Record<string, unknown>>;
   /** What the client sent. */
   readonly value: string;
+  /** The wait that it is for. */
+  readonly waitId: string | null;
 }
 
 export interface GateResult {

@@ -11,6 +11,8 @@ export interface Claims {
   readonly opened: boolean;
   readonly claimedId: string | null;
   readonly key: { readonly keyId: string; readonly socketId: string } | null;
+  /** The handshake that goes on: `keys` opened the box under a secret that only its client has. */
+  readonly parked: string | null;
 }
 
 export interface Arrival {
@@ -29,7 +31,8 @@ export type Turned =
   | "id-mismatch"
   | "unknown-member"
   | "origin"
-  | "policy";
+  | "policy"
+  | "not-parked";
 
 /**
  * Finds the socket and the member that a connection means. Every way to fail here makes the same look-ups as success, in the
@@ -52,7 +55,7 @@ export async function receive(
   if (key !== null && key.socketId !== socket.id) return { turned: "foreign-key" };
   const parsed = parsePolicy(socket.body.policy);
   if (!parsed.ok) return { turned: "policy" };
-  if (key === null && requiresKey(parsed.policy)) return { turned: "no-key" };
+  if (key === null && claims.parked === null && requiresKey(parsed.policy)) return { turned: "no-key" };
   if ((claims.claimedId ?? "") !== (named ?? "")) return { turned: "id-mismatch" };
   // Also where anonymous connections are admitted: who claims a name must have it.
   if (named !== null && (member === null || member.body.goneAtMs !== null)) return { turned: "unknown-member" };

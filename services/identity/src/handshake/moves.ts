@@ -8,46 +8,64 @@ export interface Moved {
   readonly effects: readonly Effect[];
 }
 
-/** One move of the machine; what it wants verified is remembered beside its state. */
+/** One move of the machine; what it wants to be done before the next one is remembered beside its state. */
 export function advance(handshake: Handshake, event: HandshakeEvent): Moved {
   const { state, effects } = transition(handshake.machine, event);
-  const pending = effects.flatMap((effect) =>
-    effect.do === "verify" ? effect.items.map(({ ref, gate, config }) => ({ ref, gate, config: { ...config } })) : [],
-  );
-  return { next: { ...handshake, machine: state, pending: pending.length > 0 ? pending : handshake.pending }, effects };
+  const next: Handshake = { ...handshake, machine: state };
+  for (const effect of effects) {
+    if (effect.do === "verify")
+      next.pending = effect.items.map(({ config, ...item }) => ({ ...item, config: { ...config } }));
+    if (effect.do === "start") {
+      const { waitId, gate, config, byMs } = effect;
+      next.beginning = { waitId, gate, config: { ...config }, byMs };
+    }
+  }
+  return { next, effects };
 }
 
-/** A handshake before its first event. Who came with what is named by whoever takes the step. */
+/** Whether something has to be asked of `factors` before there is an outcome. */
+export function isUnsettled({ pending, beginning, resending }: Handshake): boolean {
+  return pending.length > 0 || beginning !== null || resending !== null;
+}
+
+/** A handshake before its first event. Who came with what, and over which connection, is named by whoever takes the step. */
 export function beginHandshake(
   { socket, member, policy, policyHash }: Arrival,
   claims: Claims,
   now: number,
-): Omit<Handshake, "given"> {
+): Omit<Handshake, "given" | "connection"> {
   const keyId = claims.key?.keyId ?? null;
   const machine = begin({
     policy,
     keyId,
-    member: member === null ? null : { id: member.id, enrolled: member.body.authenticator !== null ? ["otp"] : [] },
-    socketEnrolled: socket.body.authenticator !== null ? ["otp"] : [],
+    member: member === null ? null : { id: member.id, enrolled: Object.keys(member.body.enrolments) },
+    socketEnrolled: Object.keys(socket.body.enrolments),
     now,
   });
   return {
     machine,
     socketId: socket.id,
+    label: socket.body.label,
     memberId: member?.id ?? null,
     member: member?.body.name ?? null,
     keyId,
-    enrolments: authenticatorsOf(machine).flatMap(({ of }) => {
-      const id = of === "member" ? member?.body.authenticator : socket.body.authenticator;
-      return id == null ? [] : [{ of, id }];
+    enrolments: authenticatorsOf(machine).flatMap(({ gate, of }) => {
+      const id = of === "member" ? member?.body.enrolments[gate] : socket.body.enrolments[gate];
+      return id === undefined ? [] : [{ gate, of, id }];
     }),
     policyHash: toText(policyHash),
     sessionMs: policy.sessionMs,
     maxBytes: policy.messaging.maxBytes,
     perSecond: policy.messaging.perSecond,
     startedAtMs: now,
+    takenAtMs: now,
     pending: [],
+    beginning: null,
+    resending: null,
+    wait: null,
     n: 0,
     outcome: null,
+    standing: null,
+    pushes: 0,
   };
 }

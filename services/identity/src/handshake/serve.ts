@@ -1,11 +1,15 @@
 import type { Server } from "@portcullis/bus";
-import { handshakeLeft, identityOpen, identityStep } from "@portcullis/contracts";
+import { handshakeLeft, identityOpen, identityStep, wakeHandshake } from "@portcullis/contracts";
 import type { Engine } from "./engine.ts";
 
 export async function serveHandshakes(server: Server, engine: Engine): Promise<void> {
-  await server.serve(identityOpen, ({ hid, opening, answers, ...claims }) =>
-    engine.open(hid, { opening, claims, answers }),
+  await server.serve(identityOpen, ({ hid, opening, transcript, answers, ...claims }) =>
+    engine.open(hid, { opening, transcript, claims, answers }),
   );
-  await server.serve(identityStep, ({ hid, ...taken }) => engine.step(hid, taken));
-  await server.on(handshakeLeft, ({ hid }) => engine.left(hid));
+  await server.serve(identityStep, ({ handshake, ...taken }) => engine.step(handshake, taken));
+  await server.serve(wakeHandshake, async ({ handshake, waitId }) => {
+    await engine.wake(handshake, waitId);
+    return {};
+  });
+  await server.on(handshakeLeft, ({ hid, why }) => engine.left(hid, why));
 }

@@ -14,6 +14,6 @@ export async function stands(store: SocketStore, { socketId, memberId, enrolment
   if (socket === null || socket.body.goneAtMs !== null) return false;
   if (memberId !== null && (member === null || member.body.goneAtMs !== null)) return false;
   return enrolments.every(
-    ({ of, id }) => id === (of === "member" ? member?.body.authenticator : socket.body.authenticator),
+    ({ gate, of, id }) => id === (of === "member" ? member?.body.enrolments[gate] : socket.body.enrolments[gate]),
   );
 }

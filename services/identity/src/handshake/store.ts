@@ -1,4 +1,4 @@
-import { outcome } from "@portcullis/contracts";
+import { type Outcome, outcome, waitView } from "@portcullis/contracts";
 import { handshakeStateSchema } from "@portcullis/policy";
 import type { State } from "@portcullis/state";
 import { z } from "zod";
@@ -11,10 +11,11 @@ import { enrolment } from "../sessions/registry.ts";
 const handshake = z.strictObject({
   machine: handshakeStateSchema,
   socketId: z.string(),
+  label: z.string(),
   memberId: z.string().nullable(),
   member: z.string().nullable(),
   keyId: z.string().nullable(),
-  /** Enrolments, as they were when it began, of the authenticators that it may ask for. */
+  /** As they were when it began, of what its gates may ask for. */
   enrolments: z.array(enrolment),
   /** SHA-256 of the policy that this handshake began with, base64url. */
   policyHash: z.string(),
@@ -22,13 +23,41 @@ const handshake = z.strictObject({
   maxBytes: z.number().int(),
   perSecond: z.number().int(),
   startedAtMs: z.number().int(),
+  /** Id of the connection on which the client is now. Another one that comes from it is of the past. */
+  connection: z.string(),
+  /** When the last step, or connection, was taken. */
+  takenAtMs: z.number().int(),
   /** Verifications asked for and not yet answered: a replica that takes over asks for the same ones again. */
-  pending: z.array(z.strictObject({ ref: z.string(), gate: z.string(), config: z.record(z.string(), z.unknown()) })),
+  pending: z.array(
+    z.strictObject({
+      ref: z.string(),
+      at: z.string(),
+      gate: z.string(),
+      config: z.record(z.string(), z.unknown()),
+      waitId: z.string().nullable(),
+    }),
+  ),
+  /** A wait that is to be begun, and one whose message is to be sent again; likewise. */
+  beginning: z
+    .strictObject({
+      waitId: z.string(),
+      gate: z.string(),
+      config: z.record(z.string(), z.unknown()),
+      byMs: z.number().int(),
+    })
+    .nullable(),
+  resending: z.strictObject({ waitId: z.string(), ref: z.string() }).nullable(),
+  /** What was last heard of the wait that goes on. */
+  wait: waitView.nullable(),
   /** Number of the last step taken, and an HMAC of what came with it: only the very same is a repetition. */
   n: z.number().int(),
   given: z.string(),
-  /** Null while answers are being verified. */
+  /** Null while something has to be asked first. */
   outcome: outcomeSchema().nullable(),
+  /** What the client was last told to do, by a step or a push: it is told again where it comes back. */
+  standing: outcomeSchema().nullable(),
+  /** How often it was told something over this connection that it had not asked for. */
+  pushes: z.number().int(),
 });
 export type Handshake = z.infer<typeof handshake>;
 
@@ -51,10 +80,15 @@ export interface HandshakeStore {
   create(hid: string, value: Handshake, ttlMs: number): Promise<string | null>;
   get(hid: string): Promise<{ readonly value: Handshake; readonly version: string } | null>;
   replace(hid: string, version: string, value: Handshake, ttlMs: number): Promise<string | null>;
+  /** Remembers that a handshake is to go on over this connection. */
+  follow(hid: string, id: string, ttlMs: number): Promise<void>;
+  /** Which handshake a connection is of: its own, unless it took one over. */
+  idOf(hid: string): Promise<string>;
 }
 
 export function createHandshakeStore(state: State): HandshakeStore {
   const key = (hid: string) => `identity:handshake:${hid}`;
+  const connectionKey = (hid: string) => `identity:connection:${hid}`;
   return {
     create: (hid, value, ttlMs) => state.create(key(hid), encode(value), ttlMs),
     async get(hid) {
@@ -64,12 +98,23 @@ export function createHandshakeStore(state: State): HandshakeStore {
         : { value: handshake.parse(JSON.parse(Buffer.from(found.value).toString("utf8"))), version: found.version };
     },
     replace: (hid, version, value, ttlMs) => state.replace(key(hid), version, encode(value), ttlMs),
+    async follow(hid, id, ttlMs) {
+      await state.create(connectionKey(hid), Buffer.from(id), ttlMs);
+    },
+    async idOf(hid) {
+      const found = await state.get(connectionKey(hid));
+      return found === null ? hid : Buffer.from(found.value).toString("utf8");
+    },
   };
 }
 
 function encode(value: Handshake): Uint8Array {
-  const kept = value.outcome === null ? null : JSON.stringify(value.outcome, bytesAsText);
-  return Buffer.from(JSON.stringify({ ...value, outcome: kept }));
+  const { outcome: said, standing, ...rest } = value;
+  return Buffer.from(JSON.stringify({ ...rest, outcome: asText(said), standing: asText(standing) }));
+}
+
+function asText(said: Outcome | null): string | null {
+  return said === null ? null : JSON.stringify(said, bytesAsText);
 }
 
 function bytesAsText(_key: string, value: unknown): unknown {

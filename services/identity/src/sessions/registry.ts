@@ -3,8 +3,8 @@ import type { Clock } from "@portcullis/runtime";
 import type { State } from "@portcullis/state";
 import { z } from "zod";
 
-/** Of an authenticator that something stands on: whose it was, and which of its enrolments. */
-export const enrolment = z.strictObject({ of: z.enum(["member", "socket"]), id: z.string() });
+/** Of what a gate was answered with, where something stands on it: the gate, whose it was, and which of its enrolments. */
+export const enrolment = z.strictObject({ gate: z.string(), of: z.enum(["member", "socket"]), id: z.string() });
 export type Enrolment = z.infer<typeof enrolment>;
 
 const session = z.strictObject({
@@ -18,7 +18,7 @@ const session = z.strictObject({
   keyId: z.string().nullable(),
   edge: z.string(),
   gates: z.array(z.string()),
-  /** Enrolments of the authenticators that it stands on: it ends with any of them. */
+  /** Enrolments that it stands on: it ends with any of them. */
   enrolments: z.array(enrolment),
   acceptedAtMs: z.number().int(),
   expiresAtMs: z.number().int(),

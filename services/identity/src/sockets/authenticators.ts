@@ -1,7 +1,8 @@
 import { type AuthenticatorSubject, enrolSecret, forgetSecret, ServiceError } from "@portcullis/contracts";
 import { requireMember, requireSocket, type SocketContext } from "./context.ts";
-import { setMemberAuthenticator } from "./members.ts";
-import { setSocketAuthenticator } from "./sockets.ts";
+import { endSessionsOnOthers } from "./enrolments.ts";
+import { setMemberEnrolment } from "./members.ts";
+import { setSocketEnrolment } from "./sockets.ts";
 
 interface Whose {
   readonly ownerId: string;
@@ -15,7 +16,7 @@ export async function enrolAuthenticatorOf(context: SocketContext, request: Whos
   // Only now: a mark without a secret would lock the member out, a secret without a mark asks for nothing.
   const current = context.ids.id();
   await mark(current);
-  await endSessionsOnOthers(context, subject, current);
+  await endSessionsOnOthers(context, standingOn(subject), current);
   return enrolled;
 }
 
@@ -23,7 +24,7 @@ export async function enrolAuthenticatorOf(context: SocketContext, request: Whos
 export async function removeAuthenticatorOf(context: SocketContext, request: Whose): Promise<Record<string, never>> {
   const { subject, mark } = await find(context, request);
   await mark(null);
-  await endSessionsOnOthers(context, subject, null);
+  await endSessionsOnOthers(context, standingOn(subject), null);
   const { existed } = await context.caller.call(forgetSecret, { subject });
   if (!existed) throw new ServiceError("not_found");
   return {};
@@ -31,18 +32,9 @@ export async function removeAuthenticatorOf(context: SocketContext, request: Who
 
 type Subject = Extract<AuthenticatorSubject, { of: "socket" | "member" }>;
 
-/**
- * Whoever came in with an enrolment that is not the current one goes: that authenticator may have been lost. A handshake that is
- * accepted meanwhile is on the list, or finds its enrolment gone when it looks again.
- */
-async function endSessionsOnOthers(context: SocketContext, subject: Subject, current: string | null): Promise<void> {
-  await context.revocation.revoke(
-    subject.socketId,
-    ({ memberId, enrolments }) =>
-      (subject.of === "socket" || memberId === subject.member) &&
-      enrolments.some(({ of, id }) => of === subject.of && id !== current),
-    "kicked",
-  );
+function standingOn(subject: Subject) {
+  const memberId = subject.of === "member" ? subject.member : null;
+  return { gate: "otp", socketId: subject.socketId, memberId };
 }
 
 interface Found {
@@ -57,13 +49,13 @@ async function find(context: SocketContext, { memberName, ...who }: Whose): Prom
     return {
       subject: { of: "socket", socketId: socket.id },
       account: socket.body.label,
-      mark: (enrolment) => setSocketAuthenticator(context, socket.id, enrolment),
+      mark: (enrolment) => setSocketEnrolment(context, socket.id, "otp", enrolment),
     };
   }
   const member = await requireMember(context, socket.id, memberName);
   return {
     subject: { of: "member", socketId: socket.id, member: member.id },
     account: `${memberName.slice(0, 60)}@${socket.body.label}`,
-    mark: (enrolment) => setMemberAuthenticator(context, member.id, enrolment),
+    mark: (enrolment) => setMemberEnrolment(context, member.id, "otp", enrolment),
   };
 }

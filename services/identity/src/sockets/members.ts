@@ -1,12 +1,14 @@
-import { forgetSecret, type MemberView, ServiceError } from "@portcullis/contracts";
+import { forgetAnswerSecret, forgetSecret, type MemberView, ServiceError } from "@portcullis/contracts";
 import type { Stored } from "@portcullis/documents";
+import type { Vault } from "@portcullis/runtime";
 import { z } from "zod";
 import { compareAndSet } from "../compare-and-set.ts";
 import { fromText, toText } from "../secrets.ts";
 import { requireMember, requireSocket, type SocketContext } from "./context.ts";
+import { endSessionsOnOthers, withEnrolment } from "./enrolments.ts";
 import { type PageRequest, pageOf } from "./page.ts";
 import { duplicate } from "./sockets.ts";
-import type { Member } from "./store.ts";
+import type { Enrolments, Member } from "./store.ts";
 
 interface Contacts {
   readonly email: string | null;
@@ -19,6 +21,7 @@ interface Whose {
   readonly name: string;
 }
 
+const noContacts: Contacts = { email: null, phone: null };
 const perSocketMax = 1000;
 const passphraseLengthMin = 8;
 const storedContacts = z.strictObject({ email: z.string().nullable(), phone: z.string().nullable() });
@@ -40,7 +43,7 @@ export async function createMemberOf(
       name: request.name,
       contactsSealed: sealContacts(context, id, request.contacts),
       passphraseHash: await hashPassphrase(context, request.passphrase),
-      authenticator: null,
+      enrolments: enrolContacts(context, {}, noContacts, request.contacts),
       goneAtMs: null,
       createdAtMs: context.clock(),
     });
@@ -76,22 +79,30 @@ export async function updateMemberOf(
   const socket = await requireSocket(context, request);
   const member = await requireMember(context, socket.id, request.name);
   if (member.version !== request.version) throw new ServiceError("conflict");
+  const before = openContacts(context, member.id, member.body.contactsSealed);
+  const contacts = request.contacts ?? before;
+  const enrolments = enrolContacts(context, member.body.enrolments, before, contacts);
   const written = await context.store.members.replace(member.id, member.version, {
     ...member.body,
     contactsSealed:
       request.contacts === null ? member.body.contactsSealed : sealContacts(context, member.id, request.contacts),
+    enrolments,
     passphraseHash:
       request.passphrase === null
         ? member.body.passphraseHash
         : await hashPassphrase(context, request.passphrase === "" ? null : request.passphrase),
   });
   if (written === null) throw new ServiceError("conflict");
+  // Whoever came in by a contact that is another one now may not be the member any more.
+  // Also where nothing changed: the change before may have stopped half-way.
+  for (const { gate } of request.contacts === null ? [] : contactGates)
+    await endSessionsOnOthers(context, { gate, socketId: socket.id, memberId: member.id }, enrolments[gate] ?? null);
   return view(context, written);
 }
 
 /**
  * First nobody comes in under the name any more (a handshake that is accepted meanwhile looks again after it has registered its
- * session), then those who are in go, then the authenticator, last the member. Where that stops half-way, removing again goes on.
+ * session), then those who are in go, then what they answer with, last the member. Where that stops half-way, removing again goes on.
  */
 export async function removeMemberOf(context: SocketContext, request: Whose): Promise<{ closed: number }> {
   const socket = await requireSocket(context, request);
@@ -104,16 +115,44 @@ export async function removeMemberOf(context: SocketContext, request: Whose): Pr
     "member-removed",
   );
   await context.caller.call(forgetSecret, { subject: { of: "member", socketId: socket.id, member: found.id } });
+  await context.caller.call(forgetAnswerSecret, { socketId: socket.id, member: found.id });
   await context.store.members.delete(found.id);
   return { closed };
 }
 
-export async function setMemberAuthenticator(
+/** @param id null: there is none any more. */
+export async function setMemberEnrolment(
   context: SocketContext,
   memberId: string,
-  authenticator: string | null,
+  gate: string,
+  id: string | null,
 ): Promise<void> {
-  await changeMember(context, memberId, (body) => ({ ...body, authenticator }));
+  await changeMember(context, memberId, (body) => ({ ...body, enrolments: withEnrolment(body.enrolments, gate, id) }));
+}
+
+/** The contact that a gate sends to; null where there is none. */
+export function contactOf(
+  context: { readonly vault: Pick<Vault, "unwrap"> },
+  { id, body }: Stored<Member>,
+  gate: string,
+): string | null {
+  const field = contactGates.find((each) => each.gate === gate)?.field;
+  return field === undefined ? null : openContacts(context, id, body.contactsSealed)[field];
+}
+
+const contactGates = [
+  { gate: "email", field: "email" },
+  { gate: "sms", field: "phone" },
+] as const;
+
+/** A contact that stays keeps its enrolment; another one is another. */
+function enrolContacts(context: SocketContext, enrolments: Enrolments, before: Contacts, after: Contacts): Enrolments {
+  let next = enrolments;
+  for (const { gate, field } of contactGates) {
+    if (after[field] === before[field]) continue;
+    next = withEnrolment(next, gate, after[field] === null ? null : context.ids.id());
+  }
+  return next;
 }
 
 /** For what is not the owner's own edit. */
@@ -128,15 +167,18 @@ function sealContacts(context: SocketContext, memberId: string, contacts: Contac
   return toText(context.vault.wrap(Buffer.from(JSON.stringify({ email, phone })), place(memberId)));
 }
 
+function openContacts(context: { readonly vault: Pick<Vault, "unwrap"> }, memberId: string, sealed: string): Contacts {
+  const opened = context.vault.unwrap(fromText(sealed), place(memberId));
+  return storedContacts.parse(JSON.parse(Buffer.from(opened).toString("utf8")));
+}
+
 function view(context: SocketContext, { id, version, body }: Stored<Member>): MemberView {
-  const contacts = storedContacts.parse(
-    JSON.parse(Buffer.from(context.vault.unwrap(fromText(body.contactsSealed), place(id))).toString("utf8")),
-  );
   return {
     name: body.name,
-    contacts,
+    contacts: openContacts(context, id, body.contactsSealed),
     hasPassphrase: body.passphraseHash !== null,
-    authenticator: body.authenticator !== null,
+    authenticator: body.enrolments.otp !== undefined,
+    answerSecret: body.enrolments.question !== undefined,
     createdAtMs: body.createdAtMs,
     version,
   };

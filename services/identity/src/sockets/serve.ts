@@ -1,5 +1,6 @@
 import type { Server } from "@portcullis/bus";
 import * as contract from "@portcullis/contracts";
+import { createAnswerSecretOf, removeAnswerSecretOf } from "./answer-secrets.ts";
 import { createAppKeyOf, listAppKeysOf, revokeAppKeyOf } from "./app-keys.ts";
 import { enrolAuthenticatorOf, removeAuthenticatorOf } from "./authenticators.ts";
 import type { SocketContext } from "./context.ts";
@@ -20,6 +21,8 @@ export async function serveSockets(server: Server, context: SocketContext): Prom
   await server.serve(contract.listMembers, (body) => listMembersOf(context, body));
   await server.serve(contract.updateMember, (body) => updateMemberOf(context, body));
   await server.serve(contract.removeMember, (body) => removeMemberOf(context, body));
+  await server.serve(contract.createAnswerSecret, (body) => createAnswerSecretOf(context, body));
+  await server.serve(contract.removeAnswerSecret, (body) => removeAnswerSecretOf(context, body));
   await server.serve(contract.enrolAuthenticator, (body) => enrolAuthenticatorOf(context, body));
   await server.serve(contract.removeAuthenticator, (body) => removeAuthenticatorOf(context, body));
   await server.serve(contract.listLiveSessions, (body) => listLiveSessionsOf(context, body));

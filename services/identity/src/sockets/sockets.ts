@@ -1,8 +1,9 @@
 import { forgetSocketSecrets, killAppKey, ServiceError, type SocketView } from "@portcullis/contracts";
 import { DuplicateError, type Stored } from "@portcullis/documents";
-import { parsePolicy } from "@portcullis/policy";
+import { adviceOf, parsePolicy } from "@portcullis/policy";
 import { compareAndSet } from "../compare-and-set.ts";
 import { requireOwnSocket, requireSocket, type SocketContext } from "./context.ts";
+import { withEnrolment } from "./enrolments.ts";
 import { type PageRequest, pageOf } from "./page.ts";
 import { choosePath, requireIdParameter, requireLabel } from "./paths.ts";
 import type { Socket } from "./store.ts";
@@ -32,7 +33,7 @@ export async function createSocketOf(
       pathTag: context.paths.current(label, path),
       policy: request.policy,
       idParameter,
-      authenticator: null,
+      enrolments: {},
       goneAtMs: null,
       createdAtMs: now,
       updatedAtMs: now,
@@ -112,12 +113,14 @@ export async function deleteSocketOf(
   return {};
 }
 
-export async function setSocketAuthenticator(
+/** @param id null: there is none any more. */
+export async function setSocketEnrolment(
   context: SocketContext,
   socketId: string,
-  authenticator: string | null,
+  gate: string,
+  id: string | null,
 ): Promise<void> {
-  await changeSocket(context, socketId, (body) => ({ ...body, authenticator }));
+  await changeSocket(context, socketId, (body) => ({ ...body, enrolments: withEnrolment(body.enrolments, gate, id) }));
 }
 
 /** For what is not the owner's own edit. */
@@ -134,14 +137,16 @@ function requirePolicy(document: PolicyDocument): void {
 }
 
 function view({ id, version, body }: Stored<Socket>, path: string | null): SocketView {
-  const { label, policy, idParameter, authenticator, createdAtMs, updatedAtMs } = body;
+  const { label, policy, idParameter, enrolments, createdAtMs, updatedAtMs } = body;
+  const parsed = parsePolicy(policy);
   return {
     id,
     label,
     path,
     policy,
+    advice: parsed.ok ? adviceOf(parsed.policy) : [],
     idParameter,
-    authenticator: authenticator !== null,
+    authenticator: enrolments.otp !== undefined,
     createdAtMs,
     updatedAtMs,
     version,

@@ -3,8 +3,12 @@ import { z } from "zod";
 
 const epochMs = z.number().int().nonnegative();
 
-/** Of an authenticator: the id of its enrolment, another one each time; null where none is enrolled. */
-const enrolment = z.string().nullable();
+/**
+ * What is there to answer a gate with, by the gate's name: an authenticator, a contact, an answer secret. The value is the id of
+ * its enrolment, another one each time, so that whatever stands on the one before can be told.
+ */
+const enrolments = z.record(z.string(), z.string());
+export type Enrolments = z.infer<typeof enrolments>;
 
 const socket = z.strictObject({
   ownerId: z.string(),
@@ -14,7 +18,7 @@ const socket = z.strictObject({
   /** As the owner wrote it; parsed again whenever it is used. */
   policy: z.record(z.string(), z.unknown()),
   idParameter: z.string(),
-  authenticator: enrolment,
+  enrolments,
   /** When its deletion began. Nobody gets in from then on; what belongs to it goes before the document does. */
   goneAtMs: epochMs.nullable(),
   createdAtMs: epochMs,
@@ -28,7 +32,7 @@ const member = z.strictObject({
   /** E-mail and phone as JSON under the vault, bound to the member's id. */
   contactsSealed: z.string(),
   passphraseHash: z.string().nullable(),
-  authenticator: enrolment,
+  enrolments,
   /** When the removal began, as with a socket. */
   goneAtMs: epochMs.nullable(),
   createdAtMs: epochMs,

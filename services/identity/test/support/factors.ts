@@ -3,8 +3,10 @@ import {
   checkCode,
   confirmSecret,
   enrolSecret,
+  forgetAnswerSecret,
   forgetSecret,
   forgetSocketSecrets,
+  mintAnswerSecret,
   ServiceError,
   verifyFactors,
 } from "@portcullis/contracts";
@@ -81,6 +83,15 @@ export async function serveFactors({ server }: Platform): Promise<FakeFactors> {
     requireUp();
     for (const name of factors.active) if (name.split(":")[1] === socketId) factors.active.delete(name);
     return {};
+  });
+  await server.serve(mintAnswerSecret, ({ socketId, member }) => {
+    requireUp();
+    factors.active.add(`answers:${socketId}:${member}`);
+    return { secret: "pa1.secret" };
+  });
+  await server.serve(forgetAnswerSecret, ({ socketId, member }) => {
+    requireUp();
+    return { existed: factors.active.delete(`answers:${socketId}:${member}`) };
   });
   await server.serve(verifyFactors, async ({ hid, items }) => {
     await factors.before(items);

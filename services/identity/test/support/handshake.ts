@@ -19,6 +19,7 @@ export interface OpeningOptions {
   readonly key?: OpenRequest["key"];
   readonly answers?: OpenRequest["answers"];
   readonly opening?: string;
+  readonly parked?: string | null;
 }
 
 /** What `keys` asks when a box was opened. */
@@ -31,6 +32,8 @@ export function opening(options: OpeningOptions): OpenRequest {
     opened: options.opened ?? true,
     claimedId: options.claimedId ?? new URLSearchParams(query).get("id"),
     key: options.key ?? null,
+    parked: options.parked ?? null,
+    transcript: new Uint8Array(32),
     answers: options.answers ?? [],
   };
 }

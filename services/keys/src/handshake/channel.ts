@@ -7,13 +7,20 @@ import { z } from "zod";
 /** Bytes as text inside the stored JSON. */
 const bytes = z.string().transform((text): Uint8Array => new Uint8Array(Buffer.from(text, "base64url")));
 
+/** A wait changes a few times between two steps of the client's; a step carries eight frames at most. */
+export const pushedMax = 6;
+
 /**
  * The cryptographic half of a handshake between two records: secrets, counters and chains. Any replica continues it; it is
  * stored only under the vault, bound to its handshake, and its secrets are erased with the verdict.
  */
 const stored = z.strictObject({
+  /** Id of the handshake: of the connection on which it began. */
+  handshake: z.string(),
   th: bytes,
   prk: bytes,
+  /** By which the client comes back over another connection; outlives `prk`, because a verdict may not have been heard. */
+  park: bytes,
   keyId: z.string().nullable(),
   clientCount: z.number().int().nonnegative(),
   clientChain: bytes,
@@ -24,6 +31,12 @@ const stored = z.strictObject({
   /** Of the last frame taken, and what was answered: the same frame again gets the same bytes. */
   lastFrameHash: z.string(),
   lastStep: z.string(),
+  /** How often something was pushed, the step of the last time ("" for none), and frames that no step has repeated yet. */
+  pushes: z.number().int().nonnegative(),
+  lastPush: z.string(),
+  pushed: z.array(z.strictObject({ data: bytes, n: z.number().int() })).max(pushedMax),
+  /** Keys of the session to which this handshake led, until they are put where the session's keys are. */
+  session: z.strictObject({ sid: z.string(), client: bytes, server: bytes, expiresAtMs: z.number().int() }).nullable(),
 });
 export type Channel = z.output<typeof stored>;
 
@@ -32,6 +45,11 @@ export interface ChannelStore {
   get(hid: string): Promise<{ readonly channel: Channel; readonly version: string } | null>;
   replace(hid: string, version: string, channel: Channel, ttlMs: number): Promise<boolean>;
   delete(hid: string): Promise<void>;
+}
+
+/** For as long as the step lets the client take, and a minute more for what is repeated. */
+export function channelTtlMs(step: Step, nowMs: number): number {
+  return Math.max(0, (step.deadlineMs ?? nowMs) - nowMs) + 60_000;
 }
 
 export function createChannelStore(state: State, vault: Vault): ChannelStore {
@@ -53,6 +71,11 @@ export function createChannelStore(state: State, vault: Vault): ChannelStore {
       await state.delete(key(hid));
     },
   };
+}
+
+/** What was pushed since the last step, as frames. */
+export function framesOf({ pushed }: Channel): Step["frames"] {
+  return pushed.map(({ data, n }) => ({ kind: "binary" as const, data, n }));
 }
 
 /** SHA-256 of a client's frame, base64url. */

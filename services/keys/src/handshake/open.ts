@@ -1,24 +1,24 @@
 import { createHmac } from "node:crypto";
 import type { Caller } from "@portcullis/bus";
 import { type ConnectionFacts, identityOpen, type Outcome, ServiceError, type Step } from "@portcullis/contracts";
-import { chainStart, type HandshakeSecrets, helloHash, openBox } from "@portcullis/crypto";
+import { chainStart, type HandshakeSecrets, helloHash, openBox, parkedPsk } from "@portcullis/crypto";
 import {
   closeCodes,
   encodeDenied,
-  keyIdOfPsk,
   lp,
   type Open,
   type OpenPayload,
   ProtocolError,
   parseOpen,
   parseOpenPayload,
+  pskOf,
   utf8,
 } from "@portcullis/protocol";
-import type { Clock, Logger, Vault } from "@portcullis/runtime";
+import type { Logger, Vault } from "@portcullis/runtime";
 import { type AppKeyCollection, openPsk } from "../app-keys/store.ts";
 import type { Bundles, LiveBundle } from "../bundles/bundles.ts";
-import { type ChannelStore, frameHash, restoreStep, storeStep } from "./channel.ts";
-import { bareDenial, type SpeakerContext, say } from "./speaker.ts";
+import { type Channel, type ChannelStore, channelTtlMs, frameHash, restoreStep, storeStep } from "./channel.ts";
+import { bareDenial, putSession, type SpeakerContext, say } from "./speaker.ts";
 
 export interface OpenContext extends SpeakerContext {
   readonly bundles: Bundles;
@@ -29,7 +29,6 @@ export interface OpenContext extends SpeakerContext {
   /** A sealed PSK of nobody, opened where there is none to open. */
   readonly decoy: { readonly id: string; readonly sealed: string };
   readonly caller: Caller;
-  readonly clock: Clock;
   readonly log: Pick<Logger, "error">;
 }
 
@@ -41,11 +40,8 @@ export interface OpenRequest {
   readonly connection: ConnectionFacts;
 }
 
-/** How long a finished handshake is remembered for repeated frames. */
-export const afterlifeMs = 60_000;
-
 const staleBundle: Step = Object.freeze({
-  frames: [{ kind: "text" as const, data: utf8(encodeDenied({ code: "expired-bundle" })) }],
+  frames: [{ kind: "text" as const, data: utf8(encodeDenied({ code: "expired-bundle" })), n: 0 }],
   admitted: null,
   close: closeCodes["expired-bundle"].code,
   deadlineMs: null,
@@ -76,10 +72,11 @@ export async function openHandshake(context: OpenContext, request: OpenRequest):
   const opening = frameHash(request.open);
   if (!bundle.claim(open.enc, `${hid} ${opening}`)) return bareDenial;
 
-  const keyId = keyIdOfPsk(open.psk);
-  const key = await findKey(context, keyId, connection);
-  const opened = await tryOpen(bundle, request, open, keyId === null ? null : key.psk);
-  key.psk.fill(0);
+  const found = await findPsk(context, open.psk, connection);
+  const opened = await tryOpen(bundle, request, open, found.psk);
+  found.psk?.fill(0);
+  const { parked } = found;
+  const key = opened === null ? null : found.key;
   try {
     const outcome = await context.caller.call(identityOpen, {
       hid,
@@ -87,25 +84,40 @@ export async function openHandshake(context: OpenContext, request: OpenRequest):
       connection,
       opened: opened !== null,
       claimedId: opened?.payload.dst.id ?? null,
-      key: opened !== null && keyId !== null && key.socketId !== null ? { keyId, socketId: key.socketId } : null,
+      key,
+      parked: opened === null ? null : (parked?.handshake ?? null),
+      transcript: opened?.handshake.th ?? new Uint8Array(32),
       answers: (opened?.payload.answers ?? []).map(({ gate, value, at }) => ({ gate, value, at: at ?? null })),
     });
-    return opened === null ? bareDenial : await begin(context, { hid, opening, keyId }, opened.handshake, outcome);
+    if (opened === null) return bareDenial;
+    const keyId = parked?.keyId ?? key?.keyId ?? null;
+    const beginning = { hid, opening, keyId, handshake: parked?.handshake ?? hid };
+    return await begin(context, beginning, opened.handshake, outcome);
   } finally {
     opened?.handshake.prk.fill(0);
   }
 }
 
+interface Beginning {
+  readonly hid: string;
+  readonly opening: string;
+  readonly keyId: string | null;
+  /** The handshake that begins or goes on. */
+  readonly handshake: string;
+}
+
 /** Says what identity decided, and keeps the channel for what comes next. */
 async function begin(
   context: OpenContext,
-  { hid, opening, keyId }: { readonly hid: string; readonly opening: string; readonly keyId: string | null },
+  { hid, opening, keyId, handshake }: Beginning,
   { th, prk }: HandshakeSecrets,
   outcome: Outcome,
 ): Promise<Step> {
-  const start = {
+  const start: Channel = {
+    handshake,
     th,
     prk,
+    park: await parkedPsk(prk),
     keyId,
     clientCount: 0,
     clientChain: chainStart(),
@@ -114,14 +126,49 @@ async function begin(
     done: false,
     lastFrameHash: opening,
     lastStep: "",
+    pushes: 0,
+    lastPush: "",
+    pushed: [],
+    session: null,
   };
   const { step, channel } = await say(context, start, outcome);
-  const ttlMs = Math.max(0, (step.deadlineMs ?? context.clock()) - context.clock()) + afterlifeMs;
-  if (await context.channels.create(hid, { ...channel, lastStep: storeStep(step) }, ttlMs)) return step;
+  const stored = { ...channel, lastStep: storeStep(step) };
+  if (await context.channels.create(hid, stored, channelTtlMs(step, context.clock()))) {
+    await putSession(context, stored);
+    return step;
+  }
   // What was sealed here is thrown away: the client may have the stored bytes already.
   const found = await context.channels.get(hid);
-  if (found?.channel.lastFrameHash === opening) return restoreStep(found.channel.lastStep);
-  throw new ServiceError("conflict");
+  if (found?.channel.lastFrameHash !== opening) throw new ServiceError("conflict");
+  await putSession(context, found.channel);
+  return restoreStep(found.channel.lastStep);
+}
+
+interface FoundPsk {
+  /** Null in Base mode. */
+  readonly psk: Uint8Array | null;
+  readonly key: { readonly keyId: string; readonly socketId: string } | null;
+  /** Where the handshake is that goes on. */
+  readonly parked: Channel | null;
+}
+
+async function findPsk(context: OpenContext, pskId: string, connection: ConnectionFacts): Promise<FoundPsk> {
+  const named = pskOf(pskId);
+  if (named?.of === "handshake") {
+    const parked = await findParked(context, named.id);
+    const { psk: dummy } = await findKey(context, null, connection);
+    return { psk: parked?.park ?? dummy, key: null, parked };
+  }
+  const { psk, socketId } = await findKey(context, named?.id ?? null, connection);
+  const key = named === null || socketId === null ? null : { keyId: named.id, socketId };
+  return { psk: named === null ? null : psk, key, parked: null };
+}
+
+/** Null also where the app key was revoked since: who comes back gets no further than who stayed. */
+async function findParked(context: OpenContext, hid: string): Promise<Channel | null> {
+  const found = await context.channels.get(hid);
+  if (found === null || !(await context.isKeyLive(found.channel.keyId))) return null;
+  return found.channel;
 }
 
 /** The same reads and the same work for a key that is not there. */

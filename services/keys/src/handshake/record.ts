@@ -9,16 +9,24 @@ import {
   parseRecord,
   recordTypes,
 } from "@portcullis/protocol";
-import type { Clock } from "@portcullis/runtime";
-import { type Channel, type ChannelStore, frameHash, restoreStep, storeStep } from "./channel.ts";
-import { afterlifeMs, closed } from "./open.ts";
-import { type SpeakerContext, say } from "./speaker.ts";
+import {
+  type Channel,
+  type ChannelStore,
+  channelTtlMs,
+  frameHash,
+  framesOf,
+  restoreStep,
+  storeStep,
+} from "./channel.ts";
+import { closed } from "./open.ts";
+import { putSession, type SpeakerContext, say } from "./speaker.ts";
 
 export interface RecordContext extends SpeakerContext {
   readonly channels: ChannelStore;
   readonly caller: Caller;
-  readonly clock: Clock;
 }
+
+const triesMax = 5;
 
 /**
  * Takes one sealed record of a handshake, on whichever replica it reaches. Counter, number and chain move together by
@@ -29,12 +37,27 @@ export async function takeRecord(
   context: RecordContext,
   { hid, record }: { hid: string; record: Uint8Array },
 ): Promise<Step> {
+  for (let tries = 0; tries < triesMax; tries += 1) {
+    const step = await tryRecord(context, hid, record);
+    if (step !== null) return step;
+  }
+  throw new ServiceError("busy");
+}
+
+/** @returns null where something was pushed meanwhile, so that what is said has to come behind it. */
+async function tryRecord(context: RecordContext, hid: string, record: Uint8Array): Promise<Step | null> {
   const found = await context.channels.get(hid);
   if (found === null) return closed(closeCodes["out-of-order"].code);
   const { channel, version } = found;
   const lastFrameHash = frameHash(record);
-  if (lastFrameHash === channel.lastFrameHash) return restoreStep(channel.lastStep);
-  if (channel.done) return closed(closeCodes["out-of-order"].code);
+  if (lastFrameHash === channel.lastFrameHash) {
+    await putSession(context, channel);
+    return restoreStep(channel.lastStep);
+  }
+  if (channel.done) {
+    // The verdict was pushed, and this record crossed it.
+    return channel.lastPush === "" ? closed(closeCodes["out-of-order"].code) : restoreStep(channel.lastPush);
+  }
 
   let taken: { plaintext: ClientPlaintext; bytes: Uint8Array };
   try {
@@ -47,7 +70,9 @@ export async function takeRecord(
   }
 
   const outcome = await context.caller.call(identityStep, {
+    handshake: channel.handshake,
     hid,
+    transcript: channel.th,
     n: taken.plaintext.n,
     keyLive: await context.isKeyLive(channel.keyId),
     action: actionOf(taken.plaintext),
@@ -57,12 +82,20 @@ export async function takeRecord(
     clientCount: taken.plaintext.n,
     clientChain: await advanceChain(channel.clientChain, taken.bytes),
   };
-  const { step, channel: next } = await say(context, heard, outcome);
-  const ttlMs = Math.max(0, (step.deadlineMs ?? context.clock()) - context.clock()) + afterlifeMs;
-  const stored = { ...next, lastFrameHash, lastStep: storeStep(step) };
-  if (await context.channels.replace(hid, version, stored, ttlMs)) return step;
+  const said = await say(context, heard, outcome);
+  // What was pushed since the last step comes along: the edge may not have had it.
+  const step = { ...said.step, frames: [...framesOf(channel), ...said.step.frames] };
+  const stored = { ...said.channel, pushed: [], lastFrameHash, lastStep: storeStep(step) };
+  if (await context.channels.replace(hid, version, stored, channelTtlMs(step, context.clock()))) {
+    await putSession(context, stored);
+    return step;
+  }
   const winner = await context.channels.get(hid);
-  if (winner?.channel.lastFrameHash === lastFrameHash) return restoreStep(winner.channel.lastStep);
+  if (winner !== null && winner.channel.clientCount === channel.clientCount) return null;
+  if (winner?.channel.lastFrameHash === lastFrameHash) {
+    await putSession(context, winner.channel);
+    return restoreStep(winner.channel.lastStep);
+  }
   // The handshake was ended meanwhile: a session that nobody will ever speak on must not stay on the owner's list.
   if (step.admitted !== null) context.abandon(step.admitted.sid, step.admitted.socketId);
   throw new ServiceError("conflict");
@@ -91,6 +124,10 @@ function actionOf(plaintext: ClientPlaintext) {
         do: "offer" as const,
         answers: plaintext.answers.map(({ gate, value, at }) => ({ gate, value, at: at ?? null })),
       };
+    case "start":
+      return { do: "start" as const, cid: plaintext.cid, gate: plaintext.gate, at: plaintext.at ?? null };
+    case "resend":
+      return { do: "resend" as const, cid: plaintext.cid };
     case "cancel":
       return { do: "cancel" as const };
   }

@@ -9,12 +9,14 @@ import {
   type ServerPlaintext,
   utf8,
 } from "@portcullis/protocol";
+import type { Clock } from "@portcullis/runtime";
 import type { SessionSecrets } from "../sessions/session-secrets.ts";
 import type { Channel } from "./channel.ts";
 
 export interface SpeakerContext {
   readonly writer: RecordWriter;
   readonly sessions: SessionSecrets;
+  readonly clock: Clock;
   /** Whether the app key still lives. True in Base mode. */
   readonly isKeyLive: (keyId: string | null) => Promise<boolean>;
   /** The same, and notes that it was used; asked after the session was registered. */
@@ -25,13 +27,16 @@ export interface SpeakerContext {
 
 /** What a connection gets that has proven nothing: the same bytes for every cause. */
 export const bareDenial: Step = Object.freeze({
-  frames: [{ kind: "text" as const, data: utf8(encodeDenied({ code: "denied" })) }],
+  frames: [{ kind: "text" as const, data: utf8(encodeDenied({ code: "denied" })), n: 0 }],
   admitted: null,
   close: closeCodes.denied.code,
   deadlineMs: null,
 });
 
-/** Turns what identity decided into sealed frames, and moves the channel on. `channel` is what to store; secrets in it are erased after a verdict. */
+/**
+ * Turns what identity decided into sealed frames, and moves the channel on. `channel` is what to store; secrets in it are erased
+ * after a verdict. Once it is stored, and only then, `putSession` has to be called: of two that say the same at once, one counts.
+ */
 export async function say(
   context: SpeakerContext,
   channel: Channel,
@@ -39,7 +44,7 @@ export async function say(
 ): Promise<{ step: Step; channel: Channel }> {
   switch (outcome.say) {
     case "challenge": {
-      const { cid, attemptsLeft, answerMs, retry } = outcome;
+      const { cid, attemptsLeft, retry } = outcome;
       const options = outcome.options.map(({ at, gate, prompt }) =>
         prompt === null ? { at, gate } : { at, gate, prompt },
       );
@@ -49,7 +54,27 @@ export async function say(
         cid,
         options,
         attemptsLeft,
-        answerMs,
+        answerMs: leftMs(context, outcome.answerByMs),
+        retry,
+      });
+      return {
+        channel: said.channel,
+        step: { frames: [said.frame], admitted: null, close: null, deadlineMs: outcome.deadlineMs },
+      };
+    }
+    case "wait": {
+      const { cid, at, gate, by, to, number, status, attemptsLeft, retry, resendAtMs } = outcome;
+      const said = await seal(context, channel, {
+        n: channel.serverCount + 1,
+        t: "wait",
+        cid,
+        at,
+        gate,
+        prompt: number === null ? { by, to } : { by, to, number },
+        status,
+        resendMs: resendAtMs === null ? null : Math.max(0, resendAtMs - context.clock()),
+        attemptsLeft,
+        answerMs: leftMs(context, outcome.answerByMs),
         retry,
       });
       return {
@@ -93,8 +118,6 @@ async function accept(
   }
   const F = await finish(channel);
   const secrets = await applicationSecrets(channel.prk, F);
-  await context.sessions.put(admitted.sid, secrets, admitted.expiresAtMs);
-  for (const secret of Object.values(secrets)) secret.fill(0);
   const said = await seal(context, channel, {
     n: channel.serverCount + 1,
     t: "accepted",
@@ -109,7 +132,24 @@ async function accept(
     expiresAt: admitted.expiresAtMs,
     limits: { maxBytes: admitted.maxBytes, perSecond: admitted.perSecond },
   });
-  return { step: { frames: [said.frame], admitted, close: null, deadlineMs: null }, channel: erased(said.channel) };
+  const { client, server } = secrets;
+  for (const unused of [secrets.resume, secrets.words]) unused.fill(0);
+  return {
+    step: { frames: [said.frame], admitted, close: null, deadlineMs: null },
+    channel: {
+      ...erased(said.channel),
+      session: { sid: admitted.sid, client, server, expiresAtMs: admitted.expiresAtMs },
+    },
+  };
+}
+
+/** Idempotent. From then on the session can be spoken to. */
+export async function putSession({ sessions }: SpeakerContext, { session }: Channel): Promise<void> {
+  if (session !== null) await sessions.put(session.sid, session, session.expiresAtMs);
+}
+
+function leftMs({ clock }: SpeakerContext, byMs: number): number {
+  return Math.max(0, byMs - clock());
 }
 
 async function seal(context: SpeakerContext, channel: Channel, plaintext: ServerPlaintext) {
@@ -117,7 +157,7 @@ async function seal(context: SpeakerContext, channel: Channel, plaintext: Server
   const { server } = await handshakeKeys(channel.prk);
   const data = await context.writer.seal(recordTypes.handshakeDown, server, bytes);
   return {
-    frame: { kind: "binary" as const, data },
+    frame: { kind: "binary" as const, data, n: channel.serverCount + 1 },
     channel: {
       ...channel,
       serverCount: channel.serverCount + 1,

@@ -1,4 +1,4 @@
-import type { ApplicationSecrets } from "@portcullis/crypto";
+import type { DirectionSecrets } from "@portcullis/crypto";
 import type { Clock, Vault } from "@portcullis/runtime";
 import type { State } from "@portcullis/state";
 import { z } from "zod";
@@ -12,7 +12,7 @@ const afterlifeMs = 30_000;
 
 /** Application keys of live sessions: under the vault, bound to the session, gone when it is, or a moment later. */
 export interface SessionSecrets {
-  put(sid: string, secrets: ApplicationSecrets, expiresAtMs: number): Promise<void>;
+  put(sid: string, secrets: DirectionSecrets, expiresAtMs: number): Promise<void>;
   get(sid: string): Promise<StoredSecrets | null>;
   erase(sid: string): Promise<void>;
 }

@@ -94,6 +94,8 @@ export async function clientOf(given: GivenBundle, options: ClientOptions) {
     hid: hello.hid,
     open,
     psk: psk?.secret ?? null,
+    /** Transcript hash. */
+    th: sealed.handshake.th,
     prk: sealed.handshake.prk,
     secrets,
     seal,

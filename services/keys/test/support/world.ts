@@ -45,7 +45,7 @@ export function challenge(deadlineMs: number): Outcome {
     cid: randomBytes(16).toString("base64url"),
     options: [{ at: "1", gate: "otp", prompt: null }],
     attemptsLeft: 3,
-    answerMs: 30_000,
+    answerByMs: deadlineMs,
     retry: false,
     deadlineMs,
   };

@@ -1,8 +1,10 @@
-import { composeMail, mailQueue, ServiceError } from "@portcullis/contracts";
+import { composeMail, mailQueue } from "@portcullis/contracts";
 import { type Job, UnrecoverableJobError, type Worker } from "@portcullis/jobs";
 import type { Platform } from "@portcullis/platform";
-import { errorClass, meterFor } from "@portcullis/runtime";
-import { MailNotSentError, type MailTransport } from "../transports/transport.ts";
+import { meterFor } from "@portcullis/runtime";
+import { causeOf, explained } from "../failures.ts";
+import { NotSentError } from "../transports/not-sent.ts";
+import type { MailTransport } from "../transports/transport.ts";
 import { isAddress, type Mailbox } from "./mailbox.ts";
 import { messageOf } from "./message.ts";
 
@@ -40,7 +42,7 @@ export async function startMailWorker(options: MailWorkerOptions): Promise<Worke
   const send = async (mailId: string): Promise<Outcome> => {
     const { mail } = await caller.call(composeMail, { mailId });
     if (mail === null) return "nothing";
-    if (!isAddress(mail.to)) throw new MailNotSentError("EADDRESS", null, true);
+    if (!isAddress(mail.to)) throw new NotSentError("EADDRESS", null, true);
     const signal = AbortSignal.any([stopping.signal, AbortSignal.timeout(mailMsMax)]);
     await transport.send(mailId, messageOf({ mailId, mail, from, clock }), signal);
     return "sent";
@@ -84,17 +86,4 @@ export async function startMailWorker(options: MailWorkerOptions): Promise<Worke
       }
     },
   };
-}
-
-/** What the queue may keep of an error: no message of a server, and so no address. */
-function explained(error: unknown): Error {
-  if (error instanceof MailNotSentError) return error.permanent ? new UnrecoverableJobError(error.message) : error;
-  if (error instanceof ServiceError) return error;
-  return new Error(`the mail was not sent: ${errorClass(error)}`);
-}
-
-function causeOf(error: unknown): string {
-  if (error instanceof MailNotSentError)
-    return error.replyCode === null ? error.code : `${error.code} ${error.replyCode}`;
-  return error instanceof ServiceError ? error.code : errorClass(error);
 }

@@ -1,36 +1,52 @@
 import { randomBytes } from "node:crypto";
-import { mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
+import { mkdir, open, readdir, readFile, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { asStartupError, type Logger } from "@portcullis/runtime";
 import { createTransport } from "nodemailer";
-import { MailNotSentError, type MailTransport } from "./transport.ts";
+import { z } from "zod";
+import { NotSentError } from "./not-sent.ts";
+import type { MailTransport, SmsTransport } from "./transport.ts";
 
 export interface OutboxOptions {
   /** Made where it is missing, for its owner only. */
   readonly folder: string;
   readonly log: Pick<Logger, "warn">;
   /** Default 500. */
-  readonly filesMax?: number;
+  readonly messagesMax?: number;
   /** Epoch ms; against the times of files. Default the system's. */
   readonly clock?: () => number;
 }
 
-const filePattern = /^[A-Za-z0-9_-]{1,64}\.eml$/;
+/** What was sent, as the page shows it. */
+const entry = z.strictObject({
+  id: z.string(),
+  atMs: z.number().int(),
+  channel: z.enum(["email", "sms"]),
+  to: z.string(),
+  subject: z.string(),
+  text: z.string(),
+});
+export type OutboxEntry = z.infer<typeof entry>;
+
+export interface Outbox {
+  readonly mail: MailTransport;
+  readonly sms: SmsTransport;
+  /** Newest first. */
+  read(limit: number): Promise<OutboxEntry[]>;
+}
+
+const filePattern = /^(?<id>[A-Za-z0-9_-]{1,64})\.(?:eml|json)$/;
 const partPattern = /^\.[A-Za-z0-9_-]{1,64}\.[0-9a-f]{12}\.part$/;
 const abandonedAfterMs = 3_600_000;
 
 /**
- * Where there is no mail server: one file per mail, `<mailId>.eml`, for whoever runs this to open. A repeated mail replaces its
- * own file; a file is there whole or not at all.
+ * Where there is no mail server or no SMS provider: what would have been sent, for whoever runs this to open. `<id>.json` says what the
+ * page shows, `<id>.eml` beside it is the mail as a server would have got it. What is repeated replaces its own files; a file is
+ * there whole or not at all.
  *
  * @throws {StartupError} the folder cannot be made or read
  */
-export async function openOutbox({
-  folder,
-  log,
-  filesMax = 500,
-  clock = Date.now,
-}: OutboxOptions): Promise<MailTransport> {
+export async function openOutbox({ folder, log, messagesMax = 500, clock = Date.now }: OutboxOptions): Promise<Outbox> {
   await prepare(folder, log);
   const transporter = createTransport({
     streamTransport: true,
@@ -40,22 +56,52 @@ export async function openOutbox({
     disableUrlAccess: true,
   });
 
+  const keep = async (id: string, files: Readonly<Record<string, Uint8Array>>) => {
+    try {
+      for (const [ending, source] of Object.entries(files)) await write(folder, id, ending, source);
+      await prune(folder, messagesMax, clock());
+    } catch (error) {
+      throw new NotSentError(codeOf(error) ?? "EOUTBOX", null, false);
+    }
+  };
+  const shown = (one: OutboxEntry) => Buffer.from(`${JSON.stringify(one)}\n`);
+
   return {
-    name: "outbox",
-    async send(mailId, message) {
-      try {
-        const { message: source } = await transporter.sendMail(message);
+    mail: {
+      name: "outbox",
+      async send(mailId, mail) {
+        const { message: source } = await transporter.sendMail(mail);
         if (!Buffer.isBuffer(source)) throw new TypeError("the message is not in one piece");
-        await write(folder, mailId, source);
-        await prune(folder, filesMax, clock());
-      } catch (error) {
-        throw new MailNotSentError(codeOf(error) ?? "EOUTBOX", null, false);
-      }
+        const to = [mail.envelope?.to ?? []].flat().join(", ");
+        const { subject = "", text } = mail;
+        const one = { id: mailId, atMs: clock(), channel: "email" as const, to, subject, text: `${text ?? ""}` };
+        await keep(mailId, { eml: source, json: shown(one) });
+      },
+      async close() {
+        transporter.close();
+      },
     },
-    async close() {
-      transporter.close();
+    sms: {
+      name: "outbox",
+      send: (id, { to, text }) =>
+        keep(id, { json: shown({ id, atMs: clock(), channel: "sms", to, subject: "", text }) }),
+    },
+    async read(limit) {
+      const names = (await readdir(folder)).filter((name) => filePattern.test(name) && name.endsWith(".json"));
+      const newest = (await aged(folder, names)).toSorted((a, b) => b.atMs - a.atMs).slice(0, limit);
+      const read = await Promise.all(newest.map(({ name }) => readFile(join(folder, name), "utf8").catch(() => null)));
+      return read.flatMap((text) => entryOf(text) ?? []).toSorted((a, b) => b.atMs - a.atMs);
     },
   };
+}
+
+/** Null for what went meanwhile, and for a file that is somebody else's. */
+function entryOf(text: string | null): OutboxEntry | null {
+  try {
+    return entry.parse(JSON.parse(text ?? ""));
+  } catch {
+    return null;
+  }
 }
 
 async function prepare(folder: string, log: Pick<Logger, "warn">): Promise<void> {
@@ -70,8 +116,8 @@ async function prepare(folder: string, log: Pick<Logger, "warn">): Promise<void>
   }
 }
 
-async function write(folder: string, mailId: string, source: Uint8Array): Promise<void> {
-  const part = join(folder, `.${mailId}.${randomBytes(6).toString("hex")}.part`);
+async function write(folder: string, id: string, ending: string, source: Uint8Array): Promise<void> {
+  const part = join(folder, `.${id}.${randomBytes(6).toString("hex")}.part`);
   try {
     const file = await open(part, "wx", 0o600);
     try {
@@ -80,7 +126,7 @@ async function write(folder: string, mailId: string, source: Uint8Array): Promis
     } finally {
       await file.close();
     }
-    await rename(part, join(folder, `${mailId}.eml`));
+    await rename(part, join(folder, `${id}.${ending}`));
   } catch (error) {
     await rm(part, { force: true });
     throw error;
@@ -88,15 +134,23 @@ async function write(folder: string, mailId: string, source: Uint8Array): Promis
 }
 
 /** Other replicas may write and prune at the same time: what is gone already is no error. */
-async function prune(folder: string, filesMax: number, nowMs: number): Promise<void> {
+async function prune(folder: string, messagesMax: number, nowMs: number): Promise<void> {
   const names = await readdir(folder);
   const parts = names.filter((name) => partPattern.test(name));
   for (const { name, atMs } of await aged(folder, parts))
     if (nowMs - atMs > abandonedAfterMs) await rm(join(folder, name), { force: true });
-  const mails = names.filter((name) => filePattern.test(name));
-  if (mails.length <= filesMax) return;
-  const oldest = (await aged(folder, mails)).toSorted((a, b) => a.atMs - b.atMs);
-  for (const { name } of oldest.slice(0, -filesMax)) await rm(join(folder, name), { force: true });
+  const files = names.filter((name) => filePattern.test(name));
+  if (files.length <= messagesMax) return;
+  const newest = new Map<string, number>();
+  for (const { name, atMs } of await aged(folder, files))
+    newest.set(idOf(name), Math.max(atMs, newest.get(idOf(name)) ?? 0));
+  const gone = [...newest].toSorted(([, a], [, b]) => b - a).slice(messagesMax);
+  for (const [id] of gone)
+    for (const ending of ["eml", "json"]) await rm(join(folder, `${id}.${ending}`), { force: true });
+}
+
+function idOf(name: string): string {
+  return filePattern.exec(name)?.groups?.id ?? "";
 }
 
 async function aged(folder: string, names: readonly string[]): Promise<{ name: string; atMs: number }[]> {

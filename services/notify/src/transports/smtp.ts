@@ -1,6 +1,7 @@
 import { createTransport, type NodemailerError } from "nodemailer";
+import { NotSentError } from "./not-sent.ts";
 import { isLoopback, type SmtpServer } from "./smtp-url.ts";
-import { MailNotSentError, type MailTransport } from "./transport.ts";
+import type { MailTransport } from "./transport.ts";
 
 export interface SmtpOptions {
   readonly server: SmtpServer;
@@ -50,10 +51,10 @@ export function createSmtpTransport({ server, allowPlain, silenceMsMax = 10_000 
  * Permanent is only what the server said for good (5xx) of this recipient or this text. The rest is about us or the moment: a
  * refused password, sender or connection is for the operator to mend, and the mail should be there when they have.
  */
-function notSent(error: unknown): MailNotSentError {
+function notSent(error: unknown): NotSentError {
   const { code, command, responseCode, permanent }: Partial<NodemailerError> = error instanceof Error ? error : {};
   const ofThisMail = (code === "EENVELOPE" && command === "RCPT TO") || (code === "EMESSAGE" && command === "DATA");
-  return new MailNotSentError(
+  return new NotSentError(
     typeof code === "string" && /^[A-Z0-9_]{1,32}$/.test(code) ? code : "EUNKNOWN",
     typeof responseCode === "number" ? responseCode : null,
     ofThisMail && permanent === true,

@@ -8,28 +8,27 @@ export interface MailTransport {
    * Resolves when the other side has taken responsibility for the mail.
    *
    * @param mailId `[A-Za-z0-9_-]{1,64}`
-   * @throws {MailNotSentError}
+   * @throws {NotSentError}
    */
   send(mailId: string, message: SendMailOptions, signal: AbortSignal): Promise<void>;
   close(): Promise<void>;
 }
 
-/**
- * The mail was not handed over. Says why by codes only: what mail servers answer quotes the address, and the message of a failed
- * job is kept in the queue. For the same reason it has no `cause`.
- */
-export class MailNotSentError extends Error {
-  override readonly name = "MailNotSentError";
-  /** A token, like `ECONNECTION`. */
-  readonly code: string;
-  /** Of the server, like 451; null where it said nothing. */
-  readonly replyCode: number | null;
-  /** The same mail would be refused again. */
-  readonly permanent: boolean;
-  constructor(code: string, replyCode: number | null, permanent: boolean) {
-    super(`the mail was not sent: ${code}${replyCode === null ? "" : `, reply ${replyCode}`}`);
-    this.code = code;
-    this.replyCode = replyCode;
-    this.permanent = permanent;
-  }
+export interface TextMessage {
+  /** E.164. */
+  readonly to: string;
+  readonly text: string;
+}
+
+/** Takes a text message to where it goes. */
+export interface SmsTransport {
+  /** For metrics. */
+  readonly name: "twilio" | "webhook" | "outbox";
+  /**
+   * Resolves when the other side has taken responsibility for the message.
+   *
+   * @param sendingId `[A-Za-z0-9_-]{1,64}`, the same when it is tried again
+   * @throws {NotSentError}
+   */
+  send(sendingId: string, message: TextMessage, signal: AbortSignal): Promise<void>;
 }

@@ -1,0 +1,29 @@
+import { parkedPskId } from "@portcullis/crypto";
+import { PortcullisError, type PortcullisErrorCode } from "./errors.ts";
+import type { Credentials, Opened } from "./opening.ts";
+
+/** What says nothing of the handshake: the network, an edge or a part behind it is gone for a while. */
+const passing: ReadonlySet<PortcullisErrorCode> = new Set(["unreachable", "unavailable", "closed", "expired-bundle"]);
+
+const pauseMsFirst = 200;
+const pauseMsMax = 5_000;
+
+/** Whether the handshake may stand as it was: it was not refused, and nobody meant the connection to end. */
+export function mayComeBack(error: unknown): boolean {
+  return error instanceof PortcullisError && error.retryable && passing.has(error.code);
+}
+
+/** @returns null where the server had said nothing yet on this connection: then what worked before is tried again. */
+export async function comebackOf(opened: Opened | null): Promise<Credentials | null> {
+  if (opened === null || !opened.channel.begun) return null;
+  const { channel, hid, server } = opened;
+  // Whoever this was before, it must be the same now.
+  return { psk: { id: parkedPskId(hid), secret: await channel.park() }, pin: server.fingerprint };
+}
+
+/** Doubling, and never the same for all clients of an edge that has gone. */
+export function pauseMsOf(error: unknown, triesInVain: number): number {
+  const asked = error instanceof PortcullisError ? (error.retryAfterMs ?? 0) : 0;
+  const backoffMs = Math.min(pauseMsMax, pauseMsFirst * 2 ** Math.min(triesInVain, 10));
+  return Math.max(asked, backoffMs * (0.5 + Math.random()));
+}

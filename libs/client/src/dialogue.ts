@@ -1,0 +1,147 @@
+import type { Challenge, Wait } from "@portcullis/protocol";
+import { PortcullisError } from "./errors.ts";
+import type { Settings } from "./options.ts";
+import { answerExcerpt } from "./prompts/question.ts";
+import { type Answering, askApplication, askForCode, type Reply, type Server } from "./question.ts";
+import { optionOf, type QuestionOption } from "./question-option.ts";
+import { waitingOf } from "./waiting.ts";
+
+/** What the person, or the application for them, wants to have said. */
+export type Wish =
+  | { readonly kind: "answered"; readonly cid: string; readonly reply: Reply }
+  | { readonly kind: "resend"; readonly cid: string }
+  | { readonly kind: "given-up"; readonly error: unknown };
+
+/** The connection on which something is asked. */
+export interface Place {
+  readonly server: Server;
+  /** Transcript hash. */
+  readonly th: Uint8Array;
+  /** The first that the server says here: after a comeback it says again what it said before. */
+  readonly isFirst: boolean;
+}
+
+/**
+ * What the person is asked and what they say. It outlives the connection: whoever is typing a code goes on typing while the client
+ * comes back over another one, where the same question has the same id.
+ */
+export interface Dialogue {
+  challenge(challenge: Challenge, place: Place): void;
+  wait(wait: Wait, place: Place): void;
+  /** What is to be said next; the same until it was `said`, so that it outlives the connection on which it was waited for. Never rejects. */
+  next(): Promise<Wish>;
+  /** It was handed to the connection. */
+  said(wish: Wish): void;
+  /** When the question that stands is over, by our clock; null where there was none yet. */
+  readonly untilMs: number | null;
+  /** Nobody is asked any more. */
+  stop(): void;
+}
+
+interface Asking {
+  readonly cid: string;
+  readonly stop: AbortController;
+}
+
+export function createDialogue({ options: given, clock }: Settings): Dialogue {
+  const wishes: Wish[] = [];
+  let listener: PromiseWithResolvers<Wish> | null = null;
+  let asking: Asking | null = null;
+  let lastReply: Extract<Wish, { kind: "answered" }> | null = null;
+  let options: readonly QuestionOption[] = [];
+  let untilMs: number | null = null;
+
+  function wish(one: Wish): void {
+    wishes.push(one);
+    listener?.resolve(one);
+    listener = null;
+  }
+
+  /** @returns false where the very same is being asked, or was answered and the answer may have been lost: then it is said again. */
+  function isNew(cid: string, { isFirst }: Place): boolean {
+    if (lastReply?.cid === cid) {
+      if (isFirst) wish(lastReply);
+      return false;
+    }
+    return asking?.cid !== cid;
+  }
+
+  function turnTo(cid: string): Asking {
+    asking?.stop.abort();
+    // What was to be said to the question before is of no use any more.
+    wishes.splice(0);
+    asking = { cid, stop: new AbortController() };
+    return asking;
+  }
+
+  function ask(cid: string, place: Place, put: (answering: Answering) => Promise<Reply | null>): void {
+    const own = turnTo(cid);
+    const { answers = {}, onChallenge, onWait } = given;
+    const { server } = place;
+    const { signal } = own.stop;
+    const settled = (one: Wish) => {
+      if (asking === own) wish(one);
+    };
+    const showsWaits = onWait !== undefined;
+    put({ answers, onChallenge, showsWaits, prove: prover(cid, place), server, nowMs: clock(), signal }).then(
+      (reply) => {
+        if (reply === null) return settled({ kind: "given-up", error: new PortcullisError("cancelled") });
+        return settled({ kind: "answered", cid, reply });
+      },
+      (error: unknown) => settled({ kind: "given-up", error }),
+    );
+  }
+
+  function prover(cid: string, { th }: Place): Answering["prove"] {
+    const { answerSecret } = given;
+    if (answerSecret === undefined) return null;
+    return async (details) => {
+      const secret = typeof answerSecret === "string" ? answerSecret : await answerSecret();
+      return answerExcerpt({ secret, th, cid, details });
+    };
+  }
+
+  return {
+    challenge(challenge, place) {
+      options = challenge.options.map(optionOf);
+      untilMs = clock() + challenge.answerMs;
+      // A proof is bound to the connection: on another one it is made anew.
+      const isProof = options.some(({ gate }) => gate === "question");
+      if (isProof && place.isFirst) lastReply = null;
+      if (isNew(challenge.cid, place) || (isProof && place.isFirst))
+        ask(challenge.cid, place, (answering) => askApplication(options, challenge, answering));
+    },
+    wait(wait, place) {
+      const { cid } = wait;
+      const nowMs = clock();
+      untilMs = nowMs + wait.answerMs;
+      const resend = () => {
+        if (asking?.cid === cid) wish({ kind: "resend", cid });
+      };
+      const waiting = waitingOf(wait, { options, nowMs, resend });
+      if (isNew(cid, place)) {
+        if (waiting.by === "link") turnTo(cid);
+        else ask(cid, place, (answering) => askForCode(waiting, wait, answering));
+      }
+      given.onWait?.(waiting);
+    },
+    next() {
+      const [first] = wishes;
+      if (first !== undefined) return Promise.resolve(first);
+      listener ??= Promise.withResolvers<Wish>();
+      return listener.promise;
+    },
+    said(one) {
+      const index = wishes.indexOf(one);
+      if (index >= 0) wishes.splice(index, 1);
+      if (one.kind === "answered") lastReply = one;
+    },
+    get untilMs() {
+      return untilMs;
+    },
+    stop() {
+      asking?.stop.abort();
+      asking = null;
+    },
+  };
+}

@@ -1,0 +1,3 @@
+import { sentCode } from "./contact.ts";
+
+export const email = sentCode("Code from the e-mail");

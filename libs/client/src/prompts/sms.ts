@@ -1,0 +1,3 @@
+import { sentCode } from "./contact.ts";
+
+export const sms = sentCode("Code from the text message");

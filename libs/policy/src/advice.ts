@@ -1,0 +1,46 @@
+import type { GateItem } from "./gates/registry.ts";
+import { visitGates } from "./items.ts";
+import { type Policy, requiresKey } from "./policy.ts";
+import type { PolicyIssue } from "./validate.ts";
+
+/**
+ * What is allowed and weaker than it may look. Said to the owner together with the policy, never a reason to refuse it.
+ */
+export function adviceOf(policy: Policy): PolicyIssue[] {
+  const found: PolicyIssue[] = [];
+  if (!requiresKey(policy)) {
+    found.push({
+      path: "gates",
+      message:
+        "without `key` anybody who finds the path may try the gates, the socket can be told from one that does not exist, and the handshake is protected from sniffers only",
+    });
+  }
+  const contacts: string[] = [];
+  let holds = false;
+  visitGates(policy.gates, (at, item) => {
+    const weakness = weaknessOf(item);
+    if (weakness !== null) found.push({ path: `gates.${at}`, message: weakness });
+    if (item.gate === "email" || item.gate === "sms") contacts.push(at);
+    if (item.gate === "otp" || item.gate === "question") holds = true;
+  });
+  if (contacts.length > 0 && !holds && !requiresKey(policy)) {
+    found.push({
+      path: "gates",
+      message: "whoever reads the member's messages is let in: no gate asks for anything else",
+    });
+  }
+  return found;
+}
+
+function weaknessOf(item: GateItem): string | null {
+  switch (item.gate) {
+    case "email":
+      return "e-mail shows that somebody reads the mailbox; it is no authenticator (NIST SP 800-63B-4 section 3.1.3)";
+    case "sms":
+      return "text messages can be read or redirected on their way; NIST SP 800-63B-4 section 3.1.3.3 restricts them: offer another way as well";
+    case "question":
+      return "shows that the client holds the member's answer secret; it does not show that a person is there";
+    default:
+      return null;
+  }
+}

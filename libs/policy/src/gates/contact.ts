@@ -1,0 +1,23 @@
+import { z } from "zod";
+import { strict } from "../strict.ts";
+import type { Gate } from "./gate.ts";
+
+/** `code`: typed into the waiting client. `link`: opened elsewhere, where the number that the client shows is asked for. */
+const by = z.enum(["code", "link"]);
+
+/**
+ * A message to one of the member's contacts, answered while the socket waits. Proves that whoever connects, or somebody who helps
+ * them, reads what arrives there: approval rather than an authenticator (NIST SP 800-63B-4 sections 3.1.3.1 and 3.1.3.2).
+ */
+export function contactGate<Name extends "email" | "sms">(name: Name) {
+  const gate = z.literal(name);
+  return {
+    document: strict({ gate, by: by.default("code") }),
+    stored: strict({ gate, by }),
+    place: "anywhere",
+    dialogue: "waits",
+    prompt: (item: { readonly gate: string; readonly by: "code" | "link" }) => ({ by: item.by }),
+    decided: () => null,
+    needs: () => ({ gate: name, of: "member" }),
+  } satisfies Gate;
+}

@@ -1,0 +1,48 @@
+import type { Wait } from "./record.ts";
+import type { WaitSecrets } from "./secrets.ts";
+
+export interface ComposedMessage {
+  readonly channel: "email" | "sms";
+  readonly to: string;
+  readonly subject: string;
+  readonly text: string;
+}
+
+/** What is sent. Composed when it is sent and not before: until then there is nothing that could be read in a queue. */
+export function messageOf(waitId: string, wait: Wait, secrets: WaitSecrets, publicUrl: string): ComposedMessage {
+  const { channel, to, by, label } = wait;
+  const said = by === "code" ? secrets.codeOf(waitId) : `${publicUrl}/confirm/${secrets.tokenOf(waitId)}`;
+  const compose = channel === "sms" ? textMessage : mail;
+  return { channel, to, ...compose(by, label, said) };
+}
+
+function textMessage(by: Wait["by"], label: string, said: string): { subject: string; text: string } {
+  const text =
+    by === "code"
+      ? `${said} is your code for ${label}. Nobody else needs it: do not pass it on.`
+      : `To let the waiting connection into ${label}, open ${said} and type the number that it shows. If it is not yours, do nothing.`;
+  return { subject: "", text };
+}
+
+function mail(by: Wait["by"], label: string, said: string): { subject: string; text: string } {
+  const lines =
+    by === "code"
+      ? [
+          `Somebody, hopefully you, is connecting to ${label} and waits for this code:`,
+          "",
+          `  ${said}`,
+          "",
+          "Nobody else needs it: do not pass it on. If it was not you, ignore this mail;",
+          "without the code nobody gets in.",
+        ]
+      : [
+          `Somebody, hopefully you, is connecting to ${label} and waits. To let them in,`,
+          "open this page and type the number that the waiting screen shows:",
+          "",
+          `  ${said}`,
+          "",
+          "If it was not you, ignore this mail; without the number nobody gets in.",
+        ];
+  const subject = by === "code" ? `Your code for ${label}` : `Confirm your connection to ${label}`;
+  return { subject, text: `${lines.join("\n")}\n` };
+}

@@ -1,0 +1,234 @@
+import { randomInt } from "node:crypto";
+import { type WaitView, waitQueue } from "@portcullis/contracts";
+import type { Jobs } from "@portcullis/jobs";
+import type { Clock, Ids, Logger } from "@portcullis/runtime";
+import type { State } from "@portcullis/state";
+import type { SendLimits } from "./limits.ts";
+import { type ComposedMessage, messageOf } from "./message.ts";
+import { type StoredWait, viewOf, type Wait, type WaitStore } from "./record.ts";
+import { isEqual, type WaitSecrets } from "./secrets.ts";
+import type { Waker } from "./waker.ts";
+
+export interface WaitsContext {
+  readonly store: WaitStore;
+  readonly state: State;
+  readonly jobs: Jobs;
+  readonly limits: SendLimits;
+  readonly secrets: WaitSecrets;
+  readonly waker: Waker;
+  readonly clock: Clock;
+  readonly ids: Ids;
+  readonly log: Pick<Logger, "info">;
+  readonly publicUrl: string;
+  /** Wrong answers in a row for one contact, over all of its waits. */
+  readonly failuresMax: number;
+}
+
+export interface NewWait {
+  readonly waitId: string;
+  readonly handshake: string;
+  readonly socketId: string;
+  readonly enrolmentId: string;
+  readonly channel: "email" | "sms";
+  readonly by: "code" | "link";
+  readonly to: string;
+  readonly label: string;
+  readonly untilMs: number;
+}
+
+export type CodeRefusal = "no-wait" | "exhausted" | "wrong" | "used";
+export type Confirmation = "confirmed" | "wrong" | "gone";
+
+export interface Waits {
+  /** Once for each id. */
+  start(wait: NewWait): Promise<WaitView>;
+  /** Once for each ref. Null: there is no such wait any more. */
+  resend(waitId: string, ref: string): Promise<WaitView | null>;
+  read(waitId: string): Promise<{ readonly wait: WaitView | null; readonly confirmed: boolean }>;
+  /** Null where there is nothing to send (any more). */
+  compose(waitId: string): Promise<ComposedMessage | null>;
+  report(waitId: string, sending: string, status: "sent" | "delayed" | "failed"): Promise<void>;
+  wake(waitId: string): Promise<void>;
+  /** A code typed into the client. @param holder the only one that may present it again. @returns null where it is right. */
+  check(attempt: {
+    readonly waitId: string | null;
+    readonly socketId: string;
+    readonly code: string;
+    readonly holder: string;
+  }): Promise<CodeRefusal | null>;
+  /** The socket's name, for the page behind a link; changes nothing. Null for a link that is good for nothing. */
+  find(token: string): Promise<{ readonly label: string } | null>;
+  confirm(token: string, number: string): Promise<Confirmation>;
+}
+
+/** Wrong codes for one wait, over all of its messages (Twilio Verify's rule), and wrong numbers on its page. */
+const codesMax = 5;
+const numbersMax = 3;
+const triesMs = 30 * 60_000;
+const failuresTtlMs = 365 * 86_400_000;
+const writesMax = 8;
+/** Tries of a message in all: with the pauses between them half a minute, so that a provider's hiccup is no failure. */
+const sendAttempts = 5;
+const sendBackoffMs = 2_000;
+
+export function createWaits(context: WaitsContext): Waits {
+  const { store, state, jobs, limits, secrets, waker, clock, ids, log } = context;
+
+  const isOver = ({ untilMs }: Wait) => clock() >= untilMs;
+  const enqueue = (waitId: string, sending: string) =>
+    jobs.enqueue(
+      waitQueue.name,
+      { id: sending, data: { waitId, sending } },
+      { attempts: sendAttempts, backoffMs: sendBackoffMs },
+    );
+
+  /** What the wait is after another message was asked for. */
+  async function asked(wait: Wait, ref: string): Promise<Wait> {
+    const permission = await limits.ask(wait);
+    if (!permission.ok) {
+      log.info("a message was refused", { channel: wait.channel, cause: permission.cause });
+      const nothingSent = wait.sendings.length === 0;
+      return { ...wait, status: nothingSent ? "refused" : wait.status, resendAtMs: permission.againAtMs };
+    }
+    const sendings = [...wait.sendings, { id: ids.id("send"), ref, done: false }];
+    const resendAtMs = sendings.length < limits.perWaitMax ? clock() + limits.spacingMs : null;
+    return { ...wait, status: "queued", sendings, resendAtMs };
+  }
+
+  /** Messages that were asked for and may not be in the queue: whoever asked may have died in between. */
+  async function requeue(waitId: string, { sendings }: Wait): Promise<void> {
+    for (const { id, done } of sendings) if (!done) await enqueue(waitId, id);
+  }
+
+  async function change(waitId: string, next: (stored: StoredWait) => Wait | null): Promise<Wait | null> {
+    for (let tries = 0; tries < writesMax; tries += 1) {
+      const stored = await store.get(waitId);
+      const changed = stored === null ? null : next(stored);
+      if (stored === null || changed === null) return null;
+      if (await store.replace(waitId, stored.version, changed)) return changed;
+    }
+    throw new Error("a wait is written by too many at once");
+  }
+
+  async function tooMany(name: string, max: number): Promise<boolean> {
+    return (await state.add(`factors.wait-tries.${name}`, 1, triesMs)) > max;
+  }
+
+  return {
+    async start({ waitId, channel, by, ...rest }) {
+      const before = await store.get(waitId);
+      if (before === null) {
+        const number = by === "link" ? `${randomInt(100, 1_000)}` : null;
+        const empty: Wait = {
+          ...rest,
+          channel,
+          by,
+          number,
+          status: "queued",
+          resendAtMs: null,
+          sendings: [],
+          confirmed: false,
+        };
+        const wait = await asked(empty, "start");
+        if (await store.create(waitId, wait)) {
+          await requeue(waitId, wait);
+          return viewOf(wait);
+        }
+      }
+      const stored = before ?? (await store.get(waitId));
+      if (stored === null) throw new Error("a wait vanished while it began");
+      await requeue(waitId, stored.wait);
+      return viewOf(stored.wait);
+    },
+
+    async resend(waitId, ref) {
+      const stored = await store.get(waitId);
+      if (stored === null || isOver(stored.wait)) return null;
+      const { wait } = stored;
+      const isRepeated = wait.sendings.some((sending) => sending.ref === ref);
+      const isEarly = wait.resendAtMs === null || clock() < wait.resendAtMs;
+      if (isRepeated || isEarly || wait.confirmed) {
+        await requeue(waitId, wait);
+        return viewOf(wait);
+      }
+      const next = await asked(wait, ref);
+      if (await store.replace(waitId, stored.version, next)) {
+        await requeue(waitId, next);
+        return viewOf(next);
+      }
+      // Somebody wrote meanwhile. The message that was counted is not sent; the client sees what there is and may ask again.
+      const winner = await store.get(waitId);
+      return winner === null ? null : viewOf(winner.wait);
+    },
+
+    async read(waitId) {
+      const stored = await store.get(waitId);
+      return stored === null || isOver(stored.wait)
+        ? { wait: null, confirmed: false }
+        : { wait: viewOf(stored.wait), confirmed: stored.wait.confirmed };
+    },
+
+    async compose(waitId) {
+      const stored = await store.get(waitId);
+      if (stored === null || isOver(stored.wait) || stored.wait.confirmed) return null;
+      if (stored.wait.sendings.every(({ done }) => done)) return null;
+      return messageOf(waitId, stored.wait, secrets, context.publicUrl);
+    },
+
+    async report(waitId, sending, status) {
+      const changed = await change(waitId, ({ wait }) => {
+        const reported = wait.sendings.find(({ id }) => id === sending);
+        if (reported === undefined || reported.done) return null;
+        const sendings = wait.sendings.map((each) =>
+          each === reported ? { ...each, done: status !== "delayed" } : each,
+        );
+        // An older message says nothing about the newest one.
+        return { ...wait, sendings, status: wait.sendings.at(-1) === reported ? status : wait.status };
+      });
+      if (changed !== null) await waker.wake(waitId, changed.handshake);
+    },
+
+    async wake(waitId) {
+      const stored = await store.get(waitId);
+      if (stored !== null) await waker.call(waitId, stored.wait.handshake);
+    },
+
+    async check({ waitId, socketId, code, holder }) {
+      const stored = waitId === null ? null : await store.get(waitId);
+      const wait = stored?.wait ?? null;
+      // Counted before it is looked at: of any number of guesses at once, no more than the limit are ever compared.
+      const exhausted = await tooMany(`${waitId ?? "none"}`, codesMax);
+      const failuresKey = `factors.failures.${wait?.enrolmentId ?? "nobody"}`;
+      const failures = await state.add(failuresKey, 1, wait === null ? triesMs : failuresTtlMs);
+      const isRight = secrets.isCode(waitId ?? "none", code);
+      if (waitId === null || wait === null || wait.socketId !== socketId || wait.by !== "code" || isOver(wait))
+        return "no-wait";
+      if (exhausted || failures > context.failuresMax) return "exhausted";
+      if (!isRight) return "wrong";
+      if (!(await state.advance(`factors.wait-used.${waitId}`, 1, holder, triesMs))) return "used";
+      await state.reset(failuresKey);
+      await limits.answered(wait);
+      return null;
+    },
+
+    async find(token) {
+      const waitId = secrets.waitOf(token);
+      const stored = waitId === null ? null : await store.get(waitId);
+      if (stored === null || isOver(stored.wait) || stored.wait.confirmed || stored.wait.by !== "link") return null;
+      return { label: stored.wait.label };
+    },
+
+    async confirm(token, number) {
+      const waitId = secrets.waitOf(token);
+      const stored = waitId === null ? null : await store.get(waitId);
+      if (waitId === null || stored === null || isOver(stored.wait) || stored.wait.number === null) return "gone";
+      if (await tooMany(waitId, numbersMax)) return "gone";
+      if (!isEqual(stored.wait.number, number)) return "wrong";
+      const confirmed = await change(waitId, ({ wait }) => (isOver(wait) ? null : { ...wait, confirmed: true }));
+      if (confirmed === null) return "gone";
+      if (!stored.wait.confirmed) await limits.answered(confirmed);
+      await waker.wake(waitId, confirmed.handshake);
+      return "confirmed";
+    },
+  };
+}

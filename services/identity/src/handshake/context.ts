@@ -1,0 +1,23 @@
+import type { Caller } from "@portcullis/bus";
+import type { Clock, Ids, Logger, Vault } from "@portcullis/runtime";
+import type { SessionRegistry } from "../sessions/registry.ts";
+import type { PathTags } from "../sockets/paths.ts";
+import type { SocketStore } from "../sockets/store.ts";
+import type { HandshakeStore } from "./store.ts";
+import type { Verdicts } from "./verdicts.ts";
+
+/** What the handshakes stand on. */
+export interface EngineContext {
+  readonly store: SocketStore;
+  readonly handshakes: HandshakeStore;
+  readonly sessions: SessionRegistry;
+  readonly verdicts: Verdicts;
+  readonly caller: Caller;
+  readonly paths: PathTags;
+  readonly vault: Pick<Vault, "unwrap">;
+  /** For the HMAC of what came with a step; a plain hash of a six-digit code would be the code. */
+  readonly stepKey: Uint8Array;
+  readonly clock: Clock;
+  readonly ids: Ids;
+  readonly log: Logger;
+}

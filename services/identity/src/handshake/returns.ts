@@ -1,0 +1,102 @@
+import { type Outcome, ServiceError } from "@portcullis/contracts";
+import type { HandshakeEvent } from "@portcullis/policy";
+import type { Arrival } from "./arrival.ts";
+import type { EngineContext } from "./context.ts";
+import { advance } from "./moves.ts";
+import { stands } from "./standing.ts";
+import type { Handshake } from "./store.ts";
+import { bareDenial, denial, type Turn, type Turns } from "./turns.ts";
+
+/** The connection on which a handshake goes on. */
+export interface Comeback {
+  readonly hid: string;
+  /** HMAC of everything that came with it. */
+  readonly given: string;
+  readonly transcript: Uint8Array;
+}
+
+/**
+ * A step that has not ended after this long was left by a replica that is gone. Until then the client is told to try again, so that a
+ * comeback is no way to have an answer looked at and not counted.
+ */
+const strandedAfterMs = 6_000;
+const triesMax = 4;
+
+/**
+ * A client that lost its connection comes back to the same gate. It is told what stands; nothing is sent to anybody a second time,
+ * and the connection before counts no more: at most one goes on.
+ */
+export function createReturns(context: EngineContext, turns: Turns) {
+  const { handshakes, verdicts, clock, ids } = context;
+
+  async function take(id: string, comeback: Comeback, arrival: Arrival): Promise<Outcome> {
+    for (let tries = 0; tries < triesMax; tries += 1) {
+      const found = await handshakes.get(id);
+      if (found === null || !isSame(found.value, arrival)) {
+        verdicts.turned("not-parked");
+        return bareDenial;
+      }
+      const { value, version } = found;
+      if (value.connection === comeback.hid) return value.given === comeback.given ? standingOf(value) : conflict();
+      const outcome = await moveOver(id, value, version, comeback);
+      if (outcome !== null) return outcome;
+    }
+    throw new ServiceError("busy");
+  }
+
+  /** @returns null where somebody else has written meanwhile. */
+  async function moveOver(
+    id: string,
+    value: Handshake,
+    version: string,
+    { hid, given, transcript }: Comeback,
+  ): Promise<Outcome | null> {
+    const now = clock();
+    const isStranded = value.outcome === null;
+    if (isStranded && now - value.takenAtMs < strandedAfterMs) throw new ServiceError("busy");
+    await handshakes.follow(hid, id, Math.max(1, turns.deadlineOf(value) - now) + 60_000);
+    const here: Handshake = { ...value, connection: hid, given, n: 0, pushes: 0, takenAtMs: now };
+
+    if (!(await stands(context.store, value))) {
+      const revoked = advance({ ...here, pending: [], beginning: null, resending: null }, { type: "revoked", now });
+      return write(id, version, revoked.next, denial);
+    }
+    if (isStranded) return settleStranded({ id, hid, n: 0, given, transcript, cid: null, answers: [] }, version, here);
+    if (value.standing?.say !== "accepted") return write(id, version, here, standingOf(value));
+    // Let in, and never heard of it: the session that nobody is on gives way to one that somebody is on.
+    const accepted = await turns.admitAgain(hid, here, value.standing);
+    const outcome = await write(id, version, here, accepted);
+    await turns.discard(outcome === null ? accepted : value.standing);
+    return outcome;
+  }
+
+  /** What was asked for is asked again; what was answered went with whoever looked at it, and counts as wrong. */
+  async function settleStranded(turn: Turn, version: string, here: Handshake): Promise<Outcome | null> {
+    if (here.pending.length === 0) return turns.take(turn, version, { next: here, effects: [] });
+    const results = here.pending.map(({ ref }) => ({ ref, ok: false }));
+    const event: HandshakeEvent = { type: "verified", results, nextCid: ids.id(), now: clock() };
+    return turns.take(turn, version, advance({ ...here, pending: [] }, event));
+  }
+
+  async function write(id: string, version: string, next: Handshake, outcome: Outcome): Promise<Outcome | null> {
+    const written = await turns.write(id, version, { ...next, outcome, standing: outcome });
+    return written === null ? null : outcome;
+  }
+
+  return { take };
+}
+
+/** Whoever has the secret of a handshake still goes nowhere with it but where it was. */
+function isSame({ socketId, memberId }: Handshake, { socket, member }: Arrival): boolean {
+  return socketId === socket.id && memberId === (member?.id ?? null);
+}
+
+function standingOf({ standing, outcome }: Handshake): Outcome {
+  const said = standing ?? outcome;
+  if (said === null) throw new ServiceError("busy");
+  return said;
+}
+
+function conflict(): never {
+  throw new ServiceError("conflict");
+}

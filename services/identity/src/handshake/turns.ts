@@ -1,0 +1,251 @@
+import { type Outcome, resendWait, ServiceError, startWait, verifyFactors, type WaitView } from "@portcullis/contracts";
+import { deadlineMs, type Effect, type HandshakeEvent, promptOf } from "@portcullis/policy";
+import { contactOf } from "../sockets/members.ts";
+import { admit } from "./accept.ts";
+import type { EngineContext } from "./context.ts";
+import { advance, isUnsettled, type Moved } from "./moves.ts";
+import type { Handshake } from "./store.ts";
+
+export interface Answer {
+  readonly gate: string;
+  readonly value: string;
+  readonly at: string | null;
+}
+
+/** What is going on: the step that is taken, and what came with it. */
+export interface Turn {
+  /** Of the handshake. */
+  readonly id: string;
+  /** Of the connection. */
+  readonly hid: string;
+  readonly n: number;
+  /** HMAC of everything that came: another replica goes on only with the very same. */
+  readonly given: string;
+  readonly transcript: Uint8Array;
+  /** Of the challenge that is answered. */
+  readonly cid: string | null;
+  readonly answers: readonly Answer[];
+}
+
+/** An outcome, and what to record of it once it is written. */
+export interface Decided {
+  readonly outcome: Outcome;
+  readonly record: () => void;
+}
+
+export interface Turns {
+  /** A step's first write. @param version null where there is nothing yet. */
+  take(turn: Turn, version: string | null, moved: Moved): Promise<Outcome>;
+  /** Somebody took this step before: what they said, or what they did not get to say. */
+  resume(turn: Turn): Promise<Outcome>;
+  /** The message of the wait once more. It answers nothing, so that one which comes too late costs nothing. */
+  resend(turn: Turn, version: string, taken: Handshake, cid: string): Promise<Outcome>;
+  /** A step that comes to nothing. */
+  nothing(turn: Turn, version: string, taken: Handshake): Promise<Outcome>;
+  decide(id: string, moved: Moved): Promise<Decided>;
+  /** Another session for who was let in, on the connection where they are now. */
+  admitAgain(hid: string, handshake: Handshake, accepted: Extract<Outcome, { say: "accepted" }>): Promise<Outcome>;
+  /** An accept that was not written is nobody's. */
+  discard(outcome: Outcome): Promise<void>;
+  write(id: string, version: string | null, next: Handshake): Promise<string | null>;
+  deadlineOf(handshake: Handshake): number;
+}
+
+/** How long a finished handshake is remembered, so that a repeated step gets the same answer. */
+const afterlifeMs = 60_000;
+/** What a verdict may take that a record crossed on its way. */
+const crossingMs = 15_000;
+export const bareDenial: Outcome = { say: "denied", retryAfterMs: null, sealed: false };
+export const denial: Outcome = { say: "denied", retryAfterMs: null, sealed: true };
+
+export function createTurns(context: EngineContext): Turns {
+  const { handshakes, sessions, verdicts, caller, clock, ids } = context;
+
+  async function take(turn: Turn, version: string | null, moved: Moved): Promise<Outcome> {
+    if (!isUnsettled(moved.next)) return finish(turn, version, moved);
+    const written = await write(turn.id, version, moved.next);
+    return written === null ? resume(turn) : settle(turn, written, moved.next);
+  }
+
+  async function resume(turn: Turn): Promise<Outcome> {
+    const found = await handshakes.get(turn.id);
+    if (found === null) return denial;
+    const { value, version } = found;
+    if (value.n !== turn.n || value.given !== turn.given) throw new ServiceError("conflict");
+    return value.outcome ?? settle(turn, version, value);
+  }
+
+  /** Asks what has to be asked; several replicas may do so at once. */
+  async function settle(turn: Turn, version: string, unsettled: Handshake): Promise<Outcome> {
+    const settled = { ...unsettled, pending: [], beginning: null, resending: null };
+    if (unsettled.beginning !== null) {
+      const wait = await beginWait(turn.id, unsettled, unsettled.beginning);
+      const now = clock();
+      // The contact is gone, which the look at what the handshake stands on has just missed.
+      if (wait === null) return finish(turn, version, advance(settled, { type: "revoked", now }));
+      const event: HandshakeEvent = { type: "begun", waitId: unsettled.beginning.waitId, nextCid: ids.id(), now };
+      return finish(turn, version, advance({ ...settled, wait }, event));
+    }
+    if (unsettled.resending !== null) {
+      const wait = await caller.call(resendWait, unsettled.resending);
+      return say(turn, version, { ...settled, wait: wait ?? settled.wait }, withWait(settled.standing, wait));
+    }
+    const results = await verify(turn, unsettled);
+    const event: HandshakeEvent = { type: "verified", results, nextCid: ids.id(), now: clock() };
+    return finish(turn, version, advance(settled, event));
+  }
+
+  /** The step's last write, which decides between those who take it at once. */
+  async function finish(turn: Turn, version: string | null, moved: Moved): Promise<Outcome> {
+    const { outcome, record } = await decide(turn.hid, moved);
+    const standing = outcome.say === "nothing" ? moved.next.standing : outcome;
+    if ((await write(turn.id, version, { ...moved.next, outcome, standing })) !== null) {
+      record();
+      return outcome;
+    }
+    // What the other one said stands, and a session registered here is nobody's.
+    await discard(outcome);
+    return resume(turn);
+  }
+
+  async function say(turn: Turn, version: string, next: Handshake, outcome: Outcome): Promise<Outcome> {
+    const written = await write(turn.id, version, { ...next, outcome, standing: outcome });
+    return written === null ? resume(turn) : outcome;
+  }
+
+  async function nothing(turn: Turn, version: string, taken: Handshake): Promise<Outcome> {
+    const isOver = taken.machine.verdict !== null;
+    const outcome: Outcome = { say: "nothing", deadlineMs: isOver ? clock() + crossingMs : deadlineOf(taken) };
+    return (await write(turn.id, version, { ...taken, outcome })) === null ? resume(turn) : outcome;
+  }
+
+  async function resend(turn: Turn, version: string, taken: Handshake, cid: string): Promise<Outcome> {
+    const { waiting, outstanding } = taken.machine;
+    const isMeant = waiting !== null && outstanding?.cid === cid && clock() < waiting.byMs;
+    if (!isMeant) return nothing(turn, version, taken);
+    const next = { ...taken, resending: { waitId: waiting.id, ref: `${turn.hid.slice(-22)}-${turn.n}` } };
+    return take(turn, version, { next, effects: [] });
+  }
+
+  function write(id: string, version: string | null, next: Handshake): Promise<string | null> {
+    const ttlMs = Math.max(0, deadlineOf(next) - clock()) + afterlifeMs;
+    return version === null ? handshakes.create(id, next, ttlMs) : handshakes.replace(id, version, next, ttlMs);
+  }
+
+  /** @throws {ServiceError} unavailable: no verdict without an answer to each question. */
+  async function verify({ hid, transcript, cid, answers }: Turn, { socketId, memberId, pending }: Handshake) {
+    const items = pending.map(({ at: _, ...item }) => ({ ...item, value: answers[indexOf(item.ref)]?.value ?? "" }));
+    const { results } = await caller.call(verifyFactors, { hid, socketId, memberId, transcript, cid, items });
+    return items.map(({ ref, gate }) => {
+      const [result, ...more] = results.filter((each) => each.ref === ref);
+      if (result === undefined || more.length > 0) throw new ServiceError("unavailable");
+      verdicts.gate(gate, result.ok, result.cause);
+      return { ref, ok: result.ok };
+    });
+  }
+
+  async function beginWait(
+    id: string,
+    { socketId, memberId, label, enrolments }: Handshake,
+    { waitId, gate, config, byMs }: NonNullable<Handshake["beginning"]>,
+  ): Promise<WaitView | null> {
+    const member = memberId === null ? null : await context.store.members.get(memberId);
+    const to = member === null ? null : contactOf(context, member, gate);
+    const enrolment = enrolments.find((each) => each.gate === gate && each.of === "member");
+    if (to === null || enrolment === undefined || member?.body.enrolments[gate] !== enrolment.id) return null;
+    return caller.call(startWait, {
+      waitId,
+      handshake: id,
+      socketId,
+      enrolmentId: enrolment.id,
+      gate,
+      config,
+      to,
+      label,
+      untilMs: byMs,
+    });
+  }
+
+  async function decide(hid: string, { next, effects }: Moved): Promise<Decided> {
+    for (const effect of effects) {
+      if (effect.do === "accept") return accept(hid, next, effect);
+      if (effect.do === "deny") return deny(next, effect.cause);
+      if (effect.do === "challenge" || effect.do === "wait")
+        return { outcome: asking(next, effect), record: () => undefined };
+    }
+    return { outcome: { say: "nothing", deadlineMs: deadlineOf(next) }, record: () => undefined };
+  }
+
+  function asking(next: Handshake, effect: Extract<Effect, { do: "challenge" | "wait" }>): Outcome {
+    const { cid, attemptsLeft, answerByMs, retry } = effect;
+    const common = { cid, attemptsLeft, answerByMs, retry, deadlineMs: deadlineOf(next) };
+    if (effect.do === "challenge") {
+      const options = effect.options.map(({ at, gate, config }) => {
+        const prompt = promptOf(gate, config, cid);
+        return { at, gate, prompt: prompt === null ? null : { ...prompt } };
+      });
+      return { say: "challenge", options, ...common };
+    }
+    if (next.wait === null) throw new ServiceError("internal");
+    return { say: "wait", at: effect.at, gate: effect.gate, ...next.wait, ...common };
+  }
+
+  function deny({ startedAtMs }: Handshake, cause: string): Decided {
+    return { outcome: denial, record: () => verdicts.denied(cause, clock() - startedAtMs) };
+  }
+
+  async function accept(
+    hid: string,
+    handshake: Handshake,
+    effect: Extract<Effect, { do: "accept" }>,
+  ): Promise<Decided> {
+    const gates = effect.passed.filter((gate, index, all) => all.indexOf(gate) === index);
+    const admitted = await admit(context, hid, handshake, gates, effect.assurance.memberBound);
+    if (admitted === null) return deny(handshake, "revoked");
+    const { key, memberBound } = effect.assurance;
+    return {
+      outcome: {
+        say: "accepted",
+        admitted,
+        gates,
+        assurance: { key, memberBound, gates: [...effect.assurance.gates] },
+        policyHash: new Uint8Array(Buffer.from(handshake.policyHash, "base64url")),
+      },
+      record: () => verdicts.accepted(gates, clock() - handshake.startedAtMs),
+    };
+  }
+
+  async function admitAgain(
+    hid: string,
+    handshake: Handshake,
+    accepted: Extract<Outcome, { say: "accepted" }>,
+  ): Promise<Outcome> {
+    const { gates, assurance } = accepted;
+    const admitted = await admit(context, hid, handshake, gates, assurance.memberBound);
+    return admitted === null ? denial : { ...accepted, admitted };
+  }
+
+  async function discard(outcome: Outcome): Promise<void> {
+    if (outcome.say !== "accepted") return;
+    const session = await sessions.get(outcome.admitted.sid);
+    if (session !== null) await sessions.remove(session, null);
+  }
+
+  function deadlineOf(handshake: Handshake): number {
+    return deadlineMs(handshake.machine) ?? clock();
+  }
+
+  return { take, resume, resend, nothing, decide, admitAgain, discard, write, deadlineOf };
+}
+
+/** What stands, with what the wait has become. @param standing a wait: nothing else is asked to be sent again. */
+export function withWait(standing: Outcome | null, wait: WaitView | null): Outcome {
+  if (standing?.say !== "wait") throw new ServiceError("internal");
+  if (wait === null) return { ...standing, status: "failed", resendAtMs: null };
+  return { ...standing, ...wait };
+}
+
+/** References are `<step>-<index>`, so that a replica that repeats the step finds the value that belongs to each. */
+function indexOf(ref: string): number {
+  return Number(ref.slice(ref.indexOf("-") + 1));
+}

@@ -1,0 +1,80 @@
+import { type Outcome, pushOutcome, readWait, ServiceError } from "@portcullis/contracts";
+import type { EngineContext } from "./context.ts";
+import { advance } from "./moves.ts";
+import { stands } from "./standing.ts";
+import type { Handshake } from "./store.ts";
+import { denial, type Turns, withWait } from "./turns.ts";
+
+const triesMax = 5;
+
+/**
+ * Something happened to a wait. What that leads to is written first and then pushed, so that it is not lost with this replica: whoever
+ * wakes again, or the client when it comes back, finds it.
+ */
+export function createWakes(context: EngineContext, turns: Turns) {
+  const { handshakes, caller, clock, ids } = context;
+
+  async function wake(id: string, waitId: string): Promise<void> {
+    for (let tries = 0; tries < triesMax; tries += 1) {
+      const found = await handshakes.get(id);
+      if (found === null) return;
+      const { value, version } = found;
+      // The client's own step is under way, and what it leads to comes first: it may be the one that begins this wait.
+      if (value.outcome === null) throw new ServiceError("busy");
+      if (value.machine.waiting?.id !== waitId) return repeat(value);
+      const { wait, confirmed } = await caller.call(readWait, { waitId });
+      if (wait === null) return;
+      if (await (confirmed ? goOn(id, value, version, waitId) : report(id, value, version, wait))) return;
+    }
+    throw new ServiceError("busy");
+  }
+
+  async function goOn(id: string, value: Handshake, version: string, waitId: string): Promise<boolean> {
+    const now = clock();
+    const isRevoked = !(await stands(context.store, value));
+    const event = isRevoked
+      ? ({ type: "revoked", now } as const)
+      : ({ type: "confirmed", waitId, nextCid: ids.id(), now } as const);
+    const moved = advance(value, event);
+    if (moved.effects.some((effect) => effect.do === "ignore")) throw new ServiceError("busy");
+    const { outcome, record } = await turns.decide(value.connection, moved);
+    const next = { ...moved.next, standing: outcome, pushes: value.pushes + 1 };
+    if ((await turns.write(id, version, next)) === null) {
+      await turns.discard(outcome);
+      return false;
+    }
+    record();
+    await push(next, outcome);
+    return true;
+  }
+
+  async function report(
+    id: string,
+    value: Handshake,
+    version: string,
+    wait: NonNullable<Handshake["wait"]>,
+  ): Promise<boolean> {
+    if (value.standing?.say !== "wait") return true;
+    const known = value.wait;
+    if (known?.status === wait.status && known.resendAtMs === wait.resendAtMs) {
+      await repeat(value);
+      return true;
+    }
+    const outcome = withWait(value.standing, wait);
+    const next = { ...value, wait, standing: outcome, pushes: value.pushes + 1 };
+    if ((await turns.write(id, version, next)) === null) return false;
+    await push(next, outcome);
+    return true;
+  }
+
+  /** Pushed before, and perhaps not heard. */
+  async function repeat(value: Handshake): Promise<void> {
+    if (value.pushes > 0) await push(value, value.standing ?? denial);
+  }
+
+  async function push({ connection, pushes }: Handshake, outcome: Outcome): Promise<void> {
+    await caller.call(pushOutcome, { hid: connection, seq: pushes, outcome });
+  }
+
+  return { wake };
+}

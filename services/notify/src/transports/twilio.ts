@@ -1,0 +1,55 @@
+import { z } from "zod";
+import { NotSentError } from "./not-sent.ts";
+import { isPermanent, post } from "./post.ts";
+import type { SmsTransport } from "./transport.ts";
+
+export interface TwilioOptions {
+  readonly url: URL;
+  readonly accountSid: string;
+  readonly authToken: string;
+  /** A number in E.164, or the SID of a messaging service (`MG…`). */
+  readonly from: string;
+}
+
+/** https://www.twilio.com/docs/messaging/api/message-resource#create-a-message-resource */
+const created = z.object({ sid: z.string(), status: z.string(), error_code: z.number().nullish() });
+/** https://www.twilio.com/docs/usage/twilios-response#exceptions */
+const exception = z.object({ code: z.number(), status: z.number() });
+
+/** "Too Many Requests", which comes with other statuses than 429 too. */
+const tooManyRequests = 20_429;
+
+/** Twilio's Messages API. (Its own package is far larger than this one request: docs/adr/0003-runtime-dependencies.md.) */
+export function createTwilio({ url, accountSid, authToken, from }: TwilioOptions): SmsTransport {
+  const messages = new URL(`/2010-04-01/Accounts/${accountSid}/Messages.json`, url);
+  const authorization = `Basic ${Buffer.from(`${accountSid}:${authToken}`).toString("base64")}`;
+  const sender = from.startsWith("MG") ? { MessagingServiceSid: from } : { From: from };
+  return {
+    name: "twilio",
+    async send(_sendingId, { to, text }, signal) {
+      const { status, body } = await post(messages, {
+        headers: { authorization, "content-type": "application/x-www-form-urlencoded", accept: "application/json" },
+        body: new URLSearchParams({ To: to, Body: text, ...sender }).toString(),
+        signal,
+      });
+      const answer = jsonOf(body);
+      if (status >= 200 && status < 300) {
+        const { data } = created.safeParse(answer);
+        if (data?.status === "failed" || data?.status === "undelivered")
+          throw new NotSentError("ETWILIO", data.error_code ?? null, true);
+        return;
+      }
+      const { data } = exception.safeParse(answer);
+      const permanent = isPermanent(status) && data?.code !== tooManyRequests;
+      throw new NotSentError("ETWILIO", data?.code ?? status, permanent);
+    },
+  };
+}
+
+function jsonOf(body: string): unknown {
+  try {
+    return JSON.parse(body);
+  } catch {
+    return null;
+  }
+}

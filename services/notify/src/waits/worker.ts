@@ -1,0 +1,111 @@
+import { composeWait, reportWait, waitQueue } from "@portcullis/contracts";
+import { type Job, UnrecoverableJobError, type Worker } from "@portcullis/jobs";
+import type { Platform } from "@portcullis/platform";
+import { meterFor } from "@portcullis/runtime";
+import { causeOf, explained } from "../failures.ts";
+import { isAddress, type Mailbox } from "../mails/mailbox.ts";
+import { messageOf } from "../mails/message.ts";
+import { NotSentError } from "../transports/not-sent.ts";
+import type { MailTransport, SmsTransport } from "../transports/transport.ts";
+
+export interface WaitWorkerOptions {
+  readonly platform: Pick<Platform, "caller" | "jobs" | "clock" | "log">;
+  readonly mail: MailTransport;
+  readonly sms: SmsTransport;
+  readonly from: Mailbox;
+  /** Default 8. */
+  readonly concurrency?: number;
+  /** A message takes no longer than this. Default 20000: somebody waits for it. */
+  readonly messageMsMax?: number;
+  /** How long `close` lets messages under way finish; then they are cut off and tried again by whoever works next. Default 2500. */
+  readonly stopMsMax?: number;
+}
+
+type Status = "sent" | "delayed" | "failed";
+
+const reportTries = 4;
+const reportPauseMs = 150;
+
+/**
+ * Sends the messages of waits. A job names a wait; what it says and to whom is asked of `factors` when it is sent. How it went is
+ * reported, so that the waiting client is told. A message is sent once, unless this process dies between handing it over and
+ * saying so: then its job is taken again, and the same code goes out a second time.
+ */
+export async function startWaitWorker(options: WaitWorkerOptions): Promise<Worker> {
+  const { platform, mail, sms, from, concurrency = 8, messageMsMax = 20_000, stopMsMax = 2_500 } = options;
+  const stopping = new AbortController();
+  const { caller, jobs, clock, log } = platform;
+  const messages = meterFor("notify").createCounter("portcullis.notify.messages", {
+    description: "Messages of waits, by outcome, channel and transport",
+  });
+
+  async function report(waitId: string, sending: string, status: Status): Promise<void> {
+    for (let tries = 1; ; tries += 1) {
+      try {
+        await caller.call(reportWait, { waitId, sending, status });
+        return;
+      } catch (error) {
+        if (tries === reportTries) {
+          // Not a reason to send it again.
+          log.warn("how a message fared could not be reported", { waitId, status, cause: causeOf(error) });
+          return;
+        }
+        await new Promise((resolve) => setTimeout(resolve, reportPauseMs * tries));
+      }
+    }
+  }
+
+  async function send(waitId: string, sending: string): Promise<"sent" | "nothing"> {
+    const { message } = await caller.call(composeWait, { waitId });
+    if (message === null) return "nothing";
+    const { channel, to, subject, text } = message;
+    const transport = channel === "email" ? mail : sms;
+    const signal = AbortSignal.any([stopping.signal, AbortSignal.timeout(messageMsMax)]);
+    try {
+      if (channel === "sms") await sms.send(sending, { to, text }, signal);
+      else if (!isAddress(to)) throw new NotSentError("EADDRESS", null, true);
+      else await mail.send(sending, messageOf({ mailId: sending, mail: { to, subject, text }, from, clock }), signal);
+    } catch (error) {
+      messages.add(1, { outcome: "failed", channel, transport: transport.name });
+      log.warn("message not sent", { waitId, channel, transport: transport.name, cause: causeOf(error) });
+      throw error;
+    }
+    messages.add(1, { outcome: "sent", channel, transport: transport.name });
+    log.info("message sent", { waitId, channel, transport: transport.name });
+    return "sent";
+  }
+
+  async function handle(job: Job): Promise<void> {
+    const data = waitQueue.data.safeParse(job.data);
+    if (!data.success) throw new UnrecoverableJobError("the job names no wait");
+    const { waitId, sending } = data.data;
+    try {
+      if ((await send(waitId, sending)) === "sent") await report(waitId, sending, "sent");
+    } catch (error) {
+      const failure = explained(error);
+      // What is final is reported when the queue gives up.
+      if (!(failure instanceof UnrecoverableJobError)) await report(waitId, sending, "delayed");
+      throw failure;
+    }
+  }
+
+  const worker = await jobs.work(waitQueue.name, handle, {
+    concurrency,
+    onExhausted(job) {
+      const data = waitQueue.data.safeParse(job.data);
+      log.error("message given up", { waitId: data.success ? data.data.waitId : null });
+      if (data.success) void report(data.data.waitId, data.data.sending, "failed");
+    },
+  });
+
+  return {
+    async close() {
+      const cutOff = setTimeout(() => stopping.abort(), stopMsMax);
+      try {
+        await worker.close();
+      } finally {
+        clearTimeout(cutOff);
+      }
+    },
+  };
+}
