@@ -1,5 +1,5 @@
 import { randomBytes, randomInt } from "node:crypto";
-import { PortcullisError, type Session } from "@portcullis/client";
+import { PortcullisError, type Session, type Waiting } from "@portcullis/client";
 import { type ServiceName, verifyFactors } from "@portcullis/contracts";
 import { parseAppKey } from "@portcullis/crypto";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
@@ -247,6 +247,70 @@ describe("kill -9 of a replica in the middle of handshakes", () => {
   }, 30_000);
 });
 
+describe("kill -9 while a client waits for somebody", () => {
+  const linkIn = (text = "") => /https?:\/\/\S+\/confirm\/\S+/.exec(text)?.[0] ?? "no link";
+  const submit = (link: string, number: string) =>
+    fetch(link, { method: "POST", body: new URLSearchParams({ number }) });
+
+  async function waiting() {
+    const socket = await plantedSocket({ gates: [{ gate: "key" }, { gate: "email", by: "link" }] });
+    const email = `${canaries.make("waiting contact")}@example.com`;
+    await world.owner.post(`/v1/sockets/${socket.id}/members`, { name: "bob", contacts: { email } });
+    const waits: Waiting[] = [];
+    const edges: string[] = [];
+    const entering = keeper.connect(`${socket.url}?id=bob`, {
+      appKey: socket.appKey,
+      timeoutMs: 60_000,
+      onWait: (each) => void waits.push(each),
+      onFrame: (_direction, kind, { edge }) => void (kind === "hello" && edges.push(`${edge}`)),
+    });
+    entering.catch(() => undefined);
+    await expect.poll(() => waits.at(-1)?.status, { timeout: 10_000 }).toBe("sent");
+    const [link] = (await world.sentTo(email)).map(linkIn);
+    const token = link?.split("/").at(-1) ?? "";
+    canaries.plant(`link ${canaries.names.length}`, token);
+    return { socket, email, waits, edges, entering, link: link ?? "", number: waits[0]?.number ?? "" };
+  }
+
+  test("of its edge: it goes on at the same gate on the other one, and nobody is sent anything twice", async () => {
+    const one = await waiting();
+    const victim = one.edges[0] ?? "";
+    const before = one.waits.length;
+    world.replica(victim).kill("SIGKILL");
+    await expect.poll(() => one.waits.length, { timeout: 20_000 }).toBe(before + 1);
+    expect(one.waits.at(-1)).toMatchObject({ number: one.number, status: "sent" });
+    expect((await submit(one.link, one.number)).status).toBe(200);
+    const session = await one.entering;
+    expect(session.edge).not.toBe(victim);
+    expect(await world.sentTo(one.email)).toHaveLength(1);
+    expect((await liveSessions(one.socket)).map(({ sid }) => sid)).toEqual([session.sid]);
+    await world.allReady();
+  }, 60_000);
+
+  test("of identity, notify, factors and keys, one after the other: it is let in the moment that it is confirmed", async () => {
+    const one = await waiting();
+    for (const name of ["identity-1", "notify-1", "factors-1", "keys-1"]) world.replica(name).kill("SIGKILL");
+    // The other replica of each, or what comes up in the place of the only one.
+    await expect
+      .poll(async () => (await submit(one.link, one.number)).status, { timeout: 30_000, interval: 500 })
+      .toBe(200);
+    const session = await one.entering;
+    expect(session.gates).toEqual(["key", "email"]);
+    await world.allReady();
+    expect(await world.sentTo(one.email)).toHaveLength(1);
+  }, 90_000);
+
+  test("of the edge, and confirmed before the client is back: it finds the door open", async () => {
+    const one = await waiting();
+    for (const name of ["edge-1", "edge-2"]) world.replica(name).kill("SIGKILL");
+    expect((await submit(one.link, one.number)).status).toBe(200);
+    const session = await one.entering;
+    await expect.poll(async () => (await liveSessions(one.socket)).map(({ sid }) => sid)).toEqual([session.sid]);
+    await world.allReady();
+    expect(await world.sentTo(one.email)).toHaveLength(1);
+  }, 90_000);
+});
+
 async function everyEdgeWorks(): Promise<number> {
   const socket = await makeSocket(world.owner, keyOnly);
   let failures = 0;
@@ -269,10 +333,16 @@ describe("an engine that is lost in flight", () => {
       const pids = world.replicas.map((replica) => replica.pid());
       const otp = () => app.code(now());
       const enter = () =>
-        keeper.connect(`${socket.url}?id=bob`, { appKey: socket.appKey, answers: { otp }, timeoutMs: 20_000 });
+        keeper.connect(`${socket.url}?id=bob`, {
+          appKey: socket.appKey,
+          answers: { otp },
+          timeoutMs: 20_000,
+          comeBack: false,
+        });
       let cut = false;
       const underWay = keeper.connect(`${socket.url}?id=bob`, {
         appKey: socket.appKey,
+        comeBack: false,
         answers: {
           async otp() {
             await world[engine].cut();
@@ -319,6 +389,7 @@ describe("NATS that is lost in flight", () => {
       keeper.connect(edge === undefined ? `${socket.url}?id=bob` : at(edge, `${socket.url}?id=bob`), {
         appKey: socket.appKey,
         answers: { otp },
+        comeBack: false,
       });
     const underWay = enter(async () => {
       await world.nats.cut();

@@ -28,6 +28,8 @@ export interface DistributedWorld {
   replica(name: string): Replica;
   /** How many mails were written to the outbox. */
   mails(): number;
+  /** What was sent to this contact, by the outbox' API. */
+  sentTo(to: string): Promise<readonly string[]>;
   /** What all processes logged, at debug level. */
   logs(): Buffer;
   /** The same of one replica. */
@@ -102,7 +104,7 @@ function assemble({
   readonly running: Distributed;
   readonly dataDir: string;
 }): DistributedWorld {
-  const { url, replicas } = running;
+  const { url, outboxKey, replicas } = running;
   const of = (service: ServiceName) => replicas.filter((replica) => replica.service === service);
   async function readiness({ healthPort }: Replica) {
     try {
@@ -124,6 +126,12 @@ function assemble({
     },
     logs: () =>
       Buffer.concat(readdirSync(join(dataDir, "logs")).map((name) => readFileSync(join(dataDir, "logs", name)))),
+    async sentTo(to) {
+      const headers = { authorization: `Bearer ${outboxKey}` };
+      const answer = await fetch(`${url}/v1/outbox?limit=100`, { headers });
+      const { messages } = (await answer.json()) as { messages: { to: string; text: string }[] };
+      return messages.filter((message) => message.to === to).map(({ text }) => text);
+    },
     mails: () => readdirSync(join(dataDir, "outbox")).filter((name) => name.endsWith(".eml")).length,
     log: (name) => readFileSync(join(dataDir, "logs", `${name}.log`), "utf8"),
     readiness,
