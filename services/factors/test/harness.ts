@@ -107,6 +107,7 @@ export async function startFactors(options: FactorsOptions = {}) {
     onBus,
     /** Names of the store operations so far, in order. */
     calls,
+    now: clock,
     advance(ms: number) {
       nowMs += ms;
     },

@@ -87,6 +87,9 @@ export async function startPlatform() {
     platform,
     logged,
     mails,
+    /** The answering end of another service, and the asking one. */
+    as: (service: ServiceName) => createServer(wiring(service)),
+    callerOf: (service: ServiceName): Caller => createCaller(wiring(service)),
     async enqueue(mailId: string, options: { attempts?: number; jobId?: string } = {}) {
       const { attempts = 5, jobId = mailId } = options;
       await jobs.enqueue(mailQueue.name, { id: jobId, data: { mailId } }, { attempts, backoffMs: 20 });

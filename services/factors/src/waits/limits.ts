@@ -32,8 +32,12 @@ export type Permission =
     };
 
 export interface SendLimits {
-  /** Counts a message before it is sent. The counters are of contacts, not of handshakes: another handshake is no way around them. */
-  ask(occasion: Occasion): Promise<Permission>;
+  /**
+   * Counts a message before it is sent. The counters are of contacts, not of handshakes: another handshake is no way around them.
+   *
+   * @param holder the request; repeated within the minute, on whichever replica, it is permitted again and counted once.
+   */
+  ask(occasion: Occasion, holder: string): Promise<Permission>;
   /** The code came back. */
   answered(occasion: Occasion): Promise<void>;
   readonly spacingMs: number;
@@ -61,7 +65,7 @@ export function createSendLimits(options: {
   return {
     spacingMs,
     perWaitMax: perContactMax,
-    async ask(occasion) {
+    async ask(occasion, holder) {
       const refused = (cause: Exclude<Permission, { ok: true }>["cause"], againAtMs: number | null = null) =>
         ({ ok: false, cause, againAtMs }) as const;
       const { channel, socketId } = occasion;
@@ -69,9 +73,11 @@ export function createSendLimits(options: {
       if (await isPumped(occasion)) return refused("pumping");
       const spacing = `factors.sent.${name}`;
       const nowMs = clock();
-      if ((await state.create(spacing, Buffer.from(`${nowMs}`), spacingMs)) === null) {
-        const before = Number(Buffer.from((await state.get(spacing))?.value ?? []).toString() || nowMs);
-        return refused("spacing", before + spacingMs);
+      if ((await state.create(spacing, Buffer.from(`${nowMs} ${holder}`), spacingMs)) === null) {
+        const [before = nowMs, by] = Buffer.from((await state.get(spacing))?.value ?? [])
+          .toString()
+          .split(" ");
+        return by === holder ? { ok: true } : refused("spacing", Number(before) + spacingMs);
       }
       if ((await state.add(`factors.sends.${name}`, 1, perContactMs)) > perContactMax) return refused("contact");
       if ((await state.add(`factors.sends-day.${name}`, 1, dayMs)) > perContactDayMax) return refused("contact");

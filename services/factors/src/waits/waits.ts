@@ -83,8 +83,8 @@ export function createWaits(context: WaitsContext): Waits {
     );
 
   /** What the wait is after another message was asked for. */
-  async function asked(wait: Wait, ref: string): Promise<Wait> {
-    const permission = await limits.ask(wait);
+  async function asked(waitId: string, wait: Wait, ref: string): Promise<Wait> {
+    const permission = await limits.ask(wait, `${waitId}/${ref}`);
     if (!permission.ok) {
       log.info("a message was refused", { channel: wait.channel, cause: permission.cause });
       const nothingSent = wait.sendings.length === 0;
@@ -129,7 +129,7 @@ export function createWaits(context: WaitsContext): Waits {
           sendings: [],
           confirmed: false,
         };
-        const wait = await asked(empty, "start");
+        const wait = await asked(waitId, empty, "start");
         if (await store.create(waitId, wait)) {
           await requeue(waitId, wait);
           return viewOf(wait);
@@ -142,23 +142,20 @@ export function createWaits(context: WaitsContext): Waits {
     },
 
     async resend(waitId, ref) {
-      const stored = await store.get(waitId);
-      if (stored === null || isOver(stored.wait)) return null;
-      const { wait } = stored;
-      const isRepeated = wait.sendings.some((sending) => sending.ref === ref);
-      const isEarly = wait.resendAtMs === null || clock() < wait.resendAtMs;
-      if (isRepeated || isEarly || wait.confirmed) {
-        await requeue(waitId, wait);
-        return viewOf(wait);
-      }
-      const next = await asked(wait, ref);
-      if (await store.replace(waitId, stored.version, next)) {
+      for (let tries = 0; tries < writesMax; tries += 1) {
+        const stored = await store.get(waitId);
+        if (stored === null || isOver(stored.wait)) return null;
+        const { wait } = stored;
+        const isRepeated = wait.sendings.some((sending) => sending.ref === ref);
+        const isEarly = wait.resendAtMs === null || clock() < wait.resendAtMs;
+        const isIdle = isRepeated || isEarly || wait.confirmed;
+        const next = isIdle ? wait : await asked(waitId, wait, ref);
+        // Somebody else may have written meanwhile; asked again, the message is counted once.
+        if (!isIdle && !(await store.replace(waitId, stored.version, next))) continue;
         await requeue(waitId, next);
         return viewOf(next);
       }
-      // Somebody wrote meanwhile. The message that was counted is not sent; the client sees what there is and may ask again.
-      const winner = await store.get(waitId);
-      return winner === null ? null : viewOf(winner.wait);
+      throw new Error("a wait is written by too many at once");
     },
 
     async read(waitId) {

@@ -1,0 +1,397 @@
+import {
+  composeWait,
+  confirmWait,
+  findWait,
+  readWait,
+  reportWait,
+  resendWait,
+  startWait,
+  verifyFactors,
+  type WaitView,
+  waitQueue,
+  wakeHandshake,
+} from "@portcullis/contracts";
+import { afterEach, describe, expect, it } from "vitest";
+import { anywhere, type Factors, type FactorsOptions, freshHid, startFactors } from "./harness.ts";
+
+const minuteMs = 60_000;
+let factors: Factors;
+let notify: ReturnType<Factors["as"]>;
+let api: ReturnType<Factors["as"]>;
+/** Handshakes that were woken, in order. */
+let woken: string[] = [];
+/** How often waking fails before it works. */
+let deaf = 0;
+afterEach(() => factors.stop());
+
+async function started(options: FactorsOptions = {}) {
+  factors = await startFactors(options);
+  notify = factors.as("notify");
+  api = factors.as("api");
+  woken = [];
+  deaf = 0;
+  await factors.as("identity").server.serve(wakeHandshake, ({ waitId }) => {
+    if (deaf > 0) {
+      deaf -= 1;
+      throw new Error("not now");
+    }
+    woken.push(waitId);
+    return {};
+  });
+}
+
+let names = 0;
+interface Started {
+  readonly waitId?: string;
+  readonly gate?: "email" | "sms";
+  readonly by?: "code" | "link";
+  readonly to?: string;
+  readonly socketId?: string;
+  readonly enrolmentId?: string;
+  readonly untilMs?: number;
+}
+async function start(options: Started = {}): Promise<{ waitId: string; view: WaitView }> {
+  names += 1;
+  const { waitId = `w${names}`, gate = "sms", by = "code", socketId = "s1", enrolmentId = "e1" } = options;
+  const view = await factors.identity.call(startWait, {
+    waitId,
+    handshake: freshHid(),
+    socketId,
+    enrolmentId,
+    gate,
+    config: { by },
+    to: options.to ?? (gate === "sms" ? `+4930${1_000_000 + names}` : `grace${names}@receiver.example`),
+    label: "chat",
+    untilMs: options.untilMs ?? factors.now() + 10 * minuteMs,
+  });
+  return { waitId, view };
+}
+const compose = async (waitId: string) => (await notify.caller.call(composeWait, { waitId })).message;
+const codeOf = async (waitId: string) => /\b\d{6}\b/.exec((await compose(waitId))?.text ?? "")?.[0] ?? "none";
+const tokenOf = async (waitId: string) => /\/confirm\/(\S+)/.exec((await compose(waitId))?.text ?? "")?.[1] ?? "none";
+const resend = (waitId: string, ref: string) => factors.identity.call(resendWait, { waitId, ref });
+const read = (waitId: string) => factors.identity.call(readWait, { waitId });
+async function check(
+  waitId: string | null,
+  value: string,
+  options: { hid?: string; ref?: string; socketId?: string } = {},
+) {
+  const { hid = freshHid(), ref = "r1", socketId = "s1" } = options;
+  const items = [{ ref, gate: "sms", config: { by: "code" }, value, waitId }];
+  const { results } = await factors.identity.call(verifyFactors, {
+    ...anywhere,
+    hid,
+    socketId,
+    memberId: "bob",
+    items,
+  });
+  return results[0]?.ok === true ? "ok" : results[0]?.cause;
+}
+const confirm = async (token: string, number: string, address = "192.0.2.1") =>
+  (await api.caller.call(confirmWait, { token, number, address })).result;
+const sendings = async (waitId: string): Promise<string[]> => {
+  const ids: string[] = [];
+  const worker = await factors.jobs.work(waitQueue.name, async ({ data }) => {
+    if (data.waitId === waitId) ids.push(String(data.sending));
+  });
+  await expect.poll(() => ids.length, { interval: 5 }).toBeGreaterThan(0);
+  await worker.close();
+  return ids;
+};
+const wrong = (code: string) => (code === "111111" ? "222222" : "111111");
+
+describe("a wait by code", () => {
+  it("leaves a job that names it, and the message says a code of six digits to the contact alone", async () => {
+    await started();
+    const { waitId, view } = await start({ to: "+49301234567" });
+    expect(view).toEqual({
+      by: "code",
+      to: "•••67",
+      number: null,
+      status: "queued",
+      resendAtMs: factors.now() + minuteMs,
+    });
+    const message = await compose(waitId);
+    expect(message).toMatchObject({ channel: "sms", to: "+49301234567" });
+    expect(message?.text).toMatch(/^\d{6} is your code for chat\./);
+    expect(await sendings(waitId)).toHaveLength(1);
+  });
+
+  it("passes who types it, once, and the same request again", async () => {
+    await started();
+    const { waitId } = await start();
+    const code = await codeOf(waitId);
+    const hid = freshHid();
+    expect(await check(waitId, code, { hid })).toBe("ok");
+    expect(await check(waitId, code, { hid })).toBe("ok");
+    expect(await check(waitId, code, { hid, ref: "r2" })).toBe("used");
+    expect(await check(waitId, code)).toBe("used");
+  });
+
+  it("passes one of many that present it at once, on whichever replica", async () => {
+    await started();
+    const { waitId } = await start();
+    const code = await codeOf(waitId);
+    const results = await Promise.all(Array.from({ length: 5 }, () => check(waitId, code)));
+    expect(results.filter((each) => each === "ok")).toHaveLength(1);
+  });
+
+  it("refuses another wait's code, another socket, no wait, and a link's wait", async () => {
+    await started();
+    const [one, two, linked] = [await start(), await start(), await start({ by: "link" })];
+    const code = await codeOf(one.waitId);
+    expect(await check(two.waitId, code === (await codeOf(two.waitId)) ? "x" : code)).toBe("wrong");
+    expect(await check(one.waitId, code, { socketId: "s2" })).toBe("no-wait");
+    expect(await check(null, code)).toBe("no-wait");
+    expect(await check("unknown", code)).toBe("no-wait");
+    expect(await check(linked.waitId, code)).toBe("no-wait");
+    expect(await check(one.waitId, code)).toBe("ok");
+  });
+
+  it("is used up by five wrong ones, summed over its messages: the right one comes too late", async () => {
+    await started();
+    const { waitId } = await start();
+    const code = await codeOf(waitId);
+    for (let guess = 0; guess < 3; guess += 1) expect(await check(waitId, wrong(code))).toBe("wrong");
+    factors.advance(minuteMs);
+    await resend(waitId, "r1");
+    for (let guess = 0; guess < 2; guess += 1) expect(await check(waitId, wrong(code))).toBe("wrong");
+    expect(await check(waitId, code)).toBe("exhausted");
+  });
+
+  it("ends with its time, and is not sent after it", async () => {
+    await started();
+    const { waitId } = await start({ untilMs: factors.now() + 5 * minuteMs });
+    const code = await codeOf(waitId);
+    factors.advance(5 * minuteMs);
+    expect(await check(waitId, code)).toBe("no-wait");
+    expect(await compose(waitId)).toBe(null);
+    expect(await read(waitId)).toEqual({ wait: null, confirmed: false });
+  });
+
+  it("is dead for a contact after too many wrong codes in a row over all its waits, and not for another contact", async () => {
+    await started({ failuresMax: 6 });
+    for (const enrolmentId of ["dead", "dead"]) {
+      const { waitId } = await start({ enrolmentId });
+      const code = await codeOf(waitId);
+      for (let guess = 0; guess < 3; guess += 1) await check(waitId, wrong(code));
+    }
+    const dead = await start({ enrolmentId: "dead" });
+    expect(await check(dead.waitId, await codeOf(dead.waitId))).toBe("exhausted");
+    const alive = await start({ enrolmentId: "alive" });
+    expect(await check(alive.waitId, await codeOf(alive.waitId))).toBe("ok");
+  });
+});
+
+describe("a wait by link", () => {
+  it("is confirmed by the number alone, and wakes its handshake", async () => {
+    await started();
+    const { waitId, view } = await start({ gate: "email", by: "link" });
+    expect(view.number).toMatch(/^[1-9]\d\d$/);
+    const token = await tokenOf(waitId);
+    expect((await compose(waitId))?.text).toContain(`https://p.example/confirm/${token}`);
+    expect((await compose(waitId))?.text).not.toContain(view.number);
+    expect(await api.caller.call(findWait, { token, address: "192.0.2.1" })).toEqual({ wait: { label: "chat" } });
+    expect(await read(waitId)).toMatchObject({ confirmed: false });
+    expect(await confirm(token, view.number ?? "")).toBe("confirmed");
+    expect(await read(waitId)).toMatchObject({ confirmed: true });
+    expect(woken).toEqual([waitId]);
+    // Again by the same person; the page itself is gone.
+    expect(await confirm(token, view.number ?? "")).toBe("confirmed");
+    expect(await api.caller.call(findWait, { token, address: "192.0.2.1" })).toEqual({ wait: null });
+    expect(await compose(waitId)).toBe(null);
+  });
+
+  it("is gone after three wrong numbers, after its time, and for a token that was never made", async () => {
+    await started();
+    const one = await start({ by: "link" });
+    const token = await tokenOf(one.waitId);
+    const number = one.view.number ?? "";
+    for (let guess = 0; guess < 3; guess += 1)
+      expect(await confirm(token, number === "111" ? "112" : "111")).toBe("wrong");
+    expect(await confirm(token, number)).toBe("gone");
+
+    const two = await start({ by: "link", untilMs: factors.now() + minuteMs });
+    const late = await tokenOf(two.waitId);
+    factors.advance(minuteMs);
+    expect(await confirm(late, two.view.number ?? "")).toBe("gone");
+
+    const three = await start({ by: "link" });
+    const [, tag = ""] = (await tokenOf(three.waitId)).split(".");
+    for (const forged of ["", "x", `${three.waitId}.`, `${one.waitId}.${tag}`, `${three.waitId}.${tag.slice(1)}A`])
+      expect(await confirm(forged, three.view.number ?? ""), forged).toBe("gone");
+    const code = await start();
+    expect(await confirm(await tokenOf(code.waitId), "123")).toBe("gone");
+    expect(woken).toEqual([]);
+  });
+
+  it("takes so many tries from one network, whatever the links", async () => {
+    await started();
+    const tries = Array.from({ length: 61 }, () => confirm("x", "123", "198.51.100.7").catch((error) => error.code));
+    expect((await Promise.all(tries)).filter((each) => each === "too_many")).toHaveLength(1);
+    expect(await confirm("x", "123", "198.51.100.8")).toBe("gone");
+  });
+
+  it("wakes by a job where the handshake cannot be told at once", async () => {
+    await started();
+    const { waitId, view } = await start({ by: "link" });
+    deaf = 3;
+    await confirm(await tokenOf(waitId), view.number ?? "");
+    expect(woken).toEqual([]);
+    const jobs: unknown[] = [];
+    const worker = await factors.jobs.work("wakes", async ({ data }) => void jobs.push(data));
+    factors.advance(2_000);
+    await expect.poll(() => jobs).toEqual([{ waitId }]);
+    await worker.close();
+  });
+
+  it("leaves no job behind where it could", async () => {
+    await started();
+    const { waitId, view } = await start({ by: "link" });
+    deaf = 2;
+    await confirm(await tokenOf(waitId), view.number ?? "");
+    expect(woken).toEqual([waitId]);
+    const jobs: unknown[] = [];
+    const worker = await factors.jobs.work("wakes", async ({ data }) => void jobs.push(data));
+    factors.advance(minuteMs);
+    await factors.jobs.enqueue("wakes", { id: "last", data: { waitId: "last" } });
+    await expect.poll(() => jobs).toEqual([{ waitId: "last" }]);
+    await worker.close();
+  });
+});
+
+describe("messages are limited", () => {
+  it("to one in 60 s, with the same code each time, however often one asks", async () => {
+    await started();
+    const { waitId } = await start();
+    const code = await codeOf(waitId);
+    for (let asked = 0; asked < 5; asked += 1) await resend(waitId, `early${asked}`);
+    factors.advance(minuteMs - 1);
+    await resend(waitId, "still-early");
+    factors.advance(1);
+    const again = await Promise.all([resend(waitId, "in-time"), resend(waitId, "in-time")]);
+    expect(again.map((view) => view?.resendAtMs)).toContain(factors.now() + minuteMs);
+    expect(await codeOf(waitId)).toBe(code);
+    expect(new Set(await sendings(waitId)).size).toBe(2);
+  });
+
+  it("to five in ten minutes for one contact, whichever handshakes and sockets ask", async () => {
+    await started();
+    const to = "+49305555555";
+    const views: WaitView[] = [];
+    for (let asked = 0; asked < 6; asked += 1) {
+      views.push((await start({ to, socketId: `s${asked}` })).view);
+      factors.advance(minuteMs);
+    }
+    expect(views.map(({ status }) => status)).toEqual([...Array(5).fill("queued"), "refused"]);
+    expect(views.at(-1)?.resendAtMs).toBe(null);
+    factors.advance(10 * minuteMs);
+    expect((await start({ to })).view.status).toBe("queued");
+  });
+
+  it("by another handshake in the same minute neither, which is told when it may ask", async () => {
+    await started();
+    const to = "Grace@receiver.example";
+    await start({ gate: "email", to });
+    factors.advance(20_000);
+    const { waitId, view } = await start({ gate: "email", to: to.toLowerCase() });
+    expect(view).toMatchObject({ status: "refused", resendAtMs: factors.now() + 40_000 });
+    expect(await compose(waitId)).toBe(null);
+    factors.advance(40_000);
+    expect(await resend(waitId, "r1")).toMatchObject({ status: "queued" });
+    expect(await compose(waitId)).not.toBe(null);
+  });
+
+  it("to what a socket may cost in a day, for each channel by itself", async () => {
+    await started({ config: { smsPerSocketDay: 2 } });
+    const statuses = async (options: Started) => (await start(options)).view.status;
+    expect([await statuses({}), await statuses({}), await statuses({})]).toEqual(["queued", "queued", "refused"]);
+    expect(await statuses({ gate: "email" })).toBe("queued");
+    expect(await statuses({ socketId: "s2" })).toBe("queued");
+    factors.advance(24 * 60 * minuteMs);
+    expect(await statuses({})).toBe("queued");
+  });
+
+  it("to ranges of numbers whose codes come back: who only collects money for messages gets no more", async () => {
+    await started();
+    const number = (index: number) => `+88213${1_000_000 + index}`;
+    for (let index = 0; index < 20; index += 1) expect((await start({ to: number(index) })).view.status).toBe("queued");
+    expect((await start({ to: number(20) })).view.status).toBe("refused");
+    expect((await start({ to: "+49301112223" })).view.status).toBe("queued");
+
+    const honest = (index: number) => `+4915${10_000_000 + index}`;
+    for (let index = 0; index < 30; index += 1) {
+      const { waitId, view } = await start({ to: honest(index), enrolmentId: `h${index}` });
+      expect(view.status, `${index}`).toBe("queued");
+      if (index % 5 === 0) expect(await check(waitId, await codeOf(waitId))).toBe("ok");
+    }
+  });
+});
+
+describe("a repeated request", () => {
+  it("begins one wait and sends one message", async () => {
+    await started();
+    const options = { waitId: "same", by: "link", to: "+49300000001" } as const;
+    const views = await Promise.all([start(options), start(options), start(options)]);
+    const after = await start(options);
+    expect(new Set([...views, after].map(({ view }) => view.number)).size).toBe(1);
+    expect(await sendings("same")).toHaveLength(1);
+  });
+
+  it("sends what was counted and did not reach the queue, and nothing that was sent", async () => {
+    await started();
+    const options = { waitId: "again", to: "+49300000002" } as const;
+    await start(options);
+    const [sending = ""] = await sendings("again");
+    await notify.caller.call(reportWait, { waitId: "again", sending, status: "sent" });
+    await start(options);
+    const jobs: unknown[] = [];
+    const worker = await factors.jobs.work(waitQueue.name, async ({ data }) => void jobs.push(data.sending));
+    await factors.jobs.enqueue(waitQueue.name, { id: "last", data: { waitId: "last", sending: "last" } });
+    await expect.poll(() => jobs).toEqual(["last"]);
+    await worker.close();
+  });
+});
+
+describe("how a message fares", () => {
+  it("is told to the waiting client, and what comes late about an older one is not", async () => {
+    await started();
+    const { waitId } = await start();
+    const [first = ""] = await sendings(waitId);
+    const report = (sending: string, status: "sent" | "delayed" | "failed") =>
+      notify.caller.call(reportWait, { waitId, sending, status });
+    await report(first, "delayed");
+    expect((await read(waitId)).wait?.status).toBe("delayed");
+    await report(first, "sent");
+    await report(first, "failed");
+    expect((await read(waitId)).wait?.status).toBe("sent");
+    expect(woken).toEqual([waitId, waitId]);
+    await report("unknown", "failed");
+    await notify.caller.call(reportWait, { waitId: "unknown", sending: first, status: "failed" });
+
+    factors.advance(minuteMs);
+    await resend(waitId, "r1");
+    const [second = ""] = await sendings(waitId);
+    expect(second).not.toBe(first);
+    await report(second, "failed");
+    expect((await read(waitId)).wait).toMatchObject({ status: "failed", resendAtMs: factors.now() + minuteMs });
+  });
+});
+
+describe("what is stored and sent around", () => {
+  it("holds no contact, code, number or link in the clear", async () => {
+    await started();
+    const { waitId, view } = await start({ gate: "email", by: "link", to: "planted@receiver.example" });
+    const { waitId: coded } = await start({ to: "+4930777888999" });
+    const [token, code] = [await tokenOf(waitId), await codeOf(coded)];
+    await confirm(token, view.number ?? "");
+    await check(coded, code);
+    const everything = [...factors.onBus.map((bytes) => Buffer.from(bytes).toString("latin1")), ...factors.logged].join(
+      "\n",
+    );
+    for (const secret of ["planted@", "4930777888999", token, token.split(".")[1] ?? "", code])
+      expect(everything).not.toContain(secret);
+    const stored = await factors.state.get(`factors.wait.${coded}`);
+    expect(Buffer.from(stored?.value ?? []).toString("latin1")).not.toContain("4930777888999");
+  });
+});
