@@ -134,14 +134,14 @@ export function createHandshakePhase(
 
   /** A push may come after an answer that brought its frames along. */
   function ofPush({ frames }: Step): Step["frames"] {
-    const unwritten = frames.filter(({ n }) => n > written);
+    const unwritten = frames.filter(({ n }) => n === 0 || n > written);
     for (const { n } of unwritten) pushed.add(n);
     return noted(unwritten);
   }
 
   /** An answer may bring frames along that were pushed before. What was said in answer to a record is said again with it. */
   function ofAnswer({ frames }: Step): Step["frames"] {
-    return noted(frames.filter(({ n }) => !pushed.has(n)));
+    return noted(frames.filter(({ n }) => n === 0 || !pushed.has(n)));
   }
 
   function noted(frames: Step["frames"]): Step["frames"] {

@@ -57,9 +57,11 @@ export function createReturns(context: EngineContext, turns: Turns) {
     await handshakes.follow(hid, id, Math.max(1, turns.deadlineOf(value) - now) + 60_000);
     const here: Handshake = { ...value, connection: hid, given, n: 0, pushes: 0, takenAtMs: now };
 
-    if (!(await stands(context.store, value))) {
-      const revoked = advance({ ...here, pending: [], beginning: null, resending: null }, { type: "revoked", now });
-      return write(id, version, revoked.next, denial);
+    const isLate = value.machine.verdict === null && now >= turns.deadlineOf(value);
+    if (isLate || !(await stands(context.store, value))) {
+      const settled = { ...here, pending: [], beginning: null, resending: null };
+      const { next } = advance(settled, { type: isLate ? "expired" : "revoked", now });
+      return write(id, version, next, denial);
     }
     if (isStranded) return settleStranded({ id, hid, n: 0, given, transcript, cid: null, answers: [] }, version, here);
     if (value.standing?.say !== "accepted") return write(id, version, here, standingOf(value));

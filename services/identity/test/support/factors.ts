@@ -7,8 +7,12 @@ import {
   forgetSecret,
   forgetSocketSecrets,
   mintAnswerSecret,
+  readWait,
+  resendWait,
   ServiceError,
+  startWait,
   verifyFactors,
+  type WaitView,
 } from "@portcullis/contracts";
 import type { Platform } from "@portcullis/platform";
 
@@ -35,6 +39,9 @@ export interface FakeFactors {
   reply: ((items: readonly Item[]) => { ref: string; ok: boolean; cause: null }[]) | null;
   /** Called before a code is checked or a secret forgotten. */
   down: boolean;
+  /** Waits that were begun, by id: what they are now. */
+  readonly waits: Map<string, { to: string; handshake: string; view: WaitView; confirmed: boolean }>;
+  readonly resent: string[];
 }
 
 export async function serveFactors({ server }: Platform): Promise<FakeFactors> {
@@ -48,6 +55,8 @@ export async function serveFactors({ server }: Platform): Promise<FakeFactors> {
     before: () => undefined,
     reply: null,
     down: false,
+    waits: new Map(),
+    resent: [],
   };
   const requireUp = () => {
     if (factors.down) throw new ServiceError("unavailable");
@@ -92,6 +101,28 @@ export async function serveFactors({ server }: Platform): Promise<FakeFactors> {
   await server.serve(forgetAnswerSecret, ({ socketId, member }) => {
     requireUp();
     return { existed: factors.active.delete(`answers:${socketId}:${member}`) };
+  });
+  await server.serve(startWait, async ({ waitId, handshake, gate, config, to }) => {
+    await factors.before([{ ref: waitId, gate, value: "" }]);
+    const by = config.by === "link" ? "link" : "code";
+    const view: WaitView = {
+      by,
+      to: "masked",
+      number: by === "link" ? "417" : null,
+      status: "queued",
+      resendAtMs: null,
+    };
+    const wait = factors.waits.get(waitId) ?? { to, handshake, view, confirmed: false };
+    factors.waits.set(waitId, wait);
+    return wait.view;
+  });
+  await server.serve(resendWait, ({ waitId, ref }) => {
+    factors.resent.push(ref);
+    return factors.waits.get(waitId)?.view ?? null;
+  });
+  await server.serve(readWait, ({ waitId }) => {
+    const wait = factors.waits.get(waitId);
+    return { wait: wait?.view ?? null, confirmed: wait?.confirmed ?? false };
   });
   await server.serve(verifyFactors, async ({ hid, items }) => {
     await factors.before(items);

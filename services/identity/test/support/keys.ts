@@ -1,4 +1,12 @@
-import { killAppKey, mintAppKey, readAppKeys, ServiceError, sealFarewells } from "@portcullis/contracts";
+import {
+  killAppKey,
+  mintAppKey,
+  type Outcome,
+  pushOutcome,
+  readAppKeys,
+  ServiceError,
+  sealFarewells,
+} from "@portcullis/contracts";
 import type { Platform } from "@portcullis/platform";
 
 /** In the place of `keys`: app keys by name, and farewells that say why. */
@@ -7,10 +15,12 @@ export interface FakeKeys {
   readonly live: Map<string, string>;
   readonly farewells: { readonly sids: readonly string[]; readonly what: string }[];
   down: boolean;
+  /** What was to be said unasked. */
+  readonly pushed: { readonly hid: string; readonly seq: number; readonly outcome: Outcome }[];
 }
 
 export async function serveKeys({ server, ids }: Platform): Promise<FakeKeys> {
-  const keys: FakeKeys = { live: new Map(), farewells: [], down: false };
+  const keys: FakeKeys = { live: new Map(), farewells: [], down: false, pushed: [] };
   const requireUp = () => {
     if (keys.down) throw new ServiceError("unavailable");
   };
@@ -39,6 +49,11 @@ export async function serveKeys({ server, ids }: Platform): Promise<FakeKeys> {
     requireUp();
     keys.farewells.push({ sids, what });
     return { frames: sids.map((sid) => ({ sid, frame: Buffer.from(`${what} ${sid}`) })) };
+  });
+  await server.serve(pushOutcome, (push) => {
+    requireUp();
+    keys.pushed.push(push);
+    return { taken: true };
   });
   return keys;
 }

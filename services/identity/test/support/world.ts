@@ -100,6 +100,7 @@ export async function startWorld(options: WorldOptions = {}) {
     api: api.caller,
     edge: edge.caller,
     notify: notify.caller,
+    factorsCaller: embedded.platformFor("factors").caller,
     keysCaller: embedded.platformFor("keys").caller,
     factors,
     keys,

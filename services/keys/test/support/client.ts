@@ -9,6 +9,8 @@ import {
   finish,
   handshakeKeys,
   openRecord,
+  parkedPsk,
+  parkedPskId,
   parseAppKey,
   sealOpen,
   sealRecord,
@@ -45,6 +47,8 @@ export interface ClientOptions {
   readonly payload?: Partial<OpenPayload>;
   /** In the place of the key's own secret. */
   readonly psk?: Uint8Array;
+  /** Goes on with a handshake instead. */
+  readonly parked?: { readonly hid: string; readonly secret: Uint8Array };
   readonly nowMs: number;
 }
 
@@ -65,7 +69,9 @@ export async function clientOf(given: GivenBundle, options: ClientOptions) {
   const key = appKey === null ? null : parseAppKey(appKey);
   const { bundle } = await verifyBundle({ hello, pinnedFingerprint: key?.fingerprint ?? null, nowMs });
   const { suite, publicKey } = await chooseSuite(bundle.suites, wanted === undefined ? suiteIds : [wanted]);
-  const psk = key === null ? null : { id: `k:${key.keyId}`, secret: options.psk ?? (await appKeyPsk(key.secret)) };
+  const { parked } = options;
+  const ownPsk = key === null ? null : { id: `k:${key.keyId}`, secret: options.psk ?? (await appKeyPsk(key.secret)) };
+  const psk = parked === undefined ? ownPsk : { id: parkedPskId(parked.hid), secret: parked.secret };
   const { label, path, query } = connection;
   const dst = { label, path, query, id: new URLSearchParams(query).get("id") };
   const sealed = await sealOpen({ hello, suite, publicKey, psk, payload: { dst, ...payload } });
@@ -99,13 +105,21 @@ export async function clientOf(given: GivenBundle, options: ClientOptions) {
     prk: sealed.handshake.prk,
     secrets,
     seal,
-    async say(plaintext: { t: "answer"; cid: string; gate: string; value: string } | { t: "cancel" }) {
+    /** By what it may come back. */
+    park: async () => ({ hid: hello.hid, secret: await parkedPsk(sealed.handshake.prk) }),
+    async say(
+      plaintext:
+        | { t: "answer"; cid: string; gate: string; value: string }
+        | { t: "start"; cid: string; gate: string }
+        | { t: "resend"; cid: string }
+        | { t: "cancel" },
+    ) {
       const whole = { ...plaintext, n: client.count + 1 };
       const record = await seal(whole, client.count);
       client = { count: client.count + 1, chain: await advanceChain(client.chain, encodePlaintext(whole)) };
       return record;
     },
-    async hear(step: Step) {
+    async hear(step: Pick<Step, "frames">) {
       const { bytes, plaintext } = await opened(step.frames[0]);
       if (plaintext.t !== "accepted")
         server = { count: server.count + 1, chain: await advanceChain(server.chain, bytes) };
