@@ -10,6 +10,8 @@ interface CaseInput {
   readonly name: string;
   readonly suite: "0020" | "647a";
   readonly key: boolean;
+  /** Goes on with a handshake: the PSK is that of its connection before. */
+  readonly back?: boolean;
   readonly payload: object;
   /** C→S and S→C plaintexts before `accepted`, in order. */
   readonly said: readonly (readonly ["client" | "server", object])[];
@@ -45,6 +47,22 @@ const cases: readonly CaseInput[] = [
     payload: { dst, answers: [{ gate: "otp", value: "0".repeat(300), at: "0.1" }] },
     said: [["client", { n: 1, t: "offer", answers: [{ gate: "otp", value: "287082" }] }]],
   },
+  {
+    name: "X25519, back over another connection: the message once more, then its code",
+    suite: "0020",
+    key: false,
+    back: true,
+    payload: { dst },
+    said: [
+      ["server", { n: 1, t: "wait", cid: cid("w1"), at: "1", gate: "email", prompt: { by: "code", to: "b\u2022\u2022\u2022@e\u2022\u2022\u2022.com" }, status: "sent", resendMs: 0, attemptsLeft: 3, answerMs: 400000, retry: false }],
+      ["client", { n: 1, t: "resend", cid: cid("w1") }],
+      ["server", { n: 2, t: "wait", cid: cid("w1"), at: "1", gate: "email", prompt: { by: "code", to: "b\u2022\u2022\u2022@e\u2022\u2022\u2022.com" }, status: "queued", resendMs: 60000, attemptsLeft: 3, answerMs: 399000, retry: false }],
+      ["client", { n: 2, t: "answer", cid: cid("w1"), gate: "email", value: "287082", at: "1" }],
+      ["server", { n: 3, t: "challenge", cid: cid("c3"), options: [{ at: "2", gate: "sms", prompt: { by: "link" } }], attemptsLeft: 3, answerMs: 30000, retry: false }],
+      ["client", { n: 3, t: "start", cid: cid("c3"), gate: "sms", at: "2" }],
+      ["server", { n: 4, t: "wait", cid: cid("w2"), at: "2", gate: "sms", prompt: { by: "link", to: "\u2022\u2022\u202256", number: "417" }, status: "refused", resendMs: null, attemptsLeft: 3, answerMs: 300000, retry: false }],
+    ],
+  },
 ];
 
 function build(input: CaseInput, recordedEnc: Buffer | null) {
@@ -71,8 +89,9 @@ function build(input: CaseInput, recordedEnc: Buffer | null) {
 
   const keyId = b64(own("keyId", 12));
   const secret = own("secret");
-  const psk = input.key ? ref.Exp(secret, "psk") : Buffer.alloc(0);
-  const pskId = input.key ? `k:${keyId}` : "";
+  const before = input.back === true ? { hid: `edge-2.${b64(own("hid before", 16))}`, prk: own("prk before") } : null;
+  const psk = before !== null ? ref.Exp(before.prk, "park") : input.key ? ref.Exp(secret, "psk") : Buffer.alloc(0);
+  const pskId = before !== null ? `h:${before.hid}` : input.key ? `k:${keyId}` : "";
 
   const ephemeral = hybrid ? null : own("ephemeral");
   const enc = ephemeral === null ? (recordedEnc ?? ref.hybridEncap(kemPublicKey)) : ref.x25519Public(ephemeral);
@@ -168,6 +187,7 @@ function build(input: CaseInput, recordedEnc: Buffer | null) {
     appKey: input.key
       ? { text: `pc1.${keyId}.${b64(secret)}.${fingerprint}`, keyId, secret: toHex(secret), psk: toHex(psk) }
       : null,
+    before: before === null ? null : { hid: before.hid, prk: toHex(before.prk), park: toHex(psk) },
     open: {
       pskId,
       payload,
@@ -181,6 +201,7 @@ function build(input: CaseInput, recordedEnc: Buffer | null) {
       th: toHex(th),
       exported: toHex(exported),
       prk: toHex(prk),
+      park: toHex(ref.Exp(prk, "park")),
       clientHandshake: toHex(hs.client),
       serverHandshake: toHex(hs.server),
     },
@@ -245,4 +266,25 @@ export function buildCodec() {
   };
 }
 
+/** Proofs for the gate `question`. */
+export function buildQuestion() {
+  const secret = fixed("answer secret");
+  const cases = [
+    { statement: "amber walnut river silver", positions: [2, 4] },
+    { statement: "gr\u00fcn blau", positions: [1] },
+  ];
+  return {
+    secret: `pa1.${b64(secret)}`,
+    key: toHex(ref.Exp(secret, "q")),
+    proofs: cases.map(({ statement, positions }, index) => {
+      const th = fixed(`th ${index}`);
+      const id = cid(`question ${index}`);
+      const choice = positions.map((position) => statement.split(" ")[position - 1]).join(" ");
+      const said = Buffer.concat([L("question"), th, lp(text(id)), H(text(statement)), lp(text(choice))]);
+      return { th: toHex(th), cid: id, statement, positions, choice, value: b64(ref.extract(ref.Exp(secret, "q"), said)) };
+    }),
+  };
+}
+
+export type QuestionVectors = ReturnType<typeof buildQuestion>;
 export type CodecVectors = ReturnType<typeof buildCodec>;

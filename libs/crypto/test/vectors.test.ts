@@ -1,28 +1,36 @@
 import { base64url, pad, parseHello, parseOpen, parseRecord, parseServerPlaintext, utf8 } from "@portcullis/protocol";
 import { describe, expect, it } from "vitest";
+import type { QuestionVectors } from "../../../test/vectors/build.ts";
 import {
   advanceChain,
+  answerProof,
   appKeyPsk,
   applicationSecrets,
   chainStart,
   expand,
   extract,
   finish,
+  formatAnswerSecret,
   formatAppKey,
+  generateAnswerSecret,
   handshakeKeys,
   helloHash,
   importIdentity,
   importKemKeyPair,
+  isAnswerProof,
   isFinish,
   L,
   openBox,
   openRecord,
+  parkedPsk,
+  parkedPskId,
+  parseAnswerSecret,
   parseAppKey,
   sealRecord,
   signBundle,
   verifyBundle,
 } from "../src/mod.ts";
-import { hex, schedule, toHex } from "./support.ts";
+import { hex, readVectors, schedule, toHex } from "./support.ts";
 
 const text = (bytes: Uint8Array): string => Buffer.from(bytes).toString("utf8");
 
@@ -64,7 +72,7 @@ describe.each(schedule)("every derivation of the vector: $name", (vector) => {
 
   it("app key and its PSK", async () => {
     if (vector.appKey === null) {
-      expect(open.psk).toBe("");
+      expect(open.psk.slice(0, 2)).toBe(vector.before === null ? "" : "h:");
       return;
     }
     const key = parseAppKey(vector.appKey.text);
@@ -84,7 +92,7 @@ describe.each(schedule)("every derivation of the vector: $name", (vector) => {
       suite: vector.suite,
       privateKey,
       open,
-      psk: vector.appKey === null ? null : hex(vector.appKey.psk),
+      psk: vector.before !== null ? hex(vector.before.park) : vector.appKey === null ? null : hex(vector.appKey.psk),
     });
     expect(text(payload)).toBe(vector.open.payload);
     expect(toHex(pad(payload))).toBe(vector.open.padded);
@@ -137,6 +145,13 @@ describe.each(schedule)("every derivation of the vector: $name", (vector) => {
     );
   });
 
+  it("what a client comes back by", async () => {
+    expect(toHex(await parkedPsk(hex(vector.schedule.prk)))).toBe(vector.schedule.park);
+    if (vector.before === null) return;
+    expect(toHex(await parkedPsk(hex(vector.before.prk)))).toBe(vector.before.park);
+    expect(parkedPskId(vector.before.hid)).toBe(open.psk);
+  });
+
   it("application secrets", async () => {
     const secrets = await applicationSecrets(hex(vector.schedule.prk), hex(vector.finish.F));
     expect(Object.fromEntries(Object.entries(secrets).map(([name, value]) => [name, toHex(value)]))).toEqual({
@@ -146,5 +161,33 @@ describe.each(schedule)("every derivation of the vector: $name", (vector) => {
       words: vector.application.words,
     });
     expect(toHex(await extract(hex(vector.finish.F), hex(vector.schedule.prk)))).toBe(vector.application.prk2);
+  });
+});
+
+describe("the proof for a question", () => {
+  const vectors: QuestionVectors = readVectors("question.json");
+  const secret = parseAnswerSecret(vectors.secret);
+
+  it.each(vectors.proofs)("is what the vector says: $statement", async ({ th, value, ...rest }) => {
+    const proof = { secret, th: hex(th), ...rest };
+    expect(await answerProof(proof)).toBe(value);
+    expect(await isAnswerProof(proof, value)).toBe(true);
+    for (const other of [
+      { ...proof, cid: "other" },
+      { ...proof, statement: `${proof.statement} more` },
+      { ...proof, choice: "" },
+      { ...proof, th: new Uint8Array(32) },
+      { ...proof, secret: new Uint8Array(32) },
+    ])
+      expect(await isAnswerProof(other, value)).toBe(false);
+    for (const wrong of ["", value.slice(1), `${value}=`, "A".repeat(43)])
+      expect(await isAnswerProof(proof, wrong)).toBe(false);
+  });
+
+  it("takes a secret that is one", () => {
+    const made = generateAnswerSecret();
+    expect(parseAnswerSecret(formatAnswerSecret(made))).toEqual(made);
+    for (const text of ["", vectors.secret.slice(0, -1), vectors.secret.replace("pa1", "pc1"), `${vectors.secret}A`])
+      expect(() => parseAnswerSecret(text)).toThrow(expect.objectContaining({ name: "CryptoError", code: "key" }));
   });
 });

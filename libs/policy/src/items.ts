@@ -13,6 +13,8 @@ import { strict } from "./strict.ts";
 /** Levels of nesting; a gate at the top is on level 1. */
 export const depthMax = 4;
 export const leavesMax = 32;
+/** Gates that wait. A handshake begins no more waits than that: each may cost somebody a message. */
+export const waitsMax = 8;
 
 export type Item = GateItem | { readonly anyOf: readonly Item[] } | { readonly allOf: readonly Item[] };
 
@@ -64,10 +66,12 @@ interface Misplaced {
 function misplaced(items: readonly Item[]): Misplaced[] {
   const found: Misplaced[] = [];
   let leaves = 0;
+  let waits = 0;
   const walk = (item: Item, path: (string | number)[], opening: "first" | "opening" | "later") => {
     if ("gate" in item) {
       leaves += 1;
-      const { place } = gateOf(item);
+      const { place, dialogue } = gateOf(item);
+      if (dialogue === "waits") waits += 1;
       if (place === "first" && opening !== "first")
         found.push({ path: [...path, "gate"], message: `${item.gate} may only be the first item` });
       if (place === "opening" && opening === "later")
@@ -83,6 +87,7 @@ function misplaced(items: readonly Item[]): Misplaced[] {
     opening = "gate" in item && gateOf(item).place === "first" ? "opening" : "later";
   }
   if (leaves > leavesMax) found.push({ path: [], message: `must hold at most ${leavesMax} gates in all` });
+  if (waits > waitsMax) found.push({ path: [], message: `must hold at most ${waitsMax} gates that wait for somebody` });
   return found;
 }
 

@@ -15,7 +15,10 @@ export function policyOf(document: object): Policy {
   return parsed.policy;
 }
 
-const leaf = fc.record({ gate: fc.constant("otp"), of: fc.constantFrom("member", "socket") });
+const leaf: fc.Arbitrary<object> = fc.oneof(
+  { arbitrary: fc.record({ gate: fc.constant("otp"), of: fc.constantFrom("member", "socket") }), weight: 3 },
+  { arbitrary: fc.record({ gate: fc.constantFrom("email", "sms"), by: fc.constantFrom("code", "link") }), weight: 2 },
+);
 
 function item(depth: number): fc.Arbitrary<object> {
   if (depth === 4) return leaf;
@@ -35,14 +38,15 @@ export const documents = fc
     mode: fc.constantFrom("prompted", "offered"),
     attempts: fc.integer({ min: 1, max: 6 }),
     answer: fc.constantFrom("5s", "30s"),
-    handshake: fc.constantFrom("10s", "2m"),
+    handshake: fc.constantFrom("40s", "2m"),
+    wait: fc.constantFrom("30s", "40s"),
     anonymous: fc.boolean(),
   })
-  .map(({ path, key, items, mode, attempts, answer, handshake, anonymous }) => ({
+  .map(({ path, key, items, mode, attempts, answer, handshake, wait, anonymous }) => ({
     gates: [...(path ? [{ gate: "path" }] : []), ...(key ? [{ gate: "key" }] : []), ...items],
     mode,
     onFailure: { attempts },
-    deadlines: { answer, handshake },
+    deadlines: { answer, wait, handshake },
     anonymous,
   }))
   .filter((document) => parsePolicy(document).ok);
@@ -54,8 +58,9 @@ export const facts: fc.Arbitrary<Facts> = fc.record({
   policy: documents.map(policyOf),
   keyId: mostly<string | null>("k1", null),
   member: fc.oneof(
-    { arbitrary: fc.constant<Facts["member"]>({ id: "bob", enrolled: ["otp"] }), weight: 14 },
-    { arbitrary: fc.constant<Facts["member"]>({ id: "bob", enrolled: [] }), weight: 2 },
+    { arbitrary: fc.constant<Facts["member"]>({ id: "bob", enrolled: ["otp", "email", "sms"] }), weight: 14 },
+    { arbitrary: fc.constant<Facts["member"]>({ id: "bob", enrolled: ["email"] }), weight: 3 },
+    { arbitrary: fc.constant<Facts["member"]>({ id: "bob", enrolled: [] }), weight: 1 },
     { arbitrary: fc.constant<Facts["member"]>(null), weight: 1 },
   ),
   socketEnrolled: mostly<string[]>(["otp"], []),

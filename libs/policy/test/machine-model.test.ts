@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { handshakeStateSchema } from "../src/mod.ts";
 import { facts, policyOf } from "./arbitraries.ts";
-import { commands, World } from "./world.ts";
+import { commands, World, waits } from "./world.ts";
 
 describe("the handshake machine, against every sequence of events", () => {
   it("accepts only what was verified, counts every failure, consumes every answer once, and ends once", () => {
@@ -31,6 +31,8 @@ describe("the handshake machine, against every sequence of events", () => {
       "challenge",
       "retry",
       "verify",
+      "start",
+      "wait",
       "late",
       "stale",
       "unexpected",
@@ -43,10 +45,13 @@ describe("the handshake machine, against every sequence of events", () => {
 
   it("lets in whoever answers everything rightly, question by question or in one offer", () => {
     let accepts = 0;
+    let begun = 0;
     fc.assert(
       fc.property(facts, fc.boolean(), fc.nat(), (given, atOnce, choice) => {
         const world = new World(given);
-        const offered = atOnce || given.policy.mode === "offered";
+        // What waits has to be asked for.
+        const mayOffer = !world.oracle.leaves.some(({ gate }) => gate === "email" || gate === "sms");
+        const offered = mayOffer && (atOnce || given.policy.mode === "offered");
         const answers: { ref: string; gate: string; at: string }[] = [];
         const ok = new Set<string>();
         for (let open = world.oracle.open(ok); offered && open.length > 0; open = world.oracle.open(ok)) {
@@ -57,9 +62,21 @@ describe("the handshake machine, against every sequence of events", () => {
         fc.pre(answers.length <= 16);
         let { effects } = world.apply({ type: "opened", answers, cid: "c", now: 1_000_000 });
         let batches = 0;
-        for (let turn = 0; turn < 50 && world.verdict === null; turn += 1) {
+        for (let turn = 0; turn < 120 && world.verdict === null; turn += 1) {
           const [effect] = effects;
-          if (effect?.do === "challenge") {
+          const ids = { nextCid: `n${turn}`, now: 1_000_000 };
+          if (effect?.do === "start") {
+            ({ effects } = world.apply({ type: "begun", waitId: effect.waitId, ...ids }));
+          } else if (effect?.do === "wait" && effect.config.by === "link") {
+            ({ effects } = world.apply({ type: "confirmed", waitId: effect.waitId, ...ids }));
+          } else if (effect?.do === "wait") {
+            const { cid, gate, at } = effect;
+            ({ effects } = world.apply({ type: "answered", cid, gate, at, ref: `r${turn}`, ...ids }));
+          } else if (effect?.do === "challenge" && waits(effect.options[choice % effect.options.length]?.gate)) {
+            const { at, gate } = effect.options[choice % effect.options.length] ?? { at: "none", gate: "none" };
+            ({ effects } = world.apply({ type: "started", cid: effect.cid, gate, at, waitId: `w${turn}`, ...ids }));
+            begun += 1;
+          } else if (effect?.do === "challenge") {
             const { at, gate } = effect.options[choice % effect.options.length] ?? { at: "none", gate: "none" };
             const event = {
               type: "answered",
@@ -84,6 +101,7 @@ describe("the handshake machine, against every sequence of events", () => {
       { numRuns: 300 },
     );
     expect(accepts).toBeGreaterThan(50);
+    expect(begun).toBeGreaterThan(20);
   });
 
   it("takes no state for its own that it could not have made", () => {

@@ -27,7 +27,7 @@ export class Oracle {
     for (let next = work.shift(); next !== undefined; next = work.shift()) {
       const { node, at, above } = next;
       if (typeof node.gate === "string") {
-        this.leaves.push({ at, gate: node.gate, of: node.of, above });
+        this.leaves.push({ at, gate: node.gate, of: node.gate === "otp" ? node.of : "member", above });
         continue;
       }
       const kind = "anyOf" in node ? "anyOf" : "allOf";
@@ -52,7 +52,7 @@ export class Oracle {
     if (leaf.gate === "path") return true;
     if (leaf.gate === "key") return this.#facts.keyId !== null;
     const enrolled = leaf.of === "socket" ? this.#facts.socketEnrolled : (this.#facts.member?.enrolled ?? []);
-    return enrolled.includes("otp");
+    return enrolled.includes(leaf.gate);
   }
 
   /** Settles each position from the leaves upward: the longest positions first. */

@@ -175,6 +175,7 @@ describe("a bad policy is refused with the field's path and what is allowed", ()
       "deadlines.wait",
       "must be a duration from 30s to 10m, written like 30s, 10m or 12h",
     ],
+    [{ gates: Array(9).fill(mail) }, "gates", "must hold at most 8 gates that wait for somebody"],
     [{ gates: [{ gate: "sms", by: "pigeon" }] }, "gates.0.by", "allowed: code, link"],
     [{ gates: [{ gate: "question", kind: "rule" }] }, "gates.0.kind", "allowed: excerpt"],
     [{ gates: [otp, mail], mode: "offered" }, "mode", "must be prompted: email has to ask first"],

@@ -42,6 +42,14 @@ export type Command =
       readonly nextCid: "fresh" | "old";
       readonly waitMs: number;
     }
+  /** Somebody picks a gate, a wait begins, somebody confirms: the one that is meant, or another. */
+  | {
+      readonly run: "started";
+      readonly cid: "current" | "earlier" | "forged";
+      readonly answer: AnswerPlan;
+      readonly waitMs: number;
+    }
+  | { readonly run: "begun" | "confirmed"; readonly wait: "current" | "earlier" | "forged"; readonly waitMs: number }
   | { readonly run: "expired" | "left" | "revoked"; readonly waitMs: number };
 
 const usually = <T>(usual: T, ...rare: T[]) =>
@@ -87,6 +95,18 @@ const ending: fc.Arbitrary<Command> = fc.record({ run: fc.constantFrom("expired"
 
 const go: fc.Arbitrary<Command> = fc.record({ run: fc.constant("go" as const), answer: answerPlan, oks, waitMs });
 
+const started: fc.Arbitrary<Command> = fc.record({
+  run: fc.constant("started" as const),
+  cid: usually<"current" | "earlier" | "forged">("current", "earlier", "forged"),
+  answer: answerPlan,
+  waitMs,
+});
+const ofWait: fc.Arbitrary<Command> = fc.record({
+  run: fc.constantFrom("begun" as const, "confirmed" as const),
+  wait: usually<"current" | "earlier" | "forged">("current", "earlier", "forged"),
+  waitMs,
+});
+
 /** Mostly a client that goes on, with every kind of disorder mixed in. */
 export const commands: fc.Arbitrary<Command[]> = fc
   .tuple(
@@ -96,6 +116,8 @@ export const commands: fc.Arbitrary<Command[]> = fc
         { arbitrary: go, weight: 40 },
         { arbitrary: verified, weight: 5 },
         { arbitrary: answered, weight: 3 },
+        { arbitrary: started, weight: 3 },
+        { arbitrary: ofWait, weight: 4 },
         { arbitrary: batch("offered", 0), weight: 2 },
         { arbitrary: batch("opened", 0), weight: 1 },
         { arbitrary: ending, weight: 1 },
@@ -119,6 +141,10 @@ export class World {
   #failures = 0;
   #challenge: { cid: string; byMs: number } | null = null;
   #pending: { ref: string; at: string }[] = [];
+  #starting: { id: string; at: string; byMs: number } | null = null;
+  #waiting: { id: string; at: string; byMs: number } | null = null;
+  #starts = 0;
+  readonly #waits: string[] = [];
   readonly #refsVerified = new Set<string>();
   readonly #refsSeen: string[] = [];
   readonly #cids: string[] = [];
@@ -155,13 +181,20 @@ export class World {
       case "offered":
         return { type: "offered", answers: command.answers.map((plan) => this.#answer(plan)), now };
       case "answered": {
-        const earlier = this.#cids.at(-2) ?? "earlier";
-        const cid = {
-          current: this.#challenge?.cid ?? this.#cids.at(-1) ?? "none",
-          earlier,
-          forged: this.#id("forged"),
-        }[command.cid];
+        const cid = this.#cid(command.cid);
         return { type: "answered", cid, ...this.#answer(command.answer), nextCid: this.#nextCid(command.nextCid), now };
+      }
+      case "started": {
+        const { gate, at } = this.#answer(command.answer);
+        const waitId = this.#id("w");
+        this.#waits.push(waitId);
+        return { type: "started", cid: this.#cid(command.cid), gate, at, waitId, nextCid: this.#id("c"), now };
+      }
+      case "begun":
+      case "confirmed": {
+        const current = (command.run === "begun" ? this.#starting : this.#waiting)?.id;
+        const waitId = { current, earlier: this.#waits.at(0), forged: "forged" }[command.wait] ?? "none";
+        return { type: command.run, waitId, nextCid: this.#id("c"), now };
       }
       case "verified": {
         const exact = this.#pending.map(({ ref }, index) => ({ ref, ok: command.oks[index] ?? true }));
@@ -182,9 +215,20 @@ export class World {
     }
   }
 
+  #cid(which: "current" | "earlier" | "forged"): string {
+    const current = this.#challenge?.cid ?? this.#cids.at(-1) ?? "none";
+    return { current, earlier: this.#cids.at(-2) ?? "earlier", forged: this.#id("forged") }[which];
+  }
+
   #next({ answer, oks, waitMs }: Extract<Command, { run: "go" }>): Command {
     if (!this.#opened) return { run: "opened", answers: [], waitMs };
     if (this.#pending.length > 0) return { run: "verified", how: "exact", oks, nextCid: "fresh", waitMs };
+    if (this.#starting !== null) return { run: "begun", wait: "current", waitMs };
+    if (this.#waiting !== null && answer.pick % 2 === 0) return { run: "confirmed", wait: "current", waitMs };
+    const open = this.oracle.open(this.#ok);
+    const target = open[answer.pick % Math.max(1, open.length)];
+    const isWaitGate = target !== undefined && waits(this.oracle.describe(target)?.gate);
+    if (isWaitGate && this.#waiting?.at !== target) return { run: "started", cid: "current", answer, waitMs };
     if (this.#facts.policy.mode === "offered") return { run: "offered", answers: [answer], waitMs };
     return { run: "answered", cid: "current", nextCid: "fresh", answer, waitMs };
   }
@@ -197,7 +241,8 @@ export class World {
     const fresh =
       ref === "fresh" ? this.#id("r") : (this.#refsSeen[pick % Math.max(1, this.#refsSeen.length)] ?? this.#id("r"));
     this.#refsSeen.push(fresh);
-    return { ref: fresh, gate: gate === "right" ? "otp" : gate, at: position };
+    const right = this.oracle.describe(target)?.gate ?? "otp";
+    return { ref: fresh, gate: gate === "right" ? right : gate, at: position };
   }
 
   #nextCid(kind: "fresh" | "old"): string {
@@ -231,7 +276,7 @@ export class World {
     const enough = this.#opened && this.#pending.length === 0 && this.oracle.accepts(this.#ok);
     if (accepted) expect(enough, "accept only if every required gate was verified").toBe(true);
     else if (enough && verdicts.length === 0) {
-      const moved = event.type === "opened" || event.type === "verified";
+      const moved = event.type === "opened" || event.type === "verified" || event.type === "confirmed";
       expect(moved && effects.every(({ do: what }) => what !== "ignore"), "who passed every gate is in").toBe(false);
     }
     this.verdict = verdicts[0]?.do ?? null;
@@ -272,6 +317,30 @@ export class World {
         if (!current) expect(verify, "an answer to no challenge is not looked at").toBe(undefined);
         return;
       }
+      case "started": {
+        const current = this.#challenge?.cid === event.cid;
+        const found = this.oracle
+          .open(this.#ok)
+          .find((open) => this.oracle.describe(open)?.gate === event.gate && (event.at == null || event.at === open));
+        const start = effects.find((effect) => effect.do === "start");
+        const goesOn = found !== undefined && this.#waiting?.at === found && event.now < this.#waiting.byMs;
+        const fits = current && found !== undefined && waits(event.gate) && !goesOn && this.#starts < 8;
+        if (current) this.#challenge = null;
+        if (!fits) this.#failures += 1;
+        expect(start !== undefined, "a wait begins where it fits, and only there").toBe(fits);
+        return;
+      }
+      case "begun":
+        if (this.#starting?.id !== event.waitId) return;
+        this.#waiting = this.#starting;
+        this.#starting = null;
+        return;
+      case "confirmed":
+        if (this.#waiting?.id !== event.waitId || this.#pending.length > 0 || this.#starting !== null) return;
+        this.#ok.add(this.#waiting.at);
+        this.#waiting = null;
+        this.#challenge = null;
+        return;
       case "verified": {
         const asked = this.#pending.map(({ ref }) => ref).sort();
         const told = event.results.map(({ ref }) => ref).sort();
@@ -297,6 +366,7 @@ export class World {
     for (const { ref, gate, at } of answers) {
       const found = this.oracle
         .open(supposed)
+        .filter((open) => !waits(this.oracle.describe(open)?.gate) || this.#waiting?.at === open)
         .find((open) => this.oracle.describe(open)?.gate === gate && (at === null || at === undefined || at === open));
       if (found === undefined || used.has(ref)) continue;
       used.add(ref);
@@ -310,19 +380,42 @@ export class World {
     if (effect.do === "verify") {
       expect(this.#pending, "one batch at a time").toEqual([]);
       const given = "answers" in event ? event.answers : event.type === "answered" ? [event] : [];
-      for (const { ref, at, gate, config } of effect.items) {
+      for (const { ref, at, gate, config, waitId } of effect.items) {
         expect(this.#refsVerified.has(ref), "an answer is consumed once").toBe(false);
         this.#refsVerified.add(ref);
         expect(given.some((answer) => answer.ref === ref && answer.gate === gate && (answer.at ?? at) === at)).toBe(
           true,
         );
         expect(this.#ok.has(at), "what is passed is not asked again").toBe(false);
-        expect({ gate, of: config.of }).toEqual({
+        expect({ gate, of: config.of ?? "member" }).toEqual({
           gate: this.oracle.describe(at)?.gate,
           of: this.oracle.describe(at)?.of,
         });
+        expect(waitId, "an answer to a wait is to the one that goes on").toBe(waits(gate) ? this.#waiting?.id : null);
         this.#pending.push({ ref, at });
       }
+    }
+    if (effect.do === "start") {
+      expect(this.#starting, "one wait begins at a time").toBe(null);
+      expect(this.oracle.open(this.#ok)).toContain(effect.at);
+      const byMs = Math.min(event.now + this.#facts.policy.deadlines.waitMs, this.#deadlineMs);
+      expect(effect.byMs).toBe(byMs);
+      this.#starts += 1;
+      this.#starting = { id: effect.waitId, at: effect.at, byMs };
+    }
+    if (effect.do === "wait" || effect.do === "challenge") {
+      if (!this.oracle.open(this.#ok).includes(this.#waiting?.at ?? "")) this.#waiting = null;
+      expect(effect.do === "wait", "waits exactly while a gate that is open is waited for").toBe(
+        this.#waiting !== null,
+      );
+    }
+    if (effect.do === "wait") {
+      expect(this.#challenge, "one question at a time").toBe(null);
+      expect(this.#cids).not.toContain(effect.cid);
+      expect({ id: effect.waitId, at: effect.at }).toEqual({ id: this.#waiting?.id, at: this.#waiting?.at });
+      expect(effect.answerByMs, "nothing extends a wait").toBe(this.#waiting?.byMs);
+      this.#challenge = { cid: effect.cid, byMs: effect.answerByMs };
+      this.#cids.push(effect.cid);
     }
     if (effect.do === "challenge") {
       expect(this.#facts.policy.mode, "offered mode asks nothing").toBe("prompted");
@@ -340,11 +433,16 @@ export class World {
       expect(effect.assurance).toEqual({
         key: this.#facts.keyId !== null,
         memberBound: bound.length > 0,
-        gates: bound.map(() => "otp"),
+        gates: bound.map((at) => this.oracle.describe(at)?.gate),
       });
-      expect(effect.passed.filter((gate) => gate === "otp").length).toBe(this.#ok.size);
+      expect(effect.passed.filter((gate) => gate !== "key").length).toBe(this.#ok.size);
     }
   }
+}
+
+/** Whether a handshake is parked at such a gate. */
+export function waits(gate: string | undefined): boolean {
+  return gate === "email" || gate === "sms";
 }
 
 function freeze<T>(value: T): T {

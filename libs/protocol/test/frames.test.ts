@@ -159,7 +159,7 @@ describe("open", () => {
     refuses(parse({ suite: "0010" })).toBe("unsupported");
     refuses(parse({ suite: "647A" })).toBe("malformed");
     refuses(parse({ suite: "647a" })).toBe("malformed");
-    for (const psk of ["r:AAAAAAAAAAAAAAAA", "h:x", "k:", "k:short", " ", "k:AAAAAAAAAAAAAAAAA"]) {
+    for (const psk of ["r:AAAAAAAAAAAAAAAA", "h:x", `h:edge.${"A".repeat(21)}B`, `h:${"e".repeat(33)}.${"A".repeat(22)}`, "k:", "k:short", " ", "k:AAAAAAAAAAAAAAAAA"]) {
       refuses(parse({ psk })).toBe("malformed");
     }
     refuses(parse({ enc: base64url.encode(new Uint8Array(33)) })).toBe("malformed");
@@ -277,6 +277,36 @@ describe("plaintexts", () => {
     refuses(client({ n: 1, t: "answer", cid: "c", gate: "otp", value: 287082 })).toBe("malformed");
     refuses(() => parseClientPlaintext(new Uint8Array(8189))).toBe("too-large");
     refuses(() => parseClientPlaintext(Uint8Array.of(0xff))).toBe("malformed");
+  });
+
+  it("of a wait are strict and bounded too", () => {
+    const wait = {
+      n: 2,
+      t: "wait",
+      cid: "c",
+      at: "1",
+      gate: "sms",
+      prompt: { by: "link", to: "…56", number: "417" },
+      status: "sent",
+      resendMs: null,
+      attemptsLeft: 3,
+      answerMs: 1000,
+      retry: false,
+    };
+    expect(server(wait)()).toEqual(wait);
+    for (const change of [{ status: "lost" }, { resendMs: -1 }, { resendMs: undefined }, { at: "" }, { x: 1 }])
+      refuses(server({ ...wait, ...change })).toBe("malformed");
+    expect(client({ n: 1, t: "start", cid: "c", gate: "sms", at: "1" })()).toHaveProperty("t", "start");
+    expect(client({ n: 1, t: "resend", cid: "c" })()).toHaveProperty("t", "resend");
+    for (const bad of [
+      { n: 1, t: "start", cid: "c" },
+      { n: 1, t: "start", cid: "c", gate: "sms", value: "1" },
+      { n: 1, t: "resend" },
+      { n: 1, t: "resend", cid: "c", gate: "sms" },
+    ])
+      refuses(client(bad)).toBe("malformed");
+    refuses(client(wait)).toBe("malformed");
+    refuses(server({ n: 1, t: "resend", cid: "c" })).toBe("malformed");
   });
 
   it("a deep prompt is refused, whoever sends it", () => {

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { leavesMax } from "../items.ts";
+import { leavesMax, waitsMax } from "../items.ts";
 import { policySchema } from "../policy.ts";
 import { integer, strict } from "../strict.ts";
 import { sequenceOf } from "./progress.ts";
@@ -25,11 +25,8 @@ const position = z.string().min(1).max(64);
 const epochMs = z.number().int().nonnegative();
 const enrolled = z.array(z.string().regex(/^[a-z]{2,16}$/)).max(16);
 
-/** Waits that one handshake may begin: each may cost somebody a message. */
-export const startsMax = 8;
-
 /** A leaf is passed once and a failure counted at most ten times; a last frame may hold more than either. */
-const idsMax = leavesMax + 1 + 10 + answersMax + startsMax;
+const idsMax = leavesMax + 1 + 10 + answersMax + waitsMax;
 
 /**
  * All there is of a handshake: plain JSON, small, no secret (answers stay with whoever drives the machine, under `ref`).
@@ -56,7 +53,7 @@ export const handshakeStateSchema = strict({
   starting: strict({ id, at: position, byMs: epochMs }).nullable(),
   /** The wait that goes on, and until when (epoch ms). */
   waiting: strict({ id, at: position, byMs: epochMs }).nullable(),
-  starts: integer(0, startsMax),
+  starts: integer(0, waitsMax),
   /** Every challenge and every answer there was: none is used twice. */
   cids: z.array(id).max(idsMax),
   refs: z.array(id).max(idsMax),

@@ -1,9 +1,9 @@
 import { waitsAt } from "../gates/registry.ts";
-import type { PlacedGate } from "../items.ts";
+import { type PlacedGate, waitsMax } from "../items.ts";
 import { deadlineMs, doomOf } from "./begin.ts";
 import type { Answer, Effect, HandshakeEvent, IgnoreCause, Result, VerifyItem } from "./events.ts";
 import { frontierOf, isComplete, isMemberBound, sequenceOf } from "./progress.ts";
-import { answersMax, type DenyCause, type HandshakeState, startsMax } from "./state.ts";
+import { answersMax, type DenyCause, type HandshakeState } from "./state.ts";
 
 export interface Transition {
   readonly state: HandshakeState;
@@ -105,7 +105,7 @@ function started(before: HandshakeState, event: Extract<HandshakeEvent, { type: 
   const found = frontierOf(state, new Set(state.passed)).find((open) => open.gate === gate && isMeant(at, open));
   // A message that is on its way would be sent a second time under another id.
   const goesOn = found !== undefined && state.waiting?.at === found.at && state.waiting.byMs > now;
-  if (found === undefined || !waitsAt(found.gate) || goesOn || state.starts >= startsMax) {
+  if (found === undefined || !waitsAt(found.gate) || goesOn || state.starts >= waitsMax) {
     const counted = countIgnored(state, 1, "unexpected");
     return counted.state.verdict !== null ? counted : after(counted, proceed(counted.state, nextCid, now, true));
   }
