@@ -89,7 +89,8 @@ export const reportWait = request({
   name: "factors.waits.report",
   request: z.strictObject({ waitId: id, sending: id, status: z.enum(["sent", "delayed", "failed"]) }),
   reply: empty,
-  idempotency: "by sending and status: the same again changes nothing",
+  idempotency:
+    "by sending and status: the same again changes nothing. What was sent may still fail on its way; it is not delayed any more",
   replay: "harmless",
 });
 
@@ -182,6 +183,24 @@ export const forgetAnswerSecret = request({
   request: z.strictObject({ socketId: id, member: id }),
   reply: z.strictObject({ existed: z.boolean() }),
   idempotency: "forgetting twice is forgetting",
+});
+
+/** What Twilio says became of a message; `notify` knows the secret by which it is signed. */
+export const reportTwilio = request({
+  name: "notify.twilio.report",
+  server: "notify",
+  callers: ["api"],
+  request: z.strictObject({
+    waitId: id,
+    sending: id,
+    /** Of the form that was posted. */
+    fields: z.record(text(64), text(2048)),
+    signature: text(64),
+  }),
+  /** False: not signed by who could, or there is no Twilio here. */
+  reply: z.strictObject({ genuine: z.boolean() }),
+  idempotency: "the same again changes nothing",
+  replay: "harmless",
 });
 
 /** What was sent on a machine that has no mail server and no SMS provider. */

@@ -8,6 +8,7 @@ import type { App } from "./http/app.ts";
 import { documentRoutes } from "./http/documentation.ts";
 import { confirmRoutes } from "./pages/confirm.ts";
 import { outboxRoutes } from "./pages/outbox.ts";
+import { twilioRoutes } from "./providers/twilio.ts";
 import type { RouteContext } from "./routes.ts";
 import { serverRoutes } from "./server-info.ts";
 import { answerSecretRoutes } from "./sockets/answer-secrets.ts";
@@ -30,6 +31,7 @@ const groups = [
   liveSessionRoutes,
   outboxRoutes,
   confirmRoutes,
+  twilioRoutes,
 ];
 
 /** The guard and the documentation come first: they hold for what is added after them. */

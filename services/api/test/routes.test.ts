@@ -33,8 +33,13 @@ describe("every route is one call", () => {
     const mayAsk = contracts
       .filter((one) => one.kind === "request" && one.callers.includes("api"))
       .map((one) => one.name);
-    // By the guard, and by the page behind a link.
-    const elsewhere = ["identity.accounts.authenticate", "factors.waits.find", "factors.waits.confirm"];
+    // By the guard, by the page behind a link, and where providers report.
+    const elsewhere = [
+      "identity.accounts.authenticate",
+      "factors.waits.find",
+      "factors.waits.confirm",
+      "notify.twilio.report",
+    ];
     expect(new Set([...operations.map((one) => one.contract), ...elsewhere])).toEqual(new Set(mayAsk));
   });
 

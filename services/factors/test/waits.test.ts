@@ -363,9 +363,15 @@ describe("how a message fares", () => {
     await report(first, "delayed");
     expect((await read(waitId)).wait?.status).toBe("delayed");
     await report(first, "sent");
-    await report(first, "failed");
+    await report(first, "delayed");
     expect((await read(waitId)).wait?.status).toBe("sent");
     expect(woken).toEqual([waitId, waitId]);
+    // A provider took it, and could not deliver it.
+    await report(first, "failed");
+    await report(first, "failed");
+    await report(first, "sent");
+    expect((await read(waitId)).wait?.status).toBe("failed");
+    expect(woken).toHaveLength(3);
     await report("unknown", "failed");
     await notify.caller.call(reportWait, { waitId: "unknown", sending: first, status: "failed" });
 
@@ -373,6 +379,8 @@ describe("how a message fares", () => {
     await resend(waitId, "r1");
     const [second = ""] = await sendings(waitId);
     expect(second).not.toBe(first);
+    await report(first, "failed");
+    expect((await read(waitId)).wait?.status).toBe("queued");
     await report(second, "failed");
     expect((await read(waitId)).wait).toMatchObject({ status: "failed", resendAtMs: factors.now() + minuteMs });
   });

@@ -85,6 +85,15 @@ export const notifyConfig = defineConfig({
     default: "https://api.twilio.com",
     describe: "Where Twilio's API is.",
   },
+  publicUrl: {
+    env: "PUBLIC_URL",
+    type: textType("an origin, like https://portcullis.example.com", (value) => {
+      const url = URL.parse(value);
+      return url !== null && /^https?:$/.test(url.protocol) && url.href === `${url.origin}/` ? url.origin : undefined;
+    }),
+    default: null,
+    describe: "Where Twilio reaches the API, to say what became of a message. Unset: it is not asked to.",
+  },
   smsWebhookUrl: {
     env: "SMS_WEBHOOK_URL",
     type: textType("https://, or http:// to this machine", endpoint),

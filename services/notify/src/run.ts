@@ -5,6 +5,7 @@ import { serveOutbox } from "./outbox/serve.ts";
 import { smsTransportOf } from "./transports/choose.ts";
 import { openOutbox } from "./transports/outbox.ts";
 import { createSmtpTransport } from "./transports/smtp.ts";
+import { serveTwilio } from "./waits/twilio.ts";
 import { startWakeWorker } from "./waits/wakes.ts";
 import { startWaitWorker } from "./waits/worker.ts";
 
@@ -25,6 +26,7 @@ export async function run(platform: Platform, config: NotifyConfig): Promise<voi
   if (mail === undefined || sms === undefined) throw new TypeError("a message has no way to go");
   closer.add("mail transport", () => mail.close());
   await serveOutbox(server, { outbox, key: outboxKey });
+  await serveTwilio(server, platform.caller, config);
   const mails = await startMailWorker({ platform, transport: mail, from });
   closer.add("mail worker", () => mails.close());
   const waits = await startWaitWorker({ platform, mail, sms, from });

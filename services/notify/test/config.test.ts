@@ -16,6 +16,7 @@ describe("settings", () => {
       twilioAuthToken: null,
       twilioFrom: null,
       twilioUrl: new URL("https://api.twilio.com"),
+      publicUrl: null,
       smsWebhookUrl: null,
       smsWebhookSecret: null,
       from: { name: "Portcullis", address: "portcullis@localhost" },

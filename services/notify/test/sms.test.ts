@@ -5,11 +5,12 @@ import { afterEach, describe, expect, it } from "vitest";
 import { notifyConfig } from "../src/config.ts";
 import { smsTransportOf } from "../src/transports/choose.ts";
 import type { SmsTransport } from "../src/transports/transport.ts";
+import { isSignedByTwilio } from "../src/transports/twilio-callback.ts";
 import { json, startProvider } from "./support.ts";
 
 const accountSid = `AC${"0123456789abcdef".repeat(2)}`;
 const authToken = "planted-token-0123456789";
-const message = { to: "+4930123456", text: "123456 is your code, planted ü" };
+const message = { waitId: "wait_1", to: "+4930123456", text: "123456 is your code, planted ü" };
 const never = new AbortController().signal;
 const nowMs = 1_795_000_000_000;
 
@@ -65,6 +66,47 @@ describe("Twilio", () => {
       Body: message.text,
       From: "+15005550006",
     });
+  });
+
+  it("is asked to say what becomes of a message where it can reach us", async () => {
+    provider = await startProvider((_posted, response) => json(response, 201, created));
+    const sms = transport({
+      TWILIO_ACCOUNT_SID: accountSid,
+      TWILIO_AUTH_TOKEN: authToken,
+      TWILIO_FROM: "+15005550006",
+      TWILIO_URL: provider.url.href,
+      PUBLIC_URL: "https://portcullis.example.com/",
+    });
+    await sms.send("send_1", message, never);
+    expect(new URLSearchParams(provider.posts[0]?.body).get("StatusCallback")).toBe(
+      "https://portcullis.example.com/providers/twilio/wait_1/send_1",
+    );
+  });
+
+  it("signs as its documentation shows", () => {
+    // https://www.twilio.com/docs/usage/security: the example there, whose signature is known.
+    const example = {
+      authToken: "12345",
+      url: "https://mycompany.com/myapp.php?foo=1&bar=2",
+      fields: {
+        CallSid: "CA1234567890ABCDE",
+        Caller: "+14158675310",
+        Digits: "1234",
+        From: "+14158675310",
+        To: "+18005551212",
+      },
+      signature: "GvWf1cFY/Q7PnoempGyD5oXAezc=",
+    };
+    expect(isSignedByTwilio(example)).toBe(true);
+    for (const change of [
+      { authToken: "12346" },
+      { url: "https://mycompany.com/myapp.php?foo=1&bar=3" },
+      { fields: { ...example.fields, Digits: "1235" } },
+      { fields: { ...example.fields, More: "1" } },
+      { signature: "" },
+      { signature: "GvWf1cFY/Q7PnoempGyD5oXAezg=" },
+    ])
+      expect(isSignedByTwilio({ ...example, ...change })).toBe(false);
   });
 
   it("sends by a messaging service where one is named", async () => {
@@ -144,7 +186,7 @@ describe("a webhook of the operator's", () => {
     expect(JSON.parse(posted?.body ?? "")).toEqual({
       type: "sms.send",
       timestamp: new Date(nowMs).toISOString(),
-      data: message,
+      data: { to: message.to, text: message.text },
     });
     const { "webhook-id": id, "webhook-timestamp": timestamp, "webhook-signature": signature } = posted?.headers ?? {};
     expect([id, timestamp]).toEqual(["send_1", "1795000000"]);

@@ -1,9 +1,11 @@
+import { createHmac } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import {
   composeWait,
   readOutbox,
+  reportTwilio,
   reportWait,
   ServiceError,
   waitQueue,
@@ -173,6 +175,39 @@ describe("the message of a wait", () => {
     const failed = notify.said("message not sent").join("");
     expect(failed).toContain("ETWILIO 21211");
     expect(failed).not.toContain(phone);
+  });
+});
+
+describe("what Twilio says of a message that it took", () => {
+  const token = "planted-token-0123456789";
+  const publicUrl = "https://portcullis.example.com";
+  const say = (fields: Record<string, string>, authToken = token) => {
+    const url = `${publicUrl}/providers/twilio/wait_1/send_1`;
+    const named = Object.entries(fields).toSorted(([a], [b]) => (a < b ? -1 : 1));
+    const signature = createHmac("sha1", authToken)
+      .update(`${url}${named.flat().join("")}`)
+      .digest("base64");
+    return notify.callerOf("api").call(reportTwilio, { waitId: "wait_1", sending: "send_1", fields, signature });
+  };
+
+  it("is told to the waiting client where it could not be delivered, and only if Twilio says so", async () => {
+    await start({
+      TWILIO_ACCOUNT_SID: `AC${"0".repeat(32)}`,
+      TWILIO_AUTH_TOKEN: token,
+      TWILIO_FROM: "+15005550006",
+      PUBLIC_URL: publicUrl,
+    });
+    const undelivered = { MessageStatus: "undelivered", ErrorCode: "30003", MessageSid: "SM1" };
+    expect(await say(undelivered, "another token")).toEqual({ genuine: false });
+    expect(await say({ ...undelivered, MessageStatus: "delivered" })).toEqual({ genuine: true });
+    expect(reports).toEqual([]);
+    expect(await say(undelivered)).toEqual({ genuine: true });
+    expect(reports).toEqual(["send_1 failed"]);
+  });
+
+  it("is nobody's word where there is no Twilio", async () => {
+    await start({ PUBLIC_URL: publicUrl });
+    expect(await say({ MessageStatus: "failed" })).toEqual({ genuine: false });
   });
 });
 

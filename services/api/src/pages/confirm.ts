@@ -1,6 +1,7 @@
 import { confirmWait, findWait, ServiceError } from "@portcullis/contracts";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import type { App } from "../http/app.ts";
+import { takeForms } from "../http/forms.ts";
 import type { RouteContext } from "../routes.ts";
 import { escaped, type Page, sendPage } from "./page.ts";
 
@@ -55,12 +56,7 @@ ${shown}<input class="number" id="number" name="number" inputmode="numeric" auto
  */
 export function confirmRoutes(app: App, { caller, site }: RouteContext): void {
   app.register(async (scope) => {
-    scope.removeAllContentTypeParsers();
-    scope.addContentTypeParser(
-      "application/x-www-form-urlencoded",
-      { parseAs: "string", bodyLimit: bodyBytesMax },
-      (_request, body, done) => done(null, new URLSearchParams(String(body))),
-    );
+    takeForms(scope, bodyBytesMax);
     scope.setErrorHandler((error, _request, reply) => {
       if (!(error instanceof ServiceError)) return sendPage(reply, 400, gone);
       if (error.code === "too_many") return sendPage(reply, 429, tooMany);

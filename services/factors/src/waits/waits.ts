@@ -175,7 +175,8 @@ export function createWaits(context: WaitsContext): Waits {
     async report(waitId, sending, status) {
       const changed = await change(waitId, ({ wait }) => {
         const reported = wait.sendings.find(({ id }) => id === sending);
-        if (reported === undefined || reported.done) return null;
+        // What was handed over may still fail on its way to the phone.
+        if (reported === undefined || (reported.done && (status !== "failed" || wait.status === "failed"))) return null;
         const sendings = wait.sendings.map((each) =>
           each === reported ? { ...each, done: status !== "delayed" } : each,
         );

@@ -12,7 +12,8 @@ import { createTwilio } from "./twilio.ts";
  * @throws {StartupError} a way is set in part, or two are
  */
 export function smsTransportOf(config: NotifyConfig, clock: Clock): SmsTransport | null {
-  const { twilioAccountSid, twilioAuthToken, twilioFrom, twilioUrl, smsWebhookUrl, smsWebhookSecret } = config;
+  const { twilioAccountSid, twilioAuthToken, twilioFrom, twilioUrl, publicUrl, smsWebhookUrl, smsWebhookSecret } =
+    config;
   const twilio = { TWILIO_ACCOUNT_SID: twilioAccountSid, TWILIO_AUTH_TOKEN: twilioAuthToken, TWILIO_FROM: twilioFrom };
   const webhook = { SMS_WEBHOOK_URL: smsWebhookUrl, SMS_WEBHOOK_SECRET: smsWebhookSecret };
   const [byTwilio, byWebhook] = [requireWhole(twilio), requireWhole(webhook)];
@@ -21,7 +22,13 @@ export function smsTransportOf(config: NotifyConfig, clock: Clock): SmsTransport
       "TWILIO_ACCOUNT_SID and SMS_WEBHOOK_URL are both set: text messages take one way; unset the other",
     );
   if (twilioAccountSid !== null && twilioAuthToken !== null && twilioFrom !== null)
-    return createTwilio({ url: twilioUrl, accountSid: twilioAccountSid, authToken: twilioAuthToken, from: twilioFrom });
+    return createTwilio({
+      url: twilioUrl,
+      accountSid: twilioAccountSid,
+      authToken: twilioAuthToken,
+      from: twilioFrom,
+      publicUrl,
+    });
   if (smsWebhookUrl !== null && smsWebhookSecret !== null)
     return createSmsWebhook({ url: smsWebhookUrl, secret: smsWebhookSecret, clock });
   return null;

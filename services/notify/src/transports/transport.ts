@@ -15,6 +15,8 @@ export interface MailTransport {
 }
 
 export interface TextMessage {
+  /** What it is for, so that what became of it can be told. */
+  readonly waitId: string;
   /** E.164. */
   readonly to: string;
   readonly text: string;

@@ -2,6 +2,7 @@ import { z } from "zod";
 import { NotSentError } from "./not-sent.ts";
 import { isPermanent, post } from "./post.ts";
 import type { SmsTransport } from "./transport.ts";
+import { callbackUrl } from "./twilio-callback.ts";
 
 export interface TwilioOptions {
   readonly url: URL;
@@ -9,6 +10,8 @@ export interface TwilioOptions {
   readonly authToken: string;
   /** A number in E.164, or the SID of a messaging service (`MG…`). */
   readonly from: string;
+  /** Where it reaches us to say what became of a message; null: it is not asked to. */
+  readonly publicUrl: string | null;
 }
 
 /** https://www.twilio.com/docs/messaging/api/message-resource#create-a-message-resource */
@@ -20,16 +23,17 @@ const exception = z.object({ code: z.number(), status: z.number() });
 const tooManyRequests = 20_429;
 
 /** Twilio's Messages API. (Its own package is far larger than this one request: docs/adr/0003-runtime-dependencies.md.) */
-export function createTwilio({ url, accountSid, authToken, from }: TwilioOptions): SmsTransport {
+export function createTwilio({ url, accountSid, authToken, from, publicUrl }: TwilioOptions): SmsTransport {
   const messages = new URL(`/2010-04-01/Accounts/${accountSid}/Messages.json`, url);
   const authorization = `Basic ${Buffer.from(`${accountSid}:${authToken}`).toString("base64")}`;
   const sender = from.startsWith("MG") ? { MessagingServiceSid: from } : { From: from };
   return {
     name: "twilio",
-    async send(_sendingId, { to, text }, signal) {
+    async send(sending, { waitId, to, text }, signal) {
+      const callback = publicUrl === null ? {} : { StatusCallback: callbackUrl(publicUrl, waitId, sending) };
       const { status, body } = await post(messages, {
         headers: { authorization, "content-type": "application/x-www-form-urlencoded", accept: "application/json" },
-        body: new URLSearchParams({ To: to, Body: text, ...sender }).toString(),
+        body: new URLSearchParams({ To: to, Body: text, ...sender, ...callback }).toString(),
         signal,
       });
       const answer = jsonOf(body);

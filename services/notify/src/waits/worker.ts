@@ -62,7 +62,7 @@ export async function startWaitWorker(options: WaitWorkerOptions): Promise<Worke
     const transport = channel === "email" ? mail : sms;
     const signal = AbortSignal.any([stopping.signal, AbortSignal.timeout(messageMsMax)]);
     try {
-      if (channel === "sms") await sms.send(sending, { to, text }, signal);
+      if (channel === "sms") await sms.send(sending, { waitId, to, text }, signal);
       else if (!isAddress(to)) throw new NotSentError("EADDRESS", null, true);
       else await mail.send(sending, messageOf({ mailId: sending, mail: { to, subject, text }, from, clock }), signal);
     } catch (error) {
