@@ -159,7 +159,16 @@ describe("open", () => {
     refuses(parse({ suite: "0010" })).toBe("unsupported");
     refuses(parse({ suite: "647A" })).toBe("malformed");
     refuses(parse({ suite: "647a" })).toBe("malformed");
-    for (const psk of ["r:AAAAAAAAAAAAAAAA", "h:x", `h:edge.${"A".repeat(21)}B`, `h:${"e".repeat(33)}.${"A".repeat(22)}`, "k:", "k:short", " ", "k:AAAAAAAAAAAAAAAAA"]) {
+    for (const psk of [
+      "r:AAAAAAAAAAAAAAAA",
+      "h:x",
+      `h:edge.${"A".repeat(21)}B`,
+      `h:${"e".repeat(33)}.${"A".repeat(22)}`,
+      "k:",
+      "k:short",
+      " ",
+      "k:AAAAAAAAAAAAAAAAA",
+    ]) {
       refuses(parse({ psk })).toBe("malformed");
     }
     refuses(parse({ enc: base64url.encode(new Uint8Array(33)) })).toBe("malformed");
