@@ -19,10 +19,21 @@ export interface Program {
 
 const running = new Set<ChildProcess>();
 
+const flags = ["--disable-warning=ExperimentalWarning"];
+
 /** @param script relative to the repository */
 export function run(script: string, args: readonly string[], env: Readonly<Record<string, string>> = {}): Program {
-  const flags = ["--disable-warning=ExperimentalWarning"];
-  const child = spawn(process.execPath, [...flags, script, ...args], {
+  return start(process.execPath, [...flags, script, ...args], env);
+}
+
+/** The same at a terminal (by util-linux' `script`), whose output has what a terminal is told. */
+export function runInTerminal(script: string, args: readonly string[], env: Readonly<Record<string, string>>): Program {
+  const command = [process.execPath, ...flags, script, ...args].map((word) => `'${word}'`).join(" ");
+  return start("script", ["-qefc", command, "/dev/null"], { ...env, TERM: "xterm" });
+}
+
+function start(command: string, args: readonly string[], env: Readonly<Record<string, string>>): Program {
+  const child = spawn(command, [...args], {
     cwd: root,
     env: { ...process.env, ...env },
     // By the channel a server notices that this process is gone, kill -9 included.

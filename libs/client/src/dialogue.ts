@@ -4,7 +4,7 @@ import type { Settings } from "./options.ts";
 import { answerExcerpt } from "./prompts/question.ts";
 import { type Answering, askApplication, askForCode, type Reply, type Server } from "./question.ts";
 import { optionOf, type QuestionOption } from "./question-option.ts";
-import { waitingOf } from "./waiting.ts";
+import { type Waiting, waitingOf } from "./waiting.ts";
 
 /** What the person, or the application for them, wants to have said. */
 export type Wish =
@@ -118,7 +118,10 @@ export function createDialogue({ options: given, clock }: Settings): Dialogue {
       const resend = () => {
         if (asking?.cid === cid) wish({ kind: "resend", cid });
       };
-      const waiting = waitingOf(wait, { options, nowMs, resend });
+      const choose: Waiting["choose"] = ({ gate, at, value = null }) => {
+        if (asking?.cid === cid) wish({ kind: "answered", cid, reply: { gate, at, value } });
+      };
+      const waiting = waitingOf(wait, { options, nowMs, resend, choose });
       if (isNew(cid, place)) {
         if (waiting.by === "link") turnTo(cid);
         else ask(cid, place, (answering) => askForCode(waiting, wait, answering));

@@ -27,8 +27,8 @@ export interface ConnectOptions {
   /** By gate: asked when the server challenges. */
   readonly answers?: Readonly<Record<string, AnswerCallback>> | undefined;
   /**
-   * Shows a wait: where the message went, the number for the page behind its link, when another one may be asked for. Gates that are
-   * confirmed by a link are picked where this is given; codes are asked for by `answers` or `onChallenge`.
+   * Shows a wait: where the message went, the number for the page behind its link, when another one may be asked for. A gate that is
+   * confirmed by a link is picked where this is given, unless `onChallenge` can choose among several ways; codes are asked for by `answers` or `onChallenge`.
    */
   readonly onWait?: WaitingCallback | undefined;
   /** `pa1.…`, or a function that gets it: answers the gate `question` by itself. */

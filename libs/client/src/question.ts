@@ -72,14 +72,15 @@ export async function askApplication(
   asked: Asked,
   answering: Answering,
 ): Promise<Reply | null> {
-  const { answers, showsWaits, prove } = answering;
+  const { answers, onChallenge, showsWaits, prove } = answering;
   return guarded(async () => {
     for (const option of options) {
       const { gate, at, ask, details } = option;
       if (gate === "question" && prove !== null) return { gate, at, value: await prove(details) };
       const callback = callbackOf(answers, gate);
-      const isLink = ask?.waits === true && details.by === "link";
-      if (ask?.waits === true && (callback !== undefined || (isLink && showsWaits))) return { gate, at, value: null };
+      // Nothing is answered to a link, so that there is no callback for one. Where there are other ways, it is for somebody to choose.
+      const isPicked = details.by === "link" && showsWaits && (options.length === 1 || onChallenge === undefined);
+      if (ask?.waits === true && (callback !== undefined || isPicked)) return { gate, at, value: null };
       if (callback !== undefined) return replyOf(option, await callback(questionOf(option, options, asked, answering)));
     }
     return askGenerally(options[0], options, asked, answering, null);

@@ -27,6 +27,8 @@ export interface Waiting {
   readonly options: readonly QuestionOption[];
   /** Asks for the message once more. */
   resend(): void;
+  /** Takes another of the ways: answers it, or, without a value, picks a gate that waits. */
+  choose(choice: { readonly gate: string; readonly at: string; readonly value?: string }): void;
 }
 
 /** Told of each wait, and whenever something about it has changed. Must not throw. */
@@ -34,10 +36,10 @@ export type WaitingCallback = (waiting: Waiting) => void;
 
 export function waitingOf(
   wait: Wait,
-  around: { readonly options: readonly QuestionOption[]; readonly nowMs: number; readonly resend: () => void },
+  around: Pick<Waiting, "options" | "resend" | "choose"> & { readonly nowMs: number },
 ): Waiting {
   const { gate, at, status, resendMs, answerMs, attemptsLeft, retry, prompt = {} } = wait;
-  const { options, nowMs, resend } = around;
+  const { options, nowMs, resend, choose } = around;
   return {
     gate,
     at,
@@ -51,5 +53,6 @@ export function waitingOf(
     retry,
     options,
     resend,
+    choose,
   };
 }

@@ -5,6 +5,7 @@ const style = `
 :root { color-scheme: light dark; font: 1rem/1.5 system-ui, sans-serif; }
 body { margin: 0 auto; max-width: 36rem; padding: 2rem 1.25rem; background: Canvas; color: CanvasText; }
 h1 { font-size: 1.5rem; line-height: 1.25; }
+h2 { font-size: 1.15rem; line-height: 1.25; }
 label { display: block; font-weight: 600; margin-top: 1.5rem; }
 input { font: inherit; padding: .5rem .75rem; margin: .25rem 0 0; border: 1px solid GrayText; border-radius: .375rem; }
 input.number { font-size: 1.5rem; letter-spacing: .25em; width: 6em; }
@@ -12,7 +13,7 @@ button { font: inherit; font-weight: 600; padding: .5rem 1.25rem; border: 0; bor
 form p { margin: 1rem 0; }
 :focus-visible { outline: 3px solid #60a5fa; outline-offset: 2px; }
 .error { color: #b91c1c; font-weight: 600; }
-.quiet { color: GrayText; }
+.quiet { color: color-mix(in srgb, CanvasText 70%, Canvas); }
 article { border-top: 1px solid GrayText; padding: 1rem 0; }
 pre { white-space: pre-wrap; overflow-wrap: anywhere; }
 @media (prefers-color-scheme: dark) { .error { color: #fca5a5; } }

@@ -3,14 +3,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { connect } from "@portcullis/client";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { harmless } from "../../examples/node/terminal.ts";
-import { type Demo, readDemo } from "../local/first-run.ts";
-import { freePort } from "../local/free-port.ts";
-import { type Owner, signIn } from "../local/owner.ts";
-import { type Authenticator, scan } from "./authenticator.ts";
-import { run, stopPrograms } from "./test/program.ts";
+import { type Authenticator, scan } from "../../deploy/demo/authenticator.ts";
+import { run, stopPrograms } from "../../deploy/demo/test/program.ts";
+import { type Demo, readDemo } from "../../deploy/local/first-run.ts";
+import { freePort } from "../../deploy/local/free-port.ts";
+import { type Owner, signIn } from "../../deploy/local/owner.ts";
+import { harmless } from "../harmless.ts";
 
-const chat = "examples/node/connect.ts";
+const cli = "cli/main.ts";
 
 describe("the examples, after npm start", { timeout: 60_000 }, () => {
   let dataDir: string;
@@ -45,7 +45,7 @@ describe("the examples, after npm start", { timeout: 60_000 }, () => {
     const eve = await newMember("eve");
     const { appKey } = demo.socket;
     const other = await connect(eve.url, { appKey, answers: { otp: () => eve.phone.code(Date.now()) } });
-    const terminal = run(chat, ["--code", "auto"], env);
+    const terminal = run(cli, ["connect", "--code", "auto"], env);
     await terminal.until(/You are in as bob, through key and otp, on edge-1/);
 
     terminal.type("good evening");
@@ -59,7 +59,7 @@ describe("the examples, after npm start", { timeout: 60_000 }, () => {
     expect(terminal.stdout).not.toContain("\u001b");
 
     // One code lets in once: the second terminal is told to wait for the next.
-    const second = run(chat, ["--code", "auto"], env);
+    const second = run(cli, ["connect", "--code", "auto"], env);
     const waited = second.until(/each one lets in once[\s\S]*Waiting \d+ s for the next code/);
     const inAtOnce = second.until(/You are in/).then(() => "in with the next code");
     await Promise.race([waited, inAtOnce]);
@@ -75,7 +75,7 @@ describe("the examples, after npm start", { timeout: 60_000 }, () => {
   test("connect takes a code from the keyboard, and says when it is put out", async () => {
     const ann = await newMember("ann");
     const own = { PORTCULLIS_URL: ann.url, PORTCULLIS_APP_KEY: demo.socket.appKey };
-    const terminal = run(chat, [], own);
+    const terminal = run(cli, ["connect"], own);
     terminal.type("12ab");
     await terminal.until(/A code is 6 digits/);
     terminal.type(ann.phone.code(Date.now()));
@@ -91,16 +91,16 @@ describe("the examples, after npm start", { timeout: 60_000 }, () => {
   test("connect says what is wrong, in one line and by its exit code", async () => {
     const tim = await newMember("tim");
     const own = { PORTCULLIS_URL: tim.url, PORTCULLIS_APP_KEY: demo.socket.appKey };
-    const wrong = run(chat, [], own);
+    const wrong = run(cli, ["connect"], own);
     for (const _ of [1, 2, 3]) wrong.type("000000");
     expect(await wrong.exit).toBe(1);
     expect(wrong.stderr).toMatch(/^connect: denied/);
 
-    const nobody = run(chat, ["--url", `ws://localhost:${await freePort()}/demo/way?id=bob`], own);
+    const nobody = run(cli, ["connect", "--url", `ws://localhost:${await freePort()}/demo/way?id=bob`], own);
     expect(await nobody.exit).toBe(3);
     expect(nobody.stderr).toMatch(/^connect: nothing answers at ws:\/\/localhost:\d+: run npm start first\n$/);
 
-    const early = run(chat, [], { DATA_DIR: join(dataDir, "none") });
+    const early = run(cli, ["connect"], { DATA_DIR: join(dataDir, "none") });
     expect(await early.exit).toBe(2);
     expect(early.stderr).toMatch(/^connect: there is no demo socket yet .*: run npm start first/);
   });

@@ -1,0 +1,36 @@
+import { PortcullisError, type Session } from "@portcullis/client";
+import { exitCodes } from "../exit.ts";
+import type { Terminal } from "../terminal.ts";
+import type { Report } from "./report.ts";
+
+/** Line by line, from a person or a pipe. @returns the exit code. */
+export async function chat(session: Session, terminal: Terminal, report: Report): Promise<number> {
+  const closing = session.closed;
+  let left = false;
+  const reading = (async () => {
+    for await (const message of session) report.message(message);
+  })();
+  reading.catch(() => {});
+
+  const stop = new AbortController();
+  void closing.then(() => stop.abort());
+  for (;;) {
+    const line = await terminal.ask("", { signal: stop.signal });
+    if (line === null) break;
+    try {
+      if (line !== "") await session.send(line);
+    } catch (error) {
+      if (!(error instanceof PortcullisError)) throw error;
+      if (error.code === "closed") break;
+      report.say(`Not sent: ${error.message}`);
+    }
+  }
+  if (!stop.signal.aborted) {
+    left = true;
+    await session.close();
+  }
+  const how = await closing;
+  if (left) return exitCodes.ok;
+  report.closed(how);
+  return exitCodes.refused;
+}

@@ -1,0 +1,126 @@
+import { parseArgs } from "node:util";
+import { connect, PortcullisError, type Session } from "@portcullis/client";
+import { exitCodes, Sorry } from "../exit.ts";
+import { openTerminal, type Terminal } from "../terminal.ts";
+import { chat } from "./chat.ts";
+import { createPerson, GivenUp } from "./person.ts";
+import { createReport, type Report } from "./report.ts";
+import { findTarget, type Target } from "./target.ts";
+
+const help = `portcullis connect [URL] [options]          also: npm run connect -- [URL] [options]
+
+Passes the gates of a socket and chats on it, line by line: what you type goes to everybody there. Ctrl-D ends it.
+Without a URL it is the demo socket that npm start has made, as DATA_DIR/demo.json describes it.
+
+At a gate you may type, instead of an answer:  resend  the message once more
+                                               other   another way, where there is one
+                                               drop    give up
+
+  --url URL             the same as the first argument (or PORTCULLIS_URL), for example ws://localhost:8080/label/path?id=bob
+  --app-key KEY         its app key, pc1.…; other users of this machine can see it: rather set PORTCULLIS_APP_KEY
+  --answer-secret KEY   your answer secret, pa1.…; likewise PORTCULLIS_ANSWER_SECRET
+  --code CODE           the code of your authenticator app, instead of asking for it
+  --code auto           computes it as your phone would, from the demo's authenticator
+  --json                one JSON object per line, for programs: waiting, accepted, message, closed
+  --help
+
+For a chat, run it in two terminals. Each code lets in once, so the second one takes the next code, 30 seconds later.
+
+Exit code: 0 you left, 1 not let in or put out, 2 wrong arguments or nothing to connect to, 3 nothing answers.
+`;
+
+function readArguments(args: readonly string[]) {
+  const string = { type: "string" } as const;
+  const flag = { type: "boolean", default: false } as const;
+  const options = {
+    url: string,
+    "app-key": string,
+    "answer-secret": string,
+    code: string,
+    json: flag,
+    help: flag,
+  } as const;
+  try {
+    const { values, positionals } = parseArgs({ args: [...args], options, allowPositionals: true });
+    if (positionals.length > 1) throw new TypeError("one URL is enough");
+    return { ...values, url: positionals[0] ?? values.url };
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new Sorry(exitCodes.usage, `${why}\nSee portcullis connect --help`);
+  }
+}
+
+export async function connectCommand(args: readonly string[]): Promise<number> {
+  const given = readArguments(args);
+  if (given.help) {
+    process.stdout.write(help);
+    return exitCodes.ok;
+  }
+  const target = await findTarget({
+    url: given.url ?? process.env.PORTCULLIS_URL,
+    appKey: given["app-key"] ?? process.env.PORTCULLIS_APP_KEY,
+  });
+  const answerSecret = given["answer-secret"] ?? process.env.PORTCULLIS_ANSWER_SECRET;
+  const terminal = openTerminal(process.stdin, process.stdout);
+  const report = createReport(terminal, given.json);
+  try {
+    const session = await enter(target, { code: given.code, answerSecret, terminal, report });
+    report.accepted(session);
+    return await chat(session, terminal, report);
+  } finally {
+    terminal.close();
+  }
+}
+
+async function enter(
+  target: Target,
+  options: {
+    readonly code: string | undefined;
+    readonly answerSecret: string | undefined;
+    readonly terminal: Terminal;
+    readonly report: Report;
+  },
+): Promise<Session> {
+  const { code, answerSecret, terminal, report } = options;
+  const person = createPerson({ code, authenticator: target.authenticator, terminal, report });
+  try {
+    return await connect(target.url, {
+      appKey: target.appKey,
+      ...(answerSecret === undefined ? {} : { answerSecret }),
+      onChallenge: person.answer,
+      onWait: person.waitFor,
+      signal: person.signal,
+    });
+  } catch (error) {
+    throw sorryFor(error, target.url);
+  } finally {
+    person.leave();
+  }
+}
+
+function sorryFor(error: unknown, url: string): unknown {
+  if (error instanceof TypeError) return new Sorry(exitCodes.usage, error.message);
+  if (!(error instanceof PortcullisError)) return error;
+  switch (error.code) {
+    case "unreachable":
+      return new Sorry(exitCodes.unreachable, `nothing answers at ${originOf(url)}: run npm start first`);
+    case "denied":
+      return new Sorry(exitCodes.refused, "denied. A server does not say why: the key, the path, the name or the code");
+    case "untrusted-server":
+      return new Sorry(exitCodes.refused, "another server than the app key's answers there, so nothing was told to it");
+    case "cancelled":
+      if (error.cause instanceof Sorry) return error.cause;
+      return new Sorry(
+        exitCodes.refused,
+        error.cause instanceof GivenUp ? error.cause.message : "given up without a code that was taken",
+      );
+    default:
+      return new Sorry(exitCodes.refused, error.message);
+  }
+}
+
+/** The rest of a URL is not for the screen: its path is a secret. */
+function originOf(url: string): string {
+  const { protocol, host } = new URL(url);
+  return `${protocol}//${host}`;
+}

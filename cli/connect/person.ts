@@ -1,0 +1,188 @@
+import type { ChallengeCallback, Question, QuestionOption, Waiting, WaitingCallback } from "@portcullis/client";
+import type { Authenticator } from "../../deploy/demo/authenticator.ts";
+import { exitCodes, Sorry } from "../exit.ts";
+import type { Terminal } from "../terminal.ts";
+import type { Report } from "./report.ts";
+
+/** The person said that they do not want to go on. */
+export class GivenUp extends Error {
+  override readonly name = "GivenUp";
+}
+
+/** Whoever sits at the terminal, as the gates meet them. */
+export interface Person {
+  readonly answer: ChallengeCallback;
+  readonly waitFor: WaitingCallback;
+  /** Aborted when they give up while nothing is asked. */
+  readonly signal: AbortSignal;
+  /** Nothing is asked any more. */
+  leave(): void;
+}
+
+type Choice = Awaited<ReturnType<ChallengeCallback>>;
+
+const triesMax = 3;
+/** Before an answer is due, so that it still arrives. */
+const answerMarginMs = 3_000;
+
+export function createPerson(options: {
+  readonly code: string | undefined;
+  readonly authenticator: Authenticator | null;
+  readonly terminal: Terminal;
+  readonly report: Report;
+}): Person {
+  const { code, authenticator, terminal, report } = options;
+  const given = new AbortController();
+  let waiting: Waiting | null = null;
+  /** Ends what is asked beside a wait by link. */
+  let beside: AbortController | null = null;
+  let tries = 0;
+
+  if (code === "auto" && authenticator === null)
+    throw new Sorry(exitCodes.usage, "--code auto works for the demo socket only: the codes of another are on a phone");
+
+  async function answer(question: Question): Promise<Choice> {
+    endBeside();
+    if (question.options.every(({ ask }) => ask === null))
+      throw new Sorry(
+        exitCodes.refused,
+        "the socket has a gate that no person answers: question needs --answer-secret",
+      );
+    if (question.retry) report.say("That code was wrong, or it has been used: each one lets in once.");
+    if (question.waiting === null) {
+      waiting = null;
+      if (question.options.length > 1) return choose(question.options, question);
+    }
+    return question.waiting === null && question.ask?.waits === true ? pick(question) : codeOf(question);
+  }
+
+  async function choose(all: readonly QuestionOption[], question: Question): Promise<Choice> {
+    const ways = all.filter(({ ask }) => ask !== null);
+    // A program, or --code, answers the first that it can.
+    const byCode = ways.find(({ gate }) => gate === "otp");
+    if (byCode !== undefined && (code !== undefined || !terminal.isPerson)) return codeOf({ ...question, ...byCode });
+    list(ways);
+    for (;;) {
+      const line = await terminal.ask(timed(`Which way, 1 to ${ways.length} (drop)`, question.answerUntilMs), question);
+      const chosen = ways[Number(line?.trim()) - 1];
+      if (line === null || line.trim() === "drop") return null;
+      if (chosen === undefined) report.say(`A number from 1 to ${ways.length}.`);
+      else return chosen.ask?.waits === true ? pick(chosen) : codeOf({ ...question, ...chosen });
+    }
+  }
+
+  function list(ways: readonly QuestionOption[]): void {
+    for (const [index, way] of ways.entries()) report.say(`  ${index + 1}  ${nameOf(way)}`);
+  }
+
+  async function codeOf(question: Question): Promise<Choice> {
+    const { gate, at } = question;
+    tries = question.retry ? tries + 1 : 1;
+    if (tries > triesMax) return null;
+    if (gate === "otp" && code === "auto" && authenticator !== null)
+      return { gate, at, value: await computed(authenticator, question) };
+    if (gate === "otp" && code !== undefined) return question.retry ? null : { gate, at, value: code };
+    return typed(question);
+  }
+
+  async function typed(question: Question): Promise<Choice> {
+    const { gate, at, ask, attemptsLeft, signal, answerUntilMs } = question;
+    const knowsCodes = gate === "otp" && authenticator !== null;
+    const words = [
+      ...(knowsCodes ? ["auto to do without a phone"] : []),
+      ...(question.waiting === null ? [] : ["resend"]),
+      ...(question.options.length > 1 ? ["other"] : []),
+      "drop",
+    ];
+    const title = `${ask?.title ?? "Answer"} (${Math.min(attemptsLeft, triesMax)} tries; ${words.join(", ")})`;
+    for (;;) {
+      const line = (await terminal.ask(timed(title, answerUntilMs), { signal, masked: true }))?.trim() ?? null;
+      if (line === null) return null;
+      if (line === "drop") throw new GivenUp("dropped");
+      if (line === "auto" && knowsCodes) return { gate, at, value: authenticator.code(Date.now()) };
+      if (line === "other" && question.options.length > 1) return choose(question.options, question);
+      if (line === "resend" && question.waiting !== null) askForAnother();
+      else if (ask === null || new RegExp(`^(?:${ask.pattern})$`).test(ask.normalise(line)))
+        return { gate, at, value: line };
+      else report.say("A code is 6 digits.");
+    }
+  }
+
+  /** A code that was refused is spent: its successor comes with the next time step. */
+  async function computed(app: Authenticator, question: Question): Promise<string> {
+    const nowMs = Date.now();
+    if (!question.retry) return app.code(nowMs);
+    const nextMs = app.nextStepMs(nowMs);
+    // Where the question would run out first, the next code goes early: servers allow for clocks that differ by a step.
+    const waitMs = Math.max(0, Math.min(nextMs, question.answerUntilMs - answerMarginMs) - nowMs);
+    report.say(`Waiting ${Math.ceil(waitMs / 1_000)} s for the next code.`);
+    await new Promise((resolve) => setTimeout(resolve, waitMs));
+    return app.code(nextMs);
+  }
+
+  function waitFor(now: Waiting): void {
+    const isNews = waiting?.status !== now.status || waiting.at !== now.at;
+    waiting = now;
+    if (isNews) report.waiting(now);
+    if (now.by === "link" && beside === null) void listenBeside();
+  }
+
+  /** While somebody else has to act, there are still words to be typed. */
+  async function listenBeside(): Promise<void> {
+    beside = new AbortController();
+    const { signal } = beside;
+    while (!signal.aborted && waiting !== null) {
+      const { options, number, untilMs } = waiting;
+      const other = options.length > 1 ? ", other" : "";
+      const shown = number === null ? "Waiting" : `Waiting, number ${number}`;
+      const line = (await terminal.ask(timed(`${shown} (resend${other}, drop)`, untilMs), { signal }))?.trim() ?? null;
+      if (line === null) return;
+      if (line === "drop") given.abort();
+      else if (line === "resend") askForAnother();
+      else if (line === "other" && options.length > 1) await chooseBeside(options, signal);
+      else if (line !== "") report.say("Nothing is typed here: open the link that was sent.");
+    }
+  }
+
+  async function chooseBeside(all: readonly QuestionOption[], signal: AbortSignal): Promise<void> {
+    const ways = all.filter(({ ask }) => ask !== null);
+    list(ways);
+    const line = await terminal.ask(`Which way, 1 to ${ways.length}: `, { signal });
+    const way = ways[Number(line?.trim()) - 1];
+    if (way === undefined) return;
+    const { gate, at, ask } = way;
+    if (ask?.waits === true) return waiting?.choose({ gate, at });
+    const value = await terminal.ask(`${ask?.title ?? "Answer"}: `, { signal, masked: true });
+    if (value !== null) waiting?.choose({ gate, at, value: ask?.normalise(value) ?? value });
+  }
+
+  function askForAnother(): void {
+    const inMs = (waiting?.resendAtMs ?? Number.POSITIVE_INFINITY) - Date.now();
+    if (waiting?.resendAtMs === null) report.say("No other message can be had now.");
+    else if (inMs > 0) report.say(`Another message can be had in ${Math.ceil(inMs / 1_000)} s.`);
+    else waiting?.resend();
+  }
+
+  function endBeside(): void {
+    beside?.abort();
+    beside = null;
+  }
+
+  return { answer, waitFor, signal: given.signal, leave: endBeside };
+}
+
+function pick({ gate, at }: Pick<QuestionOption, "gate" | "at">): Choice {
+  return { gate, at };
+}
+
+function nameOf({ gate, ask, details }: QuestionOption): string {
+  return details.by === "link" ? `a link by ${gate}` : (ask?.title ?? gate);
+}
+
+/** The prompt, with the time that is left. */
+function timed(title: string, untilMs: number): () => string {
+  return () => {
+    const left = Math.max(0, Math.ceil((untilMs - Date.now()) / 1_000));
+    return `${title} ${Math.floor(left / 60)}:${`${left % 60}`.padStart(2, "0")} > `;
+  };
+}

@@ -1,0 +1,68 @@
+import type { Closing, Message, Session, Waiting } from "@portcullis/client";
+import { harmless } from "../harmless.ts";
+import type { Terminal } from "../terminal.ts";
+
+/** What happens, for a person or, as one JSON object per line, for a program. */
+export interface Report {
+  /** For people only. */
+  say(line: string): void;
+  waiting(waiting: Waiting): void;
+  accepted(session: Session): void;
+  message(message: Message): void;
+  closed(closing: Closing): void;
+}
+
+export function createReport(terminal: Terminal, json: boolean): Report {
+  if (json) return forPrograms(terminal);
+  const say = terminal.print;
+  return {
+    say,
+    waiting: (waiting) => say(describe(waiting)),
+    accepted({ member, gates, edge }) {
+      say(`You are in as ${harmless(member ?? "somebody")}, through ${gates.join(" and ")}, on ${edge}.`);
+      say("What you type goes to everybody here; Ctrl-D ends it.");
+    },
+    message({ from, missed, text }) {
+      if (missed > 0) say(`(${missed} messages are missing here)`);
+      say(`${harmless(from.member ?? "somebody")}> ${harmless(text())}`);
+    },
+    closed({ reason, what, retryAfterMs }) {
+      const again = retryAfterMs === null ? "" : ` Come back in ${Math.ceil(retryAfterMs / 1_000)} s.`;
+      say(`The session is over: ${what ?? reason}.${again}`);
+    },
+  };
+}
+
+function forPrograms(terminal: Terminal): Report {
+  const tell = (event: string, fields: object) => terminal.print(JSON.stringify({ event, ...fields }));
+  return {
+    say: () => undefined,
+    waiting: ({ gate, at, by, to, number, status, resendAtMs, untilMs, attemptsLeft, retry }) =>
+      tell("waiting", { gate, at, by, to, number, status, resendAtMs, untilMs, attemptsLeft, retry }),
+    accepted: ({ sid, member, gates, assurance, edge, expiresAt }) =>
+      tell("accepted", { sid, member, gates, assurance, edge, expiresAt }),
+    message: ({ from, seq, id, missed, text }) => tell("message", { from, seq, id, missed, text: text() }),
+    closed: ({ code, name, reason, what, retry, retryAfterMs, sealed }) =>
+      tell("closed", { code, name, reason, what, retry, retryAfterMs, sealed }),
+  };
+}
+
+const channels: Readonly<Record<string, string>> = { email: "An e-mail", sms: "A text message" };
+
+function describe({ gate, by, to, number, status }: Waiting): string {
+  const message = `${channels[gate] ?? "A message"} to ${harmless(to)}`;
+  switch (status) {
+    case "queued":
+      return by === "link"
+        ? `${message} is on its way. Open its link and type this number there:  ${harmless(number ?? "")}`
+        : `${message} is on its way. It has a code.`;
+    case "sent":
+      return `${message} was sent.`;
+    case "delayed":
+      return `${message} could not be sent yet; it is being tried again.`;
+    case "failed":
+      return `${message} could not be sent.`;
+    case "refused":
+      return `${message} was not sent: there were too many, or one just now.`;
+  }
+}
