@@ -105,6 +105,16 @@ export function url(protocols: readonly string[]): TextType<string> {
   });
 }
 
+/** An origin: scheme, host and port, and nothing behind them. @param example `https://portcullis.example.com` */
+export function origin(schemes: readonly string[], example: string): TextType<string> {
+  return textType(`an origin like ${example}, without a path`, (text) => {
+    if (!URL.canParse(text)) return undefined;
+    const { protocol, host, pathname, search, hash, username, password } = new URL(text);
+    const bare = pathname === "/" && search === "" && hash === "" && username === "" && password === "";
+    return schemes.includes(protocol) && host !== "" && bare ? `${protocol}//${host}` : undefined;
+  });
+}
+
 /** `true` or `false`, nothing else. */
 export function flag(): TextType<boolean> {
   return textType("true or false", (text) => (text === "true" ? true : text === "false" ? false : undefined));

@@ -20,6 +20,7 @@ export {
   fraction,
   integer,
   list,
+  origin,
   port,
   secretKey,
   type TextType,

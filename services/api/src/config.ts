@@ -7,6 +7,7 @@ import {
   integer,
   list,
   network,
+  origin,
   port,
   textType,
 } from "@portcullis/runtime";
@@ -26,14 +27,14 @@ export const apiConfig = defineConfig({
   },
   publicUrl: {
     env: "PUBLIC_URL",
-    type: originType(["http:", "https:"], "an origin like https://portcullis.example.com, without a path"),
+    type: origin(["http:", "https:"], "https://portcullis.example.com"),
     default: null,
     describe:
       "where owners' browsers reach the API; unset: http://localhost:PORT. Requests with a cookie must come from it",
   },
   socketsUrl: {
     env: "SOCKETS_URL",
-    type: originType(["ws:", "wss:"], "an origin like wss://sockets.example.com, without a path"),
+    type: origin(["ws:", "wss:"], "wss://sockets.example.com"),
     default: null,
     describe: "where clients reach the edges, for the URLs that owners are shown; unset: PUBLIC_URL with ws or wss",
   },
@@ -92,12 +93,3 @@ export const apiConfig = defineConfig({
   },
 });
 export type ApiConfig = ConfigOf<(typeof apiConfig)["options"]>;
-
-function originType(protocols: readonly string[], expected: string) {
-  return textType(expected, (text) => {
-    if (!URL.canParse(text)) return undefined;
-    const { protocol, host, pathname, search, hash, username, password } = new URL(text);
-    const bare = pathname === "/" && search === "" && hash === "" && username === "" && password === "";
-    return protocols.includes(protocol) && host !== "" && bare ? `${protocol}//${host}` : undefined;
-  });
-}

@@ -1,4 +1,4 @@
-import { type ConfigOf, defineConfig, integer, textType } from "@portcullis/runtime";
+import { type ConfigOf, defineConfig, integer, origin } from "@portcullis/runtime";
 
 export const factorsConfig = defineConfig({
   failuresMax: {
@@ -10,10 +10,7 @@ export const factorsConfig = defineConfig({
   },
   publicUrl: {
     env: "PUBLIC_URL",
-    type: textType("an origin, like https://portcullis.example.com", (text) => {
-      const url = URL.parse(text);
-      return url !== null && /^https?:$/.test(url.protocol) && url.href === `${url.origin}/` ? url.origin : undefined;
-    }),
+    type: origin(["http:", "https:"], "https://portcullis.example.com"),
     default: "http://localhost:8080",
     describe: "Where people reach the API: links in messages lead there.",
   },

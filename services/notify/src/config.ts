@@ -1,4 +1,4 @@
-import { type ConfigOf, defineConfig, flag, text, textType } from "@portcullis/runtime";
+import { type ConfigOf, defineConfig, flag, origin, text, textType } from "@portcullis/runtime";
 import { isAddress, type Mailbox } from "./mails/mailbox.ts";
 import { isLoopback, parseSmtpUrl } from "./transports/smtp-url.ts";
 
@@ -87,10 +87,7 @@ export const notifyConfig = defineConfig({
   },
   publicUrl: {
     env: "PUBLIC_URL",
-    type: textType("an origin, like https://portcullis.example.com", (value) => {
-      const url = URL.parse(value);
-      return url !== null && /^https?:$/.test(url.protocol) && url.href === `${url.origin}/` ? url.origin : undefined;
-    }),
+    type: origin(["http:", "https:"], "https://portcullis.example.com"),
     default: null,
     describe: "Where Twilio reaches the API, to say what became of a message. Unset: it is not asked to.",
   },

@@ -3,6 +3,7 @@ import { type Job, UnrecoverableJobError, type Worker } from "@portcullis/jobs";
 import type { Platform } from "@portcullis/platform";
 import { meterFor } from "@portcullis/runtime";
 import { causeOf, explained } from "../failures.ts";
+import { stopsWithin } from "../stopping.ts";
 import { NotSentError } from "../transports/not-sent.ts";
 import type { MailTransport } from "../transports/transport.ts";
 import { isAddress, type Mailbox } from "./mailbox.ts";
@@ -76,14 +77,5 @@ export async function startMailWorker(options: MailWorkerOptions): Promise<Worke
     },
   });
 
-  return {
-    async close() {
-      const cutOff = setTimeout(() => stopping.abort(), stopMsMax);
-      try {
-        await worker.close();
-      } finally {
-        clearTimeout(cutOff);
-      }
-    },
-  };
+  return stopsWithin(worker, stopping, stopMsMax);
 }

@@ -5,6 +5,7 @@ import { meterFor } from "@portcullis/runtime";
 import { causeOf, explained } from "../failures.ts";
 import { isAddress, type Mailbox } from "../mails/mailbox.ts";
 import { messageOf } from "../mails/message.ts";
+import { stopsWithin } from "../stopping.ts";
 import { NotSentError } from "../transports/not-sent.ts";
 import type { MailTransport, SmsTransport } from "../transports/transport.ts";
 
@@ -98,14 +99,5 @@ export async function startWaitWorker(options: WaitWorkerOptions): Promise<Worke
     },
   });
 
-  return {
-    async close() {
-      const cutOff = setTimeout(() => stopping.abort(), stopMsMax);
-      try {
-        await worker.close();
-      } finally {
-        clearTimeout(cutOff);
-      }
-    },
-  };
+  return stopsWithin(worker, stopping, stopMsMax);
 }
