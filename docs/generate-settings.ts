@@ -57,14 +57,16 @@ const startDistributedHelp = () =>
 
 /** Who reads what. Two readers that say the same of a setting share a row. */
 function rows(): { readonly setting: Setting; readonly readers: string[] }[] {
-  const own = { api: apiConfig, edge: edgeConfig, factors: factorsConfig, identity: identityConfig, keys: keysConfig };
   const helps: (readonly [string, string])[] = [
     ["`npm start`", embeddedHelp()],
     ["`npm run start:distributed`", startDistributedHelp()],
     ["every service process", renderConfigHelp(distributedConfig)],
-    ...Object.entries({ ...own, notify: notifyConfig }).map(
-      ([service, definition]) => [service, renderConfigHelp(definition)] as const,
-    ),
+    ["api", renderConfigHelp(apiConfig)],
+    ["edge", renderConfigHelp(edgeConfig)],
+    ["factors", renderConfigHelp(factorsConfig)],
+    ["identity", renderConfigHelp(identityConfig)],
+    ["keys", renderConfigHelp(keysConfig)],
+    ["notify", renderConfigHelp(notifyConfig)],
   ];
   const found = new Map<string, { setting: Setting; readers: string[] }>();
   for (const [reader, help] of helps) {

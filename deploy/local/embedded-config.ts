@@ -2,6 +2,7 @@ import { apiConfig } from "@portcullis/api";
 import { edgeConfig } from "@portcullis/edge";
 import { factorsConfig } from "@portcullis/factors";
 import { identityConfig } from "@portcullis/identity";
+import { keysConfig } from "@portcullis/keys";
 import { notifyConfig } from "@portcullis/notify";
 import { embeddedConfig } from "@portcullis/platform";
 import {
@@ -39,6 +40,7 @@ function everything() {
     edgeConfig,
     identityConfig,
     factorsConfig,
+    keysConfig,
     notifyConfig,
   ];
   const options: Record<string, Option> = {};
@@ -68,6 +70,7 @@ export function readEmbeddedConfig(environment: Environment) {
       publicUrl: api.publicUrl ?? `http://localhost:${api.port}`,
     },
     factors: readConfig(factorsConfig, environment),
+    keys: readConfig(keysConfig, environment),
     notify: {
       ...readConfig(notifyConfig, environment),
       outboxDir: environment.OUTBOX_DIR || `${platform.dataDir}/outbox`,

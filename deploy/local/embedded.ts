@@ -27,7 +27,7 @@ export async function startEmbedded(settings: EmbeddedSettings, options: Embedde
   const embedded = await openEmbedded(options);
   const started = options.health.add("services", () => Promise.reject(new Error("still starting")));
   const api = await runApi(embedded.platformFor("api"), settings.api).catch(namePort("PORT"));
-  await runKeys(embedded.platformFor("keys"));
+  await runKeys(embedded.platformFor("keys"), settings.keys);
   await runFactors(embedded.platformFor("factors"), { ...settings.factors, publicUrl: api.publicUrl });
   const identity = { ...settings.identity, publicUrl: api.publicUrl };
   const { bootstrapToken } = await runIdentity(embedded.platformFor("identity"), identity);

@@ -69,6 +69,7 @@ const byCloseName: Readonly<Record<CloseCodeName, PortcullisErrorCode>> = {
   "too-large": "too-large",
   denied: "denied",
   revoked: "denied",
+  replaced: "closed",
   unsupported: "unsupported",
 };
 

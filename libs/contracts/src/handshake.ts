@@ -37,6 +37,16 @@ export const admitted = z.strictObject({
   expiresAtMs: epochMs,
   maxBytes: z.number().int().positive(),
   perSecond: z.number().int().positive(),
+  /** Messages are sealed: they go through `keys`, and the edge sees none of them. */
+  sealed: z.boolean(),
+  /** Messages go through `keys`, which gives each its place: they are sealed, or kept for a while. */
+  placed: z.boolean(),
+  /** Of the key with which it opens sealed messages; null where they are not sealed, and until `keys` knows. */
+  epoch: z.number().int().nonnegative().nullable(),
+  /** Counter of the client's first message over this connection. */
+  next: z.number().int().nonnegative(),
+  /** How long after its connection is lost the session can go on over another one; 0: not at all. */
+  resumeMs: z.number().int().nonnegative(),
 });
 export type Admitted = z.infer<typeof admitted>;
 
@@ -89,6 +99,8 @@ export const outcome = z.discriminatedUnion("say", [
     /** `gates`: those of them that only this member can pass. */
     assurance: z.strictObject({ key: z.boolean(), memberBound: z.boolean(), gates: z.array(gateName) }),
     policyHash: bytes(32),
+    /** What is kept of the messages for who was away. */
+    history: z.strictObject({ messages: z.number().int().positive(), ms: z.number().int().positive() }).nullable(),
   }),
   z.strictObject({
     say: z.literal("denied"),
@@ -164,6 +176,8 @@ export const identityOpen = request({
     key: z.strictObject({ keyId: id, socketId: id }).nullable(),
     /** The handshake that goes on with this connection: the client has proven that it is the same. */
     parked: handshakeId.nullable(),
+    /** Likewise the session, and the counter of the client's next message. */
+    resumed: z.strictObject({ sid: id, next: z.number().int().nonnegative() }).nullable(),
     /** Transcript hash of this connection; not secret. */
     transcript: bytes(32),
     answers: z.array(answer).max(16),

@@ -1,16 +1,28 @@
 import { z } from "zod";
 import { event, request } from "./contract.ts";
-import { bytes, id, text } from "./fields.ts";
+import { bytes, handshakeId, id, text } from "./fields.ts";
 
 /** Why a session is over; the client reads it in the sealed `revoked`. */
-export const farewellReason = z.enum(["kicked", "key-revoked", "member-removed", "socket-deleted", "expired"]);
+export const farewellReason = z.enum([
+  "kicked",
+  "key-revoked",
+  "member-removed",
+  "socket-deleted",
+  "policy-changed",
+  "expired",
+]);
 export type FarewellReason = z.infer<typeof farewellReason>;
 
 export const checkSessions = request({
   name: "identity.sessions.check",
   server: "identity",
   callers: ["edge"],
-  request: z.strictObject({ sids: z.array(id).max(1000) }),
+  request: z.strictObject({
+    /** Who asks, and thereby shows that it is there; and how often it does. */
+    edge: id,
+    everyMs: z.number().int().positive(),
+    sids: z.array(id).max(1000),
+  }),
   reply: z.strictObject({ gone: z.array(z.strictObject({ sid: id, why: farewellReason })) }),
   idempotency: "reads only. Edges ask at intervals and after each reconnect: a `close` that was lost is noticed here",
   replay: "harmless",
@@ -21,7 +33,14 @@ export const sessionEnded = event({
   publishers: ["edge"],
   subscribers: ["identity"],
   shared: true,
-  event: z.strictObject({ sid: id, socketId: id }),
+  event: z.strictObject({
+    sid: id,
+    socketId: id,
+    /** The connection: a session may be on another one by now. */
+    hid: handshakeId,
+    /** `lost`: the client may be on its way to another edge. */
+    why: z.enum(["left", "lost"]),
+  }),
   delivery: "unordered; if lost, the session leaves the list when it expires",
 });
 
@@ -91,4 +110,16 @@ export const socketMessage = event({
     body: bytes(1_048_576),
   }),
   delivery: "in order per sender (one edge, one subject); receivers see a gap in `seq`",
+});
+
+/** A session goes on over another connection: whoever holds this one closes it. */
+export const displaceConnection = event({
+  name: "edge.connections.displace",
+  publishers: ["identity"],
+  subscribers: ["edge"],
+  shared: false,
+  routed: true,
+  event: z.strictObject({ hid: handshakeId }),
+  delivery:
+    "unordered; if lost, the connection stays until it sends something, which `keys` then refuses, or is found dead",
 });

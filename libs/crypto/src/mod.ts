@@ -3,6 +3,7 @@ export { type AppKey, appKeyPsk, appKeyPskId, formatAppKey, generateAppKey, pars
 export { signBundle, type VerifiedBundle, verifyBundle } from "./bundle.ts";
 export { expand, extract, H, L, type Random, secureRandom } from "./derive.ts";
 export { CryptoError, type CryptoErrorCode, cryptoErrorCodes } from "./errors.ts";
+export { type GroupSecret, openGroupRecord, sealGroupRecord } from "./group.ts";
 export { fingerprint, generateIdentity, type Identity, importIdentity, sign, verify } from "./identity.ts";
 export { type HandshakeSecrets, helloHash, openBox, type Psk, sealOpen } from "./open.ts";
 export {
@@ -26,6 +27,7 @@ export {
   type Progress,
   parkedPsk,
   parkedPskId,
+  resumePskId,
 } from "./schedule.ts";
 export {
   chooseSuite,

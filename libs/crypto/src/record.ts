@@ -15,11 +15,15 @@ import { CryptoError } from "./errors.ts";
 /** C→S Exp(secret, "key"); S→C Exp(secret, "w", writer): replicas that share a secret never share a key. */
 async function recordKey(secret: Uint8Array, header: RecordHeader, usage: "encrypt" | "decrypt") {
   const raw = "writer" in header ? await expand(secret, "w", header.writer) : await expand(secret, "key");
+  return aeadKey(raw, usage);
+}
+
+export function aeadKey(raw: Uint8Array, usage: "encrypt" | "decrypt") {
   return crypto.subtle.importKey("raw", concat(raw), "AES-GCM", false, [usage]);
 }
 
 /** u32(0) ‖ u64(counter). */
-const nonceOf = (counter: number): Uint8Array => concat(new Uint8Array(4), u64be(counter));
+export const nonceOf = (counter: number): Uint8Array => concat(new Uint8Array(4), u64be(counter));
 
 /**
  * Seals and pads. Stateless: the caller owns the counter and must never seal two plaintexts under one (a repeated step sends

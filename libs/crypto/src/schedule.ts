@@ -25,6 +25,11 @@ export function parkedPskId(hid: string): string {
   return `h:${hid}`;
 }
 
+/** @param sid of the session that goes on. */
+export function resumePskId(sid: string): string {
+  return `r:${sid}`;
+}
+
 /** T0 of either direction. */
 export const chainStart = (): Uint8Array => new Uint8Array(32);
 

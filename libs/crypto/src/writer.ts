@@ -8,6 +8,8 @@ export interface RecordWriter {
   readonly id: Uint8Array;
   /** @returns the binary frame; a repeated step sends it again rather than sealing anew. */
   seal(type: DownRecordType, secret: Uint8Array, plaintext: Uint8Array, generation?: number): Promise<Uint8Array>;
+  /** For records that are sealed elsewhere under this writer: its id, and a counter that nobody else gets. */
+  next(): { readonly writer: Uint8Array; readonly counter: number };
 }
 
 const idBytes = 16;
@@ -24,18 +26,19 @@ export function createRecordWriter(
 ): RecordWriter {
   let id = random(idBytes);
   let next = 0;
+  const take = () => {
+    if (next >= recordsPerIdMax) {
+      id = random(idBytes);
+      next = 0;
+    }
+    return { writer: id, counter: next++ };
+  };
   return {
     get id() {
       return id.slice();
     },
-    seal(type, secret, plaintext, generation = 0) {
-      if (next >= recordsPerIdMax) {
-        id = random(idBytes);
-        next = 0;
-      }
-      // Taken before anything awaits: two calls at once must not see one counter.
-      const counter = next++;
-      return sealRecord({ type, secret, plaintext, generation, writer: id, counter });
-    },
+    // The counter is taken before anything awaits: two calls at once must not see one.
+    seal: (type, secret, plaintext, generation = 0) => sealRecord({ type, secret, plaintext, generation, ...take() }),
+    next: take,
   };
 }

@@ -22,14 +22,28 @@ const messaging = {
   maxBytes: integer(1, 1_048_576),
   perSecond: integer(1, 1000),
 };
+const historyError = 'must be "off", { messages: 1 to 1000 } or { minutes: 1 to 60 }';
+/** What a socket may hold of its history, whatever the policy says: all of it lies in memory somewhere. */
+const historyBytesMax = 16 * 1_048_576;
+const history = z.union(
+  [z.literal("off"), strict({ messages: integer(1, 1000) }), strict({ minutes: integer(1, 60) })],
+  { error: historyError },
+);
+const historyStored = strict({ messages: integer(1, 1000), ms: integer(1, 86_400_000) }).nullable();
 const origins = z.array(origin).max(originsMax, { error: `must hold at most ${originsMax} origins` });
-const session = z.literal("none");
+const session = z.enum(["none", "required"]);
+/** How long a lost connection can be replaced by another one without passing the gates again. */
+const resume = z.union([z.literal("off"), duration("5s", "10m")], {
+  error: 'must be "off" or a duration from 5s to 10m',
+});
 
 const answerDefaultMs = 30_000;
 const waitDefaultMs = 10 * 60_000;
 const handshakeDefaultMs = 2 * 60_000;
 /** With a gate that waits for somebody. */
 const parkedDefaultMs = 15 * 60_000;
+/** No session lives longer: nobody is left who could ask for more. */
+const dayMs = 24 * 3_600_000;
 
 /**
  * The policy as an owner writes it. Parsing yields the stored form. Use `parsePolicy` where problems go back to a person.
@@ -37,8 +51,9 @@ const parkedDefaultMs = 15 * 60_000;
  * Units, bounds and defaults: `onFailure.attempts` 1-10 (3) failures end the handshake; `deadlines.answer` 5s-10m (30s) per
  * question, `deadlines.wait` 30s-10m (10m) for a message to be answered, neither longer than `deadlines.handshake` 10s-60m (2m, 15m
  * where a gate waits) in all; `session` 1s-24h (12h); `messaging.maxBytes`
- * 1-1048576 (65536) per message; `messaging.perSecond` 1-1000 (50) per connection; `origins` empty means any; `anonymous`
- * (false) admits connections that name no member.
+ * 1-1048576 (65536) per message; `messaging.perSecond` 1-1000 (50) per connection; `messaging.history` ("off") is what is kept for who
+ * was away, at most 16 MiB; `resume` "off" or 5s-10m (60s) after a lost connection; `encryption.session` ("none") seals messages; `origins` empty
+ * means any; `anonymous` (false) admits connections that name no member.
  */
 export const policyDocumentSchema = strict({
   gates: itemsDocument,
@@ -54,17 +69,24 @@ export const policyDocumentSchema = strict({
     mode: messaging.mode.default("broadcast"),
     maxBytes: messaging.maxBytes.default(65_536),
     perSecond: messaging.perSecond.default(50),
+    history: history.default("off"),
   }).prefault({}),
+  resume: resume.prefault("60s"),
   origins: origins.default([]),
   anonymous: z.boolean().default(false),
   encryption: strict({ session: session.default("none") }).prefault({}),
 })
-  .check(({ value: { gates, mode, deadlines }, issues }) => {
+  .check(({ value: { gates, mode, deadlines, messaging }, issues }) => {
     const { handshakeMs } = wholeDeadlines(gates, deadlines);
     for (const name of ["answer", "wait"] as const) {
       const message = "must not be longer than deadlines.handshake, which ends the handshake before";
       if ((deadlines[name] ?? 0) > handshakeMs)
         issues.push({ code: "custom", path: ["deadlines", name], message, input: deadlines[name] });
+    }
+    const { history, maxBytes } = messaging;
+    if (history !== "off" && "messages" in history && history.messages * maxBytes > historyBytesMax) {
+      const message = `must not be more than 16 MiB: with messages of ${maxBytes} bytes, at most ${Math.floor(historyBytesMax / maxBytes)}`;
+      issues.push({ code: "custom", path: ["messaging", "history", "messages"], message, input: history });
     }
     const asking = leaves(gates).find((item) => gateOf(item).dialogue !== "once");
     if (mode === "offered" && asking !== undefined) {
@@ -74,10 +96,12 @@ export const policyDocumentSchema = strict({
     }
   })
   .transform(
-    ({ deadlines, session, ...same }): Policy => ({
+    ({ deadlines, session, messaging, resume, ...same }): Policy => ({
       ...same,
       deadlines: wholeDeadlines(same.gates, deadlines),
       sessionMs: session,
+      messaging: { ...messaging, history: wholeHistory(messaging) },
+      resumeMs: resume === "off" ? 0 : resume,
     }),
   );
 export type PolicyDocument = z.input<typeof policyDocumentSchema>;
@@ -94,7 +118,8 @@ export const policySchema = strict({
     handshakeMs: milliseconds("10s", "60m"),
   }),
   sessionMs: milliseconds("1s", "24h"),
-  messaging: strict(messaging),
+  messaging: strict({ ...messaging, history: historyStored }),
+  resumeMs: integer(0, 600_000),
   origins,
   anonymous: z.boolean(),
   encryption: strict({ session }),
@@ -107,11 +132,20 @@ export interface Policy {
   readonly onFailure: { readonly attempts: number; readonly then: "deny" };
   readonly deadlines: { readonly answerMs: number; readonly waitMs: number; readonly handshakeMs: number };
   readonly sessionMs: number;
-  readonly messaging: { readonly mode: "broadcast"; readonly maxBytes: number; readonly perSecond: number };
+  readonly messaging: {
+    readonly mode: "broadcast";
+    readonly maxBytes: number;
+    readonly perSecond: number;
+    /** Null: nothing is kept. Otherwise the last so many, none older than `ms`. */
+    readonly history: { readonly messages: number; readonly ms: number } | null;
+  };
+  /** How long after its connection is lost a session can go on over another one; 0: not at all. */
+  readonly resumeMs: number;
   /** Empty: any. */
   readonly origins: readonly string[];
   readonly anonymous: boolean;
-  readonly encryption: { readonly session: "none" };
+  /** `required`: messages travel sealed, upwards to the server, downwards to everybody on the socket. */
+  readonly encryption: { readonly session: "none" | "required" };
 }
 
 interface WrittenDeadlines {
@@ -128,6 +162,16 @@ function wholeDeadlines(items: readonly Item[], { answer, wait, handshake }: Wri
     waitMs: wait ?? Math.min(waitDefaultMs, handshakeMs),
     handshakeMs,
   };
+}
+
+function wholeHistory(messaging: {
+  readonly maxBytes: number;
+  readonly history: z.output<typeof history>;
+}): Policy["messaging"]["history"] {
+  const { history, maxBytes } = messaging;
+  if (history === "off") return null;
+  if ("messages" in history) return { messages: history.messages, ms: dayMs };
+  return { messages: Math.min(1000, Math.floor(historyBytesMax / maxBytes)), ms: history.minutes * 60_000 };
 }
 
 function leaves(items: readonly Item[]): GateItem[] {

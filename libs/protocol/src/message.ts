@@ -1,7 +1,7 @@
 import * as z from "zod/mini";
 import { concat, u64be, utf8, viewOf } from "./bytes.ts";
 import { ProtocolError } from "./errors.ts";
-import { label, member } from "./fields.ts";
+import { count, label, member } from "./fields.ts";
 import { check, parseJson, textOf } from "./json.ts";
 import { limits } from "./limits.ts";
 import { recordTypes } from "./record.ts";
@@ -13,13 +13,15 @@ const headSchema = z.strictObject({
   member: z.optional(member),
   /** The server's name for this message: whoever sees it twice drops the second. */
   msgid: label,
+  /** Where messages have an order: rises by 1 with each message of the socket, whoever sent it. */
+  place: z.optional(count(Number.MAX_SAFE_INTEGER, 1)),
 });
 
 export type MessageHead = z.infer<typeof headSchema>;
 
 /** A plain message upwards: `40 | counter8 | body`. */
 export interface MessageUp {
-  /** From 0, strictly +1 on one connection. */
+  /** From 0, strictly +1 for as long as the session lives, over however many connections. */
   readonly counter: number;
   readonly body: Uint8Array;
 }

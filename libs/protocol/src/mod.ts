@@ -1,9 +1,30 @@
+export {
+  type ApplicationControl,
+  type ApplicationDown,
+  type ApplicationUp,
+  type CatchUp,
+  type CaughtUp,
+  encodeControl,
+  type Grant,
+  type GroupDown,
+  parseApplicationDown,
+  parseApplicationUp,
+  parseGroupDown,
+  type Tick,
+} from "./application.ts";
 export { base64url } from "./base64url.ts";
 export { type Bundle, encodeBundle, parseBundle, subprotocol } from "./bundle.ts";
 export { concat, equalBytes, lp, u32be, u64be, utf8 } from "./bytes.ts";
 export { type CloseCode, type CloseCodeName, closeCodeNames, closeCodeOf, closeCodes } from "./close-codes.ts";
 export { type DeniedFrame, encodeDenied, parseDenied } from "./denied.ts";
 export { ProtocolError, type ProtocolErrorCode, protocolErrorCodes } from "./errors.ts";
+export {
+  encodeGroupHeader,
+  type GroupHeader,
+  type GroupRecord,
+  groupWriterBytes,
+  parseGroupRecord,
+} from "./group-record.ts";
 export { formatHandshakeId, parseHandshakeId } from "./handshake-id.ts";
 export { encodeHello, type Hello, parseHello } from "./hello.ts";
 export { limits } from "./limits.ts";
@@ -28,6 +49,7 @@ export {
   type Denied,
   encodePlaintext,
   type Goodbye,
+  type GroupGrant,
   type Offer,
   parseClientPlaintext,
   parseServerPlaintext,

@@ -7,15 +7,15 @@ import { isPaddedLength } from "./padding.ts";
 import { isSuiteId, type SuiteId, suites } from "./suites.ts";
 
 const tagBytes = 16;
-/** `k:` app key, `h:` a handshake that goes on, "" Base mode. `r:` is reserved for resumed sessions and refused. */
-const pskShape = /^(?:k:[A-Za-z0-9_-]{16}|h:[A-Za-z0-9_-]{1,32}\.[A-Za-z0-9_-]{21}[AQgw])?$/;
+/** `k:` app key, `h:` a handshake that goes on, `r:` a session that goes on, "" Base mode. */
+const pskShape = /^(?:k:[A-Za-z0-9_-]{16}|h:[A-Za-z0-9_-]{1,32}\.[A-Za-z0-9_-]{21}[AQgw]|r:[A-Za-z0-9_-]{1,64})?$/;
 
 /** The client's only text frame. */
 export interface Open {
   readonly suite: SuiteId;
   /** Encapsulated KEM secret. */
   readonly enc: Uint8Array;
-  /** PSK id: `k:<keyId>`, `h:<hid>`, or "" for Base mode. */
+  /** PSK id: `k:<keyId>`, `h:<hid>`, `r:<sid>`, or "" for Base mode. */
   readonly psk: string;
   /** Padded payload, sealed. */
   readonly box: Uint8Array;
@@ -66,7 +66,8 @@ export function parseOpen(frame: string): Open {
 }
 
 /** What a PSK id names; null in Base mode. */
-export function pskOf(psk: string): { readonly of: "app-key" | "handshake"; readonly id: string } | null {
+export function pskOf(psk: string): { readonly of: "app-key" | "handshake" | "session"; readonly id: string } | null {
   if (psk === "") return null;
-  return { of: psk.startsWith("k:") ? "app-key" : "handshake", id: psk.slice(2) };
+  const of = psk.startsWith("k:") ? "app-key" : psk.startsWith("h:") ? "handshake" : "session";
+  return { of, id: psk.slice(2) };
 }

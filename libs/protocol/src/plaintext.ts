@@ -68,6 +68,18 @@ const wait = z.strictObject({
   retry: z.boolean(),
 });
 
+/** What opens the group records of an epoch (record 30). */
+export const groupGrant = z.strictObject({
+  /** Id of the socket, which is bound into keys and signatures. */
+  socket: label,
+  epoch: count(2 ** 32 - 1),
+  /** G: all that is sealed in this epoch comes from it. */
+  key: bytes32,
+  /** Raw Ed25519 key under which the server signs in this epoch: who can open cannot forge. */
+  verify: bytes32,
+});
+export type GroupGrant = z.infer<typeof groupGrant>;
+
 const accepted = z.strictObject({
   n,
   t: z.literal("accepted"),
@@ -90,8 +102,16 @@ const accepted = z.strictObject({
   gates: z.array(gateName).check(z.maxLength(64)),
   /** SHA-256 of the policy version that was applied, base64url. */
   policyHash: bytes32,
-  /** Messages are sealed; always false in this version. */
-  sealed: z.literal(false),
+  /** Messages are sealed: upwards in records 20, downwards in records 30. */
+  sealed: z.boolean(),
+  /** Exactly where they are: what opens them. */
+  group: z.optional(groupGrant),
+  /** Where messages have places: that of the last one before this session, or before it went on. */
+  place: z.optional(count(Number.MAX_SAFE_INTEGER)),
+  /** How long after its connection is lost the session can go on over another one, in milliseconds; absent: not at all. */
+  resumeMs: z.optional(count(86_400_000, 1)),
+  /** Of a session that went on: the counter of the next message that the server takes. */
+  next: z.optional(count(Number.MAX_SAFE_INTEGER)),
   /** Epoch milliseconds; never extended. */
   expiresAt: epochMs,
   limits: z.strictObject({ maxBytes: count(limits.messageBytes, 1), perSecond: count(1_000_000, 1) }),
@@ -104,13 +124,13 @@ const denied = z.strictObject({
   retryAfterMs: z.optional(retryAfterMs),
 });
 
-const revoked = z.strictObject({
+export const revoked = z.strictObject({
   n: z.optional(n),
   t: z.literal("revoked"),
-  what: z.enum(["kicked", "key-revoked", "member-removed", "socket-deleted", "expired"]),
+  what: z.enum(["kicked", "key-revoked", "member-removed", "socket-deleted", "policy-changed", "expired"]),
 });
 
-const goodbye = z.strictObject({
+export const goodbye = z.strictObject({
   n: z.optional(n),
   t: z.literal("goodbye"),
   /** Name of the close code that follows. */

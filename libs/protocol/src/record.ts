@@ -1,9 +1,9 @@
 import { concat, u32be, u64be, viewOf } from "./bytes.ts";
 import { ProtocolError } from "./errors.ts";
 import { limits } from "./limits.ts";
-import { isPaddedLength, paddedLength } from "./padding.ts";
+import { isPaddedLength } from "./padding.ts";
 
-/** First byte of a binary frame. 0x30-0x3f are reserved for group records, 0x12-0x1f and 0x22-0x2f for more sealed ones. */
+/** First byte of a binary frame. 0x12-0x1f, 0x22-0x2f and 0x31-0x3f are reserved for more sealed ones. */
 export const recordTypes = Object.freeze({
   handshakeUp: 0x10,
   handshakeDown: 0x11,
@@ -63,7 +63,7 @@ export function parseRecord(bytes: Uint8Array): SealedRecord {
   const down = type === 0x11 || type === 0x21;
   const headerBytes = down ? downHeaderBytes : upHeaderBytes;
   const handshake = type === 0x10 || type === 0x11;
-  const plaintextBytesMax = handshake ? limits.handshakePlaintextBytes : paddedLength(limits.messageBytes);
+  const plaintextBytesMax = handshake ? limits.handshakePlaintextBytes : limits.applicationPlaintextBytes;
   if (bytes.length > headerBytes + plaintextBytesMax + tagBytes) throw new ProtocolError("too-large", "record");
   if (!isPaddedLength(bytes.length - headerBytes - tagBytes)) throw new ProtocolError("malformed", "record.ciphertext");
   const view = viewOf(bytes);

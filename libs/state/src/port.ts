@@ -31,6 +31,14 @@ export interface State {
   take(key: string): Promise<Uint8Array | null>;
 
   /**
+   * Deletes an entry and, exactly if it was there, adds 1 to a counter, in one step: nobody sees one without the other. The time to
+   * live is the counter's, as in `add`.
+   *
+   * @returns whether it was there
+   */
+  deleteAndCount(key: string, counter: string, ttlMs: number): Promise<boolean>;
+
+  /**
    * Adds to a counter (a whole number, also below zero) and returns the sum. The time to live starts with the first add
    * and is not extended.
    */

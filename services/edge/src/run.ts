@@ -1,5 +1,5 @@
 import type { Server } from "node:http";
-import { closeSession, pushStep } from "@portcullis/contracts";
+import { closeSession, displaceConnection, pushStep } from "@portcullis/contracts";
 import type { Platform } from "@portcullis/platform";
 import { portOf } from "@portcullis/runtime";
 import type { EdgeConfig } from "./config.ts";
@@ -14,6 +14,7 @@ import { createFanOut } from "./sessions/fan-out.ts";
 import { createSessionRegistry } from "./sessions/registry.ts";
 import { startSweep } from "./sessions/sweep.ts";
 import { createTelemetry, pathTagger } from "./telemetry.ts";
+import { withinMs } from "./wire/timer.ts";
 
 export { edgeConfig } from "./config.ts";
 
@@ -40,10 +41,17 @@ export async function run(
   const { instance, clock, ids, random, log, health, closer, server } = platform;
   const telemetry = createTelemetry();
   const registry = createSessionRegistry(clock);
-  const fanOut = createFanOut({ server, telemetry, log });
-  const sweep = startSweep({ caller: platform.caller, registry, intervalMs: config.sweepIntervalMs, log });
+
+  const sweep = startSweep({
+    caller: platform.caller,
+    edge: instance,
+    registry,
+    intervalMs: config.sweepIntervalMs,
+    log,
+  });
   closer.add("edge sweep", async () => sweep.stop());
   const { caller } = sweep;
+  const fanOut = createFanOut({ server, caller, telemetry, log });
   const jitter = () => new DataView(Uint8Array.from(random(4)).buffer).getUint32(0) / 2 ** 32;
   const bundles = createBundleKeeper({ caller, clock, log, jitter });
   closer.add("edge bundle", async () => bundles.stop());
@@ -80,6 +88,10 @@ export async function run(
     { route: instance },
   );
   closer.add("edge steps", () => steps.close());
+  const displaced = await server.on(displaceConnection, ({ hid }) => connections.get(hid)?.terminate("replaced"), {
+    route: instance,
+  });
+  closer.add("edge displacements", () => displaced.close());
   const onVisitor = ({ websocket, socket, destination, address, origin }: Visitor) => {
     const facts = { ...destination, address: address.text, origin };
     const connection = beginConnection(
@@ -114,11 +126,4 @@ export async function run(
     }
   });
   return { port: portOf(http), connections: () => connections.size };
-}
-
-async function withinMs(ms: number, work: Promise<unknown>): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  const timer = setTimeout(resolve, ms);
-  await Promise.race([work, promise]);
-  clearTimeout(timer);
 }

@@ -92,6 +92,7 @@ describe("the registry", () => {
   const session = (sid: string, heard: Farewell[] = []): LiveSession => ({
     sid,
     socketId: "sock",
+    epoch: null,
     write: () => {},
     flush: () => {},
     end: (farewell) => void heard.push(farewell),

@@ -15,6 +15,11 @@ function upstream(memberProven: boolean) {
     expiresAtMs: 2_000_000,
     maxBytes: 100,
     perSecond: 50,
+    sealed: false,
+    placed: false,
+    epoch: null,
+    next: 0,
+    resumeMs: 0,
   };
   const made = createUpstream({
     admitted,
@@ -22,6 +27,7 @@ function upstream(memberProven: boolean) {
     clock: () => nowMs,
     ids: createIds(),
     telemetry: createTelemetry(),
+    relay: null,
   });
   return {
     ...made,

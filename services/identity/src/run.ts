@@ -13,6 +13,7 @@ import { serveHandshakes } from "./handshake/serve.ts";
 import { createHandshakeStore } from "./handshake/store.ts";
 import { createVerdicts } from "./handshake/verdicts.ts";
 import { tagOf } from "./secrets.ts";
+import { createEdgeWatch } from "./sessions/edges.ts";
 import { createSessionRegistry } from "./sessions/registry.ts";
 import { createRevocation } from "./sessions/revocation.ts";
 import { serveSessions } from "./sessions/serve.ts";
@@ -47,13 +48,15 @@ export async function run(
 
   await serveAccounts(server, accountContext);
   await serveSockets(server, { store, paths, vault, passwords, sessions, revocation, caller, clock, ids, random });
-  await serveSessions(server, sessions);
+  const edges = createEdgeWatch(state, clock);
+  await serveSessions(server, { sessions, edges, clock });
   await serveHandshakes(
     server,
     createEngine({
       store,
       handshakes: createHandshakeStore(state),
       sessions,
+      edges,
       verdicts: createVerdicts(log),
       caller,
       paths,

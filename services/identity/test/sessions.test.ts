@@ -8,7 +8,7 @@ import {
   sessionEnded,
 } from "@portcullis/contracts";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { opening } from "./support/handshake.ts";
+import { freshHid, opening } from "./support/handshake.ts";
 import { codeOf, firstPage, startWorld, type World } from "./support/world.ts";
 
 let world: World;
@@ -23,8 +23,8 @@ beforeEach(async () => {
 });
 afterEach(() => world.close());
 
-async function enter(): Promise<string> {
-  const outcome = await world.keysCaller.call(identityOpen, opening({ label: "one", path }));
+async function enter(hid = freshHid()): Promise<string> {
+  const outcome = await world.keysCaller.call(identityOpen, opening({ label: "one", path, hid }));
   if (outcome.say !== "accepted") throw new Error(`not accepted: ${outcome.say}`);
   return outcome.admitted.sid;
 }
@@ -82,7 +82,7 @@ describe("a session", () => {
     const sid = await enter();
     const whys: unknown[] = [];
     // Right after the entry is deleted an edge asks.
-    const stop = world.after("state.delete", async () => {
+    const stop = world.after("state.deleteAndCount", async () => {
       stop();
       whys.push(...(await gone(sid)));
     });
@@ -92,10 +92,12 @@ describe("a session", () => {
 
   it("leaves the list when its edge or `keys` says that it is over, and nobody is told to close it", async () => {
     const { socketId } = mine;
-    const [one, two, three] = [await enter(), await enter(), await enter()];
-    // Whoever names another socket has not been told about this session.
-    world.edge.emit(sessionEnded, { sid: three, socketId: "another" });
-    world.edge.emit(sessionEnded, { sid: one, socketId });
+    const hids = [freshHid(), freshHid(), freshHid()] as const;
+    const [one, two, three] = [await enter(hids[0]), await enter(hids[1]), await enter(hids[2])];
+    // Whoever names another socket, or another connection, has not been told about this session.
+    world.edge.emit(sessionEnded, { sid: three, socketId: "another", hid: hids[2], why: "left" });
+    world.edge.emit(sessionEnded, { sid: three, socketId, hid: hids[0], why: "left" });
+    world.edge.emit(sessionEnded, { sid: one, socketId, hid: hids[0], why: "left" });
     world.keysCaller.emit(sessionAbandoned, { sid: two, socketId });
     await expect.poll(live).toEqual([three]);
     expect(world.closed).toEqual([]);

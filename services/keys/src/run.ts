@@ -4,15 +4,22 @@ import type { Platform } from "@portcullis/platform";
 import { serveAppKeys } from "./app-keys/serve.ts";
 import { openAppKeys, type StoredAppKey, sealPsk } from "./app-keys/store.ts";
 import { createBundles } from "./bundles/bundles.ts";
+import type { KeysConfig } from "./config.ts";
+import { createGroups } from "./groups/groups.ts";
+import { serveGroups } from "./groups/serve.ts";
 import { createChannelStore } from "./handshake/channel.ts";
 import { serveHandshakes } from "./handshake/serve.ts";
 import { openIdentity } from "./identity.ts";
+import { createHistory } from "./messages/history.ts";
+import { createOrder } from "./messages/order.ts";
+import { serveMessages } from "./messages/serve.ts";
+import { createLiveSessions } from "./sessions/live-sessions.ts";
 import { serveLastWords } from "./sessions/serve.ts";
 import { createSessionSecrets } from "./sessions/session-secrets.ts";
 
-export { keysConfig } from "./config.ts";
+export { type KeysConfig, keysConfig } from "./config.ts";
 
-export async function run(platform: Platform): Promise<void> {
+export async function run(platform: Platform, config: KeysConfig): Promise<void> {
   const { documents, state, vault, caller, server, clock, ids, random, closer, log } = platform;
   const identity = await openIdentity(documents, vault, clock);
   const appKeys = await openAppKeys(documents);
@@ -20,10 +27,19 @@ export async function run(platform: Platform): Promise<void> {
   closer.add("bundles", async () => bundles.close());
   const writer = createRecordWriter(random);
   const sessions = createSessionSecrets(state, vault, clock);
+  const live = createLiveSessions(state, sessions, clock);
+  const groups = createGroups({ state, vault, clock, random });
+  const order = createOrder(state, vault.subkey("message-order"));
+  const history = createHistory(state, vault);
 
   await serveAppKeys(server, { appKeys, vault, clock, random, fingerprint: identity.fingerprint });
   await server.serve(serverIdentity, async () => ({ fingerprint: identity.fingerprint }));
-  await serveLastWords(server, { secrets: sessions, writer, clock, log });
+
+  await serveLastWords(server, { secrets: sessions, groups, writer, clock, log });
+  await serveGroups(server, { groups, live, writer, log });
+  const messages = { live, groups, order, history, writer, caller, clock, ids };
+  const ticks = await serveMessages(server, messages, { tickEveryMs: config.tickEveryMs, log });
+  closer.add("ticks", async () => ticks.close());
   await serveHandshakes(server, platform.instance, {
     bundles,
     appKeys,
@@ -36,6 +52,9 @@ export async function run(platform: Platform): Promise<void> {
     clock,
     writer,
     sessions,
+    live,
+    groups,
+    order,
     isKeyLive: async (keyId) => keyId === null || (await liveKey(keyId)) !== null,
     useKey: async (keyId) => {
       if (keyId === null) return true;

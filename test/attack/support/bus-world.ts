@@ -13,7 +13,7 @@ import { edgeConfig, run as runEdge } from "@portcullis/edge";
 import { factorsConfig, run as runFactors } from "@portcullis/factors";
 import { identityConfig, run as runIdentity } from "@portcullis/identity";
 import { openEmbeddedJobs } from "@portcullis/jobs/embedded";
-import { run as runKeys } from "@portcullis/keys";
+import { keysConfig, run as runKeys } from "@portcullis/keys";
 import { claimIn, type Platform } from "@portcullis/platform";
 import {
   createCloser,
@@ -94,7 +94,7 @@ export async function startBusWorld(): Promise<BusWorld> {
     };
   };
 
-  await runKeys(platformOf("keys"));
+  await runKeys(platformOf("keys"), readConfig(keysConfig, {}));
   await runFactors(platformOf("factors"), readConfig(factorsConfig, {}));
   await runIdentity(platformOf("identity"), { ...readConfig(identityConfig, {}), publicUrl: "http://localhost" });
   const edge = await runEdge(platformOf("edge"), readConfig(edgeConfig, { EDGE_PORT: "0", HOST: "127.0.0.1" }));

@@ -102,7 +102,7 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
 
 /** @returns where the second edge takes connections. */
 async function addReplicas({ embedded, url }: RunningEmbedded, settings: EmbeddedSettings): Promise<string> {
-  await runKeys(embedded.platformFor("keys", "keys-2"));
+  await runKeys(embedded.platformFor("keys", "keys-2"), settings.keys);
   await runFactors(embedded.platformFor("factors", "factors-2"), { ...settings.factors, publicUrl: url });
   await runIdentity(embedded.platformFor("identity", "identity-2"), settings.identity);
   const { instance, clock, ids, random, log, closer, caller, server } = embedded.platformFor("edge", "edge-2");

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import type { DatabaseSync, SQLInputValue } from "node:sqlite";
-import { openSqlite } from "@portcullis/sqlite";
+import { atomically, openSqlite } from "@portcullis/sqlite";
 import { checkAmount, checkExpiry, checkMark, checkName, checkTtl } from "../check.ts";
 import type { State } from "../port.ts";
 import { schema, statements } from "./statements.ts";
@@ -14,7 +14,7 @@ export interface EmbeddedStateOptions {
   readonly sweepEveryMs?: number;
 }
 
-/** State in one SQLite file. Each operation is one statement, and each write is synced to disk before it returns. */
+/** State in one SQLite file. Each operation is one statement or one transaction, and each write is synced to disk before it returns. */
 export function openEmbeddedState(options: EmbeddedStateOptions): State {
   const { clock } = options;
   const database = openSqlite(options.file);
@@ -55,6 +55,15 @@ export function openEmbeddedState(options: EmbeddedStateOptions): State {
     async take(key) {
       const row = rows("delete", { $key: checkName(key), $version: null })[0];
       return row ? bytes(row.value) : null;
+    },
+    async deleteAndCount(key, counter, ttlMs) {
+      const [entry, counted] = [{ $key: checkName(key), $version: null }, { $key: checkName(counter) }];
+      const ttl = checkTtl(ttlMs);
+      return atomically(database, () => {
+        if (rows("delete", entry).length === 0) return false;
+        rows("add", { ...counted, $amount: 1, $ttl: ttl });
+        return true;
+      });
     },
     async add(key, amount, ttlMs) {
       const row = rows("add", { $key: checkName(key), $amount: checkAmount(amount), $ttl: checkTtl(ttlMs) })[0];

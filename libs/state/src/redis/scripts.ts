@@ -19,6 +19,13 @@ const scripts = {
     if redis.call('GETRANGE', KEYS[1], 0, ${versionBytes - 1}) ~= ARGV[1] then return 0 end
     return redis.call('DEL', KEYS[1])`,
 
+  /** KEYS entry, counter · ARGV ttl ms · returns 1 when deleted and counted, else 0 */
+  deleteAndCount: `
+    if redis.call('DEL', KEYS[1]) == 0 then return 0 end
+    redis.call('INCRBY', KEYS[2], 1)
+    if redis.call('PTTL', KEYS[2]) < 0 then redis.call('PEXPIRE', KEYS[2], ARGV[1]) end
+    return 1`,
+
   /** KEYS counter · ARGV amount, ttl ms · returns the sum */
   addToCounter: `
     local sum = redis.call('INCRBY', KEYS[1], ARGV[1])
@@ -59,6 +66,7 @@ type Scripts = {
 
 /** Sends a script by its hash and, when the server does not know it (again), whole. */
 export function withScripts(redis: Redis): Scripts {
-  for (const [name, lua] of Object.entries(scripts)) redis.defineCommand(name, { numberOfKeys: 1, lua });
+  for (const [name, lua] of Object.entries(scripts))
+    redis.defineCommand(name, { numberOfKeys: lua.includes("KEYS[2]") ? 2 : 1, lua });
   return redis as unknown as Scripts;
 }

@@ -55,6 +55,9 @@ export async function openRedisState(options: RedisStateOptions): Promise<State>
       const stored = await redis.getdelBuffer(entry(key));
       return stored === null ? null : withoutVersion(stored);
     },
+    async deleteAndCount(key, counted, ttlMs) {
+      return (await scripts.deleteAndCount(entry(key), counter(counted), checkTtl(ttlMs))) === 1;
+    },
     async add(key, amount, ttlMs) {
       return await scripts.addToCounter(counter(key), checkAmount(amount), checkTtl(ttlMs));
     },

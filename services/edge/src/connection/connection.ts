@@ -8,6 +8,7 @@ import { type HandshakeOutcome, outcomeOfClose } from "../telemetry.ts";
 import type { EdgeSocket } from "../wire/edge-socket.ts";
 import { startHeartbeat } from "../wire/heartbeat.ts";
 import { createOutbound } from "../wire/outbound.ts";
+import { withinMs } from "../wire/timer.ts";
 import { createHandshakePhase, type HandshakeDeps } from "./handshake-phase.ts";
 import type { Line } from "./line.ts";
 import { createReports } from "./reports.ts";
@@ -46,6 +47,8 @@ export interface Connection {
 const framingBytesMax = 4 * 1_024;
 /** How long a peer may take to answer a close before the connection is cut. */
 const closeGraceMs = 1_000;
+/** How long what a client has sent may take to be handed on when it has gone. */
+const settleMsMax = 5_000;
 /** RFC 6455 section 7.1.5: no close frame came. */
 const brokenCode = 1006;
 
@@ -76,7 +79,7 @@ export function beginConnection({ websocket, socket, facts, pathTag }: Arrival, 
   telemetry.opened();
 
   function onAdmitted(admitted: Admitted, accept: Step["frames"]): Promise<void> {
-    session = createSessionPhase(deps, { admitted, line, outbound, onBegun });
+    session = createSessionPhase(deps, { admitted, hid, line, outbound, onBegun });
     return session.enter(accept);
   }
 
@@ -134,9 +137,15 @@ export function beginConnection({ websocket, socket, facts, pathTag }: Arrival, 
       const what = session?.begun === true ? "session ended" : "handshake ended";
       log.info(what, { outcome, close_code: closeCode, path: pathTag, frames });
       if (session === null) handshake.report(closeCode ?? peerCode);
-      else reports.ended(session.admitted);
+      else void withinMs(settleMsMax, session.settled()).then(() => ended(closeCode ?? peerCode));
     });
     trace.end(outcome, closeCode, frames);
+  }
+
+  /** Behind what the client has sent: it may have said goodbye with its last message. */
+  function ended(closeCode: number): void {
+    const admitted = session?.admitted;
+    if (admitted !== undefined) context.with(traceContext, () => reports.ended(admitted, closeCode));
   }
 
   websocket.on("message", (data, binary) => {

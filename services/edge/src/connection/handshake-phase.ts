@@ -162,7 +162,7 @@ export function createHandshakePhase(
 
   /** The client went while the answer was on its way: what it would have become must not stay in the books. */
   function settle({ admitted }: Step): void {
-    if (admitted !== null) reports.ended(admitted);
+    if (admitted !== null) reports.ended(admitted, closedWith);
     else if (!verdict) reports.left(closedWith);
   }
 

@@ -11,7 +11,8 @@ const noReasonCode = 1005;
 export interface Reports {
   /** It ended before a verdict. @param closeCode ours or the peer's */
   left(closeCode: number): void;
-  ended(admitted: Pick<Admitted, "sid" | "socketId">): void;
+  /** @param closeCode likewise */
+  ended(admitted: Pick<Admitted, "sid" | "socketId">, closeCode: number): void;
 }
 
 export function createReports(options: {
@@ -30,8 +31,16 @@ export function createReports(options: {
   };
   return {
     left: (closeCode) => report(() => caller.emit(handshakeLeft, { hid, why: whyOf(closeCode) })),
-    ended: ({ sid, socketId }) => report(() => caller.emit(sessionEnded, { sid, socketId })),
+    ended: ({ sid, socketId }, closeCode) =>
+      report(() => caller.emit(sessionEnded, { sid, socketId, hid, why: isLost(closeCode) ? "lost" : "left" })),
   };
+}
+
+/** Whether the client may come back to its session. Who closes, and who breaks a rule, gives it up. */
+function isLost(closeCode: number): boolean {
+  const isFarewell =
+    closeCode === noReasonCode || closeCode === closeCodes.closed.code || closeCode === closeCodes["going-away"].code;
+  return !isFarewell && closeCode < 4500;
 }
 
 function whyOf(closeCode: number): z.infer<typeof handshakeLeft.event>["why"] {

@@ -10,6 +10,7 @@ import type { Outbound } from "../wire/outbound.ts";
 import { serverFrame } from "../wire/server-frame.ts";
 import { createTimer } from "../wire/timer.ts";
 import type { Line } from "./line.ts";
+import { createRelay } from "./relay.ts";
 import { createUpstream, type Upstream } from "./upstream.ts";
 
 export interface SessionDeps {
@@ -35,27 +36,35 @@ export interface SessionPhase {
   control(): CloseCodeName | null;
   /** Nothing is delivered any more, and nobody finds it here. */
   stop(): void;
+  /** Resolves when what the client has sent was handed on. */
+  settled(): Promise<void>;
 }
 
 export function createSessionPhase(
   { caller, clock, ids, telemetry, sessions, fanOut, expiryWords }: SessionDeps,
   options: {
     readonly admitted: Admitted;
+    /** Of the connection. */
+    readonly hid: string;
     readonly line: Line;
     readonly outbound: Outbound;
     /** It is registered; messages may follow as soon as this returns. */
     readonly onBegun: () => void;
   },
 ): SessionPhase {
-  const { admitted, line, outbound, onBegun } = options;
-  const { sid, socketId } = admitted;
+  const { admitted, hid, line, outbound, onBegun } = options;
+  const { sid, socketId, placed } = admitted;
   const expiry = createTimer(clock);
   let state: "admitting" | "live" | "expiring" = "admitting";
   let upstream: Upstream | null = null;
   let membership: Membership | null = null;
+  const relay = placed
+    ? createRelay({ caller, admitted, hid, telemetry, onFrame: tell, onClose: line.close, onFailed })
+    : null;
   const live: LiveSession = {
     sid,
     socketId,
+    epoch: admitted.epoch,
     write: outbound.write,
     flush: outbound.flush,
     end: bidFarewell,
@@ -63,7 +72,7 @@ export function createSessionPhase(
   };
 
   function begin(joined: Membership): void {
-    upstream = createUpstream({ admitted, caller, clock, ids, telemetry });
+    upstream = createUpstream({ admitted, caller, clock, ids, telemetry, relay });
     expiry.at(admitted.expiresAtMs, expire);
     state = "live";
     onBegun();
@@ -82,6 +91,16 @@ export function createSessionPhase(
     });
   }
 
+  function tell(frame: Uint8Array): void {
+    if (state !== "live" || line.isClosed()) return;
+    outbound.write(serverFrame(frame));
+    outbound.flush();
+  }
+
+  function onFailed(): void {
+    line.terminate("unavailable");
+  }
+
   function bidFarewell({ frame, closeCode }: Farewell): void {
     if (frame !== null) outbound.write(serverFrame(frame));
     line.close(closeCode);
@@ -94,7 +113,7 @@ export function createSessionPhase(
     },
     async enter(accept) {
       // First listen, then say so: the client must hear everything that is said after it was let in.
-      const joined = await fanOut.join(socketId).catch(() => null);
+      const joined = await fanOut.join(socketId, placed).catch(() => null);
       if (joined === null || line.isClosed()) {
         joined?.leave();
         line.terminate("unavailable");
@@ -113,5 +132,6 @@ export function createSessionPhase(
       membership?.leave();
       sessions.remove(live);
     },
+    settled: async () => relay?.settled(),
   };
 }

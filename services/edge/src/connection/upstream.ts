@@ -4,6 +4,7 @@ import { type CloseCodeName, ProtocolError, parseMessageUp, recordTypes } from "
 import type { Clock, Ids } from "@portcullis/runtime";
 import type { EdgeTelemetry } from "../telemetry.ts";
 import { createTokenBucket } from "../wire/token-bucket.ts";
+import type { Relay } from "./relay.ts";
 
 export interface UpstreamOptions {
   readonly admitted: Admitted;
@@ -11,6 +12,8 @@ export interface UpstreamOptions {
   readonly clock: Clock;
   readonly ids: Ids;
   readonly telemetry: EdgeTelemetry;
+  /** Where messages go through `keys`; null: straight to everybody. */
+  readonly relay: Pick<Relay, "take"> | null;
 }
 
 // Pings and pongs cost a peer nothing and are not messages; keep-alives need far fewer.
@@ -26,15 +29,15 @@ export interface Upstream {
   control(): CloseCodeName | null;
 }
 
-/** What an accepted client may send: messages, numbered from 0 without a gap, within the limits of its socket. */
-export function createUpstream({ admitted, caller, clock, ids, telemetry }: UpstreamOptions): Upstream {
+/** What an accepted client may send: messages, numbered without a gap, within the limits of its socket. */
+export function createUpstream({ admitted, caller, clock, ids, telemetry, relay }: UpstreamOptions): Upstream {
   const { sid, socketId, memberProven, maxBytes, perSecond } = admitted;
   const rate = createTokenBucket(perSecond, clock);
   const controlRate = createTokenBucket(controlFramesPerSecond, clock);
   const lateOffersUntilMs = clock() + lateOfferMs;
   // A name that was merely claimed must not be read by others as who speaks.
   const member = memberProven ? admitted.member : null;
-  let expected = 0;
+  let expected = admitted.next;
 
   const publish = (counter: number, body: Uint8Array): CloseCodeName | null => {
     try {
@@ -48,6 +51,11 @@ export function createUpstream({ admitted, caller, clock, ids, telemetry }: Upst
     telemetry.messageIn();
     return null;
   };
+  const take = (data: Uint8Array): CloseCodeName | null => {
+    const { counter, body } = parseMessageUp(data);
+    if (body.length > maxBytes) return "too-large";
+    return counter === expected ? publish(counter, body) : "out-of-order";
+  };
 
   return {
     message(data, binary) {
@@ -56,9 +64,7 @@ export function createUpstream({ admitted, caller, clock, ids, telemetry }: Upst
       if (!rate.take()) return "rate";
       if (data[0] === recordTypes.handshakeUp && clock() < lateOffersUntilMs) return null;
       try {
-        const { counter, body } = parseMessageUp(data);
-        if (body.length > maxBytes) return "too-large";
-        return counter === expected ? publish(counter, body) : "out-of-order";
+        return relay === null ? take(data) : relay.take(data);
       } catch (error) {
         if (error instanceof ProtocolError) return error.code;
         throw error;

@@ -11,6 +11,8 @@ export interface Farewell {
 export interface LiveSession {
   readonly sid: string;
   readonly socketId: string;
+  /** Of the key with which it opens sealed messages; null where they are not sealed. Rises when it is given another. */
+  epoch: number | null;
   /** A frame made by `serverFrame`. */
   write(frame: Buffer): void;
   flush(): void;
@@ -52,8 +54,8 @@ export function createSessionRegistry(clock: Clock): SessionRegistry {
     add(session) {
       const farewell = ended.get(session.sid);
       if (farewell !== undefined && farewell.untilMs > clock()) return farewell;
-      // `keys` gives each accept a sid of its own. Were it ever to come twice, the one that is here must not become unreachable.
-      live.get(session.sid)?.end({ frame: null, closeCode: closeCodes.unavailable.code });
+      // It has gone on over another connection to this very edge.
+      live.get(session.sid)?.end({ frame: null, closeCode: closeCodes.replaced.code });
       live.set(session.sid, session);
       return null;
     },

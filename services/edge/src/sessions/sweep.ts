@@ -21,11 +21,13 @@ export interface Sweep {
  */
 export function startSweep(options: {
   readonly caller: Caller;
+  /** Who asks. */
+  readonly edge: string;
   readonly registry: SessionRegistry;
   readonly intervalMs: number;
   readonly log: Pick<Logger, "warn" | "info">;
 }): Sweep {
-  const { caller, registry, intervalMs, log } = options;
+  const { caller, edge, registry, intervalMs, log } = options;
   let timer: NodeJS.Timeout | undefined;
   let running: Promise<void> | null = null;
   let troubled = false;
@@ -40,7 +42,11 @@ export function startSweep(options: {
     let closed = 0;
     try {
       for (let start = 0; start < sids.length && !stopped; start += chunkSize) {
-        const { gone } = await caller.call(checkSessions, { sids: sids.slice(start, start + chunkSize) });
+        const { gone } = await caller.call(checkSessions, {
+          edge,
+          everyMs: intervalMs,
+          sids: sids.slice(start, start + chunkSize),
+        });
         for (const { sid, why } of gone) {
           if (why === "expired") registry.expireLive(sid);
           else registry.endLive(sid, { frame: null, closeCode: closeCodes.revoked.code });

@@ -28,3 +28,11 @@ export function createTimer(clock: Clock): Timer {
   };
   return timer;
 }
+
+/** Resolves with the work, however it ends, or when so much time has passed. */
+export async function withinMs(ms: number, work: Promise<unknown>): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, ms);
+  await Promise.race([work.catch(() => undefined), promise]);
+  clearTimeout(timer);
+}

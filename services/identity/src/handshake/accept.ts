@@ -1,6 +1,8 @@
 import type { Admitted } from "@portcullis/contracts";
+import { parseHandshakeId } from "@portcullis/protocol";
 import type { Clock, Ids } from "@portcullis/runtime";
-import type { SessionRegistry } from "../sessions/registry.ts";
+import type { Session, SessionRegistry } from "../sessions/registry.ts";
+import { admittedOf } from "../sessions/terms.ts";
 import type { SocketStore } from "../sockets/store.ts";
 import { stands } from "./standing.ts";
 import type { Handshake } from "./store.ts";
@@ -23,19 +25,24 @@ export async function admit(
   hid: string,
   handshake: Handshake,
   gates: readonly string[],
-  memberProven: boolean,
+  assurance: Session["assurance"],
 ): Promise<Admitted | null> {
   const now = context.clock();
-  const session = {
+  const session: Session = {
     sid: context.ids.id(),
     hid,
+    edge: parseHandshakeId(hid).edgeId,
+    heldSinceMs: now,
+    lostAtMs: null,
     socketId: handshake.socketId,
     memberId: handshake.memberId,
     member: handshake.member,
     keyId: handshake.keyId,
-    edge: hid.split(".", 1)[0] ?? "",
     gates: [...gates],
+    assurance,
     enrolments: handshake.enrolments,
+    policyHash: handshake.policyHash,
+    terms: handshake.terms,
     acceptedAtMs: now,
     expiresAtMs: now + handshake.sessionMs,
   };
@@ -45,13 +52,5 @@ export async function admit(
     await context.sessions.remove(session, null);
     return null;
   }
-  return {
-    sid: session.sid,
-    socketId: session.socketId,
-    member: session.member,
-    memberProven,
-    expiresAtMs: session.expiresAtMs,
-    maxBytes: handshake.maxBytes,
-    perSecond: handshake.perSecond,
-  };
+  return admittedOf(session, 0);
 }

@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import type { ConnectionFacts } from "@portcullis/contracts";
 import type { Stored } from "@portcullis/documents";
 import { type Policy, parsePolicy, requiresKey } from "@portcullis/policy";
+import type { Resumption } from "../sessions/resumption.ts";
 import type { PathTags } from "../sockets/paths.ts";
 import type { Member, Socket, SocketStore } from "../sockets/store.ts";
 
@@ -13,6 +14,8 @@ export interface Claims {
   readonly key: { readonly keyId: string; readonly socketId: string } | null;
   /** The handshake that goes on: `keys` opened the box under a secret that only its client has. */
   readonly parked: string | null;
+  /** Likewise the session. */
+  readonly resumed: Resumption | null;
 }
 
 export interface Arrival {
@@ -32,7 +35,8 @@ export type Turned =
   | "unknown-member"
   | "origin"
   | "policy"
-  | "not-parked";
+  | "not-parked"
+  | "not-resumable";
 
 /**
  * Finds the socket and the member that a connection means. Every way to fail here makes the same look-ups as success, in the
@@ -55,7 +59,8 @@ export async function receive(
   if (key !== null && key.socketId !== socket.id) return { turned: "foreign-key" };
   const parsed = parsePolicy(socket.body.policy);
   if (!parsed.ok) return { turned: "policy" };
-  if (key === null && claims.parked === null && requiresKey(parsed.policy)) return { turned: "no-key" };
+  if (key === null && claims.parked === null && claims.resumed === null && requiresKey(parsed.policy))
+    return { turned: "no-key" };
   if ((claims.claimedId ?? "") !== (named ?? "")) return { turned: "id-mismatch" };
   // Also where anonymous connections are admitted: who claims a name must have it.
   if (named !== null && (member === null || member.body.goneAtMs !== null)) return { turned: "unknown-member" };

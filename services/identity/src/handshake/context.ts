@@ -1,5 +1,6 @@
 import type { Caller } from "@portcullis/bus";
 import type { Clock, Ids, Logger, Vault } from "@portcullis/runtime";
+import type { EdgeWatch } from "../sessions/edges.ts";
 import type { SessionRegistry } from "../sessions/registry.ts";
 import type { PathTags } from "../sockets/paths.ts";
 import type { SocketStore } from "../sockets/store.ts";
@@ -11,6 +12,7 @@ export interface EngineContext {
   readonly store: SocketStore;
   readonly handshakes: HandshakeStore;
   readonly sessions: SessionRegistry;
+  readonly edges: EdgeWatch;
   readonly verdicts: Verdicts;
   readonly caller: Caller;
   readonly paths: PathTags;

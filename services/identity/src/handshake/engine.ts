@@ -1,6 +1,7 @@
 import { type Outcome, ServiceError } from "@portcullis/contracts";
 import type { HandshakeEvent } from "@portcullis/policy";
 import { tagOf } from "../secrets.ts";
+import { resume } from "../sessions/resumption.ts";
 import { type Arrival, type Claims, receive } from "./arrival.ts";
 import type { EngineContext } from "./context.ts";
 import { advance, beginHandshake } from "./moves.ts";
@@ -67,6 +68,7 @@ export function createEngine(context: EngineContext): Engine {
       return bareDenial;
     }
     renewPathTag(received.arrival, claims);
+    if (claims.resumed !== null) return resume(context, hid, claims.resumed, received.arrival);
     const given = tagOf(context.stepKey, JSON.stringify([hid, opening.opening, claims, answers]));
     if (claims.parked !== null) return returns.take(claims.parked, { hid, given, transcript }, received.arrival);
     const first = { ...beginHandshake(received.arrival, claims, clock()), given, connection: hid };

@@ -1,5 +1,6 @@
 import { authenticatorsOf, begin, type Effect, type HandshakeEvent, transition } from "@portcullis/policy";
 import { toText } from "../secrets.ts";
+import { termsOf } from "../sessions/terms.ts";
 import type { Arrival, Claims } from "./arrival.ts";
 import type { Handshake } from "./store.ts";
 
@@ -55,8 +56,7 @@ export function beginHandshake(
     }),
     policyHash: toText(policyHash),
     sessionMs: policy.sessionMs,
-    maxBytes: policy.messaging.maxBytes,
-    perSecond: policy.messaging.perSecond,
+    terms: termsOf(policy),
     startedAtMs: now,
     takenAtMs: now,
     pending: [],

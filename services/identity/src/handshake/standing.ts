@@ -6,7 +6,10 @@ import type { Handshake } from "./store.ts";
  * was thrown out is not asked on until the attempts are used up, and once more behind the accept. (The app key is looked at by
  * `keys`, whose it is.)
  */
-export async function stands(store: SocketStore, { socketId, memberId, enrolments }: Handshake): Promise<boolean> {
+export async function stands(
+  store: SocketStore,
+  { socketId, memberId, enrolments }: Pick<Handshake, "socketId" | "memberId" | "enrolments">,
+): Promise<boolean> {
   const [socket, member] = await Promise.all([
     store.sockets.get(socketId),
     memberId === null ? null : store.members.get(memberId),

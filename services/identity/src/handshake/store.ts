@@ -3,6 +3,7 @@ import { handshakeStateSchema } from "@portcullis/policy";
 import type { State } from "@portcullis/state";
 import { z } from "zod";
 import { enrolment } from "../sessions/registry.ts";
+import { terms } from "../sessions/terms.ts";
 
 /**
  * A handshake between two steps. It lives here and not in a process: any replica takes the next step. Answers are never part
@@ -20,8 +21,7 @@ const handshake = z.strictObject({
   /** SHA-256 of the policy that this handshake began with, base64url. */
   policyHash: z.string(),
   sessionMs: z.number().int(),
-  maxBytes: z.number().int(),
-  perSecond: z.number().int(),
+  terms,
   startedAtMs: z.number().int(),
   /** Id of the connection on which the client is now. Another one that comes from it is of the past. */
   connection: z.string(),

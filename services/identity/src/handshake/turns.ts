@@ -200,17 +200,13 @@ export function createTurns(context: EngineContext): Turns {
     effect: Extract<Effect, { do: "accept" }>,
   ): Promise<Decided> {
     const gates = effect.passed.filter((gate, index, all) => all.indexOf(gate) === index);
-    const admitted = await admit(context, hid, handshake, gates, effect.assurance.memberBound);
-    if (admitted === null) return deny(handshake, "revoked");
     const { key, memberBound } = effect.assurance;
+    const assurance = { key, memberBound, gates: [...effect.assurance.gates] };
+    const admitted = await admit(context, hid, handshake, gates, assurance);
+    if (admitted === null) return deny(handshake, "revoked");
+    const policyHash = new Uint8Array(Buffer.from(handshake.policyHash, "base64url"));
     return {
-      outcome: {
-        say: "accepted",
-        admitted,
-        gates,
-        assurance: { key, memberBound, gates: [...effect.assurance.gates] },
-        policyHash: new Uint8Array(Buffer.from(handshake.policyHash, "base64url")),
-      },
+      outcome: { say: "accepted", admitted, gates, assurance, policyHash, history: handshake.terms.history },
       record: () => verdicts.accepted(gates, clock() - handshake.startedAtMs),
     };
   }
@@ -221,7 +217,7 @@ export function createTurns(context: EngineContext): Turns {
     accepted: Extract<Outcome, { say: "accepted" }>,
   ): Promise<Outcome> {
     const { gates, assurance } = accepted;
-    const admitted = await admit(context, hid, handshake, gates, assurance.memberBound);
+    const admitted = await admit(context, hid, handshake, gates, assurance);
     return admitted === null ? denial : { ...accepted, admitted };
   }
 

@@ -9,6 +9,8 @@ import type { Turned } from "./arrival.ts";
 export interface Verdicts {
   accepted(gates: readonly string[], tookMs: number): void;
   denied(cause: string, tookMs: number): void;
+  /** A session goes on over another connection. */
+  resumed(): void;
   /** Turned away before the policy had a say. */
   turned(cause: Turned): void;
   gate(gate: string, ok: boolean, cause: string | null): void;
@@ -38,6 +40,7 @@ export function createVerdicts(log: Logger): Verdicts {
       durations.record(tookMs, { verdict: "deny" });
       record("deny", cause);
     },
+    resumed: () => record("accept", "resumed"),
     turned: (cause) => record("deny", cause),
     gate(gate, ok, cause) {
       gates.add(1, { gate, ok });

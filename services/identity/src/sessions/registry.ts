@@ -1,7 +1,8 @@
-import type { FarewellReason } from "@portcullis/contracts";
+import { type FarewellReason, farewellReason, liveSessionKey, removalsKey, removalsTtlMs } from "@portcullis/contracts";
 import type { Clock } from "@portcullis/runtime";
 import type { State } from "@portcullis/state";
 import { z } from "zod";
+import { terms } from "./terms.ts";
 
 /** Of what a gate was answered with, where something stands on it: the gate, whose it was, and which of its enrolments. */
 export const enrolment = z.strictObject({ gate: z.string(), of: z.enum(["member", "socket"]), id: z.string() });
@@ -9,17 +10,26 @@ export type Enrolment = z.infer<typeof enrolment>;
 
 const session = z.strictObject({
   sid: z.string(),
+  /** The connection that it is on, or was. */
   hid: z.string(),
+  edge: z.string(),
+  /** Since when it is on that connection. */
+  heldSinceMs: z.number().int(),
+  /** When that connection was lost; null while it is there, as far as anybody knows. */
+  lostAtMs: z.number().int().nullable(),
   socketId: z.string(),
   /** Stable id of the member, null for an anonymous session. */
   memberId: z.string().nullable(),
   /** The name others see. */
   member: z.string().nullable(),
   keyId: z.string().nullable(),
-  edge: z.string(),
   gates: z.array(z.string()),
+  assurance: z.strictObject({ key: z.boolean(), memberBound: z.boolean(), gates: z.array(z.string()) }),
   /** Enrolments that it stands on: it ends with any of them. */
   enrolments: z.array(enrolment),
+  /** SHA-256 of the policy under which it was accepted, base64url. */
+  policyHash: z.string(),
+  terms,
   acceptedAtMs: z.number().int(),
   expiresAtMs: z.number().int(),
 });
@@ -29,26 +39,49 @@ export type Session = z.infer<typeof session>;
 export interface SessionRegistry {
   add(session: Session): Promise<void>;
   get(sid: string): Promise<Session | null>;
+  /**
+   * Reads and writes where `change` wants to: of concurrent callers each sees what the one before wrote.
+   * @param change null leaves it as it is
+   * @returns what was there before, and whether it was changed; null where there is no such session
+   */
+  change(
+    sid: string,
+    change: (session: Session) => Session | null,
+  ): Promise<{ readonly before: Session; readonly changed: boolean } | null>;
   ofSocket(socketId: string): Promise<Session[]>;
   /** In the order of their ids, those behind `after`. A session that ends meanwhile may leave a page shorter. */
   page(socketId: string, page: { readonly after: string | null; readonly limit: number }): Promise<Session[]>;
-  /** Of concurrent callers exactly one gets true. */
+  /**
+   * Of concurrent callers exactly one gets true.
+   * @param why null: it left by itself. Otherwise somebody is put out, which is counted in the same step: from then on nothing is
+   * sealed under a key that they have.
+   */
   remove(session: Session, why: FarewellReason | null): Promise<boolean>;
   /** Why a session that is no longer there went. */
   whyGone(sid: string): Promise<FarewellReason>;
 }
 
 const goneMemoryMs = 3_600_000;
-const reason = z.enum(["kicked", "key-revoked", "member-removed", "socket-deleted", "expired"]);
+const triesMax = 10;
 
 export function createSessionRegistry(state: State, clock: Clock): SessionRegistry {
-  const entry = (sid: string) => `identity:session:${sid}`;
   const index = (socketId: string) => `identity:socket-sessions:${socketId}`;
   const gone = (sid: string) => `identity:session-gone:${sid}`;
 
+  async function find(sid: string): Promise<{ readonly session: Session; readonly version: string } | null> {
+    const found = await state.get(liveSessionKey(sid));
+    if (found === null) return null;
+    return { session: session.parse(JSON.parse(Buffer.from(found.value).toString("utf8"))), version: found.version };
+  }
+
   async function get(sid: string): Promise<Session | null> {
-    const found = await state.get(entry(sid));
-    return found === null ? null : session.parse(JSON.parse(Buffer.from(found.value).toString("utf8")));
+    return (await find(sid))?.session ?? null;
+  }
+
+  /** What nobody comes back to in time ends by itself. */
+  function ttlMs({ expiresAtMs, lostAtMs, terms: { resumeMs } }: Session): number {
+    const endsAtMs = lostAtMs === null ? expiresAtMs : Math.min(expiresAtMs, lostAtMs + resumeMs);
+    return Math.max(1, endsAtMs - clock());
   }
 
   return {
@@ -56,13 +89,21 @@ export function createSessionRegistry(state: State, clock: Clock): SessionRegist
       // The index first: a revocation that runs in between finds the id and, finding no entry yet, leaves it to the check
       // that follows every accept.
       await state.join(index(added.socketId), added.sid, added.expiresAtMs);
-      await state.create(
-        entry(added.sid),
-        Buffer.from(JSON.stringify(added)),
-        Math.max(1, added.expiresAtMs - clock()),
-      );
+      await state.create(liveSessionKey(added.sid), encode(added), ttlMs(added));
     },
     get,
+    async change(sid, change) {
+      for (let tries = 0; tries < triesMax; tries += 1) {
+        const found = await find(sid);
+        if (found === null) return null;
+        const { session: before, version } = found;
+        const next = change(before);
+        if (next === null) return { before, changed: false };
+        if ((await state.replace(liveSessionKey(sid), version, encode(next), ttlMs(next))) !== null)
+          return { before, changed: true };
+      }
+      throw new Error("a session is being fought over");
+    },
     async ofSocket(socketId) {
       const found = await Promise.all((await state.members(index(socketId))).map(get));
       return found.filter((live) => live !== null);
@@ -77,17 +118,25 @@ export function createSessionRegistry(state: State, clock: Clock): SessionRegist
       }
       return found.slice(0, limit);
     },
-    async remove(removed, why) {
+    async remove({ sid, socketId }, why) {
       // The reason first: an edge that finds the session gone asks for it at once. Of two removers the first one's reason stands.
-      if (why !== null) await state.create(gone(removed.sid), Buffer.from(why), goneMemoryMs);
-      if (!(await state.delete(entry(removed.sid)))) return false;
-      await state.leave(index(removed.socketId), removed.sid);
-      return true;
+      if (why !== null) await state.create(gone(sid), Buffer.from(why), goneMemoryMs);
+      const entry = liveSessionKey(sid);
+      const wasThere =
+        why === null
+          ? await state.delete(entry)
+          : await state.deleteAndCount(entry, removalsKey(socketId), removalsTtlMs);
+      if (wasThere) await state.leave(index(socketId), sid);
+      return wasThere;
     },
     async whyGone(sid) {
       const found = await state.get(gone(sid));
-      const parsed = reason.safeParse(found === null ? null : Buffer.from(found.value).toString("utf8"));
+      const parsed = farewellReason.safeParse(found === null ? null : Buffer.from(found.value).toString("utf8"));
       return parsed.success ? parsed.data : "expired";
     },
   };
+}
+
+function encode(value: Session): Uint8Array {
+  return Buffer.from(JSON.stringify(value));
 }

@@ -1,10 +1,9 @@
 import type { Caller } from "@portcullis/bus";
 import { closeSession, type FarewellReason, sealFarewells } from "@portcullis/contracts";
+import { closeCodes } from "@portcullis/protocol";
 import type { Logger } from "@portcullis/runtime";
 import type { Session, SessionRegistry } from "./registry.ts";
 
-/** Close code of the wire protocol: revoked, do not come back. */
-const revokedCloseCode = 4504;
 const farewellBatch = 256;
 
 export interface Revocation {
@@ -45,9 +44,11 @@ export function createRevocation({
       // The connection must go even when nobody can say goodbye properly.
       log.warn("farewells could not be sealed", { count: ended.length, why });
     }
+    // Whoever was not put out themselves may come back, through the gates.
+    const { code: closeCode } = closeCodes[why === "policy-changed" ? "session-expired" : "revoked"];
     for (const { sid, socketId } of ended) {
       try {
-        caller.emit(closeSession, { sid, socketId, frame: frames.get(sid) ?? null, closeCode: revokedCloseCode });
+        caller.emit(closeSession, { sid, socketId, frame: frames.get(sid) ?? null, closeCode });
       } catch {
         log.warn("a revoked session could not be announced; its edge will notice at the next check", { sid });
       }

@@ -2,6 +2,7 @@ import { forgetSocketSecrets, killAppKey, ServiceError, type SocketView } from "
 import { DuplicateError, type Stored } from "@portcullis/documents";
 import { adviceOf, parsePolicy } from "@portcullis/policy";
 import { compareAndSet } from "../compare-and-set.ts";
+import { areApart, termsOf } from "../sessions/terms.ts";
 import { requireOwnSocket, requireSocket, type SocketContext } from "./context.ts";
 import { withEnrolment } from "./enrolments.ts";
 import { type PageRequest, pageOf } from "./page.ts";
@@ -88,7 +89,16 @@ export async function updateSocketOf(
   };
   const written = await context.store.sockets.replace(socket.id, socket.version, body);
   if (written === null) throw new ServiceError("conflict");
+  if (request.policy !== null) await endSessionsApart(context, socket.id, request.policy);
   return view(written, path);
+}
+
+/** Those who speak sealed and those who do not would not hear each other: they go, and come back by the new policy. */
+async function endSessionsApart(context: SocketContext, socketId: string, policy: PolicyDocument): Promise<void> {
+  const parsed = parsePolicy(policy);
+  if (!parsed.ok) return;
+  const terms = termsOf(parsed.policy);
+  await context.revocation.revoke(socketId, (session) => areApart(session.terms, terms), "policy-changed");
 }
 
 /**

@@ -20,6 +20,7 @@ export interface OpeningOptions {
   readonly answers?: OpenRequest["answers"];
   readonly opening?: string;
   readonly parked?: string | null;
+  readonly resumed?: OpenRequest["resumed"];
 }
 
 /** What `keys` asks when a box was opened. */
@@ -33,6 +34,7 @@ export function opening(options: OpeningOptions): OpenRequest {
     claimedId: options.claimedId ?? new URLSearchParams(query).get("id"),
     key: options.key ?? null,
     parked: options.parked ?? null,
+    resumed: options.resumed ?? null,
     transcript: new Uint8Array(32),
     answers: options.answers ?? [],
   };

@@ -3,6 +3,7 @@ import { type Step, step as stepSchema } from "@portcullis/contracts";
 import type { Vault } from "@portcullis/runtime";
 import type { State } from "@portcullis/state";
 import { z } from "zod";
+import { startingSession } from "../sessions/session-secrets.ts";
 
 /** Bytes as text inside the stored JSON. */
 const bytes = z.string().transform((text): Uint8Array => new Uint8Array(Buffer.from(text, "base64url")));
@@ -36,7 +37,17 @@ const stored = z.strictObject({
   lastPush: z.string(),
   pushed: z.array(z.strictObject({ data: bytes, n: z.number().int() })).max(pushedMax),
   /** Keys of the session to which this handshake led, until they are put where the session's keys are. */
-  session: z.strictObject({ sid: z.string(), client: bytes, server: bytes, expiresAtMs: z.number().int() }).nullable(),
+  session: startingSession.nullable(),
+  /** The session that goes on with this handshake; null where one is to be earned. */
+  resumes: z
+    .strictObject({
+      sid: z.string(),
+      /** The connection on which it was, the secret by which it came, and the place from which it counts. */
+      hid: z.string(),
+      secret: bytes,
+      since: z.number().int(),
+    })
+    .nullable(),
 });
 export type Channel = z.output<typeof stored>;
 

@@ -17,6 +17,7 @@ import {
 import type { Logger, Vault } from "@portcullis/runtime";
 import { type AppKeyCollection, openPsk } from "../app-keys/store.ts";
 import type { Bundles, LiveBundle } from "../bundles/bundles.ts";
+import type { StoredSession } from "../sessions/session-secrets.ts";
 import { type Channel, type ChannelStore, channelTtlMs, frameHash, restoreStep, storeStep } from "./channel.ts";
 import { bareDenial, putSession, type SpeakerContext, say } from "./speaker.ts";
 
@@ -73,9 +74,10 @@ export async function openHandshake(context: OpenContext, request: OpenRequest):
   if (!bundle.claim(open.enc, `${hid} ${opening}`)) return bareDenial;
 
   const found = await findPsk(context, open.psk, connection);
-  const opened = await tryOpen(bundle, request, open, found.psk);
-  found.psk?.fill(0);
+  const opened = await tryOpen(bundle, request, open, found.psks);
+  for (const psk of found.psks) psk?.fill(0);
   const { parked } = found;
+  const session = opened === null ? null : found.session;
   const key = opened === null ? null : found.key;
   try {
     const outcome = await context.caller.call(identityOpen, {
@@ -86,12 +88,17 @@ export async function openHandshake(context: OpenContext, request: OpenRequest):
       claimedId: opened?.payload.dst.id ?? null,
       key,
       parked: opened === null ? null : (parked?.handshake ?? null),
+      resumed: session === null ? null : { sid: session.sid, next: opened?.payload.resume?.next ?? 0 },
       transcript: opened?.handshake.th ?? new Uint8Array(32),
       answers: (opened?.payload.answers ?? []).map(({ gate, value, at }) => ({ gate, value, at: at ?? null })),
     });
     if (opened === null) return bareDenial;
-    const keyId = parked?.keyId ?? key?.keyId ?? null;
-    const beginning = { hid, opening, keyId, handshake: parked?.handshake ?? hid };
+    const keyId = parked?.keyId ?? session?.stored.keyId ?? key?.keyId ?? null;
+    const resumes =
+      session === null
+        ? null
+        : { sid: session.sid, hid: session.stored.hid, secret: opened.psk, since: session.stored.since };
+    const beginning = { hid, opening, keyId, handshake: parked?.handshake ?? hid, resumes };
     return await begin(context, beginning, opened.handshake, outcome);
   } finally {
     opened?.handshake.prk.fill(0);
@@ -104,12 +111,13 @@ interface Beginning {
   readonly keyId: string | null;
   /** The handshake that begins or goes on. */
   readonly handshake: string;
+  readonly resumes: Channel["resumes"];
 }
 
 /** Says what identity decided, and keeps the channel for what comes next. */
 async function begin(
   context: OpenContext,
-  { hid, opening, keyId, handshake }: Beginning,
+  { hid, opening, keyId, handshake, resumes }: Beginning,
   { th, prk }: HandshakeSecrets,
   outcome: Outcome,
 ): Promise<Step> {
@@ -130,8 +138,9 @@ async function begin(
     lastPush: "",
     pushed: [],
     session: null,
+    resumes,
   };
-  const { step, channel } = await say(context, start, outcome);
+  const { step, channel } = await say(context, hid, start, outcome);
   const stored = { ...channel, lastStep: storeStep(step) };
   if (await context.channels.create(hid, stored, channelTtlMs(step, context.clock()))) {
     await putSession(context, stored);
@@ -145,11 +154,13 @@ async function begin(
 }
 
 interface FoundPsk {
-  /** Null in Base mode. */
-  readonly psk: Uint8Array | null;
+  /** Any of them opens the box; null in Base mode. */
+  readonly psks: readonly (Uint8Array | null)[];
   readonly key: { readonly keyId: string; readonly socketId: string } | null;
   /** Where the handshake is that goes on. */
   readonly parked: Channel | null;
+  /** Likewise the session. */
+  readonly session: { readonly sid: string; readonly stored: StoredSession } | null;
 }
 
 async function findPsk(context: OpenContext, pskId: string, connection: ConnectionFacts): Promise<FoundPsk> {
@@ -157,11 +168,17 @@ async function findPsk(context: OpenContext, pskId: string, connection: Connecti
   if (named?.of === "handshake") {
     const parked = await findParked(context, named.id);
     const { psk: dummy } = await findKey(context, null, connection);
-    return { psk: parked?.park ?? dummy, key: null, parked };
+    return { psks: [parked?.park ?? dummy], key: null, parked, session: null };
+  }
+  if (named?.of === "session") {
+    const stored = await findSession(context, named.id);
+    const { psk: dummy } = await findKey(context, null, connection);
+    const session = stored === null ? null : { sid: named.id, stored };
+    return { psks: stored?.resume ?? [dummy], key: null, parked: null, session };
   }
   const { psk, socketId } = await findKey(context, named?.id ?? null, connection);
   const key = named === null || socketId === null ? null : { keyId: named.id, socketId };
-  return { psk: named === null ? null : psk, key, parked: null };
+  return { psks: [named === null ? null : psk], key, parked: null, session: null };
 }
 
 /** Null also where the app key was revoked since: who comes back gets no further than who stayed. */
@@ -169,6 +186,12 @@ async function findParked(context: OpenContext, hid: string): Promise<Channel | 
   const found = await context.channels.get(hid);
   if (found === null || !(await context.isKeyLive(found.channel.keyId))) return null;
   return found.channel;
+}
+
+/** Likewise. */
+async function findSession(context: OpenContext, sid: string): Promise<StoredSession | null> {
+  const found = await context.sessions.get(sid);
+  return found !== null && found.resume.length > 0 && (await context.isKeyLive(found.keyId)) ? found : null;
 }
 
 /** The same reads and the same work for a key that is not there. */
@@ -196,22 +219,23 @@ async function findKey(
 /** Null for everything that is wrong with it, including a destination that is not the one the edge reports. */
 async function tryOpen(
   bundle: LiveBundle,
-  request: OpenRequest,
+  { hid, nonce, connection }: OpenRequest,
   open: Open,
-  psk: Uint8Array | null,
-): Promise<{ payload: OpenPayload; handshake: HandshakeSecrets } | null> {
+  psks: readonly (Uint8Array | null)[],
+): Promise<{ payload: OpenPayload; handshake: HandshakeSecrets; psk: Uint8Array } | null> {
   const privateKey = bundle.privateKeys.get(open.suite);
   if (privateKey === undefined) return null;
-  const { hid, nonce, connection } = request;
   const h0 = await helloHash({ bundle: bundle.bundle, sig: bundle.signature, hid, nonce });
-  try {
-    const { payload: bytes, handshake } = await openBox({ h0, suite: open.suite, privateKey, open, psk });
-    const payload = parseOpenPayload(bytes);
-    const { dst } = payload;
-    return dst.label === connection.label && dst.path === connection.path && dst.query === connection.query
-      ? { payload, handshake }
-      : null;
-  } catch {
-    return null;
+  for (const psk of psks) {
+    try {
+      const { payload: bytes, handshake } = await openBox({ h0, suite: open.suite, privateKey, open, psk });
+      const payload = parseOpenPayload(bytes);
+      const { dst } = payload;
+      const isHere = dst.label === connection.label && dst.path === connection.path && dst.query === connection.query;
+      return isHere ? { payload, handshake, psk: psk?.slice() ?? new Uint8Array() } : null;
+    } catch {
+      // Perhaps under the other one.
+    }
   }
+  return null;
 }

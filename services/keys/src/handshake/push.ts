@@ -39,7 +39,7 @@ export async function push(context: PushContext, { hid, seq, outcome }: Push): P
     if (channel.pushes === seq) return deliver(context, hid, channel, restoreStep(channel.lastPush));
     if (channel.done) return nobody;
 
-    const said = await say(context, channel, outcome);
+    const said = await say(context, hid, channel, outcome);
     const frames = [...framesOf(channel), ...said.step.frames].slice(-pushedMax);
     const step = { ...said.step, frames };
     const pushed = frames.map(({ data, n }) => ({ data, n }));

@@ -82,7 +82,7 @@ async function tryRecord(context: RecordContext, hid: string, record: Uint8Array
     clientCount: taken.plaintext.n,
     clientChain: await advanceChain(channel.clientChain, taken.bytes),
   };
-  const said = await say(context, heard, outcome);
+  const said = await say(context, hid, heard, outcome);
   // What was pushed since the last step comes along: the edge may not have had it.
   const step = { ...said.step, frames: [...framesOf(channel), ...said.step.frames] };
   const stored = { ...said.channel, pushed: [], lastFrameHash, lastStep: storeStep(step) };

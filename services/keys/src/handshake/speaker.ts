@@ -1,4 +1,4 @@
-import type { Outcome, Step } from "@portcullis/contracts";
+import { type Outcome, ServiceError, type Step } from "@portcullis/contracts";
 import { advanceChain, applicationSecrets, finish, handshakeKeys, type RecordWriter } from "@portcullis/crypto";
 import {
   base64url,
@@ -10,7 +10,10 @@ import {
   utf8,
 } from "@portcullis/protocol";
 import type { Clock } from "@portcullis/runtime";
-import type { SessionSecrets } from "../sessions/session-secrets.ts";
+import { type Groups, grantOf } from "../groups/groups.ts";
+import type { Order } from "../messages/order.ts";
+import type { LiveSessions } from "../sessions/live-sessions.ts";
+import type { SessionSecrets, StartingSession } from "../sessions/session-secrets.ts";
 import type { Channel } from "./channel.ts";
 
 export interface SpeakerContext {
@@ -21,6 +24,9 @@ export interface SpeakerContext {
   readonly isKeyLive: (keyId: string | null) => Promise<boolean>;
   /** The same, and notes that it was used; asked after the session was registered. */
   readonly useKey: (keyId: string | null) => Promise<boolean>;
+  readonly groups: Groups;
+  readonly live: LiveSessions;
+  readonly order: Order;
   /** A session that was registered and must not be. */
   readonly abandon: (sid: string, socketId: string) => void;
 }
@@ -34,11 +40,12 @@ export const bareDenial: Step = Object.freeze({
 });
 
 /**
- * Turns what identity decided into sealed frames, and moves the channel on. `channel` is what to store; secrets in it are erased
+ * Turns what identity decided into sealed frames for the connection `hid`, and moves the channel on. `channel` is what to store; secrets in it are erased
  * after a verdict. Once it is stored, and only then, `putSession` has to be called: of two that say the same at once, one counts.
  */
 export async function say(
   context: SpeakerContext,
+  hid: string,
   channel: Channel,
   outcome: Outcome,
 ): Promise<{ step: Step; channel: Channel }> {
@@ -89,7 +96,7 @@ export async function say(
         ? deny(context, channel, outcome.retryAfterMs)
         : { step: bareDenial, channel: erased(channel) };
     case "accepted":
-      return accept(context, channel, outcome);
+      return accept(context, hid, channel, outcome);
   }
 }
 
@@ -108,12 +115,21 @@ async function deny(
 
 async function accept(
   context: SpeakerContext,
+  hid: string,
   channel: Channel,
-  { admitted, gates, assurance, policyHash }: Extract<Outcome, { say: "accepted" }>,
+  outcome: Extract<Outcome, { say: "accepted" }>,
 ): Promise<{ step: Step; channel: Channel }> {
-  // The session is registered by now; a revocation of the key either found it there or is found here.
-  if (!(await context.useKey(channel.keyId))) {
-    context.abandon(admitted.sid, admitted.socketId);
+  const { gates, assurance, policyHash, history } = outcome;
+  const { sid, socketId, member, memberProven, expiresAtMs, maxBytes, perSecond, sealed, placed, resumeMs } =
+    outcome.admitted;
+  const { resumes } = channel;
+  const epoch = sealed ? await context.groups.current(socketId) : null;
+  const place = placed ? await context.order.last(socketId) : 0;
+  const next = placed && resumes !== null ? Math.max(0, (await context.order.of(sid)).counter) : outcome.admitted.next;
+  // The session is registered by now; a revocation of the key either found it there or is found here. And who was put out meanwhile
+  // does not get the epoch that came with that.
+  if (!(await context.useKey(channel.keyId)) || !(await context.live.is(sid))) {
+    context.abandon(sid, socketId);
     return deny(context, channel, null);
   }
   const F = await finish(channel);
@@ -123,29 +139,55 @@ async function accept(
     t: "accepted",
     nC: channel.clientCount,
     F: base64url.encode(F),
-    sid: admitted.sid,
-    member: admitted.member,
+    sid,
+    member,
     assurance,
     gates,
     policyHash: base64url.encode(policyHash),
-    sealed: false,
-    expiresAt: admitted.expiresAtMs,
-    limits: { maxBytes: admitted.maxBytes, perSecond: admitted.perSecond },
+    sealed,
+    expiresAt: expiresAtMs,
+    limits: { maxBytes, perSecond },
+    ...(epoch === null ? {} : { group: grantOf(epoch) }),
+    ...(placed ? { place } : {}),
+    ...(resumeMs === 0 ? {} : { resumeMs }),
+    ...(resumes === null ? {} : { next }),
   });
-  const { client, server } = secrets;
-  for (const unused of [secrets.resume, secrets.words]) unused.fill(0);
+  const { client, server, resume, words } = secrets;
+  words.fill(0);
+  const session: StartingSession = {
+    sid,
+    replaces: resumes?.hid ?? null,
+    hid,
+    socketId,
+    member: memberProven ? member : null,
+    keyId: channel.keyId,
+    client,
+    server,
+    resume: resumeMs === 0 ? [] : resumes === null ? [resume] : [resume, resumes.secret],
+    maxBytes,
+    sealed,
+    history,
+    since: resumes?.since ?? place,
+    expiresAtMs,
+  };
   return {
-    step: { frames: [said.frame], admitted, close: null, deadlineMs: null },
-    channel: {
-      ...erased(said.channel),
-      session: { sid: admitted.sid, client, server, expiresAtMs: admitted.expiresAtMs },
+    step: {
+      frames: [said.frame],
+      admitted: { ...outcome.admitted, epoch: epoch?.epoch ?? null, next },
+      close: null,
+      deadlineMs: null,
     },
+    channel: { ...erased(said.channel), resumes: null, session },
   };
 }
 
-/** Idempotent. From then on the session can be spoken to. */
+/**
+ * Idempotent. From then on the session can be spoken to, and speak.
+ *
+ * @throws {ServiceError} unavailable: another connection took it over meanwhile, and the client has to come back if it wants to be the one
+ */
 export async function putSession({ sessions }: SpeakerContext, { session }: Channel): Promise<void> {
-  if (session !== null) await sessions.put(session.sid, session, session.expiresAtMs);
+  if (session !== null && !(await sessions.put(session))) throw new ServiceError("unavailable");
 }
 
 function leftMs({ clock }: SpeakerContext, byMs: number): number {

@@ -3,10 +3,12 @@ import { type FarewellReason, sealExpiries, sealFarewells } from "@portcullis/co
 import type { RecordWriter } from "@portcullis/crypto";
 import { encodePlaintext, recordTypes } from "@portcullis/protocol";
 import type { Clock, Logger } from "@portcullis/runtime";
-import type { SessionSecrets, StoredSecrets } from "./session-secrets.ts";
+import type { Groups } from "../groups/groups.ts";
+import type { SessionSecrets, StoredSession } from "./session-secrets.ts";
 
 export interface LastWordsContext {
   readonly secrets: SessionSecrets;
+  readonly groups: Pick<Groups, "renew">;
   readonly writer: RecordWriter;
   readonly clock: Clock;
   readonly log: Pick<Logger, "error">;
@@ -20,15 +22,15 @@ export async function serveLastWords(server: Server, context: LastWordsContext):
   const { clock } = context;
   await server.serve(sealFarewells, ({ sids, what }) => seal(context, sids, what, () => true));
   // Whoever asks is an edge, which must not be able to end a session's keys or to have anything said that is not so.
-  const hasExpired = ({ expiresAtMs }: StoredSecrets) => clock() >= expiresAtMs - skewMs;
+  const hasExpired = ({ expiresAtMs }: StoredSession) => clock() >= expiresAtMs - skewMs;
   await server.serve(sealExpiries, ({ sids }) => seal(context, sids, "expired", hasExpired));
 }
 
 async function seal(
-  { secrets, writer, log }: LastWordsContext,
+  { secrets, groups, writer, log }: LastWordsContext,
   sids: readonly string[],
   what: FarewellReason,
-  isDue: (found: StoredSecrets) => boolean,
+  isDue: (found: StoredSession) => boolean,
 ): Promise<{ frames: { sid: string; frame: Uint8Array }[] }> {
   const plaintext = encodePlaintext({ t: "revoked", what });
   const frames: { sid: string; frame: Uint8Array }[] = [];
@@ -41,6 +43,8 @@ async function seal(
     if (found !== null) {
       if (!isDue(found)) continue;
       frames.push({ sid, frame: await writer.seal(recordTypes.applicationDown, found.server, plaintext) });
+      // Who was put out was counted with that; of whose time has come, this is where it is seen.
+      if (what === "expired" && found.sealed) await groups.renew(found.socketId);
     }
     await secrets.erase(sid);
   }

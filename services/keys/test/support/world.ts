@@ -7,6 +7,7 @@ import {
   handshakeRecord,
   identityOpen,
   identityStep,
+  liveSessionKey,
   mintAppKey,
   type Outcome,
   ServiceError,
@@ -62,7 +63,13 @@ export function accepted(expiresAtMs: number, socketId = "socket-1"): Extract<Ou
       expiresAtMs,
       maxBytes: 65_536,
       perSecond: 50,
+      sealed: false,
+      placed: false,
+      epoch: null,
+      next: 0,
+      resumeMs: 60_000,
     },
+    history: null,
     gates: ["key", "otp"],
     assurance: { key: true, memberBound: true, gates: ["otp"] },
     policyHash: new Uint8Array(32).fill(7),
@@ -73,12 +80,13 @@ export interface WorldOptions {
   /** Default two. */
   readonly replicas?: number;
   readonly dataDir?: string;
+  readonly tickEveryMs?: number;
 }
 
 export type World = Awaited<ReturnType<typeof startWorld>>;
 
 /** The real service, two replicas on one store; edge and identity are played by the test. */
-export async function startWorld({ replicas = 2, dataDir }: WorldOptions = {}) {
+export async function startWorld({ replicas = 2, dataDir, tickEveryMs = 15_000 }: WorldOptions = {}) {
   let nowMs = 1_795_000_000_000;
   const clock = () => nowMs;
   const logged: string[] = [];
@@ -98,9 +106,15 @@ export async function startWorld({ replicas = 2, dataDir }: WorldOptions = {}) {
     abandoned: [],
   };
   const other = embedded.platformFor("identity");
+  /** As `identity` does: a session is live while its entry is there. */
+  const registered = async (outcome: Outcome): Promise<Outcome> => {
+    if (outcome.say === "accepted")
+      await other.state.create(liveSessionKey(outcome.admitted.sid), new Uint8Array(1), 86_400_000);
+    return outcome;
+  };
   const decided = new Map<string, Promise<Outcome>>();
   const once = (name: string, decide: () => Promise<Outcome> | Outcome): Promise<Outcome> => {
-    const outcome = decided.get(name) ?? Promise.resolve().then(decide);
+    const outcome = decided.get(name) ?? Promise.resolve().then(decide).then(registered);
     decided.set(name, outcome);
     outcome.catch(() => decided.delete(name));
     return outcome;
@@ -129,6 +143,7 @@ export async function startWorld({ replicas = 2, dataDir }: WorldOptions = {}) {
         documents: { value: wrapped.documents(documents, replica) },
         state: { value: wrapped.state(state, replica) },
       }),
+      { tickEveryMs },
     );
     return platform;
   };

@@ -1,0 +1,75 @@
+import * as z from "zod/mini";
+import { utf8 } from "./bytes.ts";
+import { ProtocolError } from "./errors.ts";
+import { count } from "./fields.ts";
+import { check, parseJson, textOf } from "./json.ts";
+import { limits } from "./limits.ts";
+import { type MessageDown, type MessageUp, parseMessageDown, parseMessageUp } from "./message.ts";
+import { goodbye, groupGrant, revoked } from "./plaintext.ts";
+import { recordTypes } from "./record.ts";
+
+const place = count(Number.MAX_SAFE_INTEGER);
+
+/** C→S, record 20: what came behind this place, once more. */
+const catchUp = z.strictObject({ t: z.literal("catch-up"), after: place });
+
+/** S→C, record 21, behind the messages that were asked for. */
+const caughtUp = z.strictObject({
+  t: z.literal("caught-up"),
+  /** Everything up to here has been said, as far as it is still there. */
+  through: place,
+  /** False: something between is not kept any more, or never was. */
+  complete: z.boolean(),
+  /** There is more behind `through`: ask again. */
+  more: z.boolean(),
+  group: z.optional(groupGrant),
+});
+
+/** S→C, record 21: a new epoch. */
+const grant = z.strictObject({ t: z.literal("grant"), group: groupGrant });
+
+/** S→C, record 30: how far it has come. */
+const tick = z.strictObject({ t: z.literal("tick"), place });
+
+const down = z.discriminatedUnion("t", [caughtUp, grant, revoked, goodbye]);
+
+export type CatchUp = z.infer<typeof catchUp>;
+export type CaughtUp = z.infer<typeof caughtUp>;
+export type Grant = z.infer<typeof grant>;
+export type Tick = z.infer<typeof tick>;
+export type ApplicationControl = z.infer<typeof down> | CatchUp | Tick;
+
+/** What an application or group record holds: a message, laid out as an unsealed one, or JSON. The first byte says which. */
+export type ApplicationUp = ({ readonly t: "message" } & MessageUp) | CatchUp;
+export type ApplicationDown = ({ readonly t: "message" } & MessageDown) | z.infer<typeof down>;
+export type GroupDown = ({ readonly t: "message" } & MessageDown) | Tick;
+
+const jsonBytesMax = limits.handshakePlaintextBytes - 4;
+
+function parse<Output>(schema: z.ZodMiniType<Output>, bytes: Uint8Array): Output {
+  if (bytes.length > jsonBytesMax) throw new ProtocolError("too-large", "plaintext");
+  return parseJson(schema, textOf(bytes, "plaintext"), "plaintext");
+}
+
+/** Of a record 20. @param bytes unpadded. @throws {ProtocolError} */
+export function parseApplicationUp(bytes: Uint8Array): ApplicationUp {
+  return bytes[0] === recordTypes.messageUp ? { t: "message", ...parseMessageUp(bytes) } : parse(catchUp, bytes);
+}
+
+/** Of a record 21. @param bytes unpadded. @throws {ProtocolError} */
+export function parseApplicationDown(bytes: Uint8Array): ApplicationDown {
+  return bytes[0] === recordTypes.messageDown ? { t: "message", ...parseMessageDown(bytes) } : parse(down, bytes);
+}
+
+/** Of a record 30. @param bytes unpadded. @throws {ProtocolError} */
+export function parseGroupDown(bytes: Uint8Array): GroupDown {
+  return bytes[0] === recordTypes.messageDown ? { t: "message", ...parseMessageDown(bytes) } : parse(tick, bytes);
+}
+
+/** @returns JSON bytes, not yet padded. @throws {ProtocolError} on what the other side would refuse. */
+export function encodeControl(control: ApplicationControl): Uint8Array {
+  const either = z.discriminatedUnion("t", [catchUp, caughtUp, grant, tick, revoked, goodbye]);
+  const bytes = utf8(JSON.stringify(check(either, control, "plaintext")));
+  if (bytes.length > jsonBytesMax) throw new ProtocolError("too-large", "plaintext");
+  return bytes;
+}

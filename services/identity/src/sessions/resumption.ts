@@ -1,0 +1,88 @@
+import type { Caller } from "@portcullis/bus";
+import { displaceConnection, type Outcome } from "@portcullis/contracts";
+import { parseHandshakeId } from "@portcullis/protocol";
+import type { Clock, Logger } from "@portcullis/runtime";
+import type { Arrival } from "../handshake/arrival.ts";
+import { stands } from "../handshake/standing.ts";
+import { bareDenial, denial } from "../handshake/turns.ts";
+import type { Verdicts } from "../handshake/verdicts.ts";
+import { toText } from "../secrets.ts";
+import type { SocketStore } from "../sockets/store.ts";
+import type { EdgeWatch } from "./edges.ts";
+import type { Session, SessionRegistry } from "./registry.ts";
+import { admittedOf } from "./terms.ts";
+
+export interface ResumptionContext {
+  readonly store: SocketStore;
+  readonly sessions: SessionRegistry;
+  readonly edges: EdgeWatch;
+  readonly verdicts: Verdicts;
+  readonly caller: Pick<Caller, "emit">;
+  readonly clock: Clock;
+  readonly log: Pick<Logger, "warn">;
+}
+
+export interface Resumption {
+  readonly sid: string;
+  /** Counter of the client's next message. */
+  readonly next: number;
+}
+
+/**
+ * A session goes on over another connection, without passing the gates again, where everything that it stands on is as it was: socket, member,
+ * authenticators, policy. (`keys` has looked at the app key.) Its end stays where it was. At most one connection goes on: the
+ * one before is closed, if it is still there.
+ */
+export async function resume(
+  context: ResumptionContext,
+  hid: string,
+  { sid, next }: Resumption,
+  { socket, member, policyHash }: Arrival,
+): Promise<Outcome> {
+  const { sessions, store, verdicts, clock } = context;
+  const turned = (outcome: Outcome): Outcome => {
+    verdicts.turned("not-resumable");
+    return outcome;
+  };
+  const found = await sessions.get(sid);
+  // Kicked or expired. Who asks has shown that the session was theirs, and is told so that they can believe it.
+  if (found === null) return turned(denial);
+  if (found.socketId !== socket.id || found.memberId !== (member?.id ?? null)) return turned(bareDenial);
+  if (found.policyHash !== toText(policyHash) || !(await stands(store, found))) return turned(denial);
+  const presumedUntilMs = Math.max(found.heldSinceMs, await context.edges.presumedUntilMs(found.edge));
+
+  const { edgeId } = parseHandshakeId(hid);
+  const now = clock();
+  const moved = await sessions.change(sid, (session) => {
+    // The same once more: it was said, and not heard by whoever asks again.
+    if (session.hid === hid) return null;
+    if (now > endsAtMs(session, presumedUntilMs)) return null;
+    return { ...session, hid, edge: edgeId, heldSinceMs: now, lostAtMs: null };
+  });
+  if (moved === null || (!moved.changed && moved.before.hid !== hid)) return turned(denial);
+  if (moved.changed) displace(context, moved.before.hid);
+  verdicts.resumed();
+  const { gates, assurance, terms } = found;
+  return {
+    say: "accepted",
+    admitted: admittedOf(found, next),
+    gates,
+    assurance,
+    policyHash,
+    history: terms.history,
+  };
+}
+
+/** Where nobody said that the connection was lost, the edge may have died with it, or hold it without knowing that nobody is there. */
+function endsAtMs({ lostAtMs, terms: { resumeMs } }: Session, presumedUntilMs: number): number {
+  if (resumeMs === 0) return 0;
+  return (lostAtMs ?? presumedUntilMs) + resumeMs;
+}
+
+function displace({ caller, log }: ResumptionContext, hid: string): void {
+  try {
+    caller.emit(displaceConnection, { hid }, parseHandshakeId(hid).edgeId);
+  } catch {
+    log.warn("the connection that a session has left could not be closed", {});
+  }
+}

@@ -1,0 +1,152 @@
+import type { Caller } from "@portcullis/bus";
+import { placedMessage } from "@portcullis/contracts";
+import { CryptoError, openRecord, type RecordWriter, sealGroupRecord } from "@portcullis/crypto";
+import {
+  type ApplicationUp,
+  type CloseCodeName,
+  closeCodes,
+  encodeControl,
+  encodeMessageDown,
+  type MessageUp,
+  ProtocolError,
+  parseApplicationUp,
+  parseMessageUp,
+  parseRecord,
+  recordTypes,
+} from "@portcullis/protocol";
+import type { Clock, Ids } from "@portcullis/runtime";
+import { type Epoch, type Groups, grantOf } from "../groups/groups.ts";
+import type { LiveSessions } from "../sessions/live-sessions.ts";
+import type { StoredSession } from "../sessions/session-secrets.ts";
+import type { History } from "./history.ts";
+import type { Order } from "./order.ts";
+import type { Ticks } from "./ticks.ts";
+
+export interface MessageContext {
+  readonly live: LiveSessions;
+  readonly groups: Groups;
+  readonly order: Order;
+  readonly history: History;
+  readonly ticks: Ticks;
+  readonly writer: RecordWriter;
+  readonly caller: Pick<Caller, "emit">;
+  readonly clock: Clock;
+  readonly ids: Ids;
+}
+
+export interface Taken {
+  /** For the client that sent. */
+  readonly frames: Uint8Array[];
+  readonly close: number | null;
+}
+
+/** A session's progress is known a little longer than the session can live. */
+const progressExtraMs = 60_000;
+/** Put out, or gone on over another connection; the edge hears of it elsewhere, or does so here. */
+const over: Taken = { frames: [], close: closeCodes.unavailable.code };
+
+/**
+ * Takes what a client has sent, on whichever replica, in the order of its counters, one after the other.
+ *
+ * The epoch is read first, and whether the session lives is looked at behind: so a message that gets out was placed before its sender was
+ * put out, and nobody who was put out is given the epoch that came with that.
+ */
+export async function takeFrames(
+  context: MessageContext,
+  { sid, hid, frames }: { readonly sid: string; readonly hid: string; readonly frames: readonly Uint8Array[] },
+): Promise<Taken> {
+  const { live, groups } = context;
+  const session = await live.get(sid);
+  if (session === null || session.hid !== hid) return over;
+  const epoch = session.sealed ? await groups.current(session.socketId) : null;
+  if (!(await live.is(sid))) return over;
+  const from: Sender = { sid, session, epoch };
+  const replies: Uint8Array[] = [];
+  for (const frame of frames) {
+    try {
+      const said = await read(session, frame);
+      if (said.t === "catch-up") replies.push(...(await catchUp(context, from, said.after)));
+      else if (!(await takeMessage(context, from, said))) return over;
+    } catch (error) {
+      return { frames: replies, close: closeCodes[problemOf(error)].code };
+    }
+  }
+  return { frames: replies, close: null };
+}
+
+interface Sender {
+  readonly sid: string;
+  readonly session: StoredSession;
+  /** Null where messages are not sealed. */
+  readonly epoch: Epoch | null;
+}
+
+/** @returns false where the sender was put out meanwhile. @throws {ProtocolError} */
+async function takeMessage(
+  context: MessageContext,
+  { sid, session, epoch }: Sender,
+  { counter, body }: MessageUp,
+): Promise<boolean> {
+  const { socketId, member, maxBytes, expiresAtMs, history } = session;
+  if (body.length > maxBytes) throw new ProtocolError("too-large", "message.body");
+  const ttlMs = Math.max(0, expiresAtMs - context.clock()) + progressExtraMs;
+  const placed = await context.order.place({ socketId, sid, counter, body }, ttlMs);
+  if (placed.is === "gap") throw new ProtocolError("out-of-order", "message.counter");
+  if (placed.is === "stale") return true;
+  const { place } = placed;
+  const head = { sid, msgid: context.ids.id(), place, ...(member === null ? {} : { member }) };
+  const message = encodeMessageDown({ sequence: counter, head, body });
+  if (history !== null) await context.history.keep(socketId, place, message, history);
+  if (!(await context.live.is(sid))) return false;
+  const frame = epoch === null ? message : await sealForGroup(context.writer, epoch, message);
+  context.caller.emit(placedMessage, { epoch: epoch?.epoch ?? null, frame }, socketId);
+  if (epoch !== null) context.ticks.after(socketId);
+  return true;
+}
+
+async function read(session: StoredSession, frame: Uint8Array): Promise<ApplicationUp> {
+  if (frame[0] === recordTypes.messageUp) {
+    if (session.sealed) throw new ProtocolError("out-of-order", "message.type");
+    return { t: "message", ...parseMessageUp(frame) };
+  }
+  const record = parseRecord(frame);
+  if (record.type !== recordTypes.applicationUp || record.generation !== 0)
+    throw new ProtocolError("out-of-order", "record.type");
+  const said = parseApplicationUp(await openRecord({ secret: session.client, record }));
+  if (said.t === "message" && !session.sealed) throw new ProtocolError("out-of-order", "message.type");
+  return said;
+}
+
+/** Once, for everybody. */
+export async function sealForGroup(writer: RecordWriter, epoch: Epoch, plaintext: Uint8Array): Promise<Uint8Array> {
+  return sealGroupRecord({ ...epoch, step: 0, ...writer.next(), plaintext });
+}
+
+/** What the client has missed, for it alone, and what it needs to hear on. */
+async function catchUp(
+  { order, history, writer }: MessageContext,
+  { session, epoch }: Sender,
+  asked: number,
+): Promise<Uint8Array[]> {
+  const { socketId, server, since } = session;
+  const last = await order.last(socketId);
+  const after = Math.min(Math.max(asked, since), last);
+  const page =
+    session.history === null
+      ? { messages: [], through: last, isComplete: after === last }
+      : await history.page(socketId, after, last, session.history);
+  const seal = (plaintext: Uint8Array) => writer.seal(recordTypes.applicationDown, server, plaintext);
+  const frames: Uint8Array[] = [];
+  for (const message of page.messages) frames.push(await seal(message));
+  const { through, isComplete: complete } = page;
+  const group = epoch === null ? {} : { group: grantOf(epoch) };
+  frames.push(await seal(encodeControl({ t: "caught-up", through, complete, more: through < last, ...group })));
+  return frames;
+}
+
+function problemOf(error: unknown): CloseCodeName {
+  if (error instanceof ProtocolError) return error.code;
+  // Whoever sends what does not open is not who was let in, or is broken.
+  if (error instanceof CryptoError) return "malformed";
+  throw error;
+}
