@@ -74,6 +74,10 @@ export function describeFrame({ direction, kind, summary }: Frame): string {
       return direction === "up"
         ? `a message of ${bytes} bytes for everybody on the socket`
         : `a message of ${bytes} bytes from somebody on the socket`;
+    case "catch-up":
+      return "sealed: what was said while nobody was here?";
+    case "caught-up":
+      return summary.complete === true ? "sealed: that was all" : "sealed: that is all that is still there";
     case "close":
       return `the connection is closed (${code})`;
   }

@@ -1,4 +1,5 @@
 import {
+  type ApplicationSecrets,
   advanceChain,
   applicationSecrets,
   chainStart,
@@ -28,6 +29,9 @@ import {
 
 type Numberless<Plaintext> = Plaintext extends unknown ? Omit<Plaintext, "n"> : never;
 
+/** What a session has over one connection; `resume` is what it goes on with over another. */
+export type ApplicationKeys = Omit<ApplicationSecrets, "words">;
+
 /** The sealed half of a handshake, as the client keeps it. One call at a time. */
 export interface Channel {
   /** @returns the frame to send. */
@@ -48,10 +52,10 @@ export interface Channel {
   /**
    * Compares F and derives what comes after it.
    *
-   * @returns the secret of the server's application records. The others have no use in this version and are erased.
+   * @returns the secrets of the session; what both sides could show as words has no use in this version and is erased.
    * @throws {ProtocolError} `out-of-order`: the two sides do not mean the same conversation.
    */
-  finish(accepted: Accepted): Promise<Uint8Array>;
+  finish(accepted: Accepted): Promise<ApplicationKeys>;
   /** Nothing can be said or heard any more. */
   erase(): void;
 }
@@ -116,10 +120,10 @@ export async function createChannel({ th, prk }: HandshakeSecrets): Promise<Chan
         serverChain: serverChains.before,
       });
       if (!equalBytes(expected, base64url.decode(accepted.F))) throw new ProtocolError("out-of-order", "accepted.F");
-      const { server, ...unused } = await applicationSecrets(prk, expected);
-      for (const secret of Object.values(unused)) secret.fill(0);
+      const { words, ...keys } = await applicationSecrets(prk, expected);
+      words.fill(0);
       erase();
-      return server;
+      return keys;
     },
   };
 }

@@ -15,7 +15,7 @@ export interface Closing {
    * read. `protocol`: what came was not the protocol.
    */
   readonly reason: "revoked" | "goodbye" | "lost" | "local" | "overflow" | "protocol";
-  /** Why it was revoked, `expired` where its time had come; null unless the server said so under seal. */
+  /** Why it was revoked, `expired` where its time had come, `policy-changed` where it can come back by another policy; null unless the server said so under seal. */
   readonly what: Revoked["what"] | null;
   /** True exactly for `revoked` and `goodbye`. */
   readonly sealed: boolean;
@@ -36,7 +36,10 @@ export function closingOfSealed(plaintext: Revoked | Goodbye): Closing {
     return closingOfName(code, "goodbye", { retryAfterMs, sealed: true });
   }
   const { what } = plaintext;
-  return closingOfName(what === "expired" ? "session-expired" : "revoked", "revoked", { what, sealed: true });
+  return closingOfName(what === "expired" || what === "policy-changed" ? "session-expired" : "revoked", "revoked", {
+    what,
+    sealed: true,
+  });
 }
 
 /** Of a raw close. Codes that are not in the table are judged by their range. */

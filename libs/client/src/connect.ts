@@ -3,15 +3,19 @@ import { comebackOf, mayComeBack, pauseMsOf } from "./comeback.ts";
 import { converse } from "./conversation.ts";
 import { createDialogue, type Dialogue } from "./dialogue.ts";
 import { ownError, PortcullisError } from "./errors.ts";
-import { type Credentials, type Opened, open, readCredentials } from "./opening.ts";
+import { createLink } from "./link.ts";
+import {
+  type Credentials,
+  handshakeBytesMax,
+  handshakeFramesMax,
+  type Opened,
+  open,
+  readCredentials,
+} from "./opening.ts";
 import { type ConnectOptions, readOptions, type Settings } from "./options.ts";
 import { createScope, type Scope } from "./scope.ts";
 import { beginSession, type Session } from "./session.ts";
 import { openWire } from "./wire.ts";
-
-// Beside what an accepted session may hold: messages can follow `accepted` before it has been verified.
-const handshakeFramesMax = 64;
-const handshakeBytesMax = 128 * 1_024;
 
 /**
  * Walks through the gates of a socket. The server is verified before anything is asked or sent. Where the connection is lost on the
@@ -72,7 +76,7 @@ async function attempt(parts: {
   readonly scope: Scope;
 }): Promise<Attempted> {
   const { settings, credentials, comeback, dialogue, scope } = parts;
-  const { address, WebSocket, queueMax, queueBytesMax, narrate } = settings;
+  const { address, WebSocket, queueMax, queueBytesMax, narrate, options } = settings;
   const wire = openWire({
     href: address.href,
     WebSocket,
@@ -82,13 +86,21 @@ async function attempt(parts: {
   });
   let opened: Opened | null = null;
   try {
-    opened = await open({ credentials: comeback ?? credentials, settings, wire, scope, isComeback: comeback !== null });
+    opened = await open({
+      credentials: comeback ?? credentials,
+      settings,
+      wire,
+      scope,
+      goesOn: comeback === null ? null : {},
+    });
     credentials.psk?.secret.fill(0);
     const { channel, suite, offers } = opened;
     const server = { ...opened.server, pinned: credentials.pin !== null };
     const accepted = await converse({ channel, server, offers, dialogue, settings, wire, scope });
-    const secret = await scope.race(channel.finish(accepted));
-    const session = beginSession({ settings, wire, accepted, secret, server, suite, had: channel.had });
+    const keys = await scope.race(channel.finish(accepted));
+    if (options.requireSealed === true && !accepted.sealed) throw new PortcullisError("unsupported");
+    const link = createLink({ wire, accepted, keys, had: channel.had });
+    const session = beginSession({ settings, link, secret: keys.resume, server, suite });
     return { session, lost: null };
   } catch (thrown) {
     const { code, name } = closeCodes[closeNameOf(thrown)];

@@ -1,11 +1,13 @@
-import { type MessageDown, parseMessageDown } from "@portcullis/protocol";
+import type { MessageDown } from "@portcullis/protocol";
 
 /** What somebody on the socket said. */
 export interface Message {
   /** `member` is null where the server names none. */
   readonly from: { readonly sid: string; readonly member: string | null };
-  /** The sender's counter: rises for each `sid`. There is no order between senders. */
+  /** The sender's counter: rises for each `sid`. */
   readonly seq: number;
+  /** Where it stands among all messages of the socket, the same for everybody; null where the socket gives no order between senders. */
+  readonly place: number | null;
   /** The server's name for the message. */
   readonly id: string;
   /** How many of this sender's messages are missing between the one before and this one. */
@@ -21,11 +23,10 @@ export interface Message {
 const sendersMax = 4_096;
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
-/** @returns a reader of frames that gives null for a message that is old or came before. */
-export function createMessageReader(ownSid: string): (frame: Uint8Array) => Message | null {
+/** @returns a reader that gives null for a message that is old or came before. */
+export function createMessageReader(ownSid: string): (message: MessageDown) => Message | null {
   const lastSeqs = new Map<string, number>();
-  return (frame) => {
-    const { sequence, head, body }: MessageDown = parseMessageDown(frame);
+  return ({ sequence, head, body }) => {
     const last = lastSeqs.get(head.sid);
     if (last !== undefined && sequence <= last) return null;
     lastSeqs.delete(head.sid);
@@ -35,6 +36,7 @@ export function createMessageReader(ownSid: string): (frame: Uint8Array) => Mess
     return {
       from: { sid: head.sid, member: head.member ?? null },
       seq: sequence,
+      place: head.place ?? null,
       id: head.msgid,
       missed: last === undefined ? 0 : sequence - last - 1,
       own: head.sid === ownSid,

@@ -15,6 +15,8 @@ export type FrameKind =
   | "revoked"
   | "goodbye"
   | "message"
+  | "catch-up"
+  | "caught-up"
   | "close";
 
 /** Names, numbers and sizes: nothing that a screen must not show. No key, answer, path, member or body. */

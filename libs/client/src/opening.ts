@@ -8,6 +8,10 @@ import type { Server } from "./question.ts";
 import type { Scope } from "./scope.ts";
 import type { Wire } from "./wire.ts";
 
+// Beside what an accepted session may hold: messages can follow `accepted` before it has been verified.
+export const handshakeFramesMax = 64;
+export const handshakeBytesMax = 128 * 1_024;
+
 export interface Credentials {
   /** What HPKE gets, erased after use; null is Base mode, because the application chose it. */
   readonly psk: { readonly id: string; readonly secret: Uint8Array } | null;
@@ -51,10 +55,10 @@ export async function open(parts: {
   readonly settings: Settings;
   readonly wire: Wire;
   readonly scope: Scope;
-  /** Nothing is offered a second time. */
-  readonly isComeback: boolean;
+  /** A handshake or a session goes on: nothing is offered a second time. Of a session, the counter of its next message. */
+  readonly goesOn: { readonly next?: number } | null;
 }): Promise<Opened> {
-  const { credentials, settings, wire, scope, isComeback } = parts;
+  const { credentials, settings, wire, scope, goesOn } = parts;
   const { narrate, options, address, helloTimeoutMs } = settings;
   const waitNoLonger = scope.failAfter(helloTimeoutMs, new PortcullisError("unreachable"));
   const hello = await scope.race(readHello(wire));
@@ -68,11 +72,16 @@ export async function open(parts: {
 
   const { suite, publicKey } = await scope.race(chooseSuite(bundle.suites, settings.suites));
   const server = { fingerprint, pinned, edge };
-  const offers = isComeback ? null : createOffers(options.offer, server);
+  const offers = goesOn !== null ? null : createOffers(options.offer, server);
   if (offers !== null) scope.atEnd(offers.stop);
   const answers = (offers === null ? null : await scope.race(offers.next())) ?? [];
   const { psk } = credentials;
-  const payload = { dst: address.dst, ...parametersOf(options), ...(answers.length === 0 ? {} : { answers }) };
+  const payload = {
+    dst: address.dst,
+    ...parametersOf(options),
+    ...(answers.length === 0 ? {} : { answers }),
+    ...(goesOn?.next === undefined ? {} : { resume: { next: goesOn.next } }),
+  };
   // All but the offer was checked when the options were read.
   const sealing = sealOpen({ hello, suite, publicKey, psk, payload }).catch(blameApplication);
   const { frame, handshake } = await scope.race(sealing);

@@ -6,6 +6,13 @@ import type { AnswerCallback, ChallengeCallback } from "./question.ts";
 import type { WaitingCallback } from "./waiting.ts";
 import type { WebSocketConstructor } from "./web-socket.ts";
 
+/** `lost`: there is no connection, another one is tried. `resumed`: it goes on, at this edge. `gap`: messages of others will never come. */
+export type SessionState =
+  | { readonly is: "lost" }
+  | { readonly is: "resumed"; readonly edge: string }
+  | { readonly is: "gap" };
+export type StateCallback = (state: SessionState) => void;
+
 type Eventually<T> = T | PromiseLike<T>;
 
 export interface ConnectOptions {
@@ -38,6 +45,15 @@ export interface ConnectOptions {
    * tries until the question that stands is over.
    */
   readonly comeBack?: boolean | undefined;
+  /**
+   * Whether a session whose connection is lost goes on over another one, where the socket allows it: without passing the gates again, with what
+   * was sent and may not have arrived, and, where the socket keeps it, what was missed. Default true.
+   */
+  readonly resume?: boolean | undefined;
+  /** Told when a session loses its connection, when it goes on over another one, and when messages were lost. Must not throw. */
+  readonly onState?: StateCallback | undefined;
+  /** Whether messages must be sealed. Default false; true refuses a socket where they are not. */
+  readonly requireSealed?: boolean | undefined;
   /** Asked where none of `answers` fits. */
   readonly onChallenge?: ChallengeCallback | undefined;
   /** For the owner's program: at most 32, names of up to 64 and values of up to 1024 characters. */
@@ -77,6 +93,7 @@ export interface Settings {
   readonly helloTimeoutMs: number;
   readonly echo: boolean;
   readonly comeBack: boolean;
+  readonly resume: boolean;
   readonly queueMax: number;
   readonly queueBytesMax: number;
   readonly WebSocket: WebSocketConstructor;
@@ -109,6 +126,7 @@ export function readOptions(url: string | URL, options: ConnectOptions): Setting
     helloTimeoutMs: bounded("helloTimeoutMs", options.helloTimeoutMs ?? 15_000, delayMsMax),
     echo: options.echo ?? false,
     comeBack: options.comeBack ?? true,
+    resume: options.resume ?? true,
     queueMax: bounded("queueMax", options.queueMax ?? 1_024, 1_000_000),
     queueBytesMax: bounded("queueBytesMax", options.queueBytesMax ?? 8 * 1_024 * 1_024, 2 ** 31),
     WebSocket: webSocket,

@@ -1,14 +1,37 @@
-import { encodeMessageUp } from "@portcullis/protocol";
 import { PortcullisError } from "./errors.ts";
-import type { Wire } from "./wire.ts";
+
+/** Where messages go: one connection. */
+export interface OutboxTarget {
+  /** In the order of the calls. */
+  send(counter: number, body: Uint8Array): Promise<void>;
+  /** Bytes handed over that have not left yet. */
+  readonly bufferedBytes: number;
+}
 
 export interface Outbox {
   /**
-   * Resolves when the message was handed to the platform, in the order of the calls. Waits while too much is still on its way
-   * and while the socket's rate would be passed.
+   * Resolves when the message was handed to the platform, in the order of the calls. Waits while too much is still on its way,
+   * while the socket's rate would be passed, and while there is no connection.
    */
   send(body: Uint8Array): Promise<void>;
+  /**
+   * From now on messages go here. Those that were on their way when the connection before was lost go first.
+   *
+   * @param next messages with a counter below it have arrived
+   */
+  attach(target: OutboxTarget, next: number): void;
+  /** There is no connection for the moment. */
+  detach(): void;
+  /** Our own message came back: it and those before it have arrived. */
+  arrived(counter: number): void;
+  /** Counter of the first message that may not have arrived. */
+  readonly next: number;
   end(): void;
+}
+
+interface Numbered {
+  readonly counter: number;
+  readonly body: Uint8Array;
 }
 
 const bufferedBytesMax = 1_024 * 1_024;
@@ -19,16 +42,17 @@ const rateShare = 0.9;
 const burstShare = 0.8;
 
 export function createOutbox(options: {
-  readonly wire: Pick<Wire, "send" | "bufferedBytes">;
   readonly maxBytes: number;
   readonly perSecond: number;
   /** Calls that may wait at once, and their bytes. */
   readonly waitingMax: number;
   readonly waitingBytesMax: number;
+  /** Whether a lost connection may be replaced: then what has not arrived is kept, within the same bounds once more. */
+  readonly keeps: boolean;
   readonly clock: () => number;
   readonly onSent: (counter: number, bytes: number) => void;
 }): Outbox {
-  const { wire, maxBytes, waitingMax, waitingBytesMax, clock, onSent } = options;
+  const { maxBytes, waitingMax, waitingBytesMax, keeps, clock, onSent } = options;
   const perMs = (options.perSecond * rateShare) / 1_000;
   const burst = Math.max(1, Math.floor(options.perSecond * burstShare));
   let tokens = burst;
@@ -39,10 +63,19 @@ export function createOutbox(options: {
   let ended = false;
   let tail: Promise<void> = Promise.resolve();
   let wake = () => {};
+  let target: OutboxTarget | null = null;
+  /** Sent, and perhaps not arrived; the first `unsent` of `kept` from behind are to be sent over this connection. */
+  let kept: Numbered[] = [];
+  let keptBytes = 0;
+  let again: Numbered[] = [];
 
   /** 0: now. */
   const waitMs = (): number => {
-    if (wire.bufferedBytes > bufferedBytesMax) return pollMs;
+    if (target === null || (target.bufferedBytes > bufferedBytesMax && again.length === 0)) return pollMs;
+    if (keeps && (kept.length >= waitingMax || keptBytes > waitingBytesMax)) return pollMs;
+    return rateMs();
+  };
+  const rateMs = (): number => {
     const nowMs = clock();
     tokens = Math.min(burst, tokens + Math.max(0, nowMs - filledAtMs) * perMs);
     filledAtMs = nowMs;
@@ -56,17 +89,45 @@ export function createOutbox(options: {
         resolve();
       };
     });
-  const transmit = async (body: Uint8Array) => {
-    for (;;) {
+  const until = async (isReady: () => boolean, delay: () => number) => {
+    while (!isReady()) {
       if (ended) throw new PortcullisError("closed");
-      const delayMs = waitMs();
-      if (delayMs === 0) break;
-      await pause(delayMs);
+      await pause(Math.max(1, delay()));
     }
+    if (ended) throw new PortcullisError("closed");
+  };
+  const transmit = async (body: Uint8Array) => {
+    await until(() => again.length === 0 && waitMs() === 0, waitMs);
     tokens -= 1;
-    wire.send(encodeMessageUp({ counter, body }));
-    onSent(counter, body.length);
+    const message = { counter, body };
     counter += 1;
+    if (keeps) {
+      kept.push(message);
+      keptBytes += body.length;
+    }
+    await hand(message);
+  };
+  /** Where the connection goes meanwhile, the message is kept, and goes over the next one. */
+  const hand = async ({ counter, body }: Numbered) => {
+    await target?.send(counter, body);
+    onSent(counter, body.length);
+  };
+  const repeat = async (own: OutboxTarget) => {
+    for (;;) {
+      await until(() => target !== own || rateMs() === 0, rateMs);
+      const [message] = again;
+      if (target !== own || message === undefined) return;
+      tokens -= 1;
+      await own.send(message.counter, message.body);
+      if (target !== own) return;
+      again.shift();
+      if (again.length === 0) return wake();
+    }
+  };
+  const forget = (before: number) => {
+    kept = kept.filter((message) => message.counter >= before);
+    keptBytes = kept.reduce((sum, { body }) => sum + body.length, 0);
+    wake();
   };
 
   return {
@@ -88,8 +149,24 @@ export function createOutbox(options: {
       tail = sent.catch(() => {});
       return sent;
     },
+    attach(next, arrivedBelow) {
+      target = next;
+      forget(arrivedBelow);
+      again = [...kept];
+      wake();
+      if (again.length > 0) repeat(next).catch(() => {});
+    },
+    detach() {
+      target = null;
+    },
+    arrived: (arrivedCounter) => forget(arrivedCounter + 1),
+    get next() {
+      return kept[0]?.counter ?? counter;
+    },
     end() {
       ended = true;
+      kept = [];
+      again = [];
       wake();
     },
   };

@@ -1,23 +1,25 @@
-import { CryptoError, openRecord } from "@portcullis/crypto";
 import {
   type Accepted,
   type CloseCodeName,
   closeCodes,
+  type MessageDown,
   ProtocolError,
-  parseRecord,
-  parseServerPlaintext,
-  recordTypes,
   type SuiteId,
   utf8,
 } from "@portcullis/protocol";
 import { type Closing, closingOfCode, closingOfName, closingOfSealed } from "./closing.ts";
+import { mayComeBack, pauseMsOf } from "./comeback.ts";
 import { nameOf, ownError, PortcullisError } from "./errors.ts";
 import { createInbox } from "./inbox.ts";
+import { type Heard, type Link, unknownEpoch } from "./link.ts";
 import { createMessageReader, type Message } from "./message.ts";
-import type { Settings } from "./options.ts";
+import type { SessionState, Settings } from "./options.ts";
 import { createOutbox } from "./outbox.ts";
 import type { Server } from "./question.ts";
-import type { Incoming, Wire } from "./wire.ts";
+import { resumeSession } from "./resume.ts";
+import { createScope } from "./scope.ts";
+import { createSequencer } from "./sequencer.ts";
+import type { Incoming } from "./wire.ts";
 
 /** What an accepted handshake yields. Iterate it for messages; `break` leaves it open. */
 export interface Session extends AsyncIterable<Message> {
@@ -29,7 +31,9 @@ export interface Session extends AsyncIterable<Message> {
   readonly gates: readonly string[];
   /** SHA-256 of the policy version that was applied, base64url. */
   readonly policyHash: string;
-  /** Id of the edge that holds the connection. */
+  /** Messages travel sealed: only the server and those on the socket can read them. */
+  readonly sealed: boolean;
+  /** Id of the edge that holds the connection, or held it last. */
   readonly edge: string;
   readonly server: Server;
   /** Epoch milliseconds of the server's clock. */
@@ -37,8 +41,8 @@ export interface Session extends AsyncIterable<Message> {
   readonly limits: Readonly<Accepted["limits"]>;
   readonly suite: SuiteId;
   /**
-   * Resolves when the message was handed to the platform. Rejects with `too-large` over `limits.maxBytes`, `unavailable` when too
-   * many sends wait, `closed`.
+   * Resolves when the message was handed to the platform; while the connection is lost, it waits for the next one. Rejects with `too-large`
+   * over `limits.maxBytes`, `unavailable` when too many sends wait, `closed`.
    */
   send(message: string | Uint8Array): Promise<void>;
   /** Never rejects. */
@@ -48,50 +52,82 @@ export interface Session extends AsyncIterable<Message> {
 }
 
 const closeGraceMs = 2_000;
+/** Who comes from an edge that restarts does not come with all the others. */
+const restartSpreadMs = 10_000;
+/** Records of an epoch whose key is on its way. */
+const unknownMax = 64;
 
-/** @param parts.secret of the server's application records; erased with the session. */
+/** @param parts.secret by which the session goes on over another connection; erased with the session. */
 export function beginSession(parts: {
   readonly settings: Settings;
-  readonly wire: Wire;
-  readonly accepted: Accepted;
+  readonly link: Link;
   readonly secret: Uint8Array;
   readonly server: Server;
   readonly suite: SuiteId;
-  /** True for a record of the handshake: repeated, it means nothing. */
-  readonly had: (frame: Uint8Array) => boolean;
 }): Session {
-  const { settings, wire, accepted, secret, server, suite, had } = parts;
-  const { narrate, queueMax, queueBytesMax } = settings;
-  const { signal } = settings.options;
+  const { settings, server, suite } = parts;
+  const { narrate, queueMax, queueBytesMax, clock } = settings;
+  const { signal, onState } = settings.options;
+  const { accepted } = parts.link;
+  const { sid, limits, place = null, resumeMs = 0 } = accepted;
+  const canResume = settings.resume && resumeMs > 0;
   const closed = Promise.withResolvers<Closing>();
   const gone = Promise.withResolvers<void>();
   const inbox = createInbox<Message>(queueMax, queueBytesMax);
-  const read = createMessageReader(accepted.sid);
+  const read = createMessageReader(sid);
   const outbox = createOutbox({
-    wire,
-    maxBytes: accepted.limits.maxBytes,
-    perSecond: accepted.limits.perSecond,
+    maxBytes: limits.maxBytes,
+    perSecond: limits.perSecond,
     waitingMax: queueMax,
-    waitingBytesMax: Math.max(queueBytesMax, accepted.limits.maxBytes),
-    clock: settings.clock,
+    waitingBytesMax: Math.max(queueBytesMax, limits.maxBytes),
+    keeps: canResume,
+    clock,
     onSent: (counter, bytes) => narrate("up", "message", { counter, bytes }),
   });
+  const sequencer = createSequencer<MessageDown>({
+    after: place ?? 0,
+    heldMax: queueMax,
+    deliver,
+    onMissing: catchUp,
+    onLost: () => tell({ is: "gap" }),
+  });
+  const resuming = new AbortController();
+  let link: Link | null = null;
+  let secret = parts.secret;
+  let edge = server.edge;
   let grace: ReturnType<typeof setTimeout> | undefined;
   let ended = false;
   let isGone = false;
-  /** A sealed last word is being opened: nothing that comes after it counts. */
-  let opening = false;
+  /** Frames are opened one after the other; those that wait are counted, because a WebSocket cannot be told to wait. */
+  let reading: Promise<void> = Promise.resolve();
+  let waiting = 0;
+  let waitingBytes = 0;
+  let unknown: Uint8Array[] = [];
+
+  function tell(state: SessionState): void {
+    try {
+      onState?.(state);
+    } catch {
+      // A listener that throws is its own problem.
+    }
+  }
 
   /** @param error what reading ends with; null for an end like any other. */
   function end(closing: Closing, closeName: CloseCodeName, error: unknown = null): void {
     if (ended) return;
     ended = true;
     signal?.removeEventListener("abort", abort);
+    resuming.abort();
     secret.fill(0);
     outbox.end();
+    sequencer.end();
     inbox.end(error);
-    wire.close(closeCodes[closeName].code, closeName);
-    if (!isGone) grace = setTimeout(gone.resolve, closeGraceMs);
+    const last = link;
+    link = null;
+    last?.wire.close(closeCodes[closeName].code, closeName);
+    last?.erase();
+    if (last === null || isGone) gone.resolve();
+    else grace = setTimeout(gone.resolve, closeGraceMs);
     closed.resolve(closing);
   }
 
@@ -102,59 +138,190 @@ export function beginSession(parts: {
     end(closingOfName(closeName, "protocol"), closeName, own);
   }
 
-  function receive(incoming: Incoming): void {
+  function attach(next: Link): void {
+    link = next;
+    isGone = false;
+    unknown = [];
+    outbox.attach(next, next.accepted.next ?? 0);
+    next.wire.attach((incoming) => receive(next, incoming));
+  }
+
+  function receive(from: Link, incoming: Incoming): void {
     if (incoming.kind === "closed") {
       narrate("down", "close", { code: incoming.code });
-      isGone = true;
-      if (!opening) end(closingOfCode(incoming.code), "closed");
-      clearTimeout(grace);
-      gone.resolve();
+      if (ended) {
+        clearTimeout(grace);
+        gone.resolve();
+      } else if (from === link) {
+        isGone = true;
+        // What came before it may have been the last word.
+        void reading.then(() => lose(from, incoming.code));
+      }
       return;
     }
-    if (ended || opening) return;
+    if (ended || from !== link) return;
+    if (incoming.kind === "text") fail(new ProtocolError("out-of-order", "frame"));
+    else if (waiting === 0 && from.isPlain(incoming.bytes)) readPlain(from, incoming.bytes);
+    else queue(from, incoming.bytes);
+  }
+
+  function readPlain(from: Link, bytes: Uint8Array): void {
     try {
-      if (incoming.kind === "text") throw new ProtocolError("out-of-order", "frame");
-      const { bytes } = incoming;
-      if (bytes[0] === recordTypes.messageDown) take(bytes);
-      else if (bytes[0] === recordTypes.applicationDown) hearLastWord(bytes);
-      else if (!had(bytes)) throw new ProtocolError("out-of-order", "record.type");
+      hear(from, from.readPlain(bytes));
     } catch (error) {
       fail(error);
     }
   }
 
-  function take(frame: Uint8Array): void {
-    const message = read(frame);
-    if (message === null) return;
+  function queue(from: Link, bytes: Uint8Array): void {
+    if (waiting >= queueMax || waitingBytes + bytes.length > queueBytesMax + limits.maxBytes) {
+      overflow();
+      return;
+    }
+    waiting += 1;
+    waitingBytes += bytes.length;
+    reading = reading.then(async () => {
+      await open(from, bytes);
+      waiting -= 1;
+      waitingBytes -= bytes.length;
+    });
+  }
+
+  async function open(from: Link, bytes: Uint8Array): Promise<void> {
+    try {
+      if (ended || from !== link) return;
+      const heard = from.isPlain(bytes) ? from.readPlain(bytes) : await from.read(bytes);
+      if (ended || from !== link || heard === null) return;
+      if (heard === unknownEpoch) putAside(bytes);
+      else hear(from, heard);
+    } catch (error) {
+      if (!ended && from === link) fail(error);
+    }
+  }
+
+  /** The answer to what is asked here brings the key. What is then still missing is asked for by its place. */
+  function putAside(bytes: Uint8Array): void {
+    unknown.push(bytes);
+    if (unknown.length > unknownMax) unknown.shift();
+    if (unknown.length === 1) catchUp(sequencer.place);
+  }
+
+  function hear(from: Link, heard: Heard): void {
+    switch (heard.t) {
+      case "message":
+        take(heard);
+        break;
+      case "tick":
+        sequencer.reached(heard.place);
+        break;
+      case "grant":
+        from.learn(heard.group);
+        retry(from);
+        break;
+      case "caught-up": {
+        const { through, complete, more, group } = heard;
+        narrate("down", "caught-up", { through, complete });
+        if (group !== undefined) from.learn(group);
+        sequencer.caughtUp(through, complete);
+        if (more) catchUp(through);
+        retry(from);
+        break;
+      }
+      case "revoked":
+      case "goodbye": {
+        const closing = closingOfSealed(heard);
+        narrate("down", heard.t, { reason: closing.reason, name: closing.name });
+        // A goodbye from who will be back is no reason to give up.
+        const isPassing = heard.t === "goodbye" && closing.retry && canResume;
+        if (!isPassing) end(closing, "closed");
+      }
+    }
+  }
+
+  /** What could not be opened a moment ago. */
+  function retry(from: Link): void {
+    const frames = unknown;
+    unknown = [];
+    for (const bytes of frames) reading = reading.then(() => open(from, bytes));
+  }
+
+  function take(message: MessageDown): void {
+    const { length } = message.body;
+    if (length > limits.maxBytes) throw new ProtocolError("too-large", "message.body");
+    if (place === null) deliver(message);
+    else if (message.head.place === undefined) throw new ProtocolError("malformed", "message.head");
+    else sequencer.put(message.head.place, message);
+  }
+
+  function deliver(down: MessageDown): void {
+    const message = read(down);
+    if (message === null || ended) return;
     const { length } = message.bytes;
-    if (length > accepted.limits.maxBytes) throw new ProtocolError("too-large", "message.body");
     narrate("down", "message", { seq: message.seq, bytes: length, own: message.own });
-    if (message.own && !settings.echo) return;
-    if (inbox.push(message, length)) return;
+    if (message.own) {
+      outbox.arrived(message.seq);
+      if (!settings.echo) return;
+    }
+    if (!inbox.push(message, length)) overflow();
+  }
+
+  function overflow(): void {
     const { code } = closeCodes["slow-consumer"];
     const closing = closingOfName("slow-consumer", "overflow");
     end(closing, "slow-consumer", new PortcullisError("closed", { closeCode: code }));
   }
 
-  /** All that the server says under seal in a session ends it. */
-  function hearLastWord(frame: Uint8Array): void {
-    const record = parseRecord(frame);
-    if (record.generation !== 0) throw new ProtocolError("out-of-order", "record.generation");
-    opening = true;
-    openRecord({ secret, record }).then(
-      (bytes) => {
-        try {
-          const plaintext = parseServerPlaintext(bytes);
-          if (plaintext.t !== "revoked" && plaintext.t !== "goodbye") throw new ProtocolError("out-of-order", "t");
-          const { reason, name } = closingOfSealed(plaintext);
-          narrate("down", plaintext.t, { reason, name });
-          end(closingOfSealed(plaintext), "closed");
-        } catch (error) {
-          fail(error);
-        }
-      },
-      () => fail(new CryptoError("record")),
-    );
+  function catchUp(after: number): void {
+    if (link === null || place === null) return;
+    narrate("up", "catch-up", { after });
+    link.ask({ t: "catch-up", after }).catch(() => {});
+  }
+
+  function lose(from: Link, code: number): void {
+    if (ended || from !== link) return;
+    const closing = closingOfCode(code);
+    const isOver = closing.name === "session-expired" || clock() >= accepted.expiresAt;
+    if (!canResume || !closing.retry || isOver) {
+      end(closing, "closed");
+      return;
+    }
+    link = null;
+    from.erase();
+    outbox.detach();
+    tell({ is: "lost" });
+    goOn(closing).catch(() => end(closing, "closed"));
+  }
+
+  /** Tries until the server would not take it any more. @param closing with which it ends then */
+  async function goOn(closing: Closing): Promise<void> {
+    const untilMs = Math.min(clock() + resumeMs, accepted.expiresAt);
+    const spreadMs = closing.name === "restart" ? Math.min(restartSpreadMs, resumeMs / 2) : 0;
+    let delayMs = spreadMs > 0 ? Math.random() * spreadMs : pauseMsOf(null, 0);
+    for (let triesInVain = 0; ; triesInVain += 1) {
+      await pause(delayMs, resuming.signal);
+      if (ended) return;
+      if (clock() >= untilMs) break;
+      const scope = createScope(resuming.signal);
+      try {
+        scope.failAfter(settings.helloTimeoutMs, new PortcullisError("unreachable"));
+        const { fingerprint } = server;
+        const resumed = await resumeSession({ settings, accepted, secret, fingerprint, next: outbox.next, scope });
+        secret.fill(0);
+        ({ secret, edge } = resumed);
+        attach(resumed.link);
+        tell({ is: "resumed", edge });
+        if (place !== null) catchUp(sequencer.place);
+        return;
+      } catch (error) {
+        const own = ownError(error);
+        if (ended) return;
+        if (!mayComeBack(own)) break;
+        delayMs = pauseMsOf(own, triesInVain + 1);
+      } finally {
+        scope.end();
+      }
+    }
+    end(closing, "closed");
   }
 
   function abort(): void {
@@ -162,19 +329,22 @@ export function beginSession(parts: {
   }
 
   signal?.addEventListener("abort", abort, { once: true });
-  wire.attach(receive);
+  attach(parts.link);
   if (signal?.aborted === true) abort();
 
   return {
-    sid: accepted.sid,
+    sid,
     member: accepted.member ?? null,
     assurance: accepted.assurance,
     gates: accepted.gates,
     policyHash: accepted.policyHash,
-    edge: server.edge,
+    sealed: accepted.sealed,
+    get edge() {
+      return edge;
+    },
     server,
     expiresAt: accepted.expiresAt,
-    limits: accepted.limits,
+    limits,
     suite,
     send: (message) => outbox.send(typeof message === "string" ? utf8(message) : message),
     closed: closed.promise,
@@ -184,4 +354,16 @@ export function beginSession(parts: {
     },
     [Symbol.asyncIterator]: () => inbox.iterate(),
   };
+}
+
+function pause(delayMs: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const done = () => {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", done);
+      resolve();
+    };
+    const timer = setTimeout(done, delayMs);
+    signal.addEventListener("abort", done);
+  });
 }

@@ -1,0 +1,127 @@
+import { openGroupRecord, openRecord, sealRecord } from "@portcullis/crypto";
+import {
+  type Accepted,
+  type ApplicationDown,
+  base64url,
+  type CatchUp,
+  encodeControl,
+  encodeMessageUp,
+  type GroupDown,
+  type GroupGrant,
+  ProtocolError,
+  parseApplicationDown,
+  parseGroupDown,
+  parseGroupRecord,
+  parseMessageDown,
+  parseRecord,
+  recordTypes,
+} from "@portcullis/protocol";
+import type { ApplicationKeys } from "./channel.ts";
+import type { Wire } from "./wire.ts";
+
+/** A record of an epoch whose key is not here. */
+export const unknownEpoch = Symbol("unknown epoch");
+
+export type Heard = ApplicationDown | GroupDown;
+
+/** What can be sent and read over one connection of a session. */
+export interface Link {
+  readonly wire: Wire;
+  readonly accepted: Accepted;
+  readonly bufferedBytes: number;
+  send(counter: number, body: Uint8Array): Promise<void>;
+  ask(control: CatchUp): Promise<void>;
+  /** True for a frame that can be read without waiting. */
+  isPlain(frame: Uint8Array): boolean;
+  readPlain(frame: Uint8Array): Heard;
+  /** @throws {ProtocolError | CryptoError} */
+  read(frame: Uint8Array): Promise<Heard | typeof unknownEpoch | null>;
+  /** Of another epoch. */
+  learn(grant: GroupGrant): void;
+  erase(): void;
+}
+
+/** Messages may still be on their way under the key before. */
+const epochsMax = 3;
+
+export function createLink(parts: {
+  readonly wire: Wire;
+  readonly accepted: Accepted;
+  readonly keys: ApplicationKeys;
+  /** True for a record of the handshake: repeated, it means nothing. */
+  readonly had: (frame: Uint8Array) => boolean;
+}): Link {
+  const { wire, accepted, keys, had } = parts;
+  const { sealed } = accepted;
+  const epochs = new Map<
+    number,
+    { readonly socketId: string; readonly secret: Uint8Array; readonly verify: Uint8Array }
+  >();
+  let counter = 0;
+  let sending: Promise<void> = Promise.resolve();
+
+  function learn({ socket, epoch, key, verify }: GroupGrant): void {
+    if (epochs.has(epoch)) return;
+    epochs.set(epoch, { socketId: socket, secret: base64url.decode(key), verify: base64url.decode(verify) });
+    for (const [oldest, { secret }] of epochs) {
+      if (epochs.size <= epochsMax) break;
+      secret.fill(0);
+      epochs.delete(oldest);
+    }
+  }
+  if (accepted.group !== undefined) learn(accepted.group);
+
+  /** One after the other: what is sealed first is sent first. */
+  function seal(plaintext: Uint8Array): Promise<void> {
+    sending = sending.then(async () => {
+      const header = { type: recordTypes.applicationUp, generation: 0, counter };
+      counter += 1;
+      wire.send(await sealRecord({ ...header, secret: keys.client, plaintext }));
+    });
+    return sending;
+  }
+
+  async function readGroup(frame: Uint8Array): Promise<Heard | typeof unknownEpoch> {
+    const record = parseGroupRecord(frame);
+    if (record.step !== 0) throw new ProtocolError("out-of-order", "record.step");
+    const epoch = epochs.get(record.epoch);
+    if (epoch === undefined) return unknownEpoch;
+    return parseGroupDown(await openGroupRecord({ ...epoch, verifyKey: epoch.verify, record }));
+  }
+
+  return {
+    wire,
+    accepted,
+    get bufferedBytes() {
+      return wire.bufferedBytes;
+    },
+    async send(messageCounter, body) {
+      const message = encodeMessageUp({ counter: messageCounter, body });
+      if (sealed) await seal(message);
+      else wire.send(message);
+    },
+    ask: (control) => seal(encodeControl(control)),
+    isPlain: (frame) => frame[0] === recordTypes.messageDown,
+    readPlain(frame) {
+      // What can be read by everybody on the way is not what was agreed.
+      if (sealed) throw new ProtocolError("out-of-order", "record.type");
+      return { t: "message", ...parseMessageDown(frame) };
+    },
+    async read(frame) {
+      if (frame[0] === recordTypes.group && sealed) return readGroup(frame);
+      if (frame[0] === recordTypes.applicationDown) {
+        const record = parseRecord(frame);
+        if (record.generation !== 0) throw new ProtocolError("out-of-order", "record.generation");
+        return parseApplicationDown(await openRecord({ secret: keys.server, record }));
+      }
+      if (had(frame)) return null;
+      throw new ProtocolError("out-of-order", "record.type");
+    },
+    learn,
+    erase() {
+      for (const secret of [keys.client, keys.server]) secret.fill(0);
+      for (const { secret } of epochs.values()) secret.fill(0);
+      epochs.clear();
+    },
+  };
+}

@@ -1,0 +1,94 @@
+/** Puts what comes into its places: messages of a socket whose order the server gives. */
+export interface Sequencer<T> {
+  /** @param item dropped where its place was passed */
+  put(place: number, item: T): void;
+  /** The server has come so far: what is not here by then is missing. */
+  reached(place: number): void;
+  /** The server has said again what it still had, up to here. @param complete whether that was all */
+  caughtUp(through: number, complete: boolean): void;
+  /** The last place that was passed. */
+  readonly place: number;
+  end(): void;
+}
+
+/** How long what is missing may be on its way: replicas of the server do not wait for each other. */
+const patienceMs = 500;
+
+export function createSequencer<T>(options: {
+  /** The last place before the first. */
+  readonly after: number;
+  /** What may wait for what is missing. */
+  readonly heldMax: number;
+  readonly deliver: (item: T) => void;
+  /** Something behind this place does not come. */
+  readonly onMissing: (after: number) => void;
+  /** Something will never come. */
+  readonly onLost: () => void;
+}): Sequencer<T> {
+  const { heldMax, deliver, onMissing, onLost } = options;
+  const held = new Map<number, T>();
+  let passed = options.after;
+  let expected = options.after;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  // What was said while this client was let in is nobody's loss.
+  let heardAnything = false;
+
+  function drain(): void {
+    for (;;) {
+      const item = held.get(passed + 1);
+      if (item === undefined) break;
+      held.delete(passed + 1);
+      passed += 1;
+      heardAnything = true;
+      deliver(item);
+    }
+    expected = Math.max(expected, passed);
+    if (passed === expected) {
+      clearTimeout(timer);
+      timer = undefined;
+    } else if (held.size >= heldMax) miss();
+    else timer ??= setTimeout(miss, patienceMs);
+  }
+
+  function miss(): void {
+    clearTimeout(timer);
+    // Asked again as long as nothing is answered.
+    timer = setTimeout(miss, 10 * patienceMs);
+    onMissing(passed);
+  }
+
+  return {
+    put(place, item) {
+      if (place <= passed || held.has(place)) return;
+      expected = Math.max(expected, place);
+      // Beyond that it is asked for once more, which is cheaper than to hold it.
+      if (place === passed + 1 || held.size < heldMax) held.set(place, item);
+      drain();
+    },
+    reached(place) {
+      expected = Math.max(expected, place);
+      drain();
+    },
+    caughtUp(through, complete) {
+      clearTimeout(timer);
+      timer = undefined;
+      const isMissing = passed < through;
+      for (const place of [...held.keys()].filter((each) => each <= through).sort((a, b) => a - b)) {
+        const item = held.get(place);
+        held.delete(place);
+        if (item !== undefined) deliver(item);
+      }
+      if (isMissing && !complete && heardAnything) onLost();
+      passed = Math.max(passed, through);
+      heardAnything = true;
+      drain();
+    },
+    get place() {
+      return passed;
+    },
+    end() {
+      clearTimeout(timer);
+      held.clear();
+    },
+  };
+}
