@@ -109,6 +109,37 @@ export function stateSuite(subject: StateSubject): void {
       expect(await state.get(k)).toBeNull();
     });
 
+    test("deleteAndCount counts exactly where something was deleted", async () => {
+      const [entry, counter] = [key(), key()];
+      expect(await state.deleteAndCount(entry, counter, longMs)).toBe(false);
+      expect(await state.sum(counter)).toBe(0);
+      await state.create(entry, bytes("x"), longMs);
+      expect(await state.deleteAndCount(entry, counter, longMs)).toBe(true);
+      expect([await state.get(entry), await state.sum(counter)]).toEqual([null, 1]);
+      expect(await state.deleteAndCount(entry, counter, longMs)).toBe(false);
+      await state.create(entry, bytes("x"), shortMs);
+      await pastShort();
+      expect(await state.deleteAndCount(entry, counter, longMs)).toBe(false);
+      expect(await state.sum(counter)).toBe(1);
+    });
+
+    test("deleteAndCount counts once, of many who delete at once", async () => {
+      const [entry, counter] = [key(), key()];
+      await state.create(entry, bytes("x"), longMs);
+      const won = await Promise.all(Array.from({ length: 20 }, () => state.deleteAndCount(entry, counter, longMs)));
+      expect(won.filter(Boolean)).toHaveLength(1);
+      expect(await state.sum(counter)).toBe(1);
+    });
+
+    test("deleteAndCount starts the counter's time to live with the first count", async () => {
+      const [one, two, counter] = [key(), key(), key()];
+      for (const entry of [one, two]) await state.create(entry, bytes("x"), longMs);
+      await state.deleteAndCount(one, counter, shortMs);
+      await state.deleteAndCount(two, counter, longMs);
+      await pastShort();
+      expect(await state.sum(counter)).toBe(0);
+    });
+
     test("an entry past its time to live is never returned", async () => {
       const [a, b, c, d] = [key(), key(), key(), key()];
       const versions = await Promise.all([a, b, c, d].map((k) => state.create(k, bytes("x"), shortMs)));

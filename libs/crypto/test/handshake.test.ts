@@ -155,7 +155,7 @@ describe.each(["647a", "0020"] as const)("open under %s", (suite) => {
     await expectRefused("psk", () => seal(suite, { id: psk.id, secret: new Uint8Array(31) }));
     await expectRefused("psk", () => seal(suite, { id: "", secret: psk.secret }));
     await expectRefused("psk", () => seal(suite, { id: "", secret: new Uint8Array() }));
-    await expect(seal(suite, { id: "r:AAAAAAAAAAAAAAAA", secret: psk.secret })).rejects.toThrow(ProtocolError);
+    await expect(seal(suite, { id: "x:AAAAAAAAAAAAAAAA", secret: psk.secret })).rejects.toThrow(ProtocolError);
   });
 
   it("a public key that is none is refused", async () => {

@@ -32,7 +32,8 @@ describe("a policy that is written shortly", () => {
       onFailure: { attempts: 3, then: "deny" },
       deadlines: { answerMs: 30_000, waitMs: 120_000, handshakeMs: 120_000 },
       sessionMs: 43_200_000,
-      messaging: { mode: "broadcast", maxBytes: 65_536, perSecond: 50 },
+      messaging: { mode: "broadcast", maxBytes: 65_536, perSecond: 50, history: null },
+      resumeMs: 60_000,
       origins: [],
       anonymous: false,
       encryption: { session: "none" },
@@ -149,12 +150,12 @@ describe("a bad policy is refused with the field's path and what is allowed", ()
     [
       { gates: [otp], during: [] },
       "during",
-      "not known here; allowed: gates, mode, onFailure, deadlines, session, messaging, origins, anonymous, encryption",
+      "not known here; allowed: gates, mode, onFailure, deadlines, session, messaging, resume, origins, anonymous, encryption",
     ],
     [
       JSON.parse('{"gates":[{"gate":"otp"}],"__proto__":{}}'),
       "__proto__",
-      "not known here; allowed: gates, mode, onFailure, deadlines, session, messaging, origins, anonymous, encryption",
+      "not known here; allowed: gates, mode, onFailure, deadlines, session, messaging, resume, origins, anonymous, encryption",
     ],
     [{ gates: [otp], mode: "asked" }, "mode", "allowed: prompted, offered"],
     [{ gates: [otp], onFailure: { attempts: 0 } }, "onFailure.attempts", whole(1, 10)],
@@ -200,7 +201,19 @@ describe("a bad policy is refused with the field's path and what is allowed", ()
     [{ gates: [otp], origins: ["null"] }, "origins.0", originMessage],
     [{ gates: [otp], origins: ["*"] }, "origins.0", originMessage],
     [{ gates: [otp], anonymous: "no" }, "anonymous", "is something else; expected boolean"],
-    [{ gates: [otp], encryption: { session: "required" } }, "encryption.session", "allowed: none"],
+    [{ gates: [otp], encryption: { session: "optional" } }, "encryption.session", "allowed: none, required"],
+    [{ gates: [otp], resume: "1s" }, "resume", 'must be "off" or a duration from 5s to 10m'],
+    [{ gates: [otp], resume: 60 }, "resume", 'must be "off" or a duration from 5s to 10m'],
+    [
+      { gates: [otp], messaging: { history: { messages: 10, minutes: 1 } } },
+      "messaging.history",
+      'must be "off", { messages: 1 to 1000 } or { minutes: 1 to 60 }',
+    ],
+    [
+      { gates: [otp], messaging: { history: { messages: 500 } } },
+      "messaging.history.messages",
+      "must not be more than 16 MiB: with messages of 65536 bytes, at most 256",
+    ],
     [{ gates: [otp], encryption: { endToEnd: "allowed" } }, "encryption.endToEnd", "not known here; allowed: session"],
   ])("%j at %s", (document, path, message) => {
     const parsed = parsePolicy(document);

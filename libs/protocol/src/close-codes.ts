@@ -32,8 +32,8 @@ const table = {
   "too-large": { code: 4502, name: "too-large", retry: false, text: "The frame is too large." },
   denied: { code: 4503, name: "denied", retry: false, text: "Denied." },
   revoked: { code: 4504, name: "revoked", retry: false, text: "The session was ended by the owner." },
-  replaced: { code: 4506, name: "replaced", retry: false, text: "The session goes on over another connection." },
   unsupported: { code: 4505, name: "unsupported", retry: false, text: "Version or suite not supported." },
+  replaced: { code: 4506, name: "replaced", retry: false, text: "The session goes on over another connection." },
 } as const satisfies Record<string, CloseCode>;
 
 for (const entry of Object.values(table)) Object.freeze(entry);

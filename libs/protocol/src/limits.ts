@@ -37,7 +37,7 @@ export const limits = Object.freeze({
   /** JSON head of a plain message downwards. */
   messageHeadBytes: kibibyte,
   /** Padded plaintext of an application or group record: the longest message, with its head, in whole steps of 4096. */
-  applicationPlaintextBytes: 1026 * kibibyte + 2 * kibibyte,
+  applicationPlaintextBytes: 1028 * kibibyte,
   /** `value` of an answer. */
   answerChars: 4096,
   /** Answers in one offer, or in one box. */

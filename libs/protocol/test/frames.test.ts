@@ -160,7 +160,10 @@ describe("open", () => {
     refuses(parse({ suite: "647A" })).toBe("malformed");
     refuses(parse({ suite: "647a" })).toBe("malformed");
     for (const psk of [
-      "r:AAAAAAAAAAAAAAAA",
+      "r:",
+      "r:a.b",
+      `r:${"A".repeat(65)}`,
+      "x:AAAAAAAAAAAAAAAA",
       "h:x",
       `h:edge.${"A".repeat(21)}B`,
       `h:${"e".repeat(33)}.${"A".repeat(22)}`,
@@ -270,10 +273,19 @@ describe("plaintexts", () => {
       refuses(server({ ...challenge, ...change })).toBe("malformed");
     }
     const accepted = JSON.parse(first.accepted.plaintext);
-    for (const change of [{ sealed: true }, { F: "AAAA" }, { F: `${"A".repeat(42)}B` }, { limits: {} }, { nC: -1 }]) {
+    for (const change of [
+      { sealed: 1 },
+      { group: {} },
+      { place: -1 },
+      { resumeMs: 0 },
+      { F: "AAAA" },
+      { F: `${"A".repeat(42)}B` },
+      { limits: {} },
+      { nC: -1 },
+    ]) {
       refuses(server({ ...accepted, ...change })).toBe("malformed");
     }
-    for (const what of ["kicked", "key-revoked", "member-removed", "socket-deleted", "expired"]) {
+    for (const what of ["kicked", "key-revoked", "member-removed", "socket-deleted", "policy-changed", "expired"]) {
       expect(server({ t: "revoked", what })()).toEqual({ t: "revoked", what });
     }
     refuses(server({ t: "revoked", what: "other" })).toBe("malformed");

@@ -125,7 +125,7 @@ describe("the registry", () => {
     registry.add(first);
     const second = session("s1");
     registry.add(second);
-    expect(heard).toEqual([{ frame: null, closeCode: 4001 }]);
+    expect(heard).toEqual([{ frame: null, closeCode: 4506 }]);
     registry.remove(first);
     expect(registry.sids()).toEqual(["s1"]);
     registry.remove(second);

@@ -55,6 +55,7 @@ describe("an opening", () => {
         claimedId: "bob",
         key: { keyId, socketId: "socket-1" },
         parked: null,
+        resumed: null,
         transcript: client.th,
         answers: [answers[0], { ...answers[1], at: null }],
       },

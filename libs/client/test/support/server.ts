@@ -23,6 +23,7 @@ import {
 } from "@portcullis/crypto";
 import {
   type Accepted,
+  type ApplicationUp,
   base64url,
   type ClientPlaintext,
   type CloseCodeName,
@@ -35,6 +36,7 @@ import {
   type Hello,
   type MessageUp,
   type OpenPayload,
+  parseApplicationUp,
   parseClientPlaintext,
   parseMessageUp,
   parseOpen,
@@ -160,11 +162,12 @@ function createPeer(world: World, socket: WebSocket) {
       hello = alter({ ...signed, hid: formatHandshakeId("edge-a", random(16)), nonce: random(32) });
       socket.send(encodeHello(hello));
     },
-    async readOpen(): Promise<OpenPayload> {
+    /** @param secret of a session that goes on */
+    async readOpen(secret?: Uint8Array): Promise<OpenPayload> {
       const frame = await peer.next();
       if (typeof frame !== "string") throw new Error("not text");
       const open = parseOpen(frame);
-      const psk = open.psk === "" ? null : await appKeyPsk(world.appKey.secret);
+      const psk = open.psk === "" ? null : (secret ?? (await appKeyPsk(world.appKey.secret)));
       const opened = await openBox({
         h0: await helloHash(got(hello)),
         suite: world.kem.suite,
@@ -252,6 +255,19 @@ function createPeer(world: World, socket: WebSocket) {
       const frame = await peer.next();
       if (typeof frame === "string") throw new Error("not binary");
       return parseMessageUp(frame);
+    },
+    /** Under seal, of a session. */
+    async readApplication(): Promise<ApplicationUp> {
+      const frame = await peer.next();
+      if (typeof frame === "string") throw new Error("not binary");
+      return parseApplicationUp(await openRecord({ secret: got(application).client, record: frame }));
+    },
+    async tell(plaintext: Uint8Array): Promise<void> {
+      socket.send(await createRecordWriter().seal(recordTypes.applicationDown, got(application).server, plaintext));
+    },
+    /** By which the session goes on. */
+    get resume(): Uint8Array {
+      return got(application).resume;
     },
     close(name: CloseCodeName): void {
       socket.close(closeCodes[name].code, name);

@@ -12,6 +12,7 @@ import {
   parkedPsk,
   parkedPskId,
   parseAppKey,
+  resumePskId,
   sealOpen,
   sealRecord,
   verifyBundle,
@@ -49,6 +50,8 @@ export interface ClientOptions {
   readonly psk?: Uint8Array;
   /** Goes on with a handshake instead. */
   readonly parked?: { readonly hid: string; readonly secret: Uint8Array };
+  /** Goes on with a session instead. */
+  readonly resumed?: { readonly sid: string; readonly secret: Uint8Array };
   readonly nowMs: number;
 }
 
@@ -69,9 +72,10 @@ export async function clientOf(given: GivenBundle, options: ClientOptions) {
   const key = appKey === null ? null : parseAppKey(appKey);
   const { bundle } = await verifyBundle({ hello, pinnedFingerprint: key?.fingerprint ?? null, nowMs });
   const { suite, publicKey } = await chooseSuite(bundle.suites, wanted === undefined ? suiteIds : [wanted]);
-  const { parked } = options;
+  const { parked, resumed } = options;
   const ownPsk = key === null ? null : { id: `k:${key.keyId}`, secret: options.psk ?? (await appKeyPsk(key.secret)) };
-  const psk = parked === undefined ? ownPsk : { id: parkedPskId(parked.hid), secret: parked.secret };
+  const goesOn = resumed === undefined ? null : { id: resumePskId(resumed.sid), secret: resumed.secret.slice() };
+  const psk = parked === undefined ? (goesOn ?? ownPsk) : { id: parkedPskId(parked.hid), secret: parked.secret };
   const { label, path, query } = connection;
   const dst = { label, path, query, id: new URLSearchParams(query).get("id") };
   const sealed = await sealOpen({ hello, suite, publicKey, psk, payload: { dst, ...payload } });

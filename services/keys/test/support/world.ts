@@ -159,6 +159,8 @@ export async function startWorld({ replicas = 2, dataDir, tickEveryMs = 15_000 }
       return first;
     },
     identity,
+    /** As `identity` does before it lets somebody in. */
+    register: registered,
     asIdentity: other.caller,
     edge,
     logged,

@@ -1,0 +1,124 @@
+import * as fc from "fast-check";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { createSequencer } from "../src/sequencer.ts";
+
+beforeEach(() => void vi.useFakeTimers());
+afterEach(() => void vi.useRealTimers());
+
+function sequencer(after = 0, heldMax = 100) {
+  const delivered: number[] = [];
+  const missing: number[] = [];
+  const lost: number[] = [];
+  const made = createSequencer<number>({
+    after,
+    heldMax,
+    deliver: (item) => void delivered.push(item),
+    onMissing: (place) => void missing.push(place),
+    onLost: () => void lost.push(1),
+  });
+  return {
+    ...made,
+    put: (place: number) => made.put(place, place),
+    delivered,
+    missing,
+    lost,
+    get place() {
+      return made.place;
+    },
+  };
+}
+
+describe("messages that have places", () => {
+  it("are delivered in their order, each once, however they come", () => {
+    fc.assert(
+      fc.property(
+        fc.shuffledSubarray(
+          Array.from({ length: 30 }, (_, n) => n + 1),
+          { minLength: 30 },
+        ),
+        fc.array(fc.nat(29)),
+        (order, twice) => {
+          const made = sequencer();
+          for (const [index, place] of order.entries()) {
+            made.put(place);
+            made.put(order[Math.min(index, twice[index] ?? 0)] ?? place);
+          }
+          expect(made.delivered).toEqual(order.toSorted((a, b) => a - b));
+          vi.advanceTimersByTime(60_000);
+          expect([made.missing, made.lost]).toEqual([[], []]);
+        },
+      ),
+    );
+  });
+
+  it("wait for half a second for what is missing, and then it is asked for", () => {
+    const made = sequencer(4);
+    for (const place of [5, 7, 8]) made.put(place);
+    expect(made.delivered).toEqual([5]);
+    vi.advanceTimersByTime(499);
+    expect(made.missing).toEqual([]);
+    vi.advanceTimersByTime(1);
+    expect(made.missing).toEqual([5]);
+    // Nobody answers: asked again, not all the time.
+    vi.advanceTimersByTime(5_000);
+    expect(made.missing).toEqual([5, 5]);
+    made.put(6);
+    expect(made.delivered).toEqual([5, 6, 7, 8]);
+    vi.advanceTimersByTime(60_000);
+    expect(made.missing).toEqual([5, 5]);
+  });
+
+  it("of which the last one was lost are asked for at the next tick", () => {
+    const made = sequencer();
+    made.put(1);
+    made.reached(1);
+    vi.advanceTimersByTime(1_000);
+    expect(made.missing).toEqual([]);
+    made.reached(2);
+    vi.advanceTimersByTime(500);
+    expect(made.missing).toEqual([1]);
+  });
+
+  it("go on behind a gap that will not be filled, and that is told exactly once", () => {
+    const made = sequencer();
+    for (const place of [1, 4]) made.put(place);
+    made.caughtUp(3, false);
+    expect([made.delivered, made.lost.length, made.place]).toEqual([[1, 4], 1, 4]);
+    for (const place of [2, 3]) made.put(place);
+    expect(made.delivered).toEqual([1, 4]);
+  });
+
+  it("are not lost where nothing stood in a place that was given", () => {
+    const made = sequencer();
+    for (const place of [1, 3]) made.put(place);
+    made.caughtUp(3, true);
+    expect([made.delivered, made.lost.length, made.place]).toEqual([[1, 3], 0, 3]);
+  });
+
+  it("that were said while one was let in are not lost to them", () => {
+    const made = sequencer(10);
+    made.put(13);
+    made.caughtUp(12, false);
+    expect([made.delivered, made.lost.length]).toEqual([[13], 0]);
+    made.put(15);
+    made.caughtUp(14, false);
+    expect(made.lost).toHaveLength(1);
+  });
+
+  it("are held within bounds: what is beyond them is asked for again", () => {
+    const made = sequencer(0, 5);
+    for (let place = 2; place <= 20; place += 1) made.put(place);
+    expect(made.missing.length).toBeGreaterThan(0);
+    made.put(1);
+    expect(made.delivered).toEqual([1, 2, 3, 4, 5, 6]);
+    for (let place = 7; place <= 20; place += 1) made.put(place);
+    expect(made.delivered.at(-1)).toBe(20);
+  });
+
+  it("leave no timer behind", () => {
+    const made = sequencer();
+    made.put(2);
+    made.end();
+    expect(vi.getTimerCount()).toBe(0);
+  });
+});
