@@ -47,6 +47,7 @@ beforeAll(async () => {
   world = await startBusWorld();
   plug = world.plug;
   const policy = {
+    resume: "off",
     gates: [{ gate: "key" }, { gate: "otp" }],
     onFailure: { attempts: 10 },
     deadlines: { answer: "10m", handshake: "60m" },

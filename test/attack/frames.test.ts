@@ -101,7 +101,7 @@ describe("an open that is not as it should be ends the connection and says no mo
     ["enc of another length", (text) => text.replace(/"enc":"..../, '"enc":"'), malformed],
     ["a box in no bucket", (text) => text.replace(/"box":"..../, '"box":"'), malformed],
     ["no key id", (text) => text.replace(/"psk":"k:/, '"psk":"k'), malformed],
-    ["a PSK id reserved for resumed sessions", (text) => text.replace('"k:', '"r:'), malformed],
+    ["a PSK id of no kind", (text) => text.replace('"k:', '"x:'), malformed],
     ["a suite that nobody knows", (text) => text.replace('"0020"', '"ffff"'), closeOf("unsupported")],
     ["a suite that is none", (text) => text.replace('"0020"', '"20"'), malformed],
     ["binary where text is due", (text) => utf8(text), outOfOrder],

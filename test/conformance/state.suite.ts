@@ -109,6 +109,63 @@ export function stateSuite(subject: StateSubject): void {
       expect(await state.get(k)).toBeNull();
     });
 
+    test("replaceAndCount gives each write a number, and remembers it with what it is for", async () => {
+      const [entry, counter, prefix] = [key(), key(), key()];
+      const write = (version: string | null, value: string, keeps = true) =>
+        state.replaceAndCount({
+          key: entry,
+          version,
+          value: bytes(value),
+          ttlMs: longMs,
+          counter,
+          counterTtlMs: longMs,
+          kept: keeps ? { prefix, value: bytes(`kept ${value}`), ttlMs: longMs } : null,
+        });
+      const read = async () => {
+        const found = await state.get(entry);
+        if (found === null) throw new Error("nothing is there");
+        const value = Buffer.from(found.value);
+        return { text: value.subarray(0, -8).toString(), sum: value.readBigUInt64BE(value.length - 8), ...found };
+      };
+      expect(await write("", "made up")).toBeNull();
+      expect(await write("made up", "made up")).toBeNull();
+      expect(await state.sum(counter)).toBe(0);
+      expect(await write(null, "one")).toBe(1);
+      expect(await read()).toMatchObject({ text: "one", sum: 1n });
+      expect(await write(null, "again")).toBeNull();
+      const { version } = await read();
+      expect(await write(version, "two")).toBe(2);
+      expect(await write(version, "stale")).toBeNull();
+      expect(await read()).toMatchObject({ text: "two", sum: 2n });
+      expect((await state.get(`${prefix}1`))?.value).toEqual(bytes("kept one"));
+      expect((await state.get(`${prefix}2`))?.value).toEqual(bytes("kept two"));
+      expect(await write((await read()).version, "three", false)).toBe(3);
+      expect(await state.get(`${prefix}3`)).toBeNull();
+      expect(await state.sum(counter)).toBe(3);
+    });
+
+    test("replaceAndCount: of many who write at once one gets a number, and no number is left over", async () => {
+      const [entry, counter, prefix] = [key(), key(), key()];
+      const won = await Promise.all(
+        Array.from({ length: 20 }, (_, n) =>
+          state.replaceAndCount({
+            key: entry,
+            version: null,
+            value: bytes(`${n}`),
+            ttlMs: longMs,
+            counter,
+            counterTtlMs: longMs,
+            kept: { prefix, value: bytes(`${n}`), ttlMs: shortMs },
+          }),
+        ),
+      );
+      expect(won.filter((sum) => sum !== null)).toEqual([1]);
+      expect(await state.sum(counter)).toBe(1);
+      expect(await state.get(`${prefix}2`)).toBeNull();
+      await pastShort();
+      expect(await state.get(`${prefix}1`)).toBeNull();
+    });
+
     test("deleteAndCount counts exactly where something was deleted", async () => {
       const [entry, counter] = [key(), key()];
       expect(await state.deleteAndCount(entry, counter, longMs)).toBe(false);

@@ -1,4 +1,5 @@
 import { randomBytes, randomInt } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
 import { PortcullisError, type Session, type Waiting } from "@portcullis/client";
 import { type ServiceName, verifyFactors } from "@portcullis/contracts";
 import { parseAppKey } from "@portcullis/crypto";
@@ -298,6 +299,7 @@ describe("kill -9 while a client waits for somebody", () => {
     expect(session.gates).toEqual(["key", "email"]);
     await world.allReady();
     expect(await world.sentTo(one.email)).toHaveLength(1);
+    await everyEdgeWorks();
   }, 90_000);
 
   test("of the edge, and confirmed before the client is back: it finds the door open", async () => {
@@ -309,6 +311,52 @@ describe("kill -9 while a client waits for somebody", () => {
     await world.allReady();
     expect(await world.sentTo(one.email)).toHaveLength(1);
   }, 90_000);
+});
+
+describe("kill -9 while sealed messages flow", () => {
+  const sealed = {
+    ...keyOnly,
+    encryption: { session: "required" },
+    messaging: { history: { messages: 200 } },
+    resume: "1m",
+  };
+
+  /** Says so many, one after the other, and goes on whatever happens meanwhile. */
+  async function speak(session: Session, texts: readonly string[]) {
+    for (const text of texts) {
+      await session.send(text);
+      await sleep(10);
+    }
+  }
+
+  test.for([["edge-1"], ["keys-1"], ["identity-1"], ["edge-2", "keys-2"]])(
+    "of %s: everybody hears everything, once, in one order",
+    { timeout: 60_000 },
+    async (victims) => {
+      const socket = await plantedSocket(sealed);
+      const states: string[] = [];
+      const join = () =>
+        keeper.connect(socket.url, { appKey: socket.appKey, onState: ({ is }) => void states.push(is) });
+      await everyEdgeWorks();
+      const [one, two, ...listeners] = [await join(), await join(), await join(), await join()];
+      const texts = (name: string) =>
+        Array.from({ length: 100 }, () => canaries.make(`${name} ${canaries.names.length}`));
+      const [said, answered] = [texts("said"), texts("answered")];
+      const speaking = [speak(one, said), speak(two, answered)];
+      await sleep(300);
+      for (const name of victims) world.replica(name).kill("SIGKILL");
+      await Promise.all(speaking);
+      const heard = await Promise.all(listeners.map((each) => read(each, said.length + answered.length)));
+      expect(heard[0]).toEqual(heard[1]);
+      expect(heard[0]?.filter((text) => said.includes(text))).toEqual(said);
+      expect(heard[0]?.filter((text) => answered.includes(text))).toEqual(answered);
+      expect(states).not.toContain("gap");
+      if (victims.some((name) => name.startsWith("edge"))) expect(states).toContain("resumed");
+      const sids = [one, two, ...listeners].map(({ sid }) => sid);
+      expect((await liveSessions(socket)).map(({ sid }) => sid).toSorted()).toEqual(sids.toSorted());
+      await world.allReady();
+    },
+  );
 });
 
 async function everyEdgeWorks(): Promise<number> {

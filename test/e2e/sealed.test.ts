@@ -26,7 +26,8 @@ afterEach(async () => {
 });
 afterAll(() => world.close());
 
-const sealed = { ...keyOnly, encryption: { session: "required" } };
+const plain = { ...keyOnly, resume: "30s" };
+const sealed = { ...plain, encryption: { session: "required" } };
 const remembering = { ...sealed, messaging: { history: { messages: 100 } } };
 
 const join = (socket: OwnedSocket, edge: 0 | 1, options: ConnectOptions = {}) =>
@@ -205,7 +206,7 @@ describe("a session whose connection breaks", () => {
   });
 
   test("goes on on an unsealed socket too", async () => {
-    const socket = await makeSocket(world.owner, keyOnly);
+    const socket = await makeSocket(world.owner, plain);
     const way = await wayTo(world.edges[0]);
     const seen: SessionState[] = [];
     const other = await join(socket, 1);

@@ -1,1 +1,1 @@
-export type { Entry, State } from "./port.ts";
+export type { CountedWrite, Entry, State } from "./port.ts";

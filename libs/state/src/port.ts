@@ -19,6 +19,20 @@ export interface Entry {
   readonly version: string;
 }
 
+export interface CountedWrite {
+  /** The entry. Its value will be `value` followed by the sum, as 8 bytes, big-endian. */
+  readonly key: string;
+  /** Compare-and-set; null: nothing is there yet. */
+  readonly version: string | null;
+  readonly value: Uint8Array;
+  readonly ttlMs: number;
+  readonly counter: string;
+  /** As in `add`. */
+  readonly counterTtlMs: number;
+  /** Another entry that is written along with it, whatever was there: its key is `prefix` followed by the sum in decimal. */
+  readonly kept: { readonly prefix: string; readonly value: Uint8Array; readonly ttlMs: number } | null;
+}
+
 export interface State {
   get(key: string): Promise<Entry | null>;
   /** Writes only if nothing is there. @returns the version, or null when something was. */
@@ -37,6 +51,13 @@ export interface State {
    * @returns whether it was there
    */
   deleteAndCount(key: string, counter: string, ttlMs: number): Promise<boolean>;
+
+  /**
+   * Takes the next number and remembers what for, in one step: nobody ever has a number of which the entry does not know, nor the other way round.
+   *
+   * @returns the counter's sum after 1 was added; null when `version` is not current, and then nothing has changed
+   */
+  replaceAndCount(step: CountedWrite): Promise<number | null>;
 
   /**
    * Adds to a counter (a whole number, also below zero) and returns the sum. The time to live starts with the first add

@@ -65,6 +65,25 @@ export function openEmbeddedState(options: EmbeddedStateOptions): State {
         return true;
       });
     },
+    async replaceAndCount({ key, version, value, ttlMs, counter, counterTtlMs, kept }) {
+      const entry = { $key: checkName(key), $ttl: checkTtl(ttlMs) };
+      const counted = { $key: checkName(counter), $amount: 1, $ttl: checkTtl(counterTtlMs) };
+      const own = kept === null ? null : { prefix: checkName(kept.prefix), ttl: checkTtl(kept.ttlMs) };
+      return atomically(database, () => {
+        const found = rows("get", entry)[0];
+        if ((found === undefined ? null : String(found.version)) !== version) return null;
+        const sum = Number(rows("add", counted)[0]?.sum);
+        const numbered = Buffer.alloc(value.length + 8);
+        numbered.set(value);
+        numbered.writeBigUInt64BE(BigInt(sum), value.length);
+        rows("put", { ...entry, $value: numbered, $version: randomUUID() });
+        if (kept !== null && own !== null) {
+          const at = { $key: `${own.prefix}${sum}`, $ttl: own.ttl };
+          rows("put", { ...at, $value: kept.value, $version: randomUUID() });
+        }
+        return sum;
+      });
+    },
     async add(key, amount, ttlMs) {
       const row = rows("add", { $key: checkName(key), $amount: checkAmount(amount), $ttl: checkTtl(ttlMs) })[0];
       return Number(row?.sum);

@@ -29,6 +29,9 @@ export const statements = {
       SET value = excluded.value, version = excluded.version, expires_at_ms = excluded.expires_at_ms
       WHERE expires_at_ms <= $now
     RETURNING key`,
+  put: `INSERT INTO _state_entries (key, value, version, expires_at_ms) VALUES ($key, $value, $version, $now + $ttl)
+    ON CONFLICT (key) DO UPDATE
+      SET value = excluded.value, version = excluded.version, expires_at_ms = excluded.expires_at_ms`,
   replace: `UPDATE _state_entries SET value = $value, version = $next, expires_at_ms = $now + $ttl
     WHERE key = $key AND version = $version AND expires_at_ms > $now
     RETURNING key`,

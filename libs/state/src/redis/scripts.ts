@@ -26,6 +26,20 @@ const scripts = {
     if redis.call('PTTL', KEYS[2]) < 0 then redis.call('PEXPIRE', KEYS[2], ARGV[1]) end
     return 1`,
 
+  /**
+   * KEYS entry, counter · ARGV version (bytes; empty: none), next version + value (bytes), ttl ms, counter's ttl ms, prefix of the kept
+   * entry's key (empty: none), its version + value (bytes), its ttl ms · returns the sum, or 0 when nothing has changed
+   */
+  replaceAndCount: `
+    if ARGV[1] == '' then
+      if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end
+    elseif redis.call('GETRANGE', KEYS[1], 0, ${versionBytes - 1}) ~= ARGV[1] then return 0 end
+    local sum = redis.call('INCRBY', KEYS[2], 1)
+    if redis.call('PTTL', KEYS[2]) < 0 then redis.call('PEXPIRE', KEYS[2], ARGV[4]) end
+    redis.call('SET', KEYS[1], ARGV[2] .. struct.pack('>I8', sum), 'PX', ARGV[3])
+    if ARGV[5] ~= '' then redis.call('SET', ARGV[5] .. string.format('%.0f', sum), ARGV[6], 'PX', ARGV[7]) end
+    return sum`,
+
   /** KEYS counter · ARGV amount, ttl ms · returns the sum */
   addToCounter: `
     local sum = redis.call('INCRBY', KEYS[1], ARGV[1])

@@ -58,6 +58,22 @@ export async function openRedisState(options: RedisStateOptions): Promise<State>
     async deleteAndCount(key, counted, ttlMs) {
       return (await scripts.deleteAndCount(entry(key), counter(counted), checkTtl(ttlMs))) === 1;
     },
+    async replaceAndCount({ key, version, value, ttlMs, counter: counted, counterTtlMs, kept }) {
+      // A version that cannot be is not taken for none.
+      const expected = version === null ? Buffer.alloc(0) : fromText(version);
+      const sum = await scripts.replaceAndCount(
+        entry(key),
+        counter(counted),
+        expected,
+        withVersion(value),
+        checkTtl(ttlMs),
+        checkTtl(counterTtlMs),
+        kept === null ? "" : entry(kept.prefix),
+        kept === null ? "" : withVersion(kept.value),
+        kept === null ? "" : checkTtl(kept.ttlMs),
+      );
+      return sum === 0 ? null : sum;
+    },
     async add(key, amount, ttlMs) {
       return await scripts.addToCounter(counter(key), checkAmount(amount), checkTtl(ttlMs));
     },
@@ -86,6 +102,10 @@ export async function openRedisState(options: RedisStateOptions): Promise<State>
       redis.disconnect();
     },
   };
+}
+
+function withVersion(value: Uint8Array): Buffer {
+  return Buffer.concat([randomBytes(versionBytes), value]);
 }
 
 function withoutVersion(stored: Buffer): Uint8Array {

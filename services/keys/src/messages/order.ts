@@ -1,6 +1,6 @@
 import { createHmac } from "node:crypto";
 import { ServiceError } from "@portcullis/contracts";
-import type { State } from "@portcullis/state";
+import type { CountedWrite, State } from "@portcullis/state";
 import { z } from "zod";
 
 /** Where the messages of a socket, and those of each session, have come to. */
@@ -13,10 +13,11 @@ export interface Order {
    * The place of a message: the next one of its socket, and for the very same message always the same, on whichever replica.
    *
    * @param ttlMs for which the session may go on
+   * @param kept what is written in the same step
    * @returns `stale` for one that has its place and was not the last; nothing is to be done about it. `gap`: the one before it has not come
    * @throws {ServiceError} busy
    */
-  place(message: Unplaced, ttlMs: number): Promise<Placed>;
+  place(message: Unplaced, ttlMs: number, kept: CountedWrite["kept"]): Promise<Placed>;
 }
 
 export interface Unplaced {
@@ -32,15 +33,20 @@ export type Placed =
   | { readonly is: "stale" }
   | { readonly is: "gap" };
 
-const progress = z.strictObject({
+export interface Progress {
+  /** -1: nothing yet. */
+  readonly counter: number;
+  readonly place: number;
+}
+
+const stored = z.strictObject({
   counter: z.number().int(),
   /** HMAC of the body: a plain hash of a short message would be the message. */
   tag: z.string(),
-  place: z.number().int(),
 });
-export type Progress = z.infer<typeof progress>;
 
-const nothingYet: Progress = { counter: -1, tag: "", place: 0 };
+const nothingYet = { counter: -1, tag: "", place: 0 };
+const placeBytes = 8;
 const triesMax = 5;
 /** Longer than anybody counts from it. */
 const placesTtlMs = 10 * 365 * 86_400_000;
@@ -52,16 +58,19 @@ export function createOrder(state: State, tagKey: Uint8Array): Order {
   const tagOf = ({ sid, counter, body }: Unplaced) =>
     createHmac("sha256", tagKey).update(`${sid} ${counter} `).update(body).digest("base64url");
 
-  async function find(sid: string): Promise<{ readonly said: Progress; readonly version: string | null }> {
+  async function find(sid: string) {
     const found = await state.get(orderKey(sid));
     if (found === null) return { said: nothingYet, version: null };
-    return { said: progress.parse(JSON.parse(Buffer.from(found.value).toString("utf8"))), version: found.version };
+    const value = Buffer.from(found.value);
+    const json = value.subarray(0, -placeBytes).toString("utf8");
+    const place = Number(value.readBigUInt64BE(value.length - placeBytes));
+    return { said: { ...stored.parse(JSON.parse(json)), place }, version: found.version };
   }
 
   return {
     of: async (sid) => (await find(sid)).said,
     last: (socketId) => state.sum(placesKey(socketId)),
-    async place(message, ttlMs) {
+    async place(message, ttlMs, kept) {
       const { socketId, sid, counter } = message;
       const tag = tagOf(message);
       for (let tries = 0; tries < triesMax; tries += 1) {
@@ -69,14 +78,16 @@ export function createOrder(state: State, tagKey: Uint8Array): Order {
         if (counter === said.counter && tag === said.tag) return { is: "placed", place: said.place };
         if (counter <= said.counter) return { is: "stale" };
         if (counter > said.counter + 1) return { is: "gap" };
-        // A place that is then not used, because another replica took the same message, is a gap that nothing is missing from.
-        const place = await state.add(placesKey(socketId), 1, placesTtlMs);
-        const value = Buffer.from(JSON.stringify({ counter, tag, place }));
-        const written =
-          version === null
-            ? await state.create(orderKey(sid), value, ttlMs)
-            : await state.replace(orderKey(sid), version, value, ttlMs);
-        if (written !== null) return { is: "placed", place };
+        const place = await state.replaceAndCount({
+          key: orderKey(sid),
+          version,
+          value: Buffer.from(JSON.stringify({ counter, tag })),
+          ttlMs,
+          counter: placesKey(socketId),
+          counterTtlMs: placesTtlMs,
+          kept,
+        });
+        if (place !== null) return { is: "placed", place };
       }
       throw new ServiceError("busy");
     },

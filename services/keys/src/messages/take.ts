@@ -90,14 +90,18 @@ async function takeMessage(
   const { socketId, member, maxBytes, expiresAtMs, history } = session;
   if (body.length > maxBytes) throw new ProtocolError("too-large", "message.body");
   const ttlMs = Math.max(0, expiresAtMs - context.clock()) + progressExtraMs;
-  const placed = await context.order.place({ socketId, sid, counter, body }, ttlMs);
+  const head = { sid, msgid: context.ids.id(), ...(member === null ? {} : { member }) };
+  const kept = history === null ? null : context.history.entry(socketId, { sequence: counter, head, body }, history);
+  const placed = await context.order.place({ socketId, sid, counter, body }, ttlMs, kept);
   if (placed.is === "gap") throw new ProtocolError("out-of-order", "message.counter");
   if (placed.is === "stale") return true;
   const { place } = placed;
-  const head = { sid, msgid: context.ids.id(), place, ...(member === null ? {} : { member }) };
-  const message = encodeMessageDown({ sequence: counter, head, body });
-  if (history !== null) await context.history.keep(socketId, place, message, history);
-  if (!(await context.live.is(sid))) return false;
+  if (!(await context.live.is(sid))) {
+    if (history !== null) await context.history.drop(socketId, place);
+    return false;
+  }
+  if (history !== null) await context.history.trim(socketId, place, history);
+  const message = encodeMessageDown({ sequence: counter, head: { ...head, place }, body });
   const frame = epoch === null ? message : await sealForGroup(context.writer, epoch, message);
   context.caller.emit(placedMessage, { epoch: epoch?.epoch ?? null, frame }, socketId);
   if (epoch !== null) context.ticks.after(socketId);
