@@ -30,7 +30,7 @@ function sequencer(after = 0, heldMax = 100) {
 
 describe("messages that have places", () => {
   it("are delivered in their order, each once, however they come", () => {
-    fc.assert(
+    void fc.assert(
       fc.property(
         fc.shuffledSubarray(
           Array.from({ length: 30 }, (_, n) => n + 1),
