@@ -1,16 +1,21 @@
 import { connectCommand } from "./connect/command.ts";
 import { exitCodes, Sorry } from "./exit.ts";
+import { ownerCommand } from "./owner/command.ts";
 
 const help = `portcullis <command> [options]
 
   connect   pass the gates of a socket and chat on it
+  owner     sockets, their keys, members and sessions, through the API
 
 Each command has --help.
 
 Exit code: 0 done, 1 not let in or refused, 2 wrong arguments or nothing to do it with, 3 nothing answers.
 `;
 
-const commands: Readonly<Record<string, (args: readonly string[]) => Promise<number>>> = { connect: connectCommand };
+const commands: Readonly<Record<string, (args: readonly string[]) => Promise<number>>> = {
+  connect: connectCommand,
+  owner: ownerCommand,
+};
 
 async function main([name = "--help", ...args]: readonly string[]): Promise<number> {
   if (name === "--help" || name === "help") {

@@ -1,4 +1,4 @@
-import type { Closing, Message, Session, Waiting } from "@portcullis/client";
+import type { Closing, Message, Session, SessionState, Waiting } from "@portcullis/client";
 import { harmless } from "../harmless.ts";
 import type { Terminal } from "../terminal.ts";
 
@@ -8,6 +8,7 @@ export interface Report {
   say(line: string): void;
   waiting(waiting: Waiting): void;
   accepted(session: Session): void;
+  state(state: SessionState): void;
   message(message: Message): void;
   closed(closing: Closing): void;
 }
@@ -18,9 +19,14 @@ export function createReport(terminal: Terminal, json: boolean): Report {
   return {
     say,
     waiting: (waiting) => say(describe(waiting)),
-    accepted({ member, gates, edge }) {
+    accepted({ member, gates, edge, sealed }) {
       say(`You are in as ${harmless(member ?? "somebody")}, through ${gates.join(" and ")}, on ${edge}.`);
-      say("What you type goes to everybody here; Ctrl-D ends it.");
+      say(`What you type goes to everybody here${sealed ? ", sealed" : ""}; Ctrl-D ends it.`);
+    },
+    state(state) {
+      if (state.is === "lost") say("(the connection is lost; trying another one)");
+      else if (state.is === "resumed") say(`(it goes on, on ${state.edge})`);
+      else say("(something that was said meanwhile is lost)");
     },
     message({ from, missed, text }) {
       if (missed > 0) say(`(${missed} messages are missing here)`);
@@ -39,9 +45,11 @@ function forPrograms(terminal: Terminal): Report {
     say: () => undefined,
     waiting: ({ gate, at, by, to, number, status, resendAtMs, untilMs, attemptsLeft, retry }) =>
       tell("waiting", { gate, at, by, to, number, status, resendAtMs, untilMs, attemptsLeft, retry }),
-    accepted: ({ sid, member, gates, assurance, edge, expiresAt }) =>
-      tell("accepted", { sid, member, gates, assurance, edge, expiresAt }),
-    message: ({ from, seq, id, missed, text }) => tell("message", { from, seq, id, missed, text: text() }),
+    accepted: ({ sid, member, gates, assurance, edge, sealed, expiresAt }) =>
+      tell("accepted", { sid, member, gates, assurance, edge, sealed, expiresAt }),
+    state: ({ is, ...more }) => tell(is, more),
+    message: ({ from, seq, place, id, missed, text }) =>
+      tell("message", { from, seq, place, id, missed, text: text() }),
     closed: ({ code, name, reason, what, retry, retryAfterMs, sealed }) =>
       tell("closed", { code, name, reason, what, retry, retryAfterMs, sealed }),
   };

@@ -10,8 +10,8 @@ interface CaseInput {
   readonly name: string;
   readonly suite: "0020" | "647a";
   readonly key: boolean;
-  /** Goes on with a handshake: the PSK is that of its connection before. */
-  readonly back?: boolean;
+  /** Goes on with a handshake or a session: the PSK is that of its connection before. */
+  readonly back?: "handshake" | "session";
   readonly payload: object;
   /** C→S and S→C plaintexts before `accepted`, in order. */
   readonly said: readonly (readonly ["client" | "server", object])[];
@@ -51,7 +51,7 @@ const cases: readonly CaseInput[] = [
     name: "X25519, back over another connection: the message once more, then its code",
     suite: "0020",
     key: false,
-    back: true,
+    back: "handshake",
     payload: { dst },
     said: [
       ["server", { n: 1, t: "wait", cid: cid("w1"), at: "1", gate: "email", prompt: { by: "code", to: "b\u2022\u2022\u2022@e\u2022\u2022\u2022.com" }, status: "sent", resendMs: 0, attemptsLeft: 3, answerMs: 400000, retry: false }],
@@ -63,7 +63,22 @@ const cases: readonly CaseInput[] = [
       ["server", { n: 4, t: "wait", cid: cid("w2"), at: "2", gate: "sms", prompt: { by: "link", to: "\u2022\u2022\u202256", number: "417" }, status: "refused", resendMs: null, attemptsLeft: 3, answerMs: 300000, retry: false }],
     ],
   },
+  {
+    name: "X25519, a session that goes on over another connection, on a sealed socket",
+    suite: "0020",
+    key: false,
+    back: "session",
+    payload: { dst, resume: { next: 2 } },
+    said: [],
+  },
 ];
+
+const grant = {
+  socket: "c29ja2V0",
+  epoch: 7,
+  key: b64(fixed("group key")),
+  verify: b64(ref.ed25519Public(fixed("epoch key"))),
+};
 
 function build(input: CaseInput, recordedEnc: Buffer | null) {
   const own = (name: string, length = 32): Buffer => fixed(`${input.name}: ${name}`, length);
@@ -89,9 +104,19 @@ function build(input: CaseInput, recordedEnc: Buffer | null) {
 
   const keyId = b64(own("keyId", 12));
   const secret = own("secret");
-  const before = input.back === true ? { hid: `edge-2.${b64(own("hid before", 16))}`, prk: own("prk before") } : null;
-  const psk = before !== null ? ref.Exp(before.prk, "park") : input.key ? ref.Exp(secret, "psk") : Buffer.alloc(0);
-  const pskId = before !== null ? `h:${before.hid}` : input.key ? `k:${keyId}` : "";
+  const ofSession = input.back === "session";
+  const sid = b64(own("sid", 16));
+  const before =
+    input.back === undefined
+      ? null
+      : { id: ofSession ? sid : `edge-2.${b64(own("hid before", 16))}`, secret: own("secret before") };
+  const psk =
+    before !== null
+      ? ref.Exp(before.secret, ofSession ? "resume" : "park")
+      : input.key
+        ? ref.Exp(secret, "psk")
+        : Buffer.alloc(0);
+  const pskId = before !== null ? `${ofSession ? "r" : "h"}:${before.id}` : input.key ? `k:${keyId}` : "";
 
   const ephemeral = hybrid ? null : own("ephemeral");
   const enc = ephemeral === null ? (recordedEnc ?? ref.hybridEncap(kemPublicKey)) : ref.x25519Public(ephemeral);
@@ -150,12 +175,13 @@ function build(input: CaseInput, recordedEnc: Buffer | null) {
     t: "accepted",
     nC: counts.client,
     F: b64(F),
-    sid: b64(own("sid", 16)),
+    sid,
     member: input.key ? "bob" : null,
     assurance: { key: input.key, memberBound: input.key, gates: input.key ? ["otp"] : [] },
     gates: input.key ? ["path", "key", "otp"] : ["path", "otp"],
     policyHash: b64(own("policy")),
-    sealed: false,
+    sealed: ofSession,
+    ...(ofSession ? { group: grant, place: 41, resumeMs: 60000, next: 3 } : {}),
     expiresAt: 1_800_043_200_000,
     limits: { maxBytes: 65536, perSecond: 50 },
   });
@@ -187,7 +213,10 @@ function build(input: CaseInput, recordedEnc: Buffer | null) {
     appKey: input.key
       ? { text: `pc1.${keyId}.${b64(secret)}.${fingerprint}`, keyId, secret: toHex(secret), psk: toHex(psk) }
       : null,
-    before: before === null ? null : { hid: before.hid, prk: toHex(before.prk), park: toHex(psk) },
+    before:
+      before === null
+        ? null
+        : { of: input.back ?? "handshake", id: before.id, secret: toHex(before.secret), psk: toHex(psk) },
     open: {
       pskId,
       payload,
@@ -265,6 +294,64 @@ export function buildCodec() {
     denied: [{ code: "denied", retryAfterMs: 30000, frame: '{"t":"denied","code":"denied","retryAfterMs":30000}' }],
   };
 }
+
+/** Sealed messages: what a client says, what it alone is told, and what everybody on the socket is told. */
+export function buildSealed() {
+  const secrets = { client: fixed("sealed client"), server: fixed("sealed server") };
+  const writer = fixed("sealed writer", 16);
+  const head = { sid: "c2Vzc2lvbg", member: "bob", msgid: "m-1", place: 42 };
+  const headBytes = text(JSON.stringify(head));
+  const down = Buffer.concat([Buffer.of(0x41), ref.u64(3), ref.u16(headBytes.length), headBytes, text("hi")]);
+  const up = Buffer.concat([Buffer.of(0x40), ref.u64(3), text("hi")]);
+  const json = (value: object) => text(JSON.stringify(value));
+  const caughtUp = { t: "caught-up", through: 42, complete: true, more: false, group: grant };
+  const one = (from: "client" | "server", counter: number, plaintext: Buffer) => {
+    const type = from === "client" ? 0x20 : 0x21;
+    const own = { type, secret: secrets[from], writer: from === "client" ? null : writer };
+    const { record } = ref.record({ ...own, generation: 0, counter, plaintext });
+    return { from, counter, plaintext: toHex(plaintext), record: toHex(record) };
+  };
+  const all = (counter: number, plaintext: Buffer) => {
+    const made = ref.groupRecord({
+      socket: grant.socket,
+      secret: fixed("group key"),
+      signing: fixed("epoch key"),
+      epoch: grant.epoch,
+      step: 0,
+      writer,
+      counter,
+      plaintext,
+    });
+    return {
+      counter,
+      plaintext: toHex(plaintext),
+      key: toHex(made.key),
+      header: toHex(made.header),
+      ciphertext: toHex(made.ciphertext),
+      signature: toHex(made.signature),
+      record: toHex(made.record),
+    };
+  };
+  return {
+    client: toHex(secrets.client),
+    server: toHex(secrets.server),
+    grant,
+    writer: toHex(writer),
+    epochSeed: toHex(fixed("epoch key")),
+    message: { sequence: 3, head, body: toHex(text("hi")) },
+    records: [
+      one("client", 0, up),
+      one("client", 1, json({ t: "catch-up", after: 41 })),
+      one("server", 9, down),
+      one("server", 10, json(caughtUp)),
+      one("server", 11, json({ t: "grant", group: grant })),
+      one("server", 12, json({ t: "revoked", what: "policy-changed" })),
+    ],
+    groupRecords: [all(13, down), all(14, json({ t: "tick", place: 42 }))],
+  };
+}
+
+export type SealedVectors = ReturnType<typeof buildSealed>;
 
 /** Proofs for the gate `question`. */
 export function buildQuestion() {

@@ -175,3 +175,23 @@ export function record(input: {
   const header = cat(Buffer.of(input.type), u32(input.generation), writer, u64(input.counter));
   return { key, nonce, header, record: cat(header, aesSeal(key, nonce, header, pad(input.plaintext))) };
 }
+
+/** A record for everybody on a socket, likewise. */
+export function groupRecord(input: {
+  socket: string;
+  secret: Bytes;
+  signing: Bytes;
+  epoch: number;
+  step: number;
+  writer: Bytes;
+  counter: number;
+  plaintext: Bytes;
+}) {
+  const socket = lp(text(input.socket));
+  const start = cat(Buffer.of(0x30), u32(input.epoch), u32(input.step), input.writer);
+  const key = Exp(input.secret, "g", cat(socket, start));
+  const header = cat(start, u64(input.counter));
+  const ciphertext = aesSeal(key, cat(u32(0), u64(input.counter)), header, pad(input.plaintext));
+  const signature = sign(input.signing, "group", cat(socket, header, ciphertext));
+  return { key, header, ciphertext, signature, record: cat(header, ciphertext, signature) };
+}

@@ -1,6 +1,18 @@
-import { base64url, pad, parseHello, parseOpen, parseRecord, parseServerPlaintext, utf8 } from "@portcullis/protocol";
+import {
+  base64url,
+  pad,
+  parseApplicationDown,
+  parseApplicationUp,
+  parseGroupDown,
+  parseGroupRecord,
+  parseHello,
+  parseOpen,
+  parseRecord,
+  parseServerPlaintext,
+  utf8,
+} from "@portcullis/protocol";
 import { describe, expect, it } from "vitest";
-import type { QuestionVectors } from "../../../test/vectors/build.ts";
+import type { QuestionVectors, SealedVectors } from "../../../test/vectors/build.ts";
 import {
   advanceChain,
   answerProof,
@@ -21,11 +33,14 @@ import {
   isFinish,
   L,
   openBox,
+  openGroupRecord,
   openRecord,
   parkedPsk,
   parkedPskId,
   parseAnswerSecret,
   parseAppKey,
+  resumePskId,
+  sealGroupRecord,
   sealRecord,
   signBundle,
   verifyBundle,
@@ -72,7 +87,8 @@ describe.each(schedule)("every derivation of the vector: $name", (vector) => {
 
   it("app key and its PSK", async () => {
     if (vector.appKey === null) {
-      expect(open.psk.slice(0, 2)).toBe(vector.before === null ? "" : "h:");
+      const kind = vector.before?.of === "session" ? "r:" : "h:";
+      expect(open.psk.slice(0, 2)).toBe(vector.before === null ? "" : kind);
       return;
     }
     const key = parseAppKey(vector.appKey.text);
@@ -92,7 +108,7 @@ describe.each(schedule)("every derivation of the vector: $name", (vector) => {
       suite: vector.suite,
       privateKey,
       open,
-      psk: vector.before !== null ? hex(vector.before.park) : vector.appKey === null ? null : hex(vector.appKey.psk),
+      psk: vector.before !== null ? hex(vector.before.psk) : vector.appKey === null ? null : hex(vector.appKey.psk),
     });
     expect(text(payload)).toBe(vector.open.payload);
     expect(toHex(pad(payload))).toBe(vector.open.padded);
@@ -148,8 +164,10 @@ describe.each(schedule)("every derivation of the vector: $name", (vector) => {
   it("what a client comes back by", async () => {
     expect(toHex(await parkedPsk(hex(vector.schedule.prk)))).toBe(vector.schedule.park);
     if (vector.before === null) return;
-    expect(toHex(await parkedPsk(hex(vector.before.prk)))).toBe(vector.before.park);
-    expect(parkedPskId(vector.before.hid)).toBe(open.psk);
+    const { of, id, secret, psk } = vector.before;
+    expect(toHex(await expand(hex(secret), of === "session" ? "resume" : "park"))).toBe(psk);
+    expect(of === "session" ? resumePskId(id) : parkedPskId(id)).toBe(open.psk);
+    if (of === "handshake") expect(toHex(await parkedPsk(hex(secret)))).toBe(psk);
   });
 
   it("application secrets", async () => {
@@ -161,6 +179,49 @@ describe.each(schedule)("every derivation of the vector: $name", (vector) => {
       words: vector.application.words,
     });
     expect(toHex(await extract(hex(vector.finish.F), hex(vector.schedule.prk)))).toBe(vector.application.prk2);
+  });
+});
+
+describe("sealed messages", () => {
+  const vectors: SealedVectors = readVectors("sealed.json");
+  const { grant, message } = vectors;
+  const group = { socketId: grant.socket, secret: base64url.decode(grant.key) };
+
+  it("for one are what the vectors say", async () => {
+    for (const { from, plaintext, record } of vectors.records) {
+      const secret = hex(from === "client" ? vectors.client : vectors.server);
+      expect(toHex(await openRecord({ secret, record: hex(record) }))).toBe(plaintext);
+      const again = await sealRecord({ ...parseRecord(hex(record)), secret, plaintext: hex(plaintext) });
+      expect(toHex(again)).toBe(record);
+    }
+    const [said, asked, ...told] = vectors.records.map(({ plaintext }) => hex(plaintext));
+    expect(parseApplicationUp(said ?? hex(""))).toEqual({ t: "message", counter: 3, body: hex(message.body) });
+    expect(parseApplicationUp(asked ?? hex(""))).toEqual({ t: "catch-up", after: 41 });
+    expect(told.map(parseApplicationDown)).toEqual([
+      { t: "message", ...message, body: hex(message.body) },
+      { t: "caught-up", through: 42, complete: true, more: false, group: grant },
+      { t: "grant", group: grant },
+      { t: "revoked", what: "policy-changed" },
+    ]);
+  });
+
+  it("for everybody are what the vectors say", async () => {
+    const signing = await importIdentity(hex(vectors.epochSeed));
+    expect(base64url.encode(signing.publicKey)).toBe(grant.verify);
+    for (const { plaintext, record, header, ciphertext, signature } of vectors.groupRecords) {
+      const parsed = parseGroupRecord(hex(record));
+      expect([toHex(parsed.header), toHex(parsed.ciphertext), toHex(parsed.signature)]).toEqual([
+        header,
+        ciphertext,
+        signature,
+      ]);
+      expect(toHex(await openGroupRecord({ ...group, verifyKey: signing.publicKey, record: parsed }))).toBe(plaintext);
+      expect(toHex(await sealGroupRecord({ ...group, ...parsed, signing, plaintext: hex(plaintext) }))).toBe(record);
+    }
+    expect(vectors.groupRecords.map(({ plaintext }) => parseGroupDown(hex(plaintext)))).toEqual([
+      { t: "message", ...message, body: hex(message.body) },
+      { t: "tick", place: 42 },
+    ]);
   });
 });
 

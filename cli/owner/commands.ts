@@ -1,0 +1,217 @@
+import { readFile } from "node:fs/promises";
+import { text as readAll } from "node:stream/consumers";
+import { exitCodes, Sorry } from "../exit.ts";
+import type { Api, Json } from "./api.ts";
+import { qrCode, record, table } from "./show.ts";
+
+/** What was typed behind the name of the command. */
+export interface Given {
+  readonly args: readonly string[];
+  readonly options: Readonly<Record<string, string | undefined>>;
+}
+
+export interface OwnerCommand {
+  /** As it is typed, `socket create LABEL`; words in capitals are arguments. */
+  readonly usage: string;
+  readonly about: string;
+  /** Names of its options, with what they take. */
+  readonly options?: Readonly<Record<string, string>>;
+  /** What cannot be undone is asked about first. */
+  readonly confirm?: (given: Given) => string;
+  /** @returns the answer, for programs */
+  run(api: Api, given: Given): Promise<Json>;
+  /** The same for people. */
+  show(answer: Json): string;
+}
+
+const socketColumns = ["id", "label", "url", "updatedAt"];
+const keyColumns = ["keyId", "label", "createdAt", "lastUsedAt", "revokedAt"];
+const memberColumns = ["name", "authenticator", "answerSecret", "hasPassphrase", "contacts"];
+const sessionColumns = ["sid", "member", "edge", "gates", "acceptedAt", "expiresAt"];
+const tokenColumns = ["id", "label", "createdAt", "expiresAt", "lastUsedAt"];
+
+const policyOption = { policy: "FILE, or - for standard input: the policy, as JSON" };
+const shownOnce = "It is shown this once: keep it where nobody else looks.";
+const rows = (answer: Json, name: string) => (Array.isArray(answer[name]) ? (answer[name] as Json[]) : []);
+const at = (value: string | undefined) => encodeURIComponent(value ?? "");
+const socketPath = ({ args: [id] }: Given) => `/v1/sockets/${at(id)}`;
+const memberPath = (given: Given) => `${socketPath(given)}/members/${at(given.args[1])}`;
+const done = (text: string) => () => text;
+
+export const ownerCommands: readonly OwnerCommand[] = [
+  {
+    usage: "whoami",
+    about: "the account, and with what it is asked",
+    run: (api) => api.ask("GET", "/v1/account"),
+    show: record,
+  },
+  {
+    usage: "socket list",
+    about: "your sockets",
+    run: (api) => all(api, "/v1/sockets", "sockets"),
+    show: (answer) =>
+      table(rows(answer, "sockets"), socketColumns, "You have no socket yet: portcullis owner socket create LABEL"),
+  },
+  {
+    usage: "socket create LABEL",
+    about: "a socket; without a policy, behind an app key and an authenticator",
+    options: { ...policyOption, path: "PATH: its secret path; one that nobody guesses is made unless you say so" },
+    run: async (api, { args: [label], options }) => {
+      const policy = (await policyIn(options.policy)) ?? { gates: [{ gate: "key" }, { gate: "otp" }] };
+      const path = options.path === undefined ? {} : { path: options.path };
+      return api.ask("POST", "/v1/sockets", { body: { label, policy, ...path } });
+    },
+    show: (answer) => `${record(answer)}\nThe path in its URL is a secret. ${shownOnce}`,
+  },
+  {
+    usage: "socket show SOCKET",
+    about: "one socket, with its policy and what is weak about it",
+    run: (api, given) => api.ask("GET", socketPath(given)),
+    show: record,
+  },
+  {
+    usage: "socket policy SOCKET",
+    about: "another policy, for whoever comes from now on",
+    options: policyOption,
+    run: async (api, given) => {
+      const policy = await policyIn(given.options.policy);
+      if (policy === null) throw new Sorry(exitCodes.usage, "--policy is missing");
+      const { version } = await api.ask("GET", socketPath(given));
+      return api.ask("PATCH", socketPath(given), { body: { version, policy } });
+    },
+    show: record,
+  },
+  {
+    usage: "socket path SOCKET",
+    about: "another secret path; the one before leads nowhere from then on",
+    run: async (api, given) => {
+      const { version } = await api.ask("GET", socketPath(given));
+      return api.ask("PATCH", socketPath(given), { body: { version, path: null } });
+    },
+    show: (answer) => `${record(answer)}\n${shownOnce}`,
+  },
+  {
+    usage: "socket delete SOCKET",
+    about: "the socket, its keys and members; whoever is on it is put out",
+    confirm: ({ args: [id] }) => `delete socket ${id}, its keys and members`,
+    run: (api, given) => api.ask("DELETE", socketPath(given)),
+    show: done("Deleted."),
+  },
+  {
+    usage: "key list SOCKET",
+    about: "its app keys",
+    run: (api, given) => api.ask("GET", `${socketPath(given)}/keys`),
+    show: (answer) =>
+      table(rows(answer, "appKeys"), keyColumns, "There is no key yet: portcullis owner key create SOCKET"),
+  },
+  {
+    usage: "key create SOCKET",
+    about: "an app key for those who may knock",
+    options: { label: "TEXT: what for" },
+    run: (api, given) =>
+      api.ask("POST", `${socketPath(given)}/keys`, { body: { label: given.options.label ?? "made at a terminal" } }),
+    show: ({ key }) => `${record({ key })}\n${shownOnce}`,
+  },
+  {
+    usage: "key revoke SOCKET KEY",
+    about: "an app key; who came in by it is put out",
+    confirm: ({ args: [, key] }) => `revoke key ${key}`,
+    run: (api, given) => api.ask("DELETE", `${socketPath(given)}/keys/${at(given.args[1])}`),
+    show: ({ closed }) => `Revoked; ${closed} sessions ended.`,
+  },
+  {
+    usage: "member list SOCKET",
+    about: "its members",
+    run: (api, given) => all(api, `${socketPath(given)}/members`, "members"),
+    show: (answer) =>
+      table(rows(answer, "members"), memberColumns, "There is no member yet: portcullis owner member add SOCKET NAME"),
+  },
+  {
+    usage: "member add SOCKET NAME",
+    about: "somebody who may come in by that name",
+    options: { email: "ADDRESS: for the gate email", phone: "NUMBER: for the gate sms, like +49301234567" },
+    run: (api, given) => {
+      const { email, phone } = given.options;
+      const contacts = { ...(email === undefined ? {} : { email }), ...(phone === undefined ? {} : { phone }) };
+      return api.ask("POST", `${socketPath(given)}/members`, { body: { name: given.args[1], contacts } });
+    },
+    show: record,
+  },
+  {
+    usage: "member remove SOCKET NAME",
+    about: "a member; they are put out",
+    confirm: ({ args: [, name] }) => `remove member ${name}`,
+    run: (api, given) => api.ask("DELETE", memberPath(given)),
+    show: ({ closed }) => `Removed; ${closed} sessions ended.`,
+  },
+  {
+    usage: "member authenticator SOCKET NAME",
+    about: "a new authenticator for the member, as a QR code; the one before ends",
+    run: (api, given) => api.ask("POST", `${memberPath(given)}/authenticator`),
+    show: ({ uri }) => `${qrCode(String(uri))}\nTo be scanned by the member's phone. ${shownOnce}\n${String(uri)}`,
+  },
+  {
+    usage: "member answer-secret SOCKET NAME",
+    about: "a new answer secret for the member, for the gate question; the one before ends",
+    run: (api, given) => api.ask("POST", `${memberPath(given)}/answer-secret`),
+    show: (answer) => `${record(answer)}\n${shownOnce}`,
+  },
+  {
+    usage: "session list SOCKET",
+    about: "who is on it",
+    run: (api, given) => all(api, `${socketPath(given)}/sessions`, "sessions"),
+    show: (answer) => table(rows(answer, "sessions"), sessionColumns, "Nobody is there."),
+  },
+  {
+    usage: "session kick SOCKET SESSION",
+    about: "puts somebody out, at once",
+    run: (api, given) => api.ask("DELETE", `${socketPath(given)}/sessions/${at(given.args[1])}`),
+    show: done("Put out."),
+  },
+  {
+    usage: "token list",
+    about: "API tokens, for programs",
+    run: (api) => api.ask("GET", "/v1/account/tokens"),
+    show: (answer) => table(rows(answer, "tokens"), tokenColumns, "There is no token."),
+  },
+  {
+    usage: "token revoke TOKEN",
+    about: "an API token",
+    confirm: ({ args: [id] }) => `revoke token ${id}`,
+    run: (api, { args: [id] }) => api.ask("DELETE", `/v1/account/tokens/${at(id)}`),
+    show: done("Revoked."),
+  },
+];
+
+export async function allSockets(api: Api): Promise<{ readonly sockets: readonly { id: string; label: string }[] }> {
+  const answer = await all(api, "/v1/sockets", "sockets");
+  return { sockets: rows(answer, "sockets").map(({ id, label }) => ({ id: String(id), label: String(label) })) };
+}
+
+/** All pages as one. */
+async function all(api: Api, path: string, name: string): Promise<Json> {
+  const found: Json[] = [];
+  let after: string | null = null;
+  do {
+    const query: string = after === null ? "?limit=200" : `?limit=200&after=${encodeURIComponent(after)}`;
+    const page = await api.ask("GET", `${path}${query}`);
+    found.push(...rows(page, name));
+    after = typeof page.next === "string" ? page.next : null;
+  } while (after !== null);
+  return { [name]: found };
+}
+
+async function policyIn(file: string | undefined): Promise<Json | null> {
+  if (file === undefined) return null;
+  let text: string;
+  try {
+    text = file === "-" ? await readAll(process.stdin) : await readFile(file, "utf8");
+  } catch {
+    throw new Sorry(exitCodes.usage, `${file} cannot be read`);
+  }
+  try {
+    return JSON.parse(text) as Json;
+  } catch {
+    throw new Sorry(exitCodes.usage, `${file === "-" ? "what came in" : file} is not JSON`);
+  }
+}

@@ -1,0 +1,181 @@
+import { mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { connect } from "@portcullis/client";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { scan } from "../../deploy/demo/authenticator.ts";
+import { run, runInTerminal, stopPrograms } from "../../deploy/demo/test/program.ts";
+import { type Demo, readDemo } from "../../deploy/local/first-run.ts";
+import { freePort } from "../../deploy/local/free-port.ts";
+import { record, table } from "./show.ts";
+
+const cli = "cli/main.ts";
+
+describe("portcullis owner", { timeout: 60_000 }, () => {
+  let folder: string;
+  let demo: Demo;
+  let url: string;
+  let env: Record<string, string>;
+
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), "portcullis-owner-"));
+    const server = run("deploy/local/start.ts", [], { DATA_DIR: folder, PORT: `${await freePort()}`, DEMO: "true" });
+    [, url = ""] = await server.until(/Portcullis is ready: (http\S+)/);
+    const made = await readDemo(folder);
+    if (made === null) throw new Error("no demo was made");
+    demo = made;
+    env = { XDG_CONFIG_HOME: join(folder, "config"), PORTCULLIS_API: url, PORTCULLIS_TOKEN: "" };
+  }, 60_000);
+  afterAll(async () => {
+    await stopPrograms();
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  /** Runs to its end. */
+  async function owner(args: readonly string[], input: readonly string[] = [], more: Record<string, string> = {}) {
+    const program = run(cli, ["owner", ...args], { ...env, ...more });
+    for (const line of input) program.type(line);
+    program.endInput();
+    const exit = await program.exit;
+    return { exit, out: program.stdout, err: program.stderr };
+  }
+  async function json<T>(...args: readonly string[]): Promise<T> {
+    const { exit, out, err } = await owner([...args, "--json"]);
+    expect({ exit, err }).toEqual({ exit: 0, err: "" });
+    return JSON.parse(out) as T;
+  }
+  const credentials = () => [demo.owner.email, demo.owner.password];
+
+  test("is nobody before sign-in, and says what to do", async () => {
+    const { exit, err } = await owner(["socket", "list"]);
+    expect([exit, err]).toEqual([1, "owner: you are not signed in: portcullis owner sign-in\n"]);
+    expect(await owner(["sign-in"], [demo.owner.email, "wrong"])).toMatchObject({
+      exit: 1,
+      err: "owner: e-mail, password or code are not right\n",
+    });
+  });
+
+  test("signs in, and keeps what it got where nobody else can read it", async () => {
+    expect(await owner(["sign-in"], credentials())).toMatchObject({
+      exit: 0,
+      out: expect.stringContaining(demo.owner.email),
+    });
+    const file = join(folder, "config", "portcullis", "owner.json");
+    expect((await stat(file)).mode & 0o777).toBe(0o600);
+    expect(await readFile(file, "utf8")).not.toContain(demo.owner.password);
+    expect((await owner(["whoami"])).out).toContain(demo.owner.email);
+  });
+
+  test("does the whole of an owner's work: a socket, its key, a member, who is there, and out again", async () => {
+    const policy = join(folder, "policy.json");
+    await writeFile(
+      policy,
+      JSON.stringify({ gates: [{ gate: "key" }, { gate: "otp" }], encryption: { session: "required" } }),
+    );
+    const socket = await json<{ id: string; url: string }>("socket", "create", "chat", "--policy", policy);
+    const { key, appKey } = await json<{ key: string; appKey: { keyId: string } }>(
+      "key",
+      "create",
+      "chat",
+      "--label",
+      "laptop",
+    );
+    await json("member", "add", "chat", "bob", "--email", "bob@example.com");
+    const { uri } = await json<{ uri: string }>("member", "authenticator", "chat", "bob");
+    await json("member", "answer-secret", "chat", "bob");
+    const phone = scan(uri);
+    const session = await connect(`${socket.url}?id=bob`, {
+      appKey: key,
+      answers: { otp: () => phone.code(Date.now()) },
+    });
+    expect(session.sealed).toBe(true);
+    expect((await owner(["session", "list", "chat"])).out).toMatch(new RegExp(`${session.sid} +bob +edge-1`));
+    expect((await owner(["member", "list", "chat"])).out).toMatch(/bob +yes +yes/);
+    expect((await owner(["session", "kick", "chat", session.sid])).exit).toBe(0);
+    expect(await session.closed).toMatchObject({ what: "kicked" });
+    expect((await owner(["session", "list", socket.id])).out).toBe("Nobody is there.\n");
+
+    expect(await owner(["key", "revoke", "chat", appKey.keyId])).toMatchObject({
+      exit: 2,
+      err: `owner: this would revoke key ${appKey.keyId}: say --yes\n`,
+    });
+    expect((await owner(["key", "revoke", "chat", appKey.keyId, "--yes"])).out).toBe("Revoked; 0 sessions ended.\n");
+    const path = await json<{ url: string }>("socket", "path", "chat");
+    expect(path.url).not.toBe(socket.url);
+    expect((await owner(["socket", "delete", "chat", "--yes"])).out).toBe("Deleted.\n");
+    expect(await owner(["socket", "show", "chat"])).toMatchObject({
+      exit: 1,
+      err: expect.stringContaining("no socket of that name"),
+    });
+  });
+
+  test("asks whether you are sure, at a terminal, and hides a password that is typed there", async () => {
+    await json("socket", "create", "spare");
+    const asks = runInTerminal(cli, ["owner", "socket", "delete", "spare"], env);
+    await asks.until(/This will delete socket spare, its keys and members\. Type yes: /);
+    asks.type("no");
+    expect(await asks.exit).toBe(1);
+    expect((await owner(["socket", "list"])).out).toContain("spare");
+
+    const hides = runInTerminal(cli, ["owner", "sign-in", "--email", demo.owner.email], env);
+    await hides.until(/Password: /);
+    hides.type("a-secret-password");
+    expect(await hides.exit).toBe(1);
+    expect(hides.stdout).not.toContain("a-secret-password");
+    expect(hides.stdout).toContain("•");
+  });
+
+  test("shows a QR code that a phone can scan", async () => {
+    await json("member", "add", "spare", "ann");
+    const { out } = await owner(["member", "authenticator", "spare", "ann"]);
+    expect(out).toContain("█");
+    expect(out).toMatch(/^otpauth:\/\/totp\/\S+$/m);
+  });
+
+  test("shows what others have written as what it is", () => {
+    expect(table([{ name: "bob\u001b[2J\nann" }], ["name"], "")).toBe("name\nbob␛[2J␊ann");
+    expect(record({ policy: { x: "\u202e" }, none: null, empty: [], no: false })).toBe(
+      'policy  {"x":"<U+202E>"}\nempty   -\nno      no',
+    );
+  });
+
+  test.each([
+    [["socket", "create", "x", "--policy", "-"], ["{"], 2, "what came in is not JSON"],
+    [
+      ["socket", "create", "x", "--policy", "-"],
+      ['{"gates":[{"gate":"no"}]}'],
+      1,
+      "policy.gates.0.gate allowed: path, key",
+    ],
+    [["socket", "create", "x", "--policy", "/nowhere"], [], 2, "/nowhere cannot be read"],
+    [["socket", "create"], [], 2, "it is: portcullis owner socket create LABEL"],
+    [["socket", "list", "--policy", "x"], [], 2, "socket list takes no --policy"],
+    [["socket", "frob"], [], 2, "there is no command of that name"],
+    [["--frob"], [], 2, "See portcullis owner --help"],
+    [["socket", "list", "--url", "nowhere"], [], 2, "--url must be where the API is"],
+    [["socket", "list", "--url", "https://elsewhere.example"], [], 1, "you are signed in at"],
+  ])("says what is wrong with %j", async (args, input, exit, line) => {
+    expect(await owner(args, input)).toMatchObject({ exit, err: expect.stringContaining(line), out: "" });
+  });
+
+  test("takes an API token instead, and says when nobody answers", async () => {
+    const wrong = await owner(["socket", "list"], [], { PORTCULLIS_TOKEN: "pct_wrong" });
+    expect(wrong).toMatchObject({ exit: 1, err: expect.stringContaining("not signed in") });
+    const nobody = await owner(["socket", "list"], [], {
+      PORTCULLIS_TOKEN: "pct_x",
+      PORTCULLIS_API: "http://127.0.0.1:1",
+    });
+    expect(nobody).toMatchObject({ exit: 3, err: expect.stringContaining("nothing answers at http://127.0.0.1:1") });
+  });
+
+  test("helps, and signs out", async () => {
+    const { exit, out } = await owner(["--help"]);
+    expect(exit).toBe(0);
+    for (const line of ["sign-in", "socket create LABEL", "session kick SOCKET SESSION", "--json"])
+      expect(out).toContain(line);
+    expect((await owner([])).exit).toBe(2);
+    expect((await owner(["sign-out"])).out).toBe("Signed out.\n");
+    expect((await owner(["whoami"])).exit).toBe(1);
+    expect((await owner(["sign-out"])).exit).toBe(1);
+  });
+});

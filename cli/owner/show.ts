@@ -1,0 +1,37 @@
+import { renderUnicodeCompact } from "uqr";
+import { harmless } from "../harmless.ts";
+import type { Json } from "./api.ts";
+
+/** One thing, a line for each of its fields. */
+export function record(value: Json): string {
+  const entries = Object.entries(value).filter(([, field]) => field !== null);
+  const width = Math.max(0, ...entries.map(([name]) => name.length));
+  return entries.map(([name, field]) => `${name.padEnd(width)}  ${textOf(field)}`).join("\n");
+}
+
+/** Many things, a line for each. @param none what is said where there are none */
+export function table(rows: readonly Json[], columns: readonly string[], none: string): string {
+  if (rows.length === 0) return none;
+  const cells = [columns, ...rows.map((row) => columns.map((column) => textOf(row[column])))];
+  const widths = columns.map((_, index) => Math.max(...cells.map((line) => [...(line[index] ?? "")].length)));
+  return cells
+    .map((line) =>
+      line
+        .map((cell, index) => cell.padEnd(widths[index] ?? 0))
+        .join("  ")
+        .trimEnd(),
+    )
+    .join("\n");
+}
+
+/** For a phone's camera, off the screen. */
+export function qrCode(text: string): string {
+  return renderUnicodeCompact(text, { border: 2 });
+}
+
+function textOf(value: unknown): string {
+  if (value === null || value === undefined) return "-";
+  if (typeof value === "boolean") return value ? "yes" : "no";
+  if (Array.isArray(value)) return value.length === 0 ? "-" : value.map(textOf).join(", ");
+  return harmless(typeof value === "object" ? JSON.stringify(value) : String(value));
+}
