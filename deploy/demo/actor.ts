@@ -13,10 +13,19 @@ export interface Attempt {
 }
 
 /** The other end of a `member.ts` process. */
+export interface Entering {
+  readonly answerSecret: string;
+  readonly by: "link" | "code";
+  /** @returns null to give up */
+  answer(question: Question): Promise<string | null> | string | null;
+  /** Somebody else has to do something; the client shows this number. */
+  confirm(number: string): Promise<void>;
+}
+
 export interface Actor {
   readonly name: string;
-  /** @param answer null gives up */
-  join(url: string, appKey: string, answer: (question: Question) => string | null): Promise<Attempt>;
+  /** @param as how, and what is done when something is asked or waited for */
+  join(url: string, appKey: string, as: Entering): Promise<Attempt>;
   /** False where the session takes nothing any more. */
   say(text: string): Promise<boolean>;
   leave(): Promise<void>;
@@ -89,13 +98,18 @@ export function createActor(
   return {
     name,
     next,
-    async join(url, appKey, answer) {
-      order({ do: "join", url, appKey });
-      for (let questions = 0; ; questions += 1) {
-        const event = await next("question", "accepted", "refused");
+    async join(url, appKey, { answerSecret, by, answer, confirm }) {
+      order({ do: "join", url, appKey, answerSecret, by });
+      for (let questions = 0; ; ) {
+        const event = await next("question", "waiting", "accepted", "refused");
         if (event.event === "accepted") return { accepted: event, refused: null, questions };
         if (event.event === "refused") return { accepted: null, refused: event, questions };
-        order({ do: "answer", value: answer(event) });
+        if (event.event === "waiting") {
+          await confirm(event.number);
+          continue;
+        }
+        questions += 1;
+        order({ do: "answer", value: await answer(event) });
       }
     },
     async say(text) {

@@ -23,8 +23,10 @@ async function resultOf(...args: string[]) {
 const asItShouldBe = {
   ok: true,
   verdict: "accept",
-  gates: ["key", "otp"],
+  gates: ["key otp email question", "key otp sms question"],
   delivered: true,
+  resumed: true,
+  control: true,
   impostor: "deny",
   impostors: { wrongKey: "deny", replayedCode: "deny" },
   kicked: true,
@@ -38,7 +40,7 @@ describe("the demo", { timeout: 180_000 }, () => {
     const result = await resultOf();
     expect(result).toMatchObject({ ...asItShouldBe, mode: "embedded", edges: ["edge-1", "edge-1"] });
     expect(result.recordedBytes).toBeGreaterThan(10_000);
-    expect(result.canariesSought).toBe(9);
+    expect(result.canariesSought).toBe(27);
   });
 
   test.runIf(full)("shows it across processes, with the members on different edges", async () => {
@@ -73,8 +75,10 @@ describe("what the demo expects", () => {
   const good: Outcome = {
     ...createOutcome("distributed"),
     verdict: "accept",
-    gates: ["key", "otp"],
+    gates: ["key otp email question", "key otp sms question"],
     delivered: true,
+    resumed: true,
+    control: true,
     edges: ["edge-1", "edge-2"],
     impostor: "deny",
     impostors: { wrongKey: "deny", replayedCode: "deny" },
@@ -89,11 +93,13 @@ describe("what the demo expects", () => {
 
   test.each<[string, Partial<Outcome>, RegExp]>([
     ["a member who was not let in", { verdict: "deny" }, /verdict: deny/],
-    ["a gate that was left out", { gates: ["key"] }, /gates key and otp \(passed: key\)/],
+    ["a gate that was left out", { gates: ["key otp question"] }, /the whole chain.*\(passed: key otp question\)/],
     ["a lost message", { delivered: false }, /delivered/],
     ["one edge instead of two", { edges: ["edge-1", "edge-1"] }, /two different edges/],
     ["a wrong key that was taken", { impostors: { wrongKey: "accept", replayedCode: "deny" } }, /wrong key/],
     ["a used code that was taken", { impostors: { wrongKey: "deny", replayedCode: "accept" } }, /used code/],
+    ["sessions that did not go on", { resumed: false }, /went on/],
+    ["a control that did not work", { control: false }, /same chain works/],
     ["a kick without effect", { kicked: false }, /kicked/],
     ["a secret in the recording", { canariesSeen: 1, canariesFound: ["app key, raw, 1.up"] }, /1 of 9 seen: app key/],
     ["a recording that was not searched", { canariesSeen: null }, /not searched/],

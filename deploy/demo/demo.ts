@@ -10,13 +10,14 @@ import { play } from "./story.ts";
 
 const help = `npm run demo [-- options]
 
-Starts Portcullis in a temporary folder on a free port and plays its main job with real client processes: two members get
-in, talk, one is kicked; two impostors stay out. A recorder between clients and edge writes down every byte, and what it
-wrote is searched for planted secrets. Nothing that runs or is stored already is touched: also not the engines that NATS_URL,
+Starts Portcullis in a temporary folder on a free port and plays its main job with real client processes: two members pass
+key, one-time code, a message that somebody confirms while the socket waits, and a question; they talk sealed; two impostors
+stay out; connections break and sessions go on; one member is kicked. A recorder between clients and edge writes down every
+byte, and what it wrote is searched for planted secrets, and for a message on a socket that does not seal, which must be found. Nothing that runs or is stored already is touched: also not the engines that NATS_URL,
 REDIS_URL and MONGODB_URL name.
 
-  --mode embedded      all services in one process (default; about 5 s)
-  --mode distributed   engines, one process per service, two edges (about 25 s)
+  --mode embedded      all services in one process (default; about 10 s)
+  --mode distributed   engines, one process per service, two edges (about 30 s)
   --json               tell the story on standard error; the last line on standard output is the result
   --help
 

@@ -2,7 +2,14 @@ import type { FrameDirection, FrameKind, FrameSummary } from "@portcullis/client
 
 /** What the demo tells a client process to do. Secrets come this way, because arguments of a process can be read by others. */
 export type Order =
-  | { readonly do: "join"; readonly url: string; readonly appKey: string }
+  | {
+      readonly do: "join";
+      readonly url: string;
+      readonly appKey: string;
+      readonly answerSecret: string;
+      /** Which message the member wants to get where there are two ways on. */
+      readonly by: "link" | "code";
+    }
   /** To the last question; null gives up. */
   | { readonly do: "answer"; readonly value: string | null }
   | { readonly do: "say"; readonly text: string }
@@ -17,13 +24,20 @@ export type MemberEvent =
       readonly summary: FrameSummary;
     }
   | { readonly event: "question"; readonly gate: string; readonly edge: string; readonly retry: boolean }
+  /** Somebody has to confirm, by a link; `number` is what this client shows. */
+  | { readonly event: "waiting"; readonly number: string }
   | {
       readonly event: "accepted";
       readonly sid: string;
       readonly edge: string;
       readonly gates: readonly string[];
       readonly memberBound: boolean;
+      readonly messagesSealed: boolean;
     }
+  /** The connection broke; and then, that the session goes on over another one. */
+  | { readonly event: "lost" }
+  | { readonly event: "resumed"; readonly edge: string }
+  | { readonly event: "gap" }
   /** `code` is one of the SDK's error codes. */
   | { readonly event: "refused"; readonly code: string; readonly sealed: boolean }
   | { readonly event: "said" }

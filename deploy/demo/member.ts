@@ -1,4 +1,4 @@
-import { connect, PortcullisError, type Question, type Session } from "@portcullis/client";
+import { connect, PortcullisError, type Question, type Session, type WaitingCallback } from "@portcullis/client";
 import type { MemberEvent, Order } from "./member-messages.ts";
 
 // One client process of the demo: the SDK, and nothing else of Portcullis. Whoever started it says what to do.
@@ -12,7 +12,7 @@ process.on("disconnect", () => process.exit(0));
 process.on("message", (order: Order) => {
   switch (order.do) {
     case "join":
-      void join(order.url, order.appKey);
+      void join(order);
       break;
     case "answer":
       answer?.(order.value);
@@ -27,11 +27,20 @@ process.on("message", (order: Order) => {
   }
 });
 
-async function join(url: string, appKey: string): Promise<void> {
+async function join({ url, appKey, answerSecret, by }: Extract<Order, { do: "join" }>): Promise<void> {
+  let shown: string | null = null;
+  const onWait: WaitingCallback = ({ number }) => {
+    if (number === null || number === shown) return;
+    shown = number;
+    tell({ event: "waiting", number });
+  };
   try {
     session = await connect(url, {
       appKey,
-      answers: { otp: ask },
+      answerSecret,
+      // Whoever shows a number can be let in by a link; whoever can be asked for a code, by a code.
+      ...(by === "link" ? { answers: { otp: ask }, onWait } : { answers: { otp: ask, sms: ask } }),
+      onState: (state) => tell(state.is === "resumed" ? { event: "resumed", edge: state.edge } : { event: state.is }),
       onFrame: (direction, kind, summary) => tell({ event: "frame", direction, kind, summary }),
     });
   } catch (error) {
@@ -39,8 +48,8 @@ async function join(url: string, appKey: string): Promise<void> {
     tell({ event: "refused", code: codeOf(error), sealed });
     return;
   }
-  const { sid, edge, gates, assurance } = session;
-  tell({ event: "accepted", sid, edge, gates, memberBound: assurance.memberBound });
+  const { sid, edge, gates, assurance, sealed: messagesSealed } = session;
+  tell({ event: "accepted", sid, edge, gates, memberBound: assurance.memberBound, messagesSealed });
   void report(session);
 }
 

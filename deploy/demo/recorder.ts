@@ -3,7 +3,8 @@ import { connect, createServer, type Socket } from "node:net";
 import { join } from "node:path";
 
 // A relay between clients and the edge, and what a sniffer there gets: `<n>.up` and `<n>.down` hold the raw bytes of connection
-// n from the client and to it, upgrade included. Usage: recorder.ts <port> <folder>; tells its own port to who forked it.
+// n from the client and to it, upgrade included. Usage: recorder.ts <port> <folder>; tells its own port to who forked it, and
+// breaks all connections when it is sent a message.
 const [port = "", folder = "."] = process.argv.slice(2);
 const open = new Set<Socket>();
 let connections = 0;
@@ -33,10 +34,12 @@ function record(from: Socket, to: Socket, file: string): void {
   });
 }
 
-process.on("disconnect", () => {
-  server.close();
-  for (const socket of open) socket.destroy();
+// Whoever forked it says so: every connection of now breaks, without a word.
+process.on("message", () => {
+  for (const socket of open) socket.resetAndDestroy();
 });
+// What came is written by now: nothing here waits for a socket that does not close.
+process.on("disconnect", () => process.exit(0));
 server.listen(0, "127.0.0.1", () => {
   const address = server.address();
   if (typeof address === "object" && address !== null) process.send?.({ port: address.port });

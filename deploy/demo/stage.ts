@@ -2,6 +2,7 @@ import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { readDemo } from "../local/first-run.ts";
 import { freePort } from "../local/free-port.ts";
+import { readOutboxKey } from "../local/outbox-key.ts";
 import { type Owner, signIn } from "../local/owner.ts";
 import type { Children } from "./children.ts";
 
@@ -13,6 +14,13 @@ export interface Stage {
   readonly url: string;
   readonly port: number;
   readonly owner: Owner;
+  /** What would have been sent, the newest first. */
+  outbox(): Promise<readonly SentMessage[]>;
+}
+
+export interface SentMessage {
+  readonly to: string;
+  readonly text: string;
 }
 
 const launchers = {
@@ -51,13 +59,23 @@ export async function startStage(mode: Mode, folder: string, children: Children)
   const deadlineMs = Date.now() + readyMsMax;
   for (;;) {
     const demo = (await isReady(url)) ? await readDemo(dataDir) : null;
-    if (demo !== null) return { url, port, owner: await signIn(url, demo.owner) };
+    if (demo !== null) {
+      const owner = await signIn(url, demo.owner);
+      const key = await readOutboxKey(dataDir);
+      return { url, port, owner, outbox: () => readOutbox(url, key) };
+    }
     if (services.exitCode !== null || services.signalCode !== null || Date.now() > deadlineMs) {
       const words = (await readFile(logFile, "utf8")).trim().split("\n").slice(-5).join("\n  ");
       throw new Error(`the services did not become ready. Their last words:\n  ${words}`);
     }
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
+}
+
+async function readOutbox(url: string, key: string): Promise<readonly SentMessage[]> {
+  const answer = await fetch(`${url}/v1/outbox?limit=100`, { headers: { authorization: `Bearer ${key}` } });
+  if (!answer.ok) throw new Error(`the outbox answered ${answer.status}`);
+  return ((await answer.json()) as { messages: SentMessage[] }).messages;
 }
 
 async function isReady(url: string): Promise<boolean> {

@@ -22,15 +22,18 @@ export interface StoryParts {
 
 const edgeTriesMax = 6;
 
-/** Two members get in and talk, two impostors do not, one member is shown out; then the recording is searched. */
+/** Two members get in and talk, two impostors do not, connections break, one member is shown out; then the recording is searched. */
 export async function play(parts: StoryParts): Promise<void> {
   const { folder, stage, children, narrator, outcome } = parts;
   const recordingFolder = join(folder, "recording");
   await mkdir(recordingFolder, { mode: 0o700 });
   const recorder = children.fork("recorder.ts", [`${stage.port}`, recordingFolder]);
-  const world = await makeWorld(stage.owner, await portOf(recorder));
-  narrator.heading("The owner makes a socket: secret path, app key, one-time code");
-  narrator.say("Two members, each with an authenticator; a recorder between clients and edge writes down every byte.");
+  const recorderPort = await portOf(recorder);
+  const world = await makeWorld(stage, recorderPort, true);
+  narrator.heading(
+    "The owner makes a socket: secret path, app key, one-time code, a message to confirm, a question; messages sealed",
+  );
+  narrator.say("Two members; a recorder between clients and edge writes down every byte.");
 
   const actor = (name: string) => createActor(name, children.fork("member.ts", []), narrator.frame);
   const alice = actor("alice");
@@ -38,20 +41,23 @@ export async function play(parts: StoryParts): Promise<void> {
   const inside = await membersGetIn(parts, world, alice, bob);
   await messageCrosses(parts, world, alice, bob);
   await impostorsStayOut(parts, world, actor("impostor"), actor("replayer"));
+  await connectionsBreak(parts, recorder, alice, bob);
   await memberIsKicked(parts, world, bob, inside.bobSid);
   await alice.leave();
+  const control = await sameInTheOpen(parts, await makeWorld(stage, recorderPort, false), actor);
 
   await stopRecorder(recorder);
   narrator.heading("What somebody between client and edge has seen");
   const recording = await readRecording(recordingFolder);
-  const found = searchFor(world.secrets(), recording);
-  const control = searchFor([world.messageCanary], recording);
+  const secrets = [...world.secrets(), ...control.secrets(), world.messageCanary];
+  const found = searchFor(secrets, recording);
+  const seen = searchFor([control.messageCanary], recording);
   outcome.recordedBytes = recording.reduce((sum, { raw }) => sum + raw.length, 0);
-  outcome.canariesSought = world.secrets().length;
+  outcome.canariesSought = secrets.length;
   outcome.canariesSeen = new Set(found.map(({ canary }) => canary)).size;
   outcome.canariesFound = found.map((one) => `${one.canary}, ${one.form}, ${one.connection}.${one.direction}`);
   // Sent masked by one client and delivered to the other: both have to be found, or one direction went unread.
-  outcome.controlSeen = ["up", "down"].every((way) => control.some(({ direction }) => direction === way));
+  outcome.controlSeen = ["up", "down"].every((way) => seen.some(({ direction }) => direction === way));
   narrator.say(
     `${recording.length} streams, ${outcome.recordedBytes} bytes, searched raw, unmasked, as hex and as base64.`,
   );
@@ -63,12 +69,16 @@ async function membersGetIn(
   alice: Actor,
   bob: Actor,
 ): Promise<{ bobSid: string }> {
-  narrator.heading("Alice and Bob pass the gates, each with the code that the phone shows");
-  const first = await enter(alice, world, world.alice, null);
-  const second = await enter(bob, world, world.bob, mode === "distributed" ? (first.accepted?.edge ?? null) : null);
+  narrator.heading("Alice passes the gates; while her socket waits, she confirms by the link in a mail");
+  const first = await enter(alice, world, world.alice, "link", null);
+  narrator.heading("Bob does too, with the code of a text message");
+  const avoid = mode === "distributed" ? (first.accepted?.edge ?? null) : null;
+  const second = await enter(bob, world, world.bob, "code", avoid);
   const accepted = [first.accepted, second.accepted].filter((one) => one !== null);
-  outcome.verdict = accepted.length === 2 && accepted.every(({ memberBound }) => memberBound) ? "accept" : "deny";
-  outcome.gates = accepted[0]?.gates ?? [];
+  const areBoth = accepted.length === 2 && accepted.every(({ memberBound }) => memberBound);
+  const areSealed = accepted.every(({ messagesSealed }) => messagesSealed);
+  outcome.verdict = areBoth ? (areSealed ? "accept" : "accept, unsealed") : "deny";
+  outcome.gates = accepted.map(({ gates }) => gates.join(" "));
   outcome.edges = accepted.map(({ edge }) => edge);
   if (first.accepted === null || second.accepted === null) throw new Error("not both members were let in");
   narrator.say(`Alice is on ${first.accepted.edge}, Bob on ${second.accepted.edge}.`);
@@ -76,13 +86,26 @@ async function membersGetIn(
 }
 
 /** @param avoidEdge gives up there before a code is spent, and comes again: the balancer takes edges in turn. */
-async function enter(actor: Actor, world: World, member: DemoMember, avoidEdge: string | null): Promise<Attempt> {
+async function enter(
+  actor: Actor,
+  world: World,
+  member: DemoMember,
+  by: "link" | "code",
+  avoidEdge: string | null,
+): Promise<Attempt> {
   const url = world.urlFor(member.name);
+  const { answerSecret, inbox, phone } = member;
   for (let triesLeft = edgeTriesMax; ; triesLeft -= 1) {
     const mayAvoid = triesLeft > 1;
-    const attempt = await actor.join(url, world.appKey, ({ edge }) =>
-      mayAvoid && edge === avoidEdge ? null : member.phone.show(),
-    );
+    const attempt = await actor.join(url, world.appKey, {
+      answerSecret,
+      by,
+      answer: ({ gate, edge }) => {
+        if (mayAvoid && edge === avoidEdge) return null;
+        return gate === "sms" ? inbox.code() : phone.show();
+      },
+      confirm: inbox.confirm,
+    });
     if (attempt.refused?.code !== "cancelled") return attempt;
   }
 }
@@ -93,7 +116,7 @@ async function messageCrosses(
   alice: Actor,
   bob: Actor,
 ): Promise<void> {
-  narrator.heading("Alice says something, and Bob hears it");
+  narrator.heading("Alice says something; her client seals it, and Bob hears it");
   await alice.say(world.messageCanary.text);
   const { member, text } = await bob.next("message");
   outcome.delivered = member === "alice" && text === world.messageCanary.text;
@@ -108,12 +131,14 @@ async function impostorsStayOut(
   const url = world.urlFor("bob");
   narrator.heading("An impostor says to be Bob, with a key that looks right and is not");
   // Refused before any gate: an impostor who was asked for a code has proven a key that they do not have.
-  const wrong = await impostor.join(url, world.wrongKey, () => world.bob.phone.show());
+  const { answerSecret, inbox, phone } = world.bob;
+  const as = { answerSecret, by: "code" as const, confirm: inbox.confirm };
+  const wrong = await impostor.join(url, world.wrongKey, { ...as, answer: () => phone.show() });
   outcome.impostors.wrongKey = wrong.questions === 0 ? verdictOf(wrong) : "asked";
 
   narrator.heading("Another has the right key, and the code that Bob typed a moment ago");
-  const code = world.bob.phone.shown.at(-1) ?? "";
-  const replay = await replayer.join(url, world.appKey, () => code);
+  const code = phone.shown.at(-1) ?? "";
+  const replay = await replayer.join(url, world.appKey, { ...as, answer: () => code });
   // Refused at the code and not before, or this would show nothing about codes.
   outcome.impostors.replayedCode = replay.questions > 0 ? verdictOf(replay) : "not asked";
   const both = Object.values(outcome.impostors);
@@ -123,6 +148,38 @@ async function impostorsStayOut(
 function verdictOf({ accepted, refused }: Attempt): string {
   if (accepted !== null) return "accept";
   return refused?.code === "denied" ? "deny" : (refused?.code ?? "none");
+}
+
+async function connectionsBreak(
+  { narrator, outcome }: StoryParts,
+  recorder: ChildProcess,
+  alice: Actor,
+  bob: Actor,
+): Promise<void> {
+  narrator.heading("Every connection breaks; the sessions go on over others, through no gate again");
+  recorder.send("break");
+  await Promise.all([alice, bob].map((actor) => actor.next("lost")));
+  await Promise.all([alice.say("is anybody still there?"), alice.next("resumed"), bob.next("resumed")]);
+  const { member, text } = await bob.next("message");
+  outcome.resumed = member === "alice" && text === "is anybody still there?";
+}
+
+/** So that what was searched for and not found is known to be findable. */
+async function sameInTheOpen(
+  { narrator, outcome }: StoryParts,
+  world: World,
+  actor: (name: string) => Actor,
+): Promise<World> {
+  narrator.heading("The same chain once more, on a socket that does not seal messages: this one must be seen");
+  const [alice, bob] = [actor("alice"), actor("bob")];
+  const first = await enter(alice, world, world.alice, "link", null);
+  const second = await enter(bob, world, world.bob, "code", null);
+  await alice.say(world.messageCanary.text);
+  const { text } = await bob.next("message");
+  const areOpen = [first, second].every(({ accepted }) => accepted?.messagesSealed === false);
+  outcome.control = areOpen && text === world.messageCanary.text;
+  await Promise.all([alice.leave(), bob.leave()]);
+  return world;
 }
 
 async function memberIsKicked(
