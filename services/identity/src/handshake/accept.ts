@@ -1,8 +1,9 @@
 import type { Admitted } from "@portcullis/contracts";
 import { parseHandshakeId } from "@portcullis/protocol";
 import type { Clock, Ids } from "@portcullis/runtime";
+import { admittedOf } from "../sessions/admitted.ts";
 import type { Session, SessionRegistry } from "../sessions/registry.ts";
-import { admittedOf } from "../sessions/terms.ts";
+
 import type { SocketStore } from "../sockets/store.ts";
 import { stands } from "./standing.ts";
 import type { Handshake } from "./store.ts";

@@ -2,9 +2,14 @@ import { createHash } from "node:crypto";
 import type { ConnectionFacts } from "@portcullis/contracts";
 import type { Stored } from "@portcullis/documents";
 import { type Policy, parsePolicy, requiresKey } from "@portcullis/policy";
-import type { Resumption } from "../sessions/resumption.ts";
 import type { PathTags } from "../sockets/paths.ts";
 import type { Member, Socket, SocketStore } from "../sockets/store.ts";
+
+export interface Resumption {
+  readonly sid: string;
+  /** Counter of the client's next message. */
+  readonly next: number;
+}
 
 /** What a connection said, and what of it was proven by opening the box. */
 export interface Claims {

@@ -1,10 +1,10 @@
 import { type Outcome, ServiceError } from "@portcullis/contracts";
 import type { HandshakeEvent } from "@portcullis/policy";
 import { tagOf } from "../secrets.ts";
-import { resume } from "../sessions/resumption.ts";
 import { type Arrival, type Claims, receive } from "./arrival.ts";
 import type { EngineContext } from "./context.ts";
 import { advance, beginHandshake } from "./moves.ts";
+import { resume } from "./resumption.ts";
 import { createReturns } from "./returns.ts";
 import { stands } from "./standing.ts";
 import { type Answer, bareDenial, createTurns, denial, type Turn } from "./turns.ts";

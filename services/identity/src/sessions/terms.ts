@@ -1,7 +1,5 @@
-import type { Admitted } from "@portcullis/contracts";
 import type { Policy } from "@portcullis/policy";
 import { z } from "zod";
-import type { Session } from "./registry.ts";
 
 /** What a policy lets an accepted session do. Stored with it: a later policy is for later sessions. */
 export const terms = z.strictObject({
@@ -22,23 +20,4 @@ export function termsOf({ messaging, encryption, resumeMs }: Policy): Terms {
 /** Whether messages travel so differently that sessions of both kinds would not hear each other. */
 export function areApart(one: Terms, other: Terms): boolean {
   return one.sealed !== other.sealed || JSON.stringify(one.history) !== JSON.stringify(other.history);
-}
-
-/** @param next counter of the client's next message. */
-export function admittedOf({ sid, socketId, member, assurance, expiresAtMs, terms }: Session, next: number): Admitted {
-  const { maxBytes, perSecond, sealed, history, resumeMs } = terms;
-  return {
-    sid,
-    socketId,
-    member,
-    memberProven: assurance.memberBound,
-    expiresAtMs,
-    maxBytes,
-    perSecond,
-    sealed,
-    placed: sealed || history !== null,
-    epoch: null,
-    next,
-    resumeMs,
-  };
 }

@@ -2,15 +2,15 @@ import type { Caller } from "@portcullis/bus";
 import { displaceConnection, type Outcome } from "@portcullis/contracts";
 import { parseHandshakeId } from "@portcullis/protocol";
 import type { Clock, Logger } from "@portcullis/runtime";
-import type { Arrival } from "../handshake/arrival.ts";
-import { stands } from "../handshake/standing.ts";
-import { bareDenial, denial } from "../handshake/turns.ts";
-import type { Verdicts } from "../handshake/verdicts.ts";
 import { toText } from "../secrets.ts";
+import { admittedOf } from "../sessions/admitted.ts";
+import type { EdgeWatch } from "../sessions/edges.ts";
+import type { Session, SessionRegistry } from "../sessions/registry.ts";
 import type { SocketStore } from "../sockets/store.ts";
-import type { EdgeWatch } from "./edges.ts";
-import type { Session, SessionRegistry } from "./registry.ts";
-import { admittedOf } from "./terms.ts";
+import type { Arrival, Resumption } from "./arrival.ts";
+import { stands } from "./standing.ts";
+import { bareDenial, denial } from "./turns.ts";
+import type { Verdicts } from "./verdicts.ts";
 
 export interface ResumptionContext {
   readonly store: SocketStore;
@@ -20,12 +20,6 @@ export interface ResumptionContext {
   readonly caller: Pick<Caller, "emit">;
   readonly clock: Clock;
   readonly log: Pick<Logger, "warn">;
-}
-
-export interface Resumption {
-  readonly sid: string;
-  /** Counter of the client's next message. */
-  readonly next: number;
 }
 
 /**
