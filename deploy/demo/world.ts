@@ -1,5 +1,4 @@
 import { randomBytes, randomInt } from "node:crypto";
-import type { Owner } from "../local/owner.ts";
 import { type Authenticator, scan } from "./authenticator.ts";
 import type { Canary } from "./canaries.ts";
 import { type Inbox, openInbox } from "./inbox.ts";

@@ -56,6 +56,30 @@ async function plantedSocket(policy: object = keyAndOtp): Promise<OwnedSocket> {
   return socket;
 }
 
+const linkIn = (text = "") => /https?:\/\/\S+\/confirm\/\S+/.exec(text)?.[0] ?? "no link";
+const submit = (link: string, number: string) => fetch(link, { method: "POST", body: new URLSearchParams({ number }) });
+
+/** A client that waits for somebody to open the link of a mail. */
+async function waiting() {
+  const socket = await plantedSocket({ gates: [{ gate: "key" }, { gate: "email", by: "link" }] });
+  const email = `${canaries.make("waiting contact")}@example.com`;
+  await world.owner.post(`/v1/sockets/${socket.id}/members`, { name: "bob", contacts: { email } });
+  const waits: Waiting[] = [];
+  const edges: string[] = [];
+  const entering = keeper.connect(`${socket.url}?id=bob`, {
+    appKey: socket.appKey,
+    timeoutMs: 60_000,
+    onWait: (each) => void waits.push(each),
+    onFrame: (_direction, kind, { edge }) => void (kind === "hello" && edges.push(`${edge}`)),
+  });
+  entering.catch(() => undefined);
+  await expect.poll(() => waits.at(-1)?.status, { timeout: 10_000 }).toBe("sent");
+  const [link] = (await world.sentTo(email)).map(linkIn);
+  const token = link?.split("/").at(-1) ?? "";
+  canaries.plant(`link ${canaries.names.length}`, token);
+  return { socket, email, waits, edges, entering, link: link ?? "", number: waits[0]?.number ?? "" };
+}
+
 describe("the main job over all processes", () => {
   test("two members come in at different edges through one address, and hear each other", async () => {
     const socket = await plantedSocket();
@@ -249,30 +273,6 @@ describe("kill -9 of a replica in the middle of handshakes", () => {
 });
 
 describe("kill -9 while a client waits for somebody", () => {
-  const linkIn = (text = "") => /https?:\/\/\S+\/confirm\/\S+/.exec(text)?.[0] ?? "no link";
-  const submit = (link: string, number: string) =>
-    fetch(link, { method: "POST", body: new URLSearchParams({ number }) });
-
-  async function waiting() {
-    const socket = await plantedSocket({ gates: [{ gate: "key" }, { gate: "email", by: "link" }] });
-    const email = `${canaries.make("waiting contact")}@example.com`;
-    await world.owner.post(`/v1/sockets/${socket.id}/members`, { name: "bob", contacts: { email } });
-    const waits: Waiting[] = [];
-    const edges: string[] = [];
-    const entering = keeper.connect(`${socket.url}?id=bob`, {
-      appKey: socket.appKey,
-      timeoutMs: 60_000,
-      onWait: (each) => void waits.push(each),
-      onFrame: (_direction, kind, { edge }) => void (kind === "hello" && edges.push(`${edge}`)),
-    });
-    entering.catch(() => undefined);
-    await expect.poll(() => waits.at(-1)?.status, { timeout: 10_000 }).toBe("sent");
-    const [link] = (await world.sentTo(email)).map(linkIn);
-    const token = link?.split("/").at(-1) ?? "";
-    canaries.plant(`link ${canaries.names.length}`, token);
-    return { socket, email, waits, edges, entering, link: link ?? "", number: waits[0]?.number ?? "" };
-  }
-
   test("of its edge: it goes on at the same gate on the other one, and nobody is sent anything twice", async () => {
     const one = await waiting();
     const victim = one.edges[0] ?? "";
@@ -357,6 +357,96 @@ describe("kill -9 while sealed messages flow", () => {
       await world.allReady();
     },
   );
+});
+
+describe("a rolling restart of everything, under load", () => {
+  const sealed = {
+    ...keyOnly,
+    encryption: { session: "required" },
+    messaging: { history: { messages: 250 } },
+    resume: "1m",
+  };
+
+  /** Knocks again and again until it is told to stop. */
+  function knocking(enter: () => Promise<Session>) {
+    let stopped = false;
+    const seen = { entered: 0, retryable: 0, final: [] as unknown[] };
+    const done = (async () => {
+      while (!stopped) {
+        try {
+          const session = await enter();
+          seen.entered += 1;
+          await session.close();
+        } catch (error) {
+          if (error instanceof PortcullisError && error.retryable) seen.retryable += 1;
+          else seen.final.push(error);
+        }
+        await sleep(100);
+      }
+    })();
+    return {
+      seen,
+      async stop() {
+        stopped = true;
+        await done;
+      },
+    };
+  }
+
+  test("lets nobody in who should not be, loses no wait and no message, and every session goes on", {
+    timeout: 150_000,
+  }, async () => {
+    await everyEdgeWorks();
+    const [chat, quick] = [await plantedSocket(sealed), await plantedSocket(keyOnly)];
+    const stranger = await makeSocket(world.owner, keyOnly);
+    const states: string[] = [];
+    const join = () => keeper.connect(chat.url, { appKey: chat.appKey, onState: ({ is }) => void states.push(is) });
+    const [speaker, ...listeners] = [await join(), await join(), await join()];
+    const waits = [await waiting(), await waiting()];
+    const honest = knocking(() => keeper.connect(quick.url, { appKey: quick.appKey, timeoutMs: 20_000 }));
+    const impostor = knocking(() => keeper.connect(quick.url, { appKey: stranger.appKey, timeoutMs: 20_000 }));
+    const said: string[] = [];
+    let speaks = true;
+    const speaking = (async () => {
+      while (speaks) {
+        said.push(`${said.length}`);
+        await speaker.send(said.at(-1) ?? "");
+        await sleep(100);
+      }
+    })();
+
+    for (const replica of world.replicas) {
+      const pid = replica.pid();
+      replica.kill("SIGTERM");
+      await expect.poll(() => replica.pid(), { timeout: 20_000 }).not.toBe(pid);
+      await world.allReady();
+      // One of the waits is confirmed in the midst of it.
+      const [first] = waits;
+      if (replica.name === "identity-1" && first !== undefined) {
+        expect((await submit(first.link, first.number)).status).toBe(200);
+        expect((await first.entering).gates).toEqual(["key", "email"]);
+      }
+    }
+    const [, last] = waits;
+    expect((await submit(last?.link ?? "", last?.number ?? "")).status).toBe(200);
+    expect((await last?.entering)?.gates).toEqual(["key", "email"]);
+    for (const { email } of waits) expect(await world.sentTo(email)).toHaveLength(1);
+
+    speaks = false;
+    await speaking;
+    await Promise.all([honest.stop(), impostor.stop()]);
+    expect(said.length).toBeGreaterThan(50);
+    for (const listener of listeners) expect(await read(listener, said.length)).toEqual(said);
+    expect(states).toContain("resumed");
+    expect(states).not.toContain("gap");
+    const sids = [speaker, ...listeners].map(({ sid }) => sid);
+    expect((await liveSessions(chat)).map(({ sid }) => sid).toSorted()).toEqual(sids.toSorted());
+
+    expect(impostor.seen.entered).toBe(0);
+    expect(honest.seen.final).toEqual([]);
+    expect(honest.seen.entered).toBeGreaterThan(honest.seen.retryable);
+    for (const error of impostor.seen.final) expect(error).toMatchObject(denial);
+  });
 });
 
 async function everyEdgeWorks(): Promise<number> {
