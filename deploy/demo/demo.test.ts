@@ -67,7 +67,7 @@ describe("the demo", { timeout: 180_000 }, () => {
   test("refuses arguments that it does not know", async () => {
     const demo = run(script, ["--mode", "sideways"]);
     expect(await demo.exit).toBe(2);
-    expect(demo.stderr).toContain("--mode is embedded or distributed");
+    expect(demo.stderr).toContain("--mode is embedded or distributed or running");
   });
 });
 

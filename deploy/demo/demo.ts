@@ -5,7 +5,7 @@ import { parseArgs } from "node:util";
 import { createChildren } from "./children.ts";
 import { createNarrator } from "./narrator.ts";
 import { createOutcome, expectationsOf } from "./outcome.ts";
-import { type Mode, modes, startStage } from "./stage.ts";
+import { findStage, type Mode, modes, startStage } from "./stage.ts";
 import { play } from "./story.ts";
 
 const help = `npm run demo [-- options]
@@ -18,6 +18,8 @@ REDIS_URL and MONGODB_URL name.
 
   --mode embedded      all services in one process (default; about 10 s)
   --mode distributed   engines, one process per service, two edges (about 30 s)
+  --mode running       a Portcullis that runs already, with two edges: --url, BOOTSTRAP_TOKEN where sign-up is closed, and OUTBOX_KEY
+  --url URL            where that is
   --json               tell the story on standard error; the last line on standard output is the result
   --help
 
@@ -26,6 +28,7 @@ Exit code: 0 everything was as it should be, 1 it was not, 2 wrong arguments. NO
 
 interface Arguments {
   readonly mode: Mode;
+  readonly url: string;
   readonly json: boolean;
   readonly help: boolean;
 }
@@ -34,13 +37,16 @@ function readArguments(): Arguments {
   const { values } = parseArgs({
     options: {
       mode: { type: "string", default: "embedded" },
+      url: { type: "string", default: "" },
       json: { type: "boolean", default: false },
       help: { type: "boolean", default: false },
     },
   });
   const mode = modes.find((one) => one === values.mode);
   if (mode === undefined) throw new Error(`--mode is ${modes.join(" or ")}`);
-  return { mode, json: values.json, help: values.help };
+  const { url } = values;
+  if ((mode === "running") !== URL.canParse(url)) throw new Error("--mode running and --url belong together");
+  return { mode, url, json: values.json, help: values.help };
 }
 
 function argumentsOrExit(): Arguments {
@@ -52,7 +58,7 @@ function argumentsOrExit(): Arguments {
   }
 }
 
-async function main({ mode, json }: Arguments): Promise<number> {
+async function main({ mode, url, json }: Arguments): Promise<number> {
   const narrator = createNarrator(json ? process.stderr : process.stdout);
   const children = createChildren();
   const outcome = createOutcome(mode);
@@ -71,12 +77,14 @@ async function main({ mode, json }: Arguments): Promise<number> {
   async function tell(): Promise<null> {
     try {
       narrator.heading(
-        mode === "embedded"
-          ? "Portcullis starts, all of it in one process"
-          : "Portcullis starts: NATS, Redis, MongoDB, and one process per service",
+        {
+          embedded: "Portcullis starts, all of it in one process",
+          distributed: "Portcullis starts: NATS, Redis, MongoDB, and one process per service",
+          running: `Portcullis runs at ${url}`,
+        }[mode],
       );
       const startedMs = performance.now();
-      const stage = await startStage(mode, folder, children);
+      const stage = mode === "running" ? await findStage(running(url)) : await startStage(mode, folder, children);
       narrator.say(`Ready after ${((performance.now() - startedMs) / 1_000).toFixed(1)} s: ${stage.url}`);
       await play({ mode, folder, stage, children, narrator, outcome });
     } catch (error) {
@@ -106,6 +114,12 @@ async function main({ mode, json }: Arguments): Promise<number> {
   }
   if (json) process.stdout.write(`${JSON.stringify({ ok: failed.length === 0, ...outcome })}\n`);
   return failed.length === 0 ? 0 : 1;
+}
+
+/** Keys come by the environment: arguments of a process can be read by others. */
+function running(url: string) {
+  const { BOOTSTRAP_TOKEN: bootstrapToken = null, OUTBOX_KEY: outboxKey = "" } = process.env;
+  return { url, bootstrapToken, outboxKey };
 }
 
 const chosen = argumentsOrExit();

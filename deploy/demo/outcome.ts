@@ -80,7 +80,7 @@ export function expectationsOf(outcome: Outcome): Expectation[] {
       isSo: gates.join("; ") === "key otp email question; key otp sms question",
       text: `through the whole chain: key, code, a message that somebody confirmed, question (passed: ${gates.join("; ") || "none"})`,
     },
-    mode === "distributed"
+    mode !== "embedded"
       ? { isSo: new Set(edges).size === 2, text: `on two different edges (${edges.join(", ") || "none"})` }
       : { isSo: edges.length === 2, text: `on the edge of the one process (${edges.join(", ") || "none"})` },
     { isSo: delivered, text: "what Alice said was sealed, and delivered to Bob, in her name" },

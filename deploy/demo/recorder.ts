@@ -1,17 +1,20 @@
 import { closeSync, openSync, writeSync } from "node:fs";
 import { connect, createServer, type Socket } from "node:net";
 import { join } from "node:path";
+import { connect as connectTls, TLSSocket } from "node:tls";
 
 // A relay between clients and the edge, and what a sniffer there gets: `<n>.up` and `<n>.down` hold the raw bytes of connection
-// n from the client and to it, upgrade included. Usage: recorder.ts <port> <folder>; tells its own port to who forked it, and
+// n from the client and to it, upgrade included. Where the port speaks TLS, it is inside: it sees what TLS would hide. Usage: recorder.ts <port> <folder> [tls]; tells its own port to who forked it, and
 // breaks all connections when it is sent a message.
-const [port = "", folder = "."] = process.argv.slice(2);
+const [port = "", folder = ".", tls] = process.argv.slice(2);
 const open = new Set<Socket>();
 let connections = 0;
 
 const server = createServer((client) => {
   connections += 1;
-  const edge = connect({ host: "127.0.0.1", port: Number(port) });
+  const where = { host: "localhost", port: Number(port) };
+  const edge =
+    tls === undefined ? connect({ ...where, host: "127.0.0.1" }) : connectTls({ ...where, servername: "localhost" });
   record(client, edge, join(folder, `${connections}.up`));
   record(edge, client, join(folder, `${connections}.down`));
 });
@@ -36,7 +39,10 @@ function record(from: Socket, to: Socket, file: string): void {
 
 // Whoever forked it says so: every connection of now breaks, without a word.
 process.on("message", () => {
-  for (const socket of open) socket.resetAndDestroy();
+  for (const socket of open) {
+    if (socket instanceof TLSSocket) socket.destroy();
+    else socket.resetAndDestroy();
+  }
 });
 // What came is written by now: nothing here waits for a socket that does not close.
 process.on("disconnect", () => process.exit(0));

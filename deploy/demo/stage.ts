@@ -1,18 +1,21 @@
+import { createHash, randomBytes } from "node:crypto";
 import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { readDemo } from "../local/first-run.ts";
 import { freePort } from "../local/free-port.ts";
 import { readOutboxKey } from "../local/outbox-key.ts";
-import { type Owner, signIn } from "../local/owner.ts";
+import { type Owner, signIn, signUp } from "../local/owner.ts";
 import type { Children } from "./children.ts";
 
-export const modes = ["embedded", "distributed"] as const;
+export const modes = ["embedded", "distributed", "running"] as const;
 export type Mode = (typeof modes)[number];
 
 /** Running services, and the owner whom their first run made. */
 export interface Stage {
   readonly url: string;
   readonly port: number;
+  /** The port speaks TLS. */
+  readonly tls: boolean;
   readonly owner: Owner;
   /** What would have been sent, the newest first. */
   outbox(): Promise<readonly SentMessage[]>;
@@ -38,8 +41,34 @@ const settingsNotPassedOn = new Set(
   ].flatMap((names) => names.split(" ")),
 );
 
+/**
+ * Services that run already, of which the demo uses nothing but an account of its own.
+ *
+ * @throws {Error} they are not ready, or do not take the tokens
+ */
+export async function findStage(given: {
+  readonly url: string;
+  /** With which the first account may be opened where sign-up is closed; null where it is open. */
+  readonly bootstrapToken: string | null;
+  readonly outboxKey: string;
+}): Promise<Stage> {
+  const { bootstrapToken, outboxKey } = given;
+  const { origin: url, port, protocol } = new URL(given.url);
+  if (!(await isReady(url))) throw new Error(`nothing is ready at ${url}`);
+  const tls = protocol === "https:";
+  // The same account the next time, because a bootstrap token opens one.
+  const own = createHash("sha256").update(`demo ${bootstrapToken ?? randomBytes(18).toString("hex")}`);
+  const name = own.copy().digest("hex").slice(0, 12);
+  const credentials = { email: `demo-${name}@example.com`, password: own.update(" password").digest("base64url") };
+  const owner = await signIn(url, credentials).catch(async () => {
+    await signUp(url, credentials, bootstrapToken);
+    return signIn(url, credentials);
+  });
+  return { url, port: Number(port || (tls ? 443 : 80)), tls, owner, outbox: () => readOutbox(url, outboxKey) };
+}
+
 /** @throws {Error} with the last words of services that do not become ready. */
-export async function startStage(mode: Mode, folder: string, children: Children): Promise<Stage> {
+export async function startStage(mode: Exclude<Mode, "running">, folder: string, children: Children): Promise<Stage> {
   const port = await freePort();
   const url = `http://localhost:${port}`;
   const dataDir = join(folder, "data");
@@ -62,7 +91,7 @@ export async function startStage(mode: Mode, folder: string, children: Children)
     if (demo !== null) {
       const owner = await signIn(url, demo.owner);
       const key = await readOutboxKey(dataDir);
-      return { url, port, owner, outbox: () => readOutbox(url, key) };
+      return { url, port, tls: false, owner, outbox: () => readOutbox(url, key) };
     }
     if (services.exitCode !== null || services.signalCode !== null || Date.now() > deadlineMs) {
       const words = (await readFile(logFile, "utf8")).trim().split("\n").slice(-5).join("\n  ");

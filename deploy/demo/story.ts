@@ -27,7 +27,7 @@ export async function play(parts: StoryParts): Promise<void> {
   const { folder, stage, children, narrator, outcome } = parts;
   const recordingFolder = join(folder, "recording");
   await mkdir(recordingFolder, { mode: 0o700 });
-  const recorder = children.fork("recorder.ts", [`${stage.port}`, recordingFolder]);
+  const recorder = children.fork("recorder.ts", [`${stage.port}`, recordingFolder, ...(stage.tls ? ["tls"] : [])]);
   const recorderPort = await portOf(recorder);
   const world = await makeWorld(stage, recorderPort, true);
   narrator.heading(
@@ -72,7 +72,7 @@ async function membersGetIn(
   narrator.heading("Alice passes the gates; while her socket waits, she confirms by the link in a mail");
   const first = await enter(alice, world, world.alice, "link", null);
   narrator.heading("Bob does too, with the code of a text message");
-  const avoid = mode === "distributed" ? (first.accepted?.edge ?? null) : null;
+  const avoid = mode !== "embedded" ? (first.accepted?.edge ?? null) : null;
   const second = await enter(bob, world, world.bob, "code", avoid);
   const accepted = [first.accepted, second.accepted].filter((one) => one !== null);
   const areBoth = accepted.length === 2 && accepted.every(({ memberBound }) => memberBound);
