@@ -1,0 +1,147 @@
+import { services } from "@portcullis/contracts";
+import { beforeAll, describe, expect, test } from "vitest";
+import { buildOverlay, type Manifest } from "./kustomize.ts";
+import { isWorkload, problemsOf, workloadOf } from "./rules.ts";
+
+describe.each(["dev", "prod"])("the overlay %s", (overlay) => {
+  let manifests: Manifest[];
+  beforeAll(async () => {
+    const built = await buildOverlay(overlay);
+    if (built === null && process.env.CI === "true")
+      throw new Error("neither kubectl, kustomize nor Go is here to build the manifests with");
+    manifests = built ?? [];
+    if (built === null)
+      console.warn("manifests: skipped, because neither kubectl, kustomize nor Go is here to build them with");
+  }, 240_000);
+  const need = (skip: () => void) => {
+    if (manifests.length === 0) skip();
+  };
+  const find = (kind: string, name: string) => {
+    const found = manifests.find((each) => each.kind === kind && each.metadata.name === name);
+    if (found === undefined) throw new Error(`there is no ${kind}/${name}`);
+    return found;
+  };
+  const containerOf = (name: string) => {
+    const [container] = workloadOf(find("Deployment", name)).template.spec.containers;
+    if (container === undefined) throw new Error("there is no container");
+    return container;
+  };
+
+  test("is what Kubernetes takes and what we ask of it", ({ skip }) => {
+    need(skip);
+    expect(problemsOf(manifests)).toEqual([]);
+  });
+
+  test("has every service, each with its own secret and told no more than it needs", ({ skip }) => {
+    need(skip);
+    const stores = {
+      identity: ["redis", "mongodb"],
+      factors: ["redis", "mongodb"],
+      keys: ["redis", "mongodb"],
+      notify: ["redis"],
+    };
+    for (const service of services) {
+      const { envFrom = [] } = containerOf(service);
+      const configs = envFrom.flatMap(({ configMapRef }) => (configMapRef === undefined ? [] : [configMapRef.name]));
+      expect(configs).toEqual(["settings", ...((stores as Record<string, string[]>)[service] ?? [])]);
+      const secrets = envFrom.flatMap(({ secretRef }) => (secretRef === undefined ? [] : [secretRef.name]));
+      expect(secrets).toHaveLength(1);
+      // kustomize puts a hash of what is in it behind the name of a secret that it has made.
+      expect(secrets[0]).toMatch(new RegExp(`^${service}(-[a-z0-9]{10})?$`));
+    }
+    expect(manifests.filter(isWorkload).filter(({ kind }) => kind === "Deployment")).toHaveLength(services.length);
+  });
+
+  test("holds no secret but those that were made for it", ({ skip }) => {
+    need(skip);
+    const secrets = manifests.filter(({ kind }) => kind === "Secret");
+    expect(secrets.length).toBe(overlay === "dev" ? services.length + 1 : 0);
+    const rest = JSON.stringify(manifests.filter(({ kind }) => kind !== "Secret"));
+    expect(rest).not.toMatch(/_KEY"|PASSWORD|TOKEN":/);
+  });
+
+  test("lets sessions go on while pods come and go", ({ skip }) => {
+    need(skip);
+    for (const service of services) {
+      const { strategy, template } = find("Deployment", service).spec as {
+        strategy: unknown;
+        template: { spec: { terminationGracePeriodSeconds: number } };
+      };
+      expect(strategy).toEqual({ rollingUpdate: { maxUnavailable: 0, maxSurge: 1 } });
+      expect(template.spec.terminationGracePeriodSeconds).toBeGreaterThanOrEqual(20);
+      expect(JSON.stringify(containerOf(service).lifecycle)).toContain("preStop");
+    }
+    if (overlay === "prod")
+      for (const service of services) expect(workloadOf(find("Deployment", service)).replicas).toBeGreaterThan(1);
+  });
+
+  test("keeps edge and API from the stores, and everybody but notify from the world", ({ skip }) => {
+    need(skip);
+    const reaching = (port: number) =>
+      manifests
+        .filter(({ kind }) => kind === "NetworkPolicy")
+        .map(({ spec }) => spec as { podSelector: unknown; egress?: { ports?: { port: number }[] }[] })
+        .filter(({ egress = [] }) => egress.some(({ ports = [] }) => ports.some((each) => each.port === port)))
+        .map(({ podSelector }) => JSON.stringify(podSelector));
+    for (const port of [6379, 27017]) {
+      expect(reaching(port).length).toBeGreaterThan(0);
+      for (const selector of reaching(port)) expect(selector).not.toMatch(/"edge"|"api"|\{\}/);
+    }
+    expect(reaching(587)).toEqual(['{"matchLabels":{"app.kubernetes.io/name":"notify"}}']);
+  });
+
+  test.each<[string, (edge: Manifest & Record<string, unknown>) => void, RegExp]>([
+    ["root", (edge) => set(edge, "spec.template.spec.securityContext.runAsUser", 0), /may run as root/],
+    [
+      "a writable image",
+      (edge) => set(edge, "spec.template.spec.containers.0.securityContext.readOnlyRootFilesystem", false),
+      /can write/,
+    ],
+    [
+      "a capability",
+      (edge) => set(edge, "spec.template.spec.containers.0.securityContext.capabilities.add", ["NET_ADMIN"]),
+      /keeps capabilities/,
+    ],
+    [
+      "no limits",
+      (edge) => set(edge, "spec.template.spec.containers.0.resources", undefined),
+      /no requests or no limits/,
+    ],
+    ["no probe", (edge) => set(edge, "spec.template.spec.containers.0.readinessProbe", undefined), /no probes/],
+    ["a token", (edge) => set(edge, "spec.template.spec.automountServiceAccountToken", true), /token/],
+    ["whatever was built last", (edge) => set(edge, "spec.template.spec.containers.0.image", "x:latest"), /built last/],
+    [
+      "a field that Kubernetes does not know",
+      (edge) => set(edge, "spec.template.spec.containers.0.ports.0.containerPort", "http"),
+      /containerPort/,
+    ],
+    [
+      "a name that nothing is called by",
+      (edge) => set(edge, "spec.template.spec.containers.0.envFrom.0.configMapRef.name", "nothing"),
+      /no ConfigMap nothing/,
+    ],
+  ])("would not pass with %s", (_what, spoil, problem) => {
+    if (manifests.length === 0) return;
+    const copy = structuredClone(manifests);
+    const edge = copy.find(({ kind, metadata }) => kind === "Deployment" && metadata.name === "edge");
+    if (edge === undefined) throw new Error("there is no edge");
+    spoil(edge);
+    expect(problemsOf(copy).join("\n")).toMatch(problem);
+  });
+
+  test.each(["PodDisruptionBudget", "HorizontalPodAutoscaler", "NetworkPolicy"])(
+    "would not pass without a %s",
+    (kind) => {
+      if (manifests.length === 0) return;
+      expect(problemsOf(manifests.filter((each) => each.kind !== kind))).not.toEqual([]);
+    },
+  );
+});
+
+function set(object: unknown, path: string, value: unknown): void {
+  const names = path.split(".");
+  const last = names.pop() ?? "";
+  let at = object as Record<string, unknown>;
+  for (const name of names) at = at[name] as Record<string, unknown>;
+  at[last] = value;
+}
