@@ -4,10 +4,12 @@ import {
   type ApplicationDown,
   base64url,
   type CatchUp,
+  closeCodes,
   encodeControl,
   encodeMessageUp,
   type GroupDown,
   type GroupGrant,
+  limits,
   ProtocolError,
   parseApplicationDown,
   parseGroupDown,
@@ -50,18 +52,22 @@ export function createLink(parts: {
   readonly keys: ApplicationKeys;
   /** True for a record of the handshake: repeated, it means nothing. */
   readonly had: (frame: Uint8Array) => boolean;
+  /** Records under one key. Default, and most: 2^23. */
+  readonly recordsMax?: number;
 }): Link {
-  const { wire, accepted, keys, had } = parts;
+  const { wire, accepted, keys, had, recordsMax = limits.recordsPerKey } = parts;
   const { sealed } = accepted;
   const epochs = new Map<
     number,
     { readonly socketId: string; readonly secret: Uint8Array; readonly verify: Uint8Array }
   >();
+  let newest = -1;
   let counter = 0;
   let sending: Promise<void> = Promise.resolve();
 
   function learn({ socket, epoch, key, verify }: GroupGrant): void {
     if (epochs.has(epoch)) return;
+    newest = Math.max(newest, epoch);
     epochs.set(epoch, { socketId: socket, secret: base64url.decode(key), verify: base64url.decode(verify) });
     for (const [oldest, { secret }] of epochs) {
       if (epochs.size <= epochsMax) break;
@@ -74,18 +80,22 @@ export function createLink(parts: {
   /** One after the other: what is sealed first is sent first. */
   function seal(plaintext: Uint8Array): Promise<void> {
     sending = sending.then(async () => {
+      // What is left over goes with the next connection, which has keys of its own.
+      if (counter >= recordsMax) return;
       const header = { type: recordTypes.applicationUp, generation: 0, counter };
       counter += 1;
       wire.send(await sealRecord({ ...header, secret: keys.client, plaintext }));
+      if (counter === recordsMax) wire.close(closeCodes.unavailable.code, closeCodes.unavailable.name);
     });
     return sending;
   }
 
-  async function readGroup(frame: Uint8Array): Promise<Heard | typeof unknownEpoch> {
+  async function readGroup(frame: Uint8Array): Promise<Heard | typeof unknownEpoch | null> {
     const record = parseGroupRecord(frame);
     if (record.step !== 0) throw new ProtocolError("out-of-order", "record.step");
     const epoch = epochs.get(record.epoch);
-    if (epoch === undefined) return unknownEpoch;
+    // One of long ago is of no use any more: what it held is asked for by its place.
+    if (epoch === undefined) return record.epoch > newest ? unknownEpoch : null;
     return parseGroupDown(await openGroupRecord({ ...epoch, verifyKey: epoch.verify, record }));
   }
 

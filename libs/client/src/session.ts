@@ -187,13 +187,14 @@ export function beginSession(parts: {
     });
   }
 
-  async function open(from: Link, bytes: Uint8Array): Promise<void> {
+  /** @param isAgain it was put aside before: without its key it is a gap, which is filled by its place. */
+  async function open(from: Link, bytes: Uint8Array, isAgain = false): Promise<void> {
     try {
       if (ended || from !== link) return;
       const heard = from.isPlain(bytes) ? from.readPlain(bytes) : await from.read(bytes);
       if (ended || from !== link || heard === null) return;
-      if (heard === unknownEpoch) putAside(bytes);
-      else hear(from, heard);
+      if (heard !== unknownEpoch) hear(from, heard);
+      else if (!isAgain) putAside(bytes);
     } catch (error) {
       if (!ended && from === link) fail(error);
     }
@@ -242,7 +243,7 @@ export function beginSession(parts: {
   function retry(from: Link): void {
     const frames = unknown;
     unknown = [];
-    for (const bytes of frames) reading = reading.then(() => open(from, bytes));
+    for (const bytes of frames) reading = reading.then(() => open(from, bytes, true));
   }
 
   function take(message: MessageDown): void {
@@ -306,6 +307,11 @@ export function beginSession(parts: {
         scope.failAfter(settings.helloTimeoutMs, new PortcullisError("unreachable"));
         const { fingerprint } = server;
         const resumed = await resumeSession({ settings, accepted, secret, fingerprint, next: outbox.next, scope });
+        if (ended) {
+          resumed.link.wire.close(closeCodes.closed.code, "closed");
+          resumed.link.erase();
+          return;
+        }
         secret.fill(0);
         ({ secret, edge } = resumed);
         attach(resumed.link);

@@ -1,6 +1,7 @@
 import { createRecordWriter, generateIdentity, type Identity, sealGroupRecord } from "@portcullis/crypto";
 import { base64url, encodeControl, encodeMessageDown, type GroupGrant } from "@portcullis/protocol";
 import { describe, expect, it } from "vitest";
+import { createLink } from "../src/link.ts";
 import type { ConnectOptions, SessionState } from "../src/mod.ts";
 import { enter, pause, played, serve, take } from "./support/harness.ts";
 import { bytesOf, type Peer } from "./support/server.ts";
@@ -121,6 +122,42 @@ describe("a session of a sealed socket", () => {
     const ours = await group();
     const { session } = await inside(ours, async (peer) => peer.socket.send(await frame(ours)));
     expect(await session.closed).toMatchObject({ name, reason: "protocol" });
+  });
+
+  it("asks once for a key that it does not get, and drops a record of long ago", async () => {
+    const [first, next, old, unknown] = [await group(1), await group(2), await group(0), await group(9)];
+    let asked = 0;
+    const { session } = await inside(first, async (peer) => {
+      await peer.tell(encodeControl({ t: "grant", group: next.grant }));
+      peer.socket.send(await old.message(5, "of an epoch before we came"));
+      peer.socket.send(await unknown.message(6, "never opened"));
+      for (;;) {
+        await peer.readApplication();
+        asked += 1;
+        await peer.tell(caughtUp(0, true, next.grant));
+        if (asked === 1) peer.socket.send(await next.message(1, "goes on"));
+      }
+    });
+    expect(await take(session, 1)).toEqual(["goes on"]);
+    await pause(300);
+    expect(asked).toBe(1);
+    await session.close();
+  });
+
+  it("takes another connection when a key is used up", async () => {
+    const sent: number[] = [];
+    const closed: number[] = [];
+    const wire = { send: () => void sent.push(1), close: (code: number) => void closed.push(code) };
+    const keys = { client: new Uint8Array(32), server: new Uint8Array(32), resume: new Uint8Array(32) };
+    const link = createLink({
+      wire: wire as never,
+      accepted: { sealed: true } as never,
+      keys,
+      had: () => false,
+      recordsMax: 3,
+    });
+    for (let n = 0; n < 5; n += 1) await link.send(n, bytesOf("x"));
+    expect([sent.length, closed]).toEqual([3, [4001]]);
   });
 
   it("sends sealed, in order, with counters of its own for messages", async () => {

@@ -290,6 +290,14 @@ describe("what was missed", () => {
     expect(end !== undefined && "group" in end).toBe(sealed);
   });
 
+  it("is said once to who asks many times at once", async () => {
+    const [bob, eve] = [await member({ history }), await member({ history })];
+    await bob.take(await bob.message(0, "once"));
+    const asks = [await eve.catchUp(1), await eve.catchUp(0), await eve.catchUp(1)];
+    const { frames } = await eve.take(...asks);
+    expect(frames).toHaveLength(2);
+  });
+
   it("before one came is nobody's to hear", async () => {
     const bob = await member({ history });
     await bob.take(await bob.message(0, "among us"));

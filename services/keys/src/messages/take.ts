@@ -61,17 +61,20 @@ export async function takeFrames(
   const epoch = session.sealed ? await groups.current(session.socketId) : null;
   if (!(await live.is(sid))) return over;
   const from: Sender = { sid, session, epoch };
-  const replies: Uint8Array[] = [];
+  let asked: number | null = null;
+  let close: number | null = null;
   for (const frame of frames) {
     try {
       const said = await read(session, frame);
-      if (said.t === "catch-up") replies.push(...(await catchUp(context, from, said.after)));
+      // An answer is much longer than its question: of many that come at once, one is answered.
+      if (said.t === "catch-up") asked = Math.min(asked ?? said.after, said.after);
       else if (!(await takeMessage(context, from, said))) return over;
     } catch (error) {
-      return { frames: replies, close: closeCodes[problemOf(error)].code };
+      close = closeCodes[problemOf(error)].code;
+      break;
     }
   }
-  return { frames: replies, close: null };
+  return { frames: asked === null ? [] : await catchUp(context, from, asked), close };
 }
 
 interface Sender {
