@@ -162,7 +162,14 @@ describe("a session whose connection was lost", () => {
     if (outcome.say !== "accepted") throw new Error(`not accepted: ${outcome.say}`);
     const { sid } = outcome.admitted;
     expect(await resume(sid)).toMatchObject({ say: "accepted" });
+    // Also while it is being removed, and the session is not ended yet.
+    const seen: unknown[] = [];
+    const stop = world.before("state.deleteAndCount", async () => {
+      stop();
+      seen.push(await resume(sid));
+    });
     await world.api.call(removeAuthenticator, { ...mine, memberName: "bob" });
+    expect(seen).toMatchObject([denied]);
     expect(await resume(sid)).toMatchObject(denied);
   });
 
@@ -175,6 +182,20 @@ describe("a session whose connection was lost", () => {
     const elsewhere = opening({ label: "two", path, resumed: { sid, next: 0 } });
     expect(await world.keysCaller.call(identityOpen, elsewhere)).toMatchObject(bare);
     expect(await resume("nobody")).toMatchObject(denied);
+  });
+
+  it("of nobody in particular is one socket's all the same", async () => {
+    const anonymous = { ...policy, anonymous: true };
+    const { ownerId } = mine;
+    for (const label of ["three", "four"])
+      await world.api.call(createSocket, { ownerId, label, path, idParameter: null, policy: anonymous });
+    const outcome = await world.keysCaller.call(identityOpen, opening({ label: "three", path }));
+    if (outcome.say !== "accepted") throw new Error(`not accepted: ${outcome.say}`);
+    const { sid } = outcome.admitted;
+    const at = (label: string) =>
+      world.keysCaller.call(identityOpen, opening({ label, path, resumed: { sid, next: 0 } }));
+    expect(await at("four")).toMatchObject(bare);
+    expect(await at("three")).toMatchObject({ say: "accepted" });
   });
 
   it("does not go on where the policy does not allow it", async () => {

@@ -242,6 +242,14 @@ describe("who was put out", () => {
     expect(epoch).toBe((bob.accepted.group?.epoch ?? 0) + 1);
   });
 
+  it("or was never in gets no key: of another socket, or of one that is not sealed", async () => {
+    const [bob, stranger] = [await member(), await member({ socketId: "socket-2" })];
+    const open = await member({ sealed: false, history: { messages: 3, ms: 60_000 } });
+    const sids = [stranger.sid, open.sid, bob.sid];
+    const { frames } = await world.edge.call(groupGrants, { socketId: "socket-1", sids });
+    expect(frames.map(({ sid }) => sid)).toEqual([bob.sid]);
+  });
+
   it("or not: nobody has one key for longer than half a day", async () => {
     const bob = await member();
     world.advance(12 * 3_600_000);

@@ -1,5 +1,6 @@
 import { killAppKey, liveSessionKey } from "@portcullis/contracts";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { gate } from "../../../libs/platform/test/support/hooks.ts";
 import { type Entered, enter, letIn } from "./support/session.ts";
 import { bareText, codeOf, denied, startWorld, textOf, type World } from "./support/world.ts";
 
@@ -102,6 +103,25 @@ describe("a session that goes on", () => {
       else expect(await clients[index]?.hear(each.value)).toMatchObject({ t: "accepted" });
     }
     expect((await again(secret)).accepted.sid).toBe(bob.sid);
+  });
+
+  it("is not taken back by one that was let in before another, and heard of it later", async () => {
+    const bob = await first();
+    const secret = secretOf(bob);
+    const held = gate();
+    const outcome = letIn(world);
+    const same = { ...outcome, admitted: { ...outcome.admitted, sid: bob.sid } };
+    const slow = await world.client({ appKey: null, resumed: secret });
+    world.identity.onOpen = async () => {
+      await held.wait();
+      return same;
+    };
+    const opening = codeOf(world.open(slow.route, slow.open));
+    await held.reached;
+    const back = await again(secret);
+    held.open();
+    expect(await opening).toBe("unavailable");
+    expect(await back.take(await back.message(0, "mine"))).toMatchObject({ close: null });
   });
 
   it("is not begun anew by its first accept, should that come a second time", async () => {
