@@ -15,3 +15,18 @@ export function harmless(text: string): string {
     return `<U+${code.toString(16).toUpperCase().padStart(4, "0")}>`;
   });
 }
+
+/**
+ * JSON on one line, in which such characters are escaped. `JSON.stringify` leaves some as they are (U+009B begins a terminal's command like ESC [),
+ * and what is meant for a program may be read at a terminal.
+ */
+export function harmlessJson(value: unknown): string {
+  return JSON.stringify(value).replace(dangerous, (character) =>
+    Array.from({ length: character.length }, (_, index) => escaped(character.charCodeAt(index))).join(""),
+  );
+}
+
+/** RFC 8259 section 7: code units, so two for what lies beyond U+FFFF. */
+function escaped(unit: number): string {
+  return `\\u${unit.toString(16).padStart(4, "0")}`;
+}

@@ -12,6 +12,9 @@ const help = `portcullis connect [URL] [options]          also: npm run connect 
 Passes the gates of a socket and chats on it, line by line: what you type goes to everybody there. Ctrl-D ends it.
 Without a URL it is the demo socket that npm start has made, as DATA_DIR/demo.json describes it.
 
+Before anything is asked it shows six words of the server's fingerprint, which are the same for everybody who reaches that server: compare them with
+somebody you trust, if you like. The app key pins all of it.
+
 At a gate you may type, instead of an answer:  resend  the message once more
                                                other   another way, where there is one
                                                drop    give up
@@ -21,7 +24,7 @@ At a gate you may type, instead of an answer:  resend  the message once more
   --answer-secret KEY   your answer secret, pa1.…; likewise PORTCULLIS_ANSWER_SECRET
   --code CODE           the code of your authenticator app, instead of asking for it
   --code auto           computes it as your phone would, from the demo's authenticator
-  --json                one JSON object per line, for programs: waiting, accepted, message, lost, resumed, gap, closed
+  --json                one JSON object per line, for programs: server, waiting, accepted, message, lost, resumed, gap, closed
   --help
 
 For a chat, run it in two terminals. Each code lets in once, so the second one takes the next code, 30 seconds later.
@@ -82,6 +85,8 @@ async function enter(
   },
 ): Promise<Session> {
   const { code, answerSecret, terminal, report } = options;
+  // It says hello again where the connection breaks.
+  let shown = false;
   const person = createPerson({ code, authenticator: target.authenticator, terminal, report });
   try {
     return await connect(target.url, {
@@ -90,6 +95,11 @@ async function enter(
       onChallenge: person.answer,
       onWait: person.waitFor,
       onState: report.state,
+      onFrame: (_direction, kind, { fingerprint }) => {
+        if (kind !== "hello" || shown || typeof fingerprint !== "string") return;
+        shown = true;
+        report.server(fingerprint);
+      },
       signal: person.signal,
     });
   } catch (error) {

@@ -8,7 +8,7 @@ import { run, stopPrograms } from "../../deploy/demo/test/program.ts";
 import { type Demo, readDemo } from "../../deploy/local/first-run.ts";
 import { freePort } from "../../deploy/local/free-port.ts";
 import { type Owner, signIn } from "../../deploy/local/owner.ts";
-import { harmless } from "../harmless.ts";
+import { harmless, harmlessJson } from "../harmless.ts";
 
 const cli = "cli/main.ts";
 
@@ -129,4 +129,11 @@ test("text of others moves no cursor, hides nothing and begins no line", () => {
     "a␀␛[31m␡<U+009B>1m␍␊<U+2028><U+202E>gnp<U+2066><U+200B>z",
   );
   expect(harmless("Grüße, 👩‍👩‍👧, ‌می‌خواهم\ud800")).toBe("Grüße, 👩‍👩‍👧, ‌می‌خواهم\ufffd");
+});
+
+test("JSON of others' text has no such characters either, and says the same", () => {
+  const text = 'a\u0000\u001b[31m\u009b1m\u202egnp\u2028\u{e0001}\\"z';
+  const line = harmlessJson({ text });
+  expect(line).toMatch(/^[ -~]*$/);
+  expect(JSON.parse(line)).toEqual({ text });
 });

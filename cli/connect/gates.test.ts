@@ -89,17 +89,20 @@ describe("connect, gate by gate", { timeout: 30_000 }, () => {
 
   test("as JSON: each event on a line of its own, and nothing else", async () => {
     const socket = await socketWith({ gate: "email", by: "link" });
+    const { PORTCULLIS_APP_KEY: appKey } = socket.env;
     const program = run(cli, ["connect", "--json"], socket.env);
     const link = linkIn(await textTo(socket.email));
-    await expect.poll(() => events(program).length).toBeGreaterThan(0);
-    const [first] = events(program);
-    expect(first).toMatchObject({
+    await expect.poll(() => events(program).length).toBeGreaterThan(1);
+    const [server, waiting] = events(program);
+    expect(server).toMatchObject({ event: "server", words: expect.stringMatching(/^(?:[a-z]+ ){5}[a-z]+$/) });
+    expect(appKey.endsWith(`.${server.fingerprint}`)).toBe(true);
+    expect(waiting).toMatchObject({
       event: "waiting",
       gate: "email",
       by: "link",
       number: expect.stringMatching(/^\d{3}$/),
     });
-    await confirm(link, first.number);
+    await confirm(link, waiting.number);
     await program.until(/"event":"accepted"/);
     expect(events(program).at(-1)).toMatchObject({ event: "accepted", member: "bob", gates: ["key", "email"] });
     const { sessions } = await owner.get<{ sessions: { sid: string }[] }>(`/v1/sockets/${socket.id}/sessions`);
@@ -148,6 +151,7 @@ describe.runIf(hasTerminal)("connect at a terminal", { timeout: 30_000 }, () => 
     const socket = await socketWith({ anyOf: [{ gate: "otp" }, { gate: "sms" }] }, { gate: "email", by: "link" });
     const app = await socket.authenticator();
     const program = runInTerminal(cli, ["connect"], socket.env);
+    await program.until(/Its words: (?:[a-z]+ ){5}[a-z]+/);
     await program.until(/1 {2}Code from your authenticator app/);
     await program.until(/2 {2}Code from the text message/);
     program.type("1");

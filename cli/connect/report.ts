@@ -1,11 +1,14 @@
 import type { Closing, Message, Session, SessionState, Waiting } from "@portcullis/client";
-import { harmless } from "../harmless.ts";
+import { harmless, harmlessJson } from "../harmless.ts";
 import type { Terminal } from "../terminal.ts";
+import { wordsOf } from "./words.ts";
 
 /** What happens, for a person or, as one JSON object per line, for a program. */
 export interface Report {
   /** For people only. */
   say(line: string): void;
+  /** Verified, before anything is told to it. */
+  server(fingerprint: string): void;
   waiting(waiting: Waiting): void;
   accepted(session: Session): void;
   state(state: SessionState): void;
@@ -18,6 +21,7 @@ export function createReport(terminal: Terminal, json: boolean): Report {
   const say = terminal.print;
   return {
     say,
+    server: (fingerprint) => say(`The server that your app key names answers. Its words: ${wordsOf(fingerprint)}`),
     waiting: (waiting) => say(describe(waiting)),
     accepted({ member, gates, edge, sealed }) {
       say(`You are in as ${harmless(member ?? "somebody")}, through ${gates.join(" and ")}, on ${edge}.`);
@@ -40,9 +44,10 @@ export function createReport(terminal: Terminal, json: boolean): Report {
 }
 
 function forPrograms(terminal: Terminal): Report {
-  const tell = (event: string, fields: object) => terminal.print(JSON.stringify({ event, ...fields }));
+  const tell = (event: string, fields: object) => terminal.print(harmlessJson({ event, ...fields }));
   return {
     say: () => undefined,
+    server: (fingerprint) => tell("server", { fingerprint, words: wordsOf(fingerprint) }),
     waiting: ({ gate, at, by, to, number, status, resendAtMs, untilMs, attemptsLeft, retry }) =>
       tell("waiting", { gate, at, by, to, number, status, resendAtMs, untilMs, attemptsLeft, retry }),
     accepted: ({ sid, member, gates, assurance, edge, sealed, expiresAt }) =>

@@ -1,5 +1,6 @@
 import { parseArgs } from "node:util";
 import { exitCodes, Sorry } from "../exit.ts";
+import { harmlessJson } from "../harmless.ts";
 import { openTerminal, type Terminal } from "../terminal.ts";
 import { type Api, createApi, type Json } from "./api.ts";
 import { allSockets, type Given, type OwnerCommand, ownerCommands } from "./commands.ts";
@@ -73,7 +74,7 @@ export async function ownerCommand(args: readonly string[]): Promise<number> {
     return wanted ? exitCodes.ok : exitCodes.usage;
   }
   const say = (answer: Json, show: (answer: Json) => string) =>
-    process.stdout.write(`${json ? JSON.stringify(answer) : show(answer)}\n`);
+    process.stdout.write(`${json ? harmlessJson(answer) : show(answer)}\n`);
   const [word] = words;
   if (words.length === 1 && (word === "sign-in" || word === "sign-out")) {
     await (word === "sign-in" ? enter(options, say) : leave(say));
