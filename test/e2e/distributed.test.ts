@@ -339,8 +339,10 @@ describe("kill -9 while sealed messages flow", () => {
         keeper.connect(socket.url, { appKey: socket.appKey, onState: ({ is }) => void states.push(is) });
       await everyEdgeWorks();
       const [one, two, ...listeners] = [await join(), await join(), await join(), await join()];
-      const texts = (name: string) =>
-        Array.from({ length: 100 }, () => canaries.make(`${name} ${canaries.names.length}`));
+      const texts = (name: string) => {
+        const canary = canaries.make(`${name} ${canaries.names.length}`);
+        return Array.from({ length: 100 }, (_, n) => `${canary} ${n}`);
+      };
       const [said, answered] = [texts("said"), texts("answered")];
       const speaking = [speak(one, said), speak(two, answered)];
       await sleep(300);
