@@ -72,7 +72,10 @@ describe.each(["dev", "prod"])("the overlay %s", (overlay) => {
       expect(JSON.stringify(containerOf(service).lifecycle)).toContain("preStop");
     }
     if (overlay === "prod")
-      for (const service of services) expect(workloadOf(find("Deployment", service)).replicas).toBeGreaterThan(1);
+      for (const service of services) {
+        const { minReplicas } = find("HorizontalPodAutoscaler", service).spec as { minReplicas: number };
+        expect(minReplicas).toBeGreaterThan(1);
+      }
   });
 
   test("keeps edge and API from the stores, and everybody but notify from the world", ({ skip }) => {
@@ -110,6 +113,7 @@ describe.each(["dev", "prod"])("the overlay %s", (overlay) => {
     ["no probe", (edge) => set(edge, "spec.template.spec.containers.0.readinessProbe", undefined), /no probes/],
     ["a token", (edge) => set(edge, "spec.template.spec.automountServiceAccountToken", true), /token/],
     ["whatever was built last", (edge) => set(edge, "spec.template.spec.containers.0.image", "x:latest"), /built last/],
+    ["a number of its own", (edge) => set(edge, "spec.replicas", 2), /against its autoscaler/],
     [
       "a field that Kubernetes does not know",
       (edge) => set(edge, "spec.template.spec.containers.0.ports.0.containerPort", "http"),

@@ -54,7 +54,6 @@ const container = z.looseObject({
     .optional(),
 });
 const workload = z.looseObject({
-  replicas: z.number(),
   selector: z.object({ matchLabels: z.record(z.string(), z.string()) }),
   template: z.looseObject({
     metadata: z.looseObject({ labels: z.record(z.string(), z.string()) }),
@@ -144,6 +143,8 @@ function together(manifests: readonly Manifest[]): string[] {
     const isPicked = Object.entries(selector.matchLabels).every(
       ([key, value]) => template.metadata.labels[key] === value,
     );
+    if ("replicas" in (deployment.spec as object))
+      problems.push(`Deployment/${name}: it says how many there are, against its autoscaler`);
     if (!isPicked) problems.push(`Deployment/${name}: it does not pick its own pods`);
     const configs = template.spec.containers.flatMap(({ envFrom = [] }) =>
       envFrom.map(({ configMapRef }) => configMapRef?.name),
