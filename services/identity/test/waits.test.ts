@@ -374,6 +374,18 @@ describe("a client that comes back", () => {
     expect((await back(hid)).outcome).toMatchObject({ attemptsLeft: 2 });
   });
 
+  it("is believed what it answers, whatever it answered over the connection before", async () => {
+    await socket({ gate: "question" }, { gate: "email" });
+    await world.api.call(createAnswerSecret, { ...mine, name: "bob" });
+    const { hid, outcome } = await open();
+    const challenge = await take(hid, 1, code(cidOf(outcome), "right", "question"));
+    await take(hid, 2, start(cidOf(challenge)));
+    const again = await back(hid);
+    // The first record of this connection, as the other answer was of the one before.
+    const accepted = await take(hid, 1, code(cidOf(again.outcome), "right"), again.hid);
+    expect(accepted).toMatchObject({ say: "accepted", gates: ["question", "email"] });
+  });
+
   it("does not come back after it gave up, or after a raw close that it meant", async () => {
     const { hid } = await waiting();
     world.edge.emit(handshakeLeft, { hid, why: "lost" });

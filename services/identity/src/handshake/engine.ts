@@ -7,7 +7,7 @@ import { advance, beginHandshake } from "./moves.ts";
 import { resume } from "./resumption.ts";
 import { createReturns } from "./returns.ts";
 import { stands } from "./standing.ts";
-import { type Answer, bareDenial, createTurns, denial, type Turn } from "./turns.ts";
+import { type Answer, bareDenial, createTurns, denial, refOf, type Turn } from "./turns.ts";
 import { createWakes } from "./wakes.ts";
 
 export interface Opening {
@@ -72,9 +72,9 @@ export function createEngine(context: EngineContext): Engine {
     const given = tagOf(context.stepKey, JSON.stringify([hid, opening.opening, claims, answers]));
     if (claims.parked !== null) return returns.take(claims.parked, { hid, given, transcript }, received.arrival);
     const first = { ...beginHandshake(received.arrival, claims, clock()), given, connection: hid };
-    const refs = answers.map((answer, index) => ({ ref: `0-${index}`, gate: answer.gate, ...at(answer) }));
-    const moved = advance(first, { type: "opened", answers: refs, cid: ids.id(), now: clock() });
-    return turns.take({ id: hid, hid, n: 0, given, transcript, cid: null, answers }, null, moved);
+    const turn: Turn = { id: hid, hid, n: 0, given, transcript, cid: null, answers };
+    const moved = advance(first, { type: "opened", answers: named(turn), cid: ids.id(), now: clock() });
+    return turns.take(turn, null, moved);
   }
 
   async function step(id: string, { hid, transcript, n, keyLive, action }: Taken): Promise<Outcome> {
@@ -95,7 +95,7 @@ export function createEngine(context: EngineContext): Engine {
     if (!keyLive || !(await stands(context.store, value)))
       return turns.take(turn, version, advance(taken, { type: "revoked", now: clock() }));
     if (action.do === "resend") return turns.resend(turn, version, taken, action.cid);
-    return turns.take(turn, version, advance(taken, eventOf(n, action)));
+    return turns.take(turn, version, advance(taken, eventOf(turn, action)));
   }
 
   /** If another step wins meanwhile, that one's verdict stands, and the deadline ends what has none. */
@@ -122,19 +122,15 @@ export function createEngine(context: EngineContext): Engine {
     });
   }
 
-  function eventOf(n: number, action: Exclude<Action, { do: "resend" }>): HandshakeEvent {
+  function eventOf(turn: Turn, action: Exclude<Action, { do: "resend" }>): HandshakeEvent {
     const now = clock();
     switch (action.do) {
       case "answer": {
         const { answer, cid } = action;
-        return { type: "answered", cid, gate: answer.gate, ...at(answer), ref: `${n}-0`, nextCid: ids.id(), now };
+        return { type: "answered", cid, gate: answer.gate, ...at(answer), ref: refOf(turn, 0), nextCid: ids.id(), now };
       }
       case "offer":
-        return {
-          type: "offered",
-          answers: action.answers.map((answer, index) => ({ ref: `${n}-${index}`, gate: answer.gate, ...at(answer) })),
-          now,
-        };
+        return { type: "offered", answers: named(turn), now };
       case "start": {
         const { cid, gate } = action;
         return { type: "started", cid, gate, ...at(action), waitId: ids.id("wait"), nextCid: ids.id(), now };
@@ -158,6 +154,10 @@ function answersOf(action: Action): readonly Answer[] {
 
 function cidOf(action: Action): string | null {
   return action.do === "answer" ? action.cid : null;
+}
+
+function named(turn: Turn) {
+  return turn.answers.map((answer, index) => ({ ref: refOf(turn, index), gate: answer.gate, ...at(answer) }));
 }
 
 function at({ at: position }: { readonly at: string | null }): { at?: string } {

@@ -123,7 +123,7 @@ export function createTurns(context: EngineContext): Turns {
     const { waiting, outstanding } = taken.machine;
     const isMeant = waiting !== null && outstanding?.cid === cid && clock() < waiting.byMs;
     if (!isMeant) return nothing(turn, version, taken);
-    const next = { ...taken, resending: { waitId: waiting.id, ref: `${turn.hid.slice(-22)}-${turn.n}` } };
+    const next = { ...taken, resending: { waitId: waiting.id, ref: `${connectionOf(turn.hid)}-${turn.n}` } };
     return take(turn, version, { next, effects: [] });
   }
 
@@ -241,7 +241,19 @@ export function withWait(standing: Outcome | null, wait: WaitView | null): Outco
   return { ...standing, ...wait };
 }
 
-/** References are `<step>-<index>`, so that a replica that repeats the step finds the value that belongs to each. */
+/**
+ * What an answer is called: `<step>-<index>-<connection>`. A replica that repeats the step calls it the same and finds the value that
+ * belongs to it. Steps are counted anew on each connection, and of two answers with one name the second would count as wrong.
+ */
+export function refOf({ hid, n }: Pick<Turn, "hid" | "n">, index: number): string {
+  return `${n}-${index}-${connectionOf(hid)}`;
+}
+
 function indexOf(ref: string): number {
-  return Number(ref.slice(ref.indexOf("-") + 1));
+  return Number(ref.split("-", 2)[1]);
+}
+
+/** The random part of its id. */
+function connectionOf(hid: string): string {
+  return hid.slice(-22);
 }
