@@ -12,6 +12,7 @@ import {
   wakeHandshake,
 } from "@portcullis/contracts";
 import { afterEach, describe, expect, it } from "vitest";
+import { createSendLimits } from "../src/waits/limits.ts";
 import { anywhere, type Factors, type FactorsOptions, freshHid, startFactors } from "./harness.ts";
 
 const minuteMs = 60_000;
@@ -300,6 +301,39 @@ describe("messages are limited", () => {
     factors.advance(40_000);
     expect(await resend(waitId, "r1")).toMatchObject({ status: "queued" });
     expect(await compose(waitId)).not.toBe(null);
+  });
+
+  it("to five in any ten minutes: no window ends early", async () => {
+    await started();
+    const to = "+49306666666";
+    const sentAtMs: number[] = [];
+    for (const minutes of [0, 6, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1]) {
+      factors.advance(minutes * minuteMs);
+      if ((await start({ to })).view.status === "queued") sentAtMs.push(factors.now());
+    }
+    const within = sentAtMs.map((end) => sentAtMs.filter((each) => each <= end && each > end - 10 * minuteMs).length);
+    expect(Math.max(...within)).toBe(5);
+  });
+
+  it("also where a request that was refused is repeated", async () => {
+    await started();
+    const limits = createSendLimits({
+      state: factors.state,
+      key: new Uint8Array(32),
+      clock: factors.now,
+      perSocketDay: { sms: 6, email: 1 },
+    });
+    const refusal = async (to: string, holder: string, socketId = "s1") => {
+      const permission = await limits.ask({ channel: "sms", to, socketId }, holder);
+      return permission.ok ? null : permission.cause;
+    };
+    for (let asked = 0; asked < 5; asked += 1) {
+      expect([await refusal("+1", `a${asked}`), await refusal("+1", `a${asked}`)]).toEqual([null, null]);
+      factors.advance(minuteMs);
+    }
+    for (let asked = 0; asked < 3; asked += 1) expect(await refusal("+1", "b")).toBe("contact");
+    expect(await refusal("+2", "c")).toBe(null);
+    for (let asked = 0; asked < 3; asked += 1) expect(await refusal("+3", "d")).toBe("socket");
   });
 
   it("to what a socket may cost in a day, for each channel by itself", async () => {

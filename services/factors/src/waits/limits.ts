@@ -4,11 +4,13 @@ import type { State } from "@portcullis/state";
 const minuteMs = 60_000;
 const dayMs = 24 * 60 * minuteMs;
 
-/** Between two messages to one contact, and how many of them (Twilio Verify's rules). */
+/** Between two messages to one contact, and how many of them (Twilio Verify's rules) in any so many minutes. */
 const spacingMs = minuteMs;
 const perContactMax = 5;
-const perContactMs = 10 * minuteMs;
-const perContactDayMax = 20;
+const perContact = [
+  { max: perContactMax, ms: 10 * minuteMs },
+  { max: 20, ms: dayMs },
+] as const;
 /** Digits of a number that say its country and, roughly, its operator. */
 const prefixLength = 7;
 /** Below this share of answered codes, of so many at least, a range of numbers is one that only earns somebody money (SMS pumping). */
@@ -35,7 +37,8 @@ export interface SendLimits {
   /**
    * Counts a message before it is sent. The counters are of contacts, not of handshakes: another handshake is no way around them.
    *
-   * @param holder the request; repeated within the minute, on whichever replica, it is permitted again and counted once.
+   * @param holder the request; repeated within the minute, on whichever replica, it gets the same answer, and what was granted is
+   * counted once.
    */
   ask(occasion: Occasion, holder: string): Promise<Permission>;
   /** The code came back. */
@@ -62,6 +65,23 @@ export function createSendLimits(options: {
     return sent >= pumpedAfter && (await state.sum(`${range(occasion)}.answered`)) < sent * answeredShare;
   }
 
+  /**
+   * Who was sent a message of late is a set of requests and not a sum: a window that begins with its first message would let twice as
+   * many through around its end, and a request that is repeated is in a set once.
+   */
+  async function isSpent(name: string, holder: string): Promise<boolean> {
+    for (const { max, ms } of perContact) {
+      const sends = `factors.sends.${ms}.${name}`;
+      await state.join(sends, holder, clock() + ms);
+      const holders = await state.members(sends);
+      if (holders.length <= max && holders.includes(holder)) continue;
+      // Nothing is sent, and so nothing is counted.
+      for (const { ms: each } of perContact) await state.leave(`factors.sends.${each}.${name}`, holder);
+      return true;
+    }
+    return false;
+  }
+
   return {
     spacingMs,
     perWaitMax: perContactMax,
@@ -73,17 +93,22 @@ export function createSendLimits(options: {
       if (await isPumped(occasion)) return refused("pumping");
       const spacing = `factors.sent.${name}`;
       const nowMs = clock();
-      if ((await state.create(spacing, Buffer.from(`${nowMs} ${holder}`), spacingMs)) === null) {
-        const [before = nowMs, by] = Buffer.from((await state.get(spacing))?.value ?? [])
+      const mark = (how: "asked" | "granted") => Buffer.from(`${nowMs} ${holder} ${how}`);
+      const version = await state.create(spacing, mark("asked"), spacingMs);
+      if (version === null) {
+        const before = await state.get(spacing);
+        const [atMs = "", by, how] = Buffer.from(before?.value ?? [])
           .toString()
           .split(" ");
-        return by === holder ? { ok: true } : refused("spacing", Number(before) + spacingMs);
+        if (by !== holder) return refused("spacing", before === null ? nowMs : Number(atMs) + spacingMs);
+        // One that was not granted is looked at again: it may have been refused, by who could not say so any more.
+        if (how === "granted") return { ok: true };
       }
-      if ((await state.add(`factors.sends.${name}`, 1, perContactMs)) > perContactMax) return refused("contact");
-      if ((await state.add(`factors.sends-day.${name}`, 1, dayMs)) > perContactDayMax) return refused("contact");
+      if (await isSpent(name, holder)) return refused("contact");
       const spent = await state.add(`factors.spent.${channel}.${socketId}`, 1, dayMs);
       if (spent > perSocketDay[channel]) return refused("socket");
       if (channel === "sms") await state.add(`${range(occasion)}.sent`, 1, dayMs);
+      if (version !== null) await state.replace(spacing, version, mark("granted"), spacingMs);
       return { ok: true };
     },
     async answered(occasion) {
