@@ -362,6 +362,27 @@ describe("messages are limited", () => {
   });
 });
 
+describe("a range of numbers", () => {
+  it("whose codes come back gets messages at any time of any day", async () => {
+    await started();
+    const honest = async (count: number) => {
+      for (let index = 0; index < count; index += 1) {
+        names += 1;
+        const { waitId, view } = await start({ to: `+4917${10_000_000 + names}`, enrolmentId: `h${names}` });
+        expect(view.status).toBe("queued");
+        expect(await check(waitId, await codeOf(waitId))).toBe("ok");
+      }
+    };
+    await start({ to: "+491710000000" });
+    factors.advance(12 * 60 * minuteMs);
+    await honest(1);
+    factors.advance(12 * 60 * minuteMs + minuteMs);
+    await honest(25);
+    factors.advance(12 * 60 * minuteMs);
+    await honest(1);
+  });
+});
+
 describe("a repeated request", () => {
   it("begins one wait and sends one message", async () => {
     await started();

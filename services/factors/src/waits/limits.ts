@@ -57,7 +57,8 @@ export function createSendLimits(options: {
   const { state, key, clock, perSocketDay } = options;
   const tag = (text: string) => createHmac("sha256", key).update(text).digest("base64url").slice(0, 22);
   const contact = ({ channel, to }: Occasion) => tag(`${channel} ${to.toLowerCase()}`);
-  const range = ({ to }: Occasion) => `factors.range.${tag(to.slice(0, prefixLength))}`;
+  // By the day: what was sent and what came back are counted over the same time, or an honest range would look silent for a while.
+  const range = ({ to }: Occasion) => `factors.range.${tag(to.slice(0, prefixLength))}.${Math.floor(clock() / dayMs)}`;
 
   async function isPumped(occasion: Occasion): Promise<boolean> {
     if (occasion.channel !== "sms") return false;
