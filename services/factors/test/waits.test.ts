@@ -160,6 +160,16 @@ describe("a wait by code", () => {
     expect(await check(waitId, code)).toBe("exhausted");
   });
 
+  it("gives the last try that it has the same result again when it is asked again", async () => {
+    await started();
+    const { waitId } = await start();
+    const code = await codeOf(waitId);
+    for (let guess = 0; guess < 4; guess += 1) expect(await check(waitId, wrong(code))).toBe("wrong");
+    const hid = freshHid();
+    for (let asked = 0; asked < 3; asked += 1) expect(await check(waitId, code, { hid })).toBe("ok");
+    expect(await check(waitId, code)).toBe("exhausted");
+  });
+
   it("ends with its time, and is not sent after it", async () => {
     await started();
     const { waitId } = await start({ untilMs: factors.now() + 5 * minuteMs });

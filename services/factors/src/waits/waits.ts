@@ -110,8 +110,11 @@ export function createWaits(context: WaitsContext): Waits {
     throw new Error("a wait is written by too many at once");
   }
 
-  async function tooMany(name: string, max: number): Promise<boolean> {
-    return (await state.add(`factors.wait-tries.${name}`, 1, triesMs)) > max;
+  /** Counts the request, which is counted once however often it is repeated. */
+  async function isUsedUp(waitId: string, holder: string): Promise<boolean> {
+    const tries = `factors.wait-tries.${waitId}`;
+    await state.join(tries, holder, clock() + triesMs);
+    return (await state.members(tries)).length > codesMax;
   }
 
   return {
@@ -195,13 +198,13 @@ export function createWaits(context: WaitsContext): Waits {
       const stored = waitId === null ? null : await store.get(waitId);
       const wait = stored?.wait ?? null;
       // Counted before it is looked at: of any number of guesses at once, no more than the limit are ever compared.
-      const exhausted = await tooMany(`${waitId ?? "none"}`, codesMax);
+      const usedUp = await isUsedUp(waitId ?? holder, holder);
       const failuresKey = `factors.failures.${wait?.enrolmentId ?? "nobody"}`;
       const failures = await state.add(failuresKey, 1, wait === null ? triesMs : failuresTtlMs);
       const isRight = secrets.isCode(waitId ?? "none", code);
       if (waitId === null || wait === null || wait.socketId !== socketId || wait.by !== "code" || isOver(wait))
         return "no-wait";
-      if (exhausted || failures > context.failuresMax) return "exhausted";
+      if (usedUp || failures > context.failuresMax) return "exhausted";
       if (!isRight) return "wrong";
       if (!(await state.advance(`factors.wait-used.${waitId}`, 1, holder, triesMs))) return "used";
       await state.reset(failuresKey);
@@ -220,7 +223,7 @@ export function createWaits(context: WaitsContext): Waits {
       const waitId = secrets.waitOf(token);
       const stored = waitId === null ? null : await store.get(waitId);
       if (waitId === null || stored === null || isOver(stored.wait) || stored.wait.number === null) return "gone";
-      if (await tooMany(waitId, numbersMax)) return "gone";
+      if ((await state.add(`factors.wait-numbers.${waitId}`, 1, triesMs)) > numbersMax) return "gone";
       if (!isEqual(stored.wait.number, number)) return "wrong";
       const confirmed = await change(waitId, ({ wait }) => (isOver(wait) ? null : { ...wait, confirmed: true }));
       if (confirmed === null) return "gone";
