@@ -236,6 +236,14 @@ describe("a wait by link", () => {
     expect(woken).toEqual([]);
   });
 
+  it("stays confirmed however often the right number is sent again", async () => {
+    await started();
+    const { waitId, view } = await start({ by: "link" });
+    const token = await tokenOf(waitId);
+    for (let sent = 0; sent < 5; sent += 1) expect(await confirm(token, view.number ?? "")).toBe("confirmed");
+    expect(woken).toHaveLength(5);
+  });
+
   it("takes so many tries from one network, whatever the links", async () => {
     await started();
     const tries = Array.from({ length: 61 }, () => confirm("x", "123", "198.51.100.7").catch((error) => error.code));

@@ -223,7 +223,9 @@ export function createWaits(context: WaitsContext): Waits {
       const waitId = secrets.waitOf(token);
       const stored = waitId === null ? null : await store.get(waitId);
       if (waitId === null || stored === null || isOver(stored.wait) || stored.wait.number === null) return "gone";
-      if ((await state.add(`factors.wait-numbers.${waitId}`, 1, triesMs)) > numbersMax) return "gone";
+      // Of what is confirmed there is nothing to guess any more; who sends the number again may have missed the answer.
+      const isGuess = !stored.wait.confirmed;
+      if (isGuess && (await state.add(`factors.wait-numbers.${waitId}`, 1, triesMs)) > numbersMax) return "gone";
       if (!isEqual(stored.wait.number, number)) return "wrong";
       const confirmed = await change(waitId, ({ wait }) => (isOver(wait) ? null : { ...wait, confirmed: true }));
       if (confirmed === null) return "gone";
