@@ -244,6 +244,23 @@ describe("a wait by link", () => {
     expect(woken).toHaveLength(5);
   });
 
+  it("is dead for a contact after too many wrong numbers in a row over all its links, and codes count along", async () => {
+    await started({ failuresMax: 6 });
+    const linked = async (enrolmentId: string) => {
+      const { waitId, view } = await start({ by: "link", enrolmentId });
+      return { token: await tokenOf(waitId), number: view.number ?? "" };
+    };
+    const other = (number: string) => (number === "111" ? "112" : "111");
+    const [one, dead, alive] = [await linked("dead"), await linked("dead"), await linked("alive")];
+    for (let guess = 0; guess < 2; guess += 1) await confirm(one.token, other(one.number));
+    expect(await confirm(one.token, one.number)).toBe("confirmed");
+    const { waitId } = await start({ enrolmentId: "dead" });
+    for (let guess = 0; guess < 4; guess += 1) await check(waitId, wrong(await codeOf(waitId)));
+    for (let guess = 0; guess < 2; guess += 1) expect(await confirm(dead.token, other(dead.number))).toBe("wrong");
+    expect(await confirm(dead.token, dead.number)).toBe("gone");
+    expect(await confirm(alive.token, alive.number)).toBe("confirmed");
+  });
+
   it("takes so many tries from one network, whatever the links", async () => {
     await started();
     const tries = Array.from({ length: 61 }, () => confirm("x", "123", "198.51.100.7").catch((error) => error.code));

@@ -74,6 +74,8 @@ const sendBackoffMs = 2_000;
 export function createWaits(context: WaitsContext): Waits {
   const { store, state, jobs, limits, secrets, waker, clock, ids, log } = context;
 
+  /** Wrong codes and wrong numbers of a contact, in a row. */
+  const failuresOf = (wait: Wait | null) => `factors.failures.${wait?.enrolmentId ?? "nobody"}`;
   const isOver = ({ untilMs }: Wait) => clock() >= untilMs;
   const enqueue = (waitId: string, sending: string) =>
     jobs.enqueue(
@@ -199,7 +201,7 @@ export function createWaits(context: WaitsContext): Waits {
       const wait = stored?.wait ?? null;
       // Counted before it is looked at: of any number of guesses at once, no more than the limit are ever compared.
       const usedUp = await isUsedUp(waitId ?? holder, holder);
-      const failuresKey = `factors.failures.${wait?.enrolmentId ?? "nobody"}`;
+      const failuresKey = failuresOf(wait);
       const failures = await state.add(failuresKey, 1, wait === null ? triesMs : failuresTtlMs);
       const isRight = secrets.isCode(waitId ?? "none", code);
       if (waitId === null || wait === null || wait.socketId !== socketId || wait.by !== "code" || isOver(wait))
@@ -225,11 +227,18 @@ export function createWaits(context: WaitsContext): Waits {
       if (waitId === null || stored === null || isOver(stored.wait) || stored.wait.number === null) return "gone";
       // Of what is confirmed there is nothing to guess any more; who sends the number again may have missed the answer.
       const isGuess = !stored.wait.confirmed;
-      if (isGuess && (await state.add(`factors.wait-numbers.${waitId}`, 1, triesMs)) > numbersMax) return "gone";
+      const failures = failuresOf(stored.wait);
+      if (isGuess) {
+        if ((await state.add(`factors.wait-numbers.${waitId}`, 1, triesMs)) > numbersMax) return "gone";
+        if ((await state.add(failures, 1, failuresTtlMs)) > context.failuresMax) return "gone";
+      }
       if (!isEqual(stored.wait.number, number)) return "wrong";
       const confirmed = await change(waitId, ({ wait }) => (isOver(wait) ? null : { ...wait, confirmed: true }));
       if (confirmed === null) return "gone";
-      if (!stored.wait.confirmed) await limits.answered(confirmed);
+      if (isGuess) {
+        await state.reset(failures);
+        await limits.answered(confirmed);
+      }
       await waker.wake(waitId, confirmed.handshake);
       return "confirmed";
     },
