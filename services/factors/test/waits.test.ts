@@ -443,6 +443,20 @@ describe("a repeated request", () => {
   });
 });
 
+describe("a message whose fate nobody could report", () => {
+  it("does not go out again by another one that is asked for, too soon or in time", async () => {
+    await started();
+    const { waitId } = await start();
+    const [first = ""] = await sendings(waitId);
+    await resend(waitId, "early");
+    factors.advance(minuteMs);
+    await resend(waitId, "in-time");
+    const later = await sendings(waitId);
+    expect(later).toHaveLength(1);
+    expect(later).not.toContain(first);
+  });
+});
+
 describe("how a message fares", () => {
   it("is told to the waiting client, and what comes late about an older one is not", async () => {
     await started();

@@ -67,6 +67,8 @@ const numbersMax = 3;
 const triesMs = 30 * 60_000;
 const failuresTtlMs = 365 * 86_400_000;
 const writesMax = 8;
+/** By which request the first message was asked for. */
+const startRef = "start";
 /** Tries of a message in all: with the pauses between them half a minute, so that a provider's hiccup is no failure. */
 const sendAttempts = 5;
 const sendBackoffMs = 2_000;
@@ -97,9 +99,12 @@ export function createWaits(context: WaitsContext): Waits {
     return { ...wait, status: "queued", sendings, resendAtMs };
   }
 
-  /** Messages that were asked for and may not be in the queue: whoever asked may have died in between. */
-  async function requeue(waitId: string, { sendings }: Wait): Promise<void> {
-    for (const { id, done } of sendings) if (!done) await enqueue(waitId, id);
+  /**
+   * The message that a request asked for, which may not be in the queue: who took the request before may have died in between. No
+   * other one: it may have been sent without anybody hearing of it.
+   */
+  async function requeue(waitId: string, { sendings }: Wait, ref: string): Promise<void> {
+    for (const each of sendings) if (each.ref === ref && !each.done) await enqueue(waitId, each.id);
   }
 
   async function change(waitId: string, next: (stored: StoredWait) => Wait | null): Promise<Wait | null> {
@@ -134,15 +139,15 @@ export function createWaits(context: WaitsContext): Waits {
           sendings: [],
           confirmed: false,
         };
-        const wait = await asked(waitId, empty, "start");
+        const wait = await asked(waitId, empty, startRef);
         if (await store.create(waitId, wait)) {
-          await requeue(waitId, wait);
+          await requeue(waitId, wait, startRef);
           return viewOf(wait);
         }
       }
       const stored = before ?? (await store.get(waitId));
       if (stored === null) throw new Error("a wait vanished while it began");
-      await requeue(waitId, stored.wait);
+      await requeue(waitId, stored.wait, startRef);
       return viewOf(stored.wait);
     },
 
@@ -157,7 +162,7 @@ export function createWaits(context: WaitsContext): Waits {
         const next = isIdle ? wait : await asked(waitId, wait, ref);
         // Somebody else may have written meanwhile; asked again, the message is counted once.
         if (!isIdle && !(await store.replace(waitId, stored.version, next))) continue;
-        await requeue(waitId, next);
+        await requeue(waitId, next, ref);
         return viewOf(next);
       }
       throw new Error("a wait is written by too many at once");
