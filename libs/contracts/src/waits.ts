@@ -90,7 +90,7 @@ export const reportWait = request({
   request: z.strictObject({ waitId: id, sending: id, status: z.enum(["sent", "delayed", "failed"]) }),
   reply: empty,
   idempotency:
-    "by sending and status: the same again changes nothing. What was sent may still fail on its way; it is not delayed any more",
+    "by sending and status: the same again changes nothing and is told to the handshake again. What was sent may still fail on its way; it is not delayed any more",
   replay: "harmless",
 });
 

@@ -472,7 +472,6 @@ describe("how a message fares", () => {
     expect(woken).toEqual([waitId, waitId]);
     // A provider took it, and could not deliver it.
     await report(first, "failed");
-    await report(first, "failed");
     await report(first, "sent");
     expect((await read(waitId)).wait?.status).toBe("failed");
     expect(woken).toHaveLength(3);
@@ -487,6 +486,22 @@ describe("how a message fares", () => {
     expect((await read(waitId)).wait?.status).toBe("queued");
     await report(second, "failed");
     expect((await read(waitId)).wait).toMatchObject({ status: "failed", resendAtMs: factors.now() + minuteMs });
+  });
+});
+
+describe("a report", () => {
+  it("that is repeated wakes once more: who took the first may have died before it told anybody", async () => {
+    await started();
+    const { waitId } = await start();
+    const [sending = ""] = await sendings(waitId);
+    const report = () => notify.caller.call(reportWait, { waitId, sending, status: "sent" });
+    const { enqueue } = factors.jobs;
+    factors.jobs.enqueue = () => Promise.reject(new Error("gone"));
+    await expect(report()).rejects.toThrow();
+    factors.jobs.enqueue = enqueue;
+    expect(woken).toEqual([]);
+    await report();
+    expect(woken).toEqual([waitId]);
   });
 });
 

@@ -185,11 +185,12 @@ export function createWaits(context: WaitsContext): Waits {
     async report(waitId, sending, status) {
       const changed = await change(waitId, ({ wait }) => {
         const reported = wait.sendings.find(({ id }) => id === sending);
-        // What was handed over may still fail on its way to the phone.
-        if (reported === undefined || (reported.done && (status !== "failed" || wait.status === "failed"))) return null;
-        const sendings = wait.sendings.map((each) =>
-          each === reported ? { ...each, done: status !== "delayed" } : each,
-        );
+        if (reported === undefined) return null;
+        // What was handed over may still fail on its way to the phone. The same once more wakes once more: who was told first may have
+        // died before anybody heard of it.
+        if (reported.done && status !== "failed" && status !== wait.status) return null;
+        const done = reported.done || status !== "delayed";
+        const sendings = wait.sendings.map((each) => (each === reported ? { ...each, done } : each));
         // An older message says nothing about the newest one.
         return { ...wait, sendings, status: wait.sendings.at(-1) === reported ? status : wait.status };
       });
