@@ -170,6 +170,21 @@ describe("Twilio", () => {
     expect(await failure(endless)).toBe(null);
   });
 
+  it("that has taken the message has taken it, however its answer ends: it would go out a second time", async () => {
+    const broken = await twilio((response) => {
+      response.writeHead(201, { "content-length": "500" });
+      response.write('{"sid":');
+      setTimeout(() => response.destroy(), 20);
+    });
+    expect(await failure(broken)).toBe(null);
+    await provider.stop();
+    const slow = await twilio((response) => {
+      response.writeHead(201);
+      response.write('{"sid":');
+    });
+    expect(await failure(slow, AbortSignal.timeout(300))).toBe(null);
+  });
+
   it("that is not there is tried again", async () => {
     const sms = await twilio(() => undefined);
     await provider.stop();

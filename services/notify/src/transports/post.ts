@@ -2,7 +2,7 @@ import { NotSentError } from "./not-sent.ts";
 
 export interface Posted {
   readonly status: number;
-  /** At most 64 KiB of it. */
+  /** At most 64 KiB of it, and less where it broke off. */
   readonly body: string;
 }
 
@@ -44,10 +44,14 @@ export async function post(
 async function read({ body }: Response): Promise<string> {
   const chunks: Uint8Array[] = [];
   let bytes = 0;
-  for await (const chunk of body ?? []) {
-    bytes += chunk.length;
-    if (bytes > bodyBytesMax) break;
-    chunks.push(chunk);
+  try {
+    for await (const chunk of body ?? []) {
+      bytes += chunk.length;
+      if (bytes > bodyBytesMax) break;
+      chunks.push(chunk);
+    }
+  } catch {
+    // The status has said what became of the message; to try again what was taken would send it twice.
   }
   return Buffer.concat(chunks).toString("utf8");
 }
