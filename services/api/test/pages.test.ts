@@ -41,7 +41,7 @@ describe("the page behind a link", () => {
     expect(answer.headers.get("content-security-policy")).toBe(
       `default-src 'none';style-src 'sha256-${hash}';script-src 'none';connect-src 'none';form-action 'self';base-uri 'none';frame-ancestors 'none'`,
     );
-    expect(answer.headers.get("referrer-policy")).toBe("no-referrer");
+    expect(answer.headers.get("referrer-policy")).toBe("strict-origin");
     expect(answer.headers.get("cache-control")).toBe("no-store");
     expect(answer.headers.get("x-robots-tag")).toBe("noindex");
     expect(html).toMatch(/<label for="number">/);
@@ -87,9 +87,15 @@ describe("the page behind a link", () => {
     { "sec-fetch-site": "cross-site" },
     { "sec-fetch-site": "same-site" },
     { origin: "https://evil.example" },
+    { origin: "null" },
   ])("takes no form of another site: %j", async (headers) => {
     expect((await submit("number=417", headers)).status).toBe(403);
     expect(contracts()).toEqual([]);
+  });
+
+  test("takes its own form from a browser that says its origin only: an old one, or any over plain http", async () => {
+    expect((await submit("number=417", { origin: `http://localhost:${new URL(api.url).port}` })).status).toBe(200);
+    expect(contracts()).toEqual([confirm]);
   });
 
   test.each([

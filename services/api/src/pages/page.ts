@@ -43,7 +43,14 @@ export function sendPage(reply: FastifyReply, status: number, { title, body, scr
   const tag = script === undefined ? "" : `<script type="module" src="${script}"></script>\n`;
   return reply
     .code(status)
-    .headers({ "content-security-policy": policy, "cache-control": "no-store", "x-robots-tag": "noindex" })
+    .headers({
+      "content-security-policy": policy,
+      "cache-control": "no-store",
+      "x-robots-tag": "noindex",
+      // The path holds a link's token and is told to nobody. The origin has to be: under `no-referrer` a browser calls it `null` when it
+      // posts a form, and over plain http it says nothing else about where the form is from.
+      "referrer-policy": "strict-origin",
+    })
     .type("text/html; charset=utf-8")
     .send(`<!doctype html>
 <html lang="en">
