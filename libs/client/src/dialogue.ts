@@ -41,6 +41,8 @@ export interface Dialogue {
 interface Asking {
   readonly cid: string;
   readonly stop: AbortController;
+  /** What answers it holds on one connection only. */
+  bound: boolean;
 }
 
 export function createDialogue({ options: given, clock }: Settings): Dialogue {
@@ -60,7 +62,7 @@ export function createDialogue({ options: given, clock }: Settings): Dialogue {
   /** @returns false where the very same is being asked, or was answered and the answer may have been lost: then it is said again. */
   function isNew(cid: string, { isFirst }: Place): boolean {
     if (lastReply?.cid === cid) {
-      if (isFirst) wish(lastReply);
+      if (isFirst && !wishes.includes(lastReply)) wish(lastReply);
       return false;
     }
     return asking?.cid !== cid;
@@ -70,7 +72,7 @@ export function createDialogue({ options: given, clock }: Settings): Dialogue {
     asking?.stop.abort();
     // What was to be said to the question before is of no use any more.
     wishes.splice(0);
-    asking = { cid, stop: new AbortController() };
+    asking = { cid, stop: new AbortController(), bound: false };
     return asking;
   }
 
@@ -83,7 +85,7 @@ export function createDialogue({ options: given, clock }: Settings): Dialogue {
       if (asking === own) wish(one);
     };
     const showsWaits = onWait !== undefined;
-    put({ answers, onChallenge, showsWaits, prove: prover(cid, place), server, nowMs: clock(), signal }).then(
+    put({ answers, onChallenge, showsWaits, prove: prover(own, place), server, nowMs: clock(), signal }).then(
       (reply) => {
         if (reply === null) return settled({ kind: "given-up", error: new PortcullisError("cancelled") });
         return settled({ kind: "answered", cid, reply });
@@ -92,12 +94,13 @@ export function createDialogue({ options: given, clock }: Settings): Dialogue {
     );
   }
 
-  function prover(cid: string, { th }: Place): Answering["prove"] {
+  function prover(own: Asking, { th }: Place): Answering["prove"] {
     const { answerSecret } = given;
     if (answerSecret === undefined) return null;
     return async (details) => {
+      own.bound = true;
       const secret = typeof answerSecret === "string" ? answerSecret : await answerSecret();
-      return answerExcerpt({ secret, th, cid, details });
+      return answerExcerpt({ secret, th, cid: own.cid, details });
     };
   }
 
@@ -106,9 +109,9 @@ export function createDialogue({ options: given, clock }: Settings): Dialogue {
       options = challenge.options.map(optionOf);
       untilMs = clock() + challenge.answerMs;
       // A proof is bound to the connection: on another one it is made anew.
-      const isProof = options.some(({ gate }) => gate === "question");
-      if (isProof && place.isFirst) lastReply = null;
-      if (isNew(challenge.cid, place) || (isProof && place.isFirst))
+      const isStale = place.isFirst && asking?.cid === challenge.cid && asking.bound;
+      if (isStale) lastReply = null;
+      if (isNew(challenge.cid, place) || isStale)
         ask(challenge.cid, place, (answering) => askApplication(options, challenge, answering));
     },
     wait(wait, place) {

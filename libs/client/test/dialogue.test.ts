@@ -1,0 +1,93 @@
+import { formatAnswerSecret } from "@portcullis/crypto";
+import type { Challenge, Wait } from "@portcullis/protocol";
+import { describe, expect, it } from "vitest";
+import { createDialogue, type Place } from "../src/dialogue.ts";
+import { type ConnectOptions, readOptions } from "../src/options.ts";
+
+const server = { fingerprint: "f".repeat(22), pinned: true, edge: "edge-1" };
+const place = (isFirst: boolean, connection = 1): Place => ({
+  server,
+  th: new Uint8Array(32).fill(connection),
+  isFirst,
+});
+const options: Challenge["options"] = [
+  { at: "0.0", gate: "sms", prompt: { by: "code" } },
+  { at: "0.1", gate: "otp" },
+  { at: "0.2", gate: "question", prompt: { kind: "excerpt", statement: "amber anchor apple", positions: [2] } },
+];
+const asked = { attemptsLeft: 3, answerMs: 30_000, retry: false };
+const challenge = (...gates: string[]): Challenge => ({
+  n: 1,
+  t: "challenge",
+  cid: "c1",
+  options: options.filter(({ gate }) => gates.includes(gate)),
+  ...asked,
+});
+const wait: Wait = {
+  n: 2,
+  t: "wait",
+  cid: "c2",
+  at: "0.0",
+  gate: "sms",
+  prompt: { by: "code", to: "•••67" },
+  status: "sent",
+  resendMs: 60_000,
+  ...asked,
+};
+const dialogueOf = (given: ConnectOptions) => createDialogue(readOptions("ws://localhost/chat/path", given));
+/** What is waiting to be said, if anything, after all that is under way has settled. */
+async function pending(dialogue: ReturnType<typeof createDialogue>) {
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  return Promise.race([dialogue.next(), Promise.resolve(null)]);
+}
+
+describe("a dialogue over several connections", () => {
+  it("says an answer that may have been lost once on the next one, also where that one breaks before it is said", async () => {
+    const dialogue = dialogueOf({ answers: { sms: () => "123456" } });
+    dialogue.challenge(challenge("sms"), place(true));
+    dialogue.said(await dialogue.next());
+    dialogue.wait(wait, place(false));
+    const answer = await dialogue.next();
+    expect(answer).toMatchObject({ kind: "answered", cid: "c2", reply: { value: "123456" } });
+    dialogue.said(answer);
+    dialogue.wait(wait, place(true, 2));
+    dialogue.wait(wait, place(true, 3));
+    expect(await dialogue.next()).toBe(answer);
+    dialogue.said(answer);
+    expect(await pending(dialogue)).toBe(null);
+  });
+
+  it("proves anew what a proof answered: it is bound to the connection", async () => {
+    const answerSecret = formatAnswerSecret(new Uint8Array(32));
+    const dialogue = dialogueOf({ answerSecret });
+    dialogue.challenge(challenge("question"), place(true));
+    const before = await dialogue.next();
+    dialogue.said(before);
+    dialogue.challenge(challenge("question"), place(true, 2));
+    const after = await dialogue.next();
+    expect([before, after]).toMatchObject([{ reply: { gate: "question" } }, { reply: { gate: "question" } }]);
+    expect(after).not.toEqual(before);
+    dialogue.said(after);
+    expect(await pending(dialogue)).toBe(null);
+  });
+
+  it("does not disturb who types something else where a question could be answered too", async () => {
+    let times = 0;
+    const typed = Promise.withResolvers<string>();
+    const dialogue = dialogueOf({
+      answers: {
+        otp(question) {
+          times += 1;
+          question.signal.addEventListener("abort", () => typed.reject(new Error("disturbed")));
+          return typed.promise;
+        },
+      },
+    });
+    dialogue.challenge(challenge("otp", "question"), place(true));
+    await pending(dialogue);
+    dialogue.challenge(challenge("otp", "question"), place(true, 2));
+    typed.resolve("654321");
+    expect(await dialogue.next()).toMatchObject({ reply: { gate: "otp", value: "654321" } });
+    expect(times).toBe(1);
+  });
+});
