@@ -168,6 +168,15 @@ describe("the message of a wait", () => {
     expect(reports).toEqual(["send_2 sent"]);
   });
 
+  it("goes to one address and nobody else, and to none where a contact could be read as two", async () => {
+    const received = await smtp();
+    composed = { channel: "email", to: `${mailbox}, eve@receiver.example` };
+    await send();
+    await until(() => reports.length === 1);
+    expect(reports).toEqual(["send_1 failed"]);
+    expect(received).toEqual([]);
+  });
+
   it("leaves no address and no text in a job that failed", async () => {
     await twilio([400]);
     await send();
