@@ -83,6 +83,25 @@ describe("Twilio", () => {
     );
   });
 
+  it.each([
+    "https://localhost:8443",
+    "https://portcullis.localhost",
+    "https://127.0.0.1",
+    "https://[::1]",
+    "http://p.example",
+  ])("is not asked where it cannot: it refuses a message with such an address (%s)", async (publicUrl) => {
+    provider = await startProvider((_posted, response) => json(response, 201, created));
+    const sms = transport({
+      TWILIO_ACCOUNT_SID: accountSid,
+      TWILIO_AUTH_TOKEN: authToken,
+      TWILIO_FROM: "+15005550006",
+      TWILIO_URL: provider.url.href,
+      PUBLIC_URL: publicUrl,
+    });
+    await sms.send("send_1", message, never);
+    expect(new URLSearchParams(provider.posts[0]?.body).has("StatusCallback")).toBe(false);
+  });
+
   it("signs as its documentation shows", () => {
     // https://www.twilio.com/docs/usage/security: the example there, whose signature is known.
     const example = {

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { NotSentError } from "./not-sent.ts";
 import { isPermanent, post } from "./post.ts";
+import { isLoopback } from "./smtp-url.ts";
 import type { SmsTransport } from "./transport.ts";
 import { callbackUrl } from "./twilio-callback.ts";
 
@@ -30,11 +31,8 @@ export function createTwilio({ url, accountSid, authToken, from, publicUrl }: Tw
   return {
     name: "twilio",
     async send(sending, { waitId, to, text }, signal) {
-      // It reaches nobody on this machine, and says no secret to who has no TLS.
       const callback =
-        publicUrl === null || !publicUrl.startsWith("https:")
-          ? {}
-          : { StatusCallback: callbackUrl(publicUrl, waitId, sending) };
+        publicUrl !== null && isReachable(publicUrl) ? { StatusCallback: callbackUrl(publicUrl, waitId, sending) } : {};
       const { status, body } = await post(messages, {
         headers: { authorization, "content-type": "application/x-www-form-urlencoded", accept: "application/json" },
         body: new URLSearchParams({ To: to, Body: text, ...sender, ...callback }).toString(),
@@ -52,6 +50,13 @@ export function createTwilio({ url, accountSid, authToken, from, publicUrl }: Tw
       throw new NotSentError("ETWILIO", data?.code ?? status, permanent);
     },
   };
+}
+
+/** It reaches nobody on this machine and refuses a message that says otherwise (21609); and it says no secret to who has no TLS. */
+function isReachable(publicUrl: string): boolean {
+  const { protocol, hostname } = new URL(publicUrl);
+  const host = hostname.replace(/^\[(.*)\]$/, "$1");
+  return protocol === "https:" && !isLoopback(host) && !host.endsWith(".localhost");
 }
 
 function jsonOf(body: string): unknown {
