@@ -300,6 +300,24 @@ describe("a wait by link", () => {
     await worker.close();
   });
 
+  it("goes on trying to wake for as long as a wait may last", async () => {
+    await started();
+    const { waitId, view } = await start({ by: "link" });
+    deaf = 3;
+    await confirm(await tokenOf(waitId), view.number ?? "");
+    const confirmedAtMs = factors.now();
+    const triedAtMs: number[] = [];
+    const worker = await factors.jobs.work("wakes", async () => {
+      triedAtMs.push(factors.now());
+      throw new Error("not now");
+    });
+    for (const untilMs of [1_500, 2_000, 3_000, 5_000, 9_000, 17_000, 33_000, 65_000, 129_000, 257_000, 513_000]) {
+      factors.advance(confirmedAtMs + untilMs - factors.now());
+      await expect.poll(() => triedAtMs.at(-1), { interval: 5 }).toBe(factors.now());
+    }
+    await worker.close();
+  });
+
   it("leaves no job behind where it could", async () => {
     await started();
     const { waitId, view } = await start({ by: "link" });

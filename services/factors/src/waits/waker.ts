@@ -13,7 +13,8 @@ export interface Waker {
 /** The handshake is busy for the moment in which its client's own step is taken. */
 const pausesMs = [0, 60, 250] as const;
 const againAfterMs = 1_500;
-const attempts = 10;
+/** With the pauses between them, which double, more than the ten minutes that a wait may last. */
+const attempts = 12;
 
 /**
  * The job comes first: whoever dies between a change and the telling leaves somebody who tells. It is taken back when the telling has
