@@ -54,6 +54,9 @@ export function createDialogue({ options: given, clock }: Settings): Dialogue {
   let untilMs: number | null = null;
 
   function wish(one: Wish): void {
+    // One question, one answer: the server counts another as wrong.
+    if (one.kind === "answered" && [...wishes, lastReply].some((each) => isAnswerTo(one.cid, each) && each !== one))
+      return;
     wishes.push(one);
     listener?.resolve(one);
     listener = null;
@@ -150,4 +153,8 @@ export function createDialogue({ options: given, clock }: Settings): Dialogue {
       asking = null;
     },
   };
+}
+
+function isAnswerTo(cid: string, wish: Wish | null): boolean {
+  return wish?.kind === "answered" && wish.cid === cid;
 }

@@ -3,6 +3,7 @@ import type { Challenge, Wait } from "@portcullis/protocol";
 import { describe, expect, it } from "vitest";
 import { createDialogue, type Place } from "../src/dialogue.ts";
 import { type ConnectOptions, readOptions } from "../src/options.ts";
+import type { Waiting } from "../src/waiting.ts";
 
 const server = { fingerprint: "f".repeat(22), pinned: true, edge: "edge-1" };
 const place = (isFirst: boolean, connection = 1): Place => ({
@@ -69,6 +70,26 @@ describe("a dialogue over several connections", () => {
     expect(after).not.toEqual(before);
     dialogue.said(after);
     expect(await pending(dialogue)).toBe(null);
+  });
+
+  it("gives each question one answer: a second click, or a code typed beside it, would count as wrong", async () => {
+    const typed = Promise.withResolvers<string>();
+    const shown: Waiting[] = [];
+    const dialogue = dialogueOf({
+      onChallenge: ({ waiting }) => (waiting === null ? { gate: "sms" } : typed.promise.then((value) => ({ value }))),
+      onWait: (waiting) => void shown.push(waiting),
+    });
+    dialogue.challenge(challenge("sms", "otp"), place(true));
+    dialogue.said(await dialogue.next());
+    dialogue.wait(wait, place(false));
+    for (let click = 0; click < 2; click += 1) shown[0]?.choose({ gate: "otp", at: "0.1", value: "654321" });
+    const answer = await dialogue.next();
+    dialogue.said(answer);
+    typed.resolve("123456");
+    shown[0]?.choose({ gate: "otp", at: "0.1", value: "654321" });
+    expect(await pending(dialogue)).toBe(null);
+    shown[0]?.resend();
+    expect(await pending(dialogue)).toMatchObject({ kind: "resend" });
   });
 
   it("does not disturb who types something else where a question could be answered too", async () => {
