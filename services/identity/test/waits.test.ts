@@ -2,6 +2,7 @@ import {
   createAnswerSecret,
   createMember,
   createSocket,
+  enrolAuthenticator,
   handshakeLeft,
   identityOpen,
   identityStep,
@@ -227,7 +228,9 @@ describe("a wake", () => {
     world.keys.down = true;
     expect(await codeOf(wake(hid, waitId))).toBe("unavailable");
     expect(await take(hid, 2, { do: "resend", cid })).toMatchObject({ say: "nothing" });
-    expect(await take(hid, 3, code(cid, "right"))).toMatchObject({ say: "nothing" });
+    // And it does not end the connection before the verdict is there.
+    const crossed = await take(hid, 3, code(cid, "right"));
+    expect(crossed).toEqual({ say: "nothing", deadlineMs: world.now() + 15_000 });
     world.keys.down = false;
     await wake(hid, waitId);
     expect(world.keys.pushed).toMatchObject([{ seq: 1, outcome: { say: "accepted" } }]);
@@ -346,6 +349,21 @@ describe("a client that comes back", () => {
     expect((await back(freshHid())).outcome).toEqual(bare);
     await world.api.call(removeMember, { ...mine, name: "bob" });
     expect((await back(hid)).outcome).toEqual(bare);
+  });
+
+  it("to another socket is nobody where neither asks for a name", async () => {
+    const { ownerId } = await world.owner();
+    const anonymous = async (each: string) => {
+      const policy = { gates: [{ gate: "otp", of: "socket" }], anonymous: true };
+      const where = { ownerId, label: each, path: `${path}-${each}`, idParameter: null };
+      const { id } = await world.api.call(createSocket, { ...where, policy });
+      await world.api.call(enrolAuthenticator, { ownerId, socketId: id, memberName: null });
+      return { label: each, path: where.path, query: "" };
+    };
+    const [one, two] = [await anonymous("one"), await anonymous("two")];
+    const { hid } = await open(one);
+    expect((await back(hid, two)).outcome).toEqual(bare);
+    expect((await back(hid, one)).outcome).toMatchObject({ say: "challenge" });
   });
 
   it("whose contact was replaced is denied", async () => {
