@@ -15,6 +15,9 @@ import {
 import { readConfig } from "@portcullis/runtime";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { notifyConfig, run } from "../src/run.ts";
+import { NotSentError } from "../src/transports/not-sent.ts";
+import type { SmsTransport } from "../src/transports/transport.ts";
+import { startWaitWorker } from "../src/waits/worker.ts";
 import { type Received, reply, startPlatform, startSmtp, type TestPlatform, until } from "./harness.ts";
 import { json, startProvider } from "./support.ts";
 
@@ -96,6 +99,23 @@ async function twilio(statuses: number[]): Promise<{ readonly posts: readonly un
   return provider;
 }
 
+/** The worker by itself, which does not wait long to be heard. */
+async function direct(refusal: Error | null = null): Promise<readonly string[]> {
+  const sent: string[] = [];
+  const sms: SmsTransport = {
+    name: "webhook",
+    async send(sending) {
+      sent.push(sending);
+      if (refusal !== null) throw refusal;
+    },
+  };
+  const mail = { name: "smtp" as const, send: async () => undefined, close: async () => undefined };
+  const from = { name: "", address: "portcullis@sender.example" };
+  const worker = await startWaitWorker({ platform: notify.platform, mail, sms, from, reportPauseMs: 1 });
+  notify.platform.closer.add("wait worker", () => worker.close());
+  return sent;
+}
+
 describe("the message of a wait", () => {
   it("goes out by SMTP, and that it did is reported", async () => {
     const received = await smtp();
@@ -145,7 +165,7 @@ describe("the message of a wait", () => {
   });
 
   it("is not sent a second time because nobody heard that it was sent", async () => {
-    const provider = await twilio([201]);
+    const sent = await direct();
     deaf = 2;
     await send();
     await until(() => reports.length === 1);
@@ -153,8 +173,16 @@ describe("the message of a wait", () => {
     await send("send_2");
     await until(() => notify.said("how a message fared could not be reported").length === 1);
     await send("send_3");
-    await until(() => provider.posts.length === 3);
+    await until(() => sent.length === 3);
     expect(reports).toEqual(["send_1 sent"]);
+  });
+
+  it("is reported as it fared also where nobody listens for as long as a service takes to be started again", async () => {
+    await direct(new NotSentError("ETWILIO", 21211, true));
+    deaf = 7;
+    await send();
+    await until(() => reports.length === 1);
+    expect(reports).toEqual(["send_1 failed"]);
   });
 
   it("is not sent where there is nothing to send any more", async () => {

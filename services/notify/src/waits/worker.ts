@@ -1,3 +1,4 @@
+import { setTimeout } from "node:timers/promises";
 import { composeWait, reportWait, waitQueue } from "@portcullis/contracts";
 import { type Job, UnrecoverableJobError, type Worker } from "@portcullis/jobs";
 import type { Platform } from "@portcullis/platform";
@@ -20,12 +21,14 @@ export interface WaitWorkerOptions {
   readonly messageMsMax?: number;
   /** How long `close` lets messages under way finish; then they are cut off and tried again by whoever works next. Default 2500. */
   readonly stopMsMax?: number;
+  /** Before a report that was not heard is made again; doubles each time. Default 150, which comes to 19 s in all. */
+  readonly reportPauseMs?: number;
 }
 
 type Status = "sent" | "delayed" | "failed";
 
-const reportTries = 4;
-const reportPauseMs = 150;
+/** With the pauses between them, longer than `factors` takes to be started again. */
+const reportTries = 8;
 
 /**
  * Sends the messages of waits. A job names a wait; what it says and to whom is asked of `factors` when it is sent. How it went is
@@ -34,6 +37,7 @@ const reportPauseMs = 150;
  */
 export async function startWaitWorker(options: WaitWorkerOptions): Promise<Worker> {
   const { platform, mail, sms, from, concurrency = 8, messageMsMax = 20_000, stopMsMax = 2_500 } = options;
+  const { reportPauseMs = 150 } = options;
   const stopping = new AbortController();
   const { caller, jobs, clock, log } = platform;
   const messages = meterFor("notify").createCounter("portcullis.notify.messages", {
@@ -46,12 +50,12 @@ export async function startWaitWorker(options: WaitWorkerOptions): Promise<Worke
         await caller.call(reportWait, { waitId, sending, status });
         return;
       } catch (error) {
-        if (tries === reportTries) {
+        if (tries === reportTries || stopping.signal.aborted) {
           // Not a reason to send it again.
           log.warn("how a message fared could not be reported", { waitId, status, cause: causeOf(error) });
           return;
         }
-        await new Promise((resolve) => setTimeout(resolve, reportPauseMs * tries));
+        await pause(reportPauseMs * 2 ** (tries - 1), stopping.signal);
       }
     }
   }
@@ -100,4 +104,9 @@ export async function startWaitWorker(options: WaitWorkerOptions): Promise<Worke
   });
 
   return stopsWithin(worker, stopping, stopMsMax);
+}
+
+/** Ends early where the process is to end. */
+async function pause(delayMs: number, signal: AbortSignal): Promise<void> {
+  await setTimeout(delayMs, null, { signal }).catch(() => undefined);
 }
