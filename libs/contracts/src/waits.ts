@@ -77,7 +77,14 @@ export const composeWait = request({
   /** null: there is nothing to send any more. */
   reply: z.strictObject({
     message: z
-      .strictObject({ channel: z.enum(["email", "sms"]), to: text(254), subject: text(200), text: text(4096) })
+      .strictObject({
+        channel: z.enum(["email", "sms"]),
+        to: text(254),
+        subject: text(200),
+        text: text(4096),
+        /** Epoch milliseconds: from then on it is good for nothing. */
+        untilMs: epochMs,
+      })
       .nullable(),
   }),
   idempotency: "reads only: the same code each time",

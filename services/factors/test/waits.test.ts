@@ -183,8 +183,10 @@ describe("a wait by code", () => {
 
   it("ends with its time, and is not sent after it", async () => {
     await started();
-    const { waitId } = await start({ untilMs: factors.now() + 5 * minuteMs });
+    const untilMs = factors.now() + 5 * minuteMs;
+    const { waitId } = await start({ untilMs });
     const code = await codeOf(waitId);
+    expect(await compose(waitId)).toMatchObject({ untilMs });
     factors.advance(5 * minuteMs);
     expect(await check(waitId, code)).toBe("no-wait");
     expect(await compose(waitId)).toBe(null);

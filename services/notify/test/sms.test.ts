@@ -10,9 +10,14 @@ import { json, startProvider } from "./support.ts";
 
 const accountSid = `AC${"0123456789abcdef".repeat(2)}`;
 const authToken = "planted-token-0123456789";
-const message = { waitId: "wait_1", to: "+4930123456", text: "123456 is your code, planted ü" };
-const never = new AbortController().signal;
 const nowMs = 1_795_000_000_000;
+const message = {
+  waitId: "wait_1",
+  to: "+4930123456",
+  text: "123456 is your code, planted ü",
+  untilMs: nowMs + 594_500,
+};
+const never = new AbortController().signal;
 
 let provider: Awaited<ReturnType<typeof startProvider>>;
 afterEach(() => provider?.stop());
@@ -64,8 +69,16 @@ describe("Twilio", () => {
     expect(Object.fromEntries(new URLSearchParams(posted?.body))).toEqual({
       To: message.to,
       Body: message.text,
+      ValidityPeriod: "594",
       From: "+15005550006",
     });
+  });
+
+  it("is never asked to keep a message for less or for longer than it can", async () => {
+    const sms = await twilio((response) => json(response, 201, created));
+    for (const untilMs of [nowMs - 1, nowMs + 86_400_000]) await sms.send("send_1", { ...message, untilMs }, never);
+    const periods = provider.posts.map(({ body }) => new URLSearchParams(body).get("ValidityPeriod"));
+    expect(periods).toEqual(["1", "36000"]);
   });
 
   it("is asked to say what becomes of a message where it can reach us", async () => {
@@ -220,7 +233,7 @@ describe("a webhook of the operator's", () => {
     expect(JSON.parse(posted?.body ?? "")).toEqual({
       type: "sms.send",
       timestamp: new Date(nowMs).toISOString(),
-      data: { to: message.to, text: message.text },
+      data: { to: message.to, text: message.text, expiresAt: new Date(message.untilMs).toISOString() },
     });
     const { "webhook-id": id, "webhook-timestamp": timestamp, "webhook-signature": signature } = posted?.headers ?? {};
     expect([id, timestamp]).toEqual(["send_1", "1795000000"]);

@@ -43,7 +43,10 @@ beforeEach(async () => {
   const factors = notify.as("factors");
   await factors.serve(composeWait, () => {
     asked += 1;
-    return { message: composed === null ? null : { ...composed, subject: "Your planted code", text } };
+    return {
+      message:
+        composed === null ? null : { ...composed, subject: "Your planted code", text, untilMs: Date.now() + 60_000 },
+    };
   });
   await factors.serve(reportWait, ({ sending, status }) => {
     if (deaf > 0) {

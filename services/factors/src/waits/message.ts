@@ -6,14 +6,16 @@ export interface ComposedMessage {
   readonly to: string;
   readonly subject: string;
   readonly text: string;
+  /** Epoch milliseconds: from then on it is good for nothing. */
+  readonly untilMs: number;
 }
 
 /** What is sent. Composed when it is sent and not before: until then there is nothing that could be read in a queue. */
 export function messageOf(waitId: string, wait: Wait, secrets: WaitSecrets, publicUrl: string): ComposedMessage {
-  const { channel, to, by, label } = wait;
+  const { channel, to, by, label, untilMs } = wait;
   const said = by === "code" ? secrets.codeOf(waitId) : `${publicUrl}/confirm/${secrets.tokenOf(waitId)}`;
   const compose = channel === "sms" ? textMessage : mail;
-  return { channel, to, ...compose(by, label, said) };
+  return { channel, to, untilMs, ...compose(by, label, said) };
 }
 
 function textMessage(by: Wait["by"], label: string, said: string): { subject: string; text: string } {

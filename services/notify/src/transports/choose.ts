@@ -28,6 +28,7 @@ export function smsTransportOf(config: NotifyConfig, clock: Clock): SmsTransport
       authToken: twilioAuthToken,
       from: twilioFrom,
       publicUrl,
+      clock,
     });
   if (smsWebhookUrl !== null && smsWebhookSecret !== null)
     return createSmsWebhook({ url: smsWebhookUrl, secret: smsWebhookSecret, clock });

@@ -18,9 +18,13 @@ export interface SmsWebhookOptions {
 export function createSmsWebhook({ url, secret, clock }: SmsWebhookOptions): SmsTransport {
   return {
     name: "webhook",
-    async send(sendingId, { to, text }, signal) {
+    async send(sendingId, { to, text, untilMs }, signal) {
       const timestamp = Math.floor(clock() / 1_000);
-      const body = JSON.stringify({ type: "sms.send", timestamp: new Date(clock()).toISOString(), data: { to, text } });
+      const body = JSON.stringify({
+        type: "sms.send",
+        timestamp: new Date(clock()).toISOString(),
+        data: { to, text, expiresAt: new Date(untilMs).toISOString() },
+      });
       const signature = createHmac("sha256", secret).update(`${sendingId}.${timestamp}.${body}`).digest("base64");
       const { status } = await post(url, {
         headers: {

@@ -20,6 +20,8 @@ export interface TextMessage {
   /** E.164. */
   readonly to: string;
   readonly text: string;
+  /** Epoch milliseconds: whoever carries it may drop it from then on. */
+  readonly untilMs: number;
 }
 
 /** Takes a text message to where it goes. */

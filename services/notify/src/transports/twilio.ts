@@ -1,3 +1,4 @@
+import type { Clock } from "@portcullis/runtime";
 import { z } from "zod";
 import { NotSentError } from "./not-sent.ts";
 import { isPermanent, post } from "./post.ts";
@@ -13,6 +14,7 @@ export interface TwilioOptions {
   readonly from: string;
   /** Where it reaches us to say what became of a message; null: it is not asked to. */
   readonly publicUrl: string | null;
+  readonly clock: Clock;
 }
 
 /** https://www.twilio.com/docs/messaging/api/message-resource#create-a-message-resource */
@@ -24,18 +26,24 @@ const exception = z.object({ code: z.number(), status: z.number() });
 const tooManyRequests = 20_429;
 
 /** Twilio's Messages API. (Its own package is far larger than this one request: docs/adr/0003-runtime-dependencies.md.) */
-export function createTwilio({ url, accountSid, authToken, from, publicUrl }: TwilioOptions): SmsTransport {
+export function createTwilio({ url, accountSid, authToken, from, publicUrl, clock }: TwilioOptions): SmsTransport {
   const messages = new URL(`/2010-04-01/Accounts/${accountSid}/Messages.json`, url);
   const authorization = `Basic ${Buffer.from(`${accountSid}:${authToken}`).toString("base64")}`;
   const sender = from.startsWith("MG") ? { MessagingServiceSid: from } : { From: from };
   return {
     name: "twilio",
-    async send(sending, { waitId, to, text }, signal) {
+    async send(sending, { waitId, to, text, untilMs }, signal) {
       const callback =
         publicUrl !== null && isReachable(publicUrl) ? { StatusCallback: callbackUrl(publicUrl, waitId, sending) } : {};
       const { status, body } = await post(messages, {
         headers: { authorization, "content-type": "application/x-www-form-urlencoded", accept: "application/json" },
-        body: new URLSearchParams({ To: to, Body: text, ...sender, ...callback }).toString(),
+        body: new URLSearchParams({
+          To: to,
+          Body: text,
+          ValidityPeriod: `${validSeconds(untilMs - clock())}`,
+          ...sender,
+          ...callback,
+        }).toString(),
         signal,
       });
       const answer = jsonOf(body);
@@ -50,6 +58,11 @@ export function createTwilio({ url, accountSid, authToken, from, publicUrl }: Tw
       throw new NotSentError("ETWILIO", data?.code ?? status, permanent);
     },
   };
+}
+
+/** Unless it is told, Twilio keeps a message for ten hours: it would come, and cost, when its code is long dead. 1 to 36000. */
+function validSeconds(ms: number): number {
+  return Math.min(Math.max(Math.floor(ms / 1_000), 1), 36_000);
 }
 
 /** It reaches nobody on this machine and refuses a message that says otherwise (21609); and it says no secret to who has no TLS. */

@@ -63,11 +63,11 @@ export async function startWaitWorker(options: WaitWorkerOptions): Promise<Worke
   async function send(waitId: string, sending: string): Promise<"sent" | "nothing"> {
     const { message } = await caller.call(composeWait, { waitId });
     if (message === null) return "nothing";
-    const { channel, to, subject, text } = message;
+    const { channel, to, subject, text, untilMs } = message;
     const transport = channel === "email" ? mail : sms;
     const signal = AbortSignal.any([stopping.signal, AbortSignal.timeout(messageMsMax)]);
     try {
-      if (channel === "sms") await sms.send(sending, { waitId, to, text }, signal);
+      if (channel === "sms") await sms.send(sending, { waitId, to, text, untilMs }, signal);
       else if (!isAddress(to)) throw new NotSentError("EADDRESS", null, true);
       else await mail.send(sending, messageOf({ mailId: sending, mail: { to, subject, text }, from, clock }), signal);
     } catch (error) {
