@@ -1,4 +1,4 @@
-import { createInterface } from "node:readline";
+import { clearScreenDown, createInterface, moveCursor } from "node:readline";
 import { Writable } from "node:stream";
 
 export interface AskOptions {
@@ -43,6 +43,15 @@ export function openTerminal(input: NodeJS.ReadStream, output: NodeJS.WriteStrea
     ended = true;
     waiting?.(null);
   });
+  /** Takes the prompt, and what was typed behind it, off the screen: all the rows that they fill. */
+  function wipe(): void {
+    moveCursor(output, 0, -readline.getCursorPos().rows);
+    output.write("\r");
+    clearScreenDown(output);
+    // By this readline goes up before it writes anew, and it is wrong once text or window have changed their width.
+    Object.assign(readline, { prevRows: 0 });
+  }
+
   // Ctrl-C, which a terminal in raw mode does not turn into a signal.
   readline.on("SIGINT", () => process.kill(process.pid, "SIGINT"));
 
@@ -61,7 +70,12 @@ export function openTerminal(input: NodeJS.ReadStream, output: NodeJS.WriteStrea
           readline.prompt(true);
         };
         show();
-        if (typeof prompt !== "string") ticking = setInterval(show, 1_000);
+        if (typeof prompt !== "string") {
+          ticking = setInterval(() => {
+            wipe();
+            show();
+          }, 1_000);
+        }
       }
       return new Promise((resolve) => {
         const onAbort = () => waiting?.(null);
@@ -70,16 +84,20 @@ export function openTerminal(input: NodeJS.ReadStream, output: NodeJS.WriteStrea
           clearInterval(ticking);
           screen.mask(null);
           signal?.removeEventListener("abort", onAbort);
-          if (answer === null && isPerson) output.write("\r\u001b[K");
+          if (answer === null && isPerson) wipe();
           resolve(answer);
         };
         signal?.addEventListener("abort", onAbort, { once: true });
       });
     },
     print(line) {
-      if (isPerson && waiting !== null) output.write("\r\u001b[K");
+      if (!isPerson || waiting === null) {
+        output.write(`${line}\n`);
+        return;
+      }
+      wipe();
       output.write(`${line}\n`);
-      if (isPerson && waiting !== null) readline.prompt(true);
+      readline.prompt(true);
     },
     close: () => readline.close(),
   };
@@ -96,8 +114,9 @@ function createScreen(output: NodeJS.WriteStream) {
       done();
     },
   });
+  // readline counts rows by it, and a window changes its width.
+  Object.defineProperty(screen, "columns", { get: () => output.columns });
   return Object.assign(screen, {
-    columns: output.columns,
     mask(prompt: string | null) {
       maskedPrompt = prompt;
     },
