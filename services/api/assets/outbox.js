@@ -35,19 +35,26 @@ async function load() {
   if (!answer.ok) return say("The messages could not be read. Trying again…");
   form.hidden = true;
   const { messages } = await answer.json();
+  say(countOf(messages));
   const text = JSON.stringify(messages);
   if (text === shown) return;
   shown = text;
   list.replaceChildren(...messages.map(articleOf));
-  say(messages.length === 0 ? "Nothing has been sent yet." : `${messages.length} messages, newest first.`);
 }
 
+function countOf({ length }) {
+  if (length === 0) return "Nothing has been sent yet.";
+  return length === 1 ? "1 message." : `${length} messages, newest first.`;
+}
+
+/** Nothing is said anew while it is being asked for: what was wrong with the key before would be gone within a moment. */
 function askForKey(why) {
-  if (form.hidden) input.focus();
-  form.hidden = false;
+  if (form.hidden || why !== "") say(why);
   list.replaceChildren();
   shown = "";
-  say(why);
+  if (!form.hidden) return;
+  form.hidden = false;
+  input.focus();
 }
 
 function say(text) {
