@@ -1,5 +1,5 @@
 import type { GateItem } from "./gates/registry.ts";
-import { visitGates } from "./items.ts";
+import { type Item, visitGates } from "./items.ts";
 import { type Policy, requiresKey } from "./policy.ts";
 import type { PolicyIssue } from "./validate.ts";
 
@@ -18,7 +18,7 @@ export function adviceOf(policy: Policy): PolicyIssue[] {
   const contacts: string[] = [];
   let holds = false;
   visitGates(policy.gates, (at, item) => {
-    const weakness = weaknessOf(item);
+    const weakness = weaknessOf(item, policy);
     if (weakness !== null) found.push({ path: `gates.${at}`, message: weakness });
     if (item.gate === "email" || item.gate === "sms") contacts.push(at);
     if (item.gate === "otp" || item.gate === "question") holds = true;
@@ -32,15 +32,21 @@ export function adviceOf(policy: Policy): PolicyIssue[] {
   return found;
 }
 
-function weaknessOf(item: GateItem): string | null {
+function weaknessOf(item: GateItem, { gates }: Policy): string | null {
   switch (item.gate) {
     case "email":
       return "e-mail shows that somebody reads the mailbox; it is no authenticator (NIST SP 800-63B-4 section 3.1.3)";
     case "sms":
-      return "text messages can be read or redirected on their way; NIST SP 800-63B-4 section 3.1.3.3 restricts them: offer another way as well";
+      return `text messages can be read or redirected on their way; NIST SP 800-63B-4 section 3.1.3.3 restricts them${gates.some(takesSms) ? ": offer another way as well" : ""}`;
     case "question":
       return "shows that the client holds the member's answer secret; it does not show that a person is there";
     default:
       return null;
   }
+}
+
+/** Whether there is no way through without a text message. */
+function takesSms(item: Item): boolean {
+  if ("gate" in item) return item.gate === "sms";
+  return "anyOf" in item ? item.anyOf.every(takesSms) : item.allOf.some(takesSms);
 }

@@ -66,6 +66,16 @@ describe("a policy that is written shortly", () => {
     expect(adviceOf(policyOf({ gates: [mail] })).at(-1)?.message).toContain("whoever reads the member's messages");
   });
 
+  it("is advised to offer another way than text messages only where there is none", () => {
+    const sms = { gate: "sms" };
+    const isAdvised = (...gates: object[]) =>
+      adviceOf(policyOf({ gates: [{ gate: "key" }, ...gates] })).some(({ message }) => message.includes("another way"));
+    expect(isAdvised(sms)).toBe(true);
+    expect(isAdvised({ anyOf: [{ allOf: [otp, sms] }, sms] })).toBe(true);
+    expect(isAdvised({ anyOf: [otp, sms] }, sms)).toBe(true);
+    expect(isAdvised({ anyOf: [{ allOf: [mail, sms] }, otp] })).toBe(false);
+  });
+
   it("says where its gates stand and whether it needs a key", () => {
     const policy = policyOf({ gates: [{ gate: "path" }, { gate: "key" }, { anyOf: [otp, { allOf: [otp] }] }] });
     expect(leavesOf(policy).map(({ at, gate }) => `${at} ${gate}`)).toEqual([
