@@ -4,37 +4,62 @@ import { harmlessJson } from "../harmless.ts";
 import { openTerminal, type Terminal } from "../terminal.ts";
 import { type Api, createApi, type Json } from "./api.ts";
 import { allSockets, type Given, type OwnerCommand, ownerCommands } from "./commands.ts";
+import type { Ask } from "./password.ts";
 import { record } from "./show.ts";
-import { signIn, signOut } from "./sign-in.ts";
+import { need, signIn, signOut } from "./sign-in.ts";
 import { readSignedIn } from "./signed-in.ts";
 
 const urlDefault = "http://localhost:8080";
 
-const help = `portcullis owner COMMAND [options]
+const common: readonly Row[] = [
+  ["--url URL", `where the API is (or PORTCULLIS_API); unless you say so, where you signed in, or ${urlDefault}`],
+  ["--yes", "does not ask whether you are sure"],
+  ["--json", "the API's answer, for programs"],
+];
 
-  sign-in                                asks for e-mail, password and, where you have one, the code of your authenticator
-  sign-out
+const help = `portcullis owner COMMAND [options]          also: npm run portcullis -- owner COMMAND [options]
 
-${ownerCommands.map(({ usage, about }) => `  ${usage.padEnd(38)} ${about}`).join("\n")}
+${columns([
+  ["sign-in", "asks for e-mail, password and, where you have one, the code of your authenticator"],
+  ["sign-out", "ends the session, and forgets it here"],
+])}
+
+${columns(ownerCommands.map(({ usage, about }) => [usage, about]))}
 
 SOCKET is its label or its id.
 
-  --url URL      where the API is (or PORTCULLIS_API); unless you say so, where you signed in, or ${urlDefault}
-  --email EMAIL  for sign-in, and a member's
-${ownerCommands
-  .flatMap(({ options = {} }) => Object.entries(options))
-  .filter(([name], index, all) => name !== "email" && all.findIndex(([other]) => other === name) === index)
-  .map(([name, what]) => `  --${name} ${what}`)
-  .join("\n")}
-  --yes          does not ask whether you are sure
-  --json         the API's answer, for programs
-  --help
+${columns([["--email EMAIL", "sign-in: whose account"], ...optionsOf(ownerCommands), ...common, ["--help", "of a command too"]])}
 
 A program gives its API token as PORTCULLIS_TOKEN and does not sign in. Codes and passwords are never arguments: others on this machine
 could see them.
 
 Exit code: 0 done, 1 refused, 2 wrong arguments, 3 nothing answers.
 `;
+
+type Row = readonly [name: string, about: string];
+
+function columns(rows: readonly Row[]): string {
+  const width = Math.max(...rows.map(([name]) => name.length));
+  return rows.map(([name, about]) => `  ${name.padEnd(width)}  ${about}`).join("\n");
+}
+
+/** Each option once, with the commands that take it. */
+function optionsOf(commands: readonly OwnerCommand[]): Row[] {
+  const takers = new Map<string, { readonly about: string; readonly names: string[] }>();
+  for (const command of commands) {
+    for (const [name, [takes, about]] of Object.entries(command.options ?? {})) {
+      const option = `--${name} ${takes}`;
+      const { names } = takers.get(option) ?? { names: [] };
+      takers.set(option, { about, names: [...names, literalOf(command).join(" ")] });
+    }
+  }
+  return [...takers].map(([option, { about, names }]) => [option, `${names.join(", ")}: ${about}`]);
+}
+
+function helpOf({ usage, about, options = {} }: OwnerCommand): string {
+  const own = Object.entries(options).map(([name, [takes, what]]): Row => [`--${name} ${takes}`, what]);
+  return `portcullis owner ${usage} [options]\n\n${about}\n\n${columns([...own, ...common])}\n`;
+}
 
 const optionNames = [...new Set(["url", ...ownerCommands.flatMap(({ options = {} }) => Object.keys(options))])];
 
@@ -69,12 +94,12 @@ function readArguments(args: readonly string[]) {
 
 export async function ownerCommand(args: readonly string[]): Promise<number> {
   const { words, options, yes, json, help: wanted } = readArguments(args);
+  const asked = wanted ? commandNamed(words) : undefined;
   if (wanted || words.length === 0) {
-    process.stdout.write(help);
+    process.stdout.write(asked === undefined ? help : helpOf(asked));
     return wanted ? exitCodes.ok : exitCodes.usage;
   }
-  const say = (answer: Json, show: (answer: Json) => string) =>
-    process.stdout.write(`${json ? harmlessJson(answer) : show(answer)}\n`);
+  const say: Say = (answer, show) => void process.stdout.write(`${json ? harmlessJson(answer) : show(answer)}\n`);
   const [word] = words;
   if (words.length === 1 && (word === "sign-in" || word === "sign-out")) {
     await (word === "sign-in" ? enter(options, say) : leave(say));
@@ -83,7 +108,8 @@ export async function ownerCommand(args: readonly string[]): Promise<number> {
   const { command, given } = find(words, options);
   const api = await apiOf(options.url);
   if (command.confirm !== undefined && !yes) await sure(command.confirm(given));
-  say(await command.run(api, await withSocketId(api, command, given)), command.show);
+  const located = await withSocketId(api, command, given);
+  await asking(async (ask) => say(await command.run(api, located, ask), command.show));
   return exitCodes.ok;
 }
 
@@ -102,19 +128,26 @@ async function leave(say: Say): Promise<void> {
   say({}, () => "Signed out.");
 }
 
+/** The words of a command that are typed as they are. */
+function literalOf({ usage }: OwnerCommand): string[] {
+  return usage.split(" ").filter((name) => name === name.toLowerCase());
+}
+
+function commandNamed(words: readonly string[]): OwnerCommand | undefined {
+  return ownerCommands.find((command) => literalOf(command).every((name, index) => words[index] === name));
+}
+
 function find(words: readonly string[], options: Given["options"]): { command: OwnerCommand; given: Given } {
-  for (const command of ownerCommands) {
-    const names = command.usage.split(" ");
-    const literal = names.filter((name) => name === name.toLowerCase());
-    if (!literal.every((name, index) => words[index] === name)) continue;
-    const args = words.slice(literal.length);
-    if (args.length !== names.length - literal.length)
-      throw new Sorry(exitCodes.usage, `it is: portcullis owner ${command.usage}`);
-    const stray = Object.keys(options).find((name) => name !== "url" && !Object.hasOwn(command.options ?? {}, name));
-    if (stray !== undefined) throw new Sorry(exitCodes.usage, `${literal.join(" ")} takes no --${stray}`);
-    return { command, given: { args, options } };
-  }
-  throw new Sorry(exitCodes.usage, "there is no command of that name: see portcullis owner --help");
+  const command = commandNamed(words);
+  if (command === undefined)
+    throw new Sorry(exitCodes.usage, "there is no command of that name: see portcullis owner --help");
+  const literal = literalOf(command);
+  const args = words.slice(literal.length);
+  if (args.length !== command.usage.split(" ").length - literal.length)
+    throw new Sorry(exitCodes.usage, `it is: portcullis owner ${command.usage}`);
+  const stray = Object.keys(options).find((name) => name !== "url" && !Object.hasOwn(command.options ?? {}, name));
+  if (stray !== undefined) throw new Sorry(exitCodes.usage, `${literal.join(" ")} takes no --${stray}`);
+  return { command, given: { args, options } };
 }
 
 /** A socket may be named by its label, which people remember. */
@@ -147,6 +180,19 @@ async function sure(what: string): Promise<void> {
     const answer = await terminal.ask(`This will ${what}. Type yes: `);
     if (answer?.trim() !== "yes") throw new Sorry(exitCodes.refused, "nothing was done");
   });
+}
+
+/** The terminal is opened by the first question: standard input may be for something else. */
+async function asking(work: (ask: Ask) => Promise<void>): Promise<void> {
+  let terminal: Terminal | null = null;
+  try {
+    await work((prompt) => {
+      terminal ??= openTerminal(process.stdin, process.stdout);
+      return need(terminal, prompt, true);
+    });
+  } finally {
+    (terminal as Terminal | null)?.close();
+  }
 }
 
 async function atTerminal(work: (terminal: Terminal) => Promise<void>): Promise<void> {

@@ -1,7 +1,9 @@
 import { readFile } from "node:fs/promises";
 import { text as readAll } from "node:stream/consumers";
+import { wordsOf } from "../connect/words.ts";
 import { exitCodes, Sorry } from "../exit.ts";
 import type { Api, Json } from "./api.ts";
+import { type Ask, postWithPassword } from "./password.ts";
 import { qrCode, record, table } from "./show.ts";
 
 /** What was typed behind the name of the command. */
@@ -14,23 +16,27 @@ export interface OwnerCommand {
   /** As it is typed, `socket create LABEL`; words in capitals are arguments. */
   readonly usage: string;
   readonly about: string;
-  /** Names of its options, with what they take. */
-  readonly options?: Readonly<Record<string, string>>;
+  /** What its options take, and what for. */
+  readonly options?: Readonly<Record<string, readonly [takes: string, about: string]>>;
   /** What cannot be undone is asked about first. */
   readonly confirm?: (given: Given) => string;
   /** @returns the answer, for programs */
-  run(api: Api, given: Given): Promise<Json>;
+  run(api: Api, given: Given, ask: Ask): Promise<Json>;
   /** The same for people. */
   show(answer: Json): string;
 }
 
 const socketColumns = ["id", "label", "url", "updatedAt"];
 const keyColumns = ["keyId", "label", "createdAt", "lastUsedAt", "revokedAt"];
-const memberColumns = ["name", "authenticator", "answerSecret", "hasPassphrase", "contacts"];
+const memberColumns = ["name", "email", "phone", "authenticator", "answerSecret", "hasPassphrase"];
 const sessionColumns = ["sid", "member", "edge", "gates", "acceptedAt", "expiresAt"];
 const tokenColumns = ["id", "label", "createdAt", "expiresAt", "lastUsedAt"];
 
-const policyOption = { policy: "FILE, or - for standard input: the policy, as JSON" };
+const policyOption = { policy: ["FILE", "the policy, as JSON; - is standard input"] } as const;
+const contactOptions = {
+  email: ["ADDRESS", "for the gate email"],
+  phone: ["NUMBER", "for the gate sms, like +49301234567"],
+} as const;
 const shownOnce = "It is shown this once: keep it where nobody else looks.";
 const rows = (answer: Json, name: string) => (Array.isArray(answer[name]) ? (answer[name] as Json[]) : []);
 const at = (value: string | undefined) => encodeURIComponent(value ?? "");
@@ -43,7 +49,29 @@ export const ownerCommands: readonly OwnerCommand[] = [
     usage: "whoami",
     about: "the account, and with what it is asked",
     run: (api) => api.ask("GET", "/v1/account"),
+    show: ({ credential, ...account }) => record({ ...account, credential: (credential as Json | undefined)?.kind }),
+  },
+  {
+    usage: "server",
+    about: "which server this is, in the six words that portcullis connect shows",
+    run: async (api) => {
+      const server = await api.ask("GET", "/v1/server");
+      return { ...server, words: wordsOf(String(server.fingerprint)) };
+    },
     show: record,
+  },
+  {
+    usage: "email resend",
+    about: "the mail once more that confirms your address",
+    run: (api) => api.ask("POST", "/v1/account/email/resend"),
+    show: done("A mail is on its way, unless the address is confirmed: portcullis owner email confirm"),
+  },
+  {
+    usage: "email confirm",
+    about: "your address; asks for the token that the mail has",
+    run: async (api, _given, ask) =>
+      api.ask("POST", "/v1/account/email/verify", { body: { token: await ask("Token from the mail: ") } }),
+    show: done("Confirmed."),
   },
   {
     usage: "socket list",
@@ -55,19 +83,19 @@ export const ownerCommands: readonly OwnerCommand[] = [
   {
     usage: "socket create LABEL",
     about: "a socket; without a policy, behind an app key and an authenticator",
-    options: { ...policyOption, path: "PATH: its secret path; one that nobody guesses is made unless you say so" },
+    options: { ...policyOption, path: ["PATH", "its secret path; one that nobody guesses is made unless you say so"] },
     run: async (api, { args: [label], options }) => {
       const policy = (await policyIn(options.policy)) ?? { gates: [{ gate: "key" }, { gate: "otp" }] };
       const path = options.path === undefined ? {} : { path: options.path };
       return api.ask("POST", "/v1/sockets", { body: { label, policy, ...path } });
     },
-    show: (answer) => `${record(answer)}\nThe path in its URL is a secret. ${shownOnce}`,
+    show: (answer) => `${socket(answer)}\n\nThe path in its URL is a secret. ${shownOnce}`,
   },
   {
     usage: "socket show SOCKET",
     about: "one socket, with its policy and what is weak about it",
     run: (api, given) => api.ask("GET", socketPath(given)),
-    show: record,
+    show: socket,
   },
   {
     usage: "socket policy SOCKET",
@@ -79,16 +107,23 @@ export const ownerCommands: readonly OwnerCommand[] = [
       const { version } = await api.ask("GET", socketPath(given));
       return api.ask("PATCH", socketPath(given), { body: { version, policy } });
     },
-    show: record,
+    show: socket,
   },
   {
     usage: "socket path SOCKET",
     about: "another secret path; the one before leads nowhere from then on",
+    confirm: ({ args: [id] }) => `end the path of socket ${id}, and everybody has to be told another`,
     run: async (api, given) => {
       const { version } = await api.ask("GET", socketPath(given));
       return api.ask("PATCH", socketPath(given), { body: { version, path: null } });
     },
-    show: (answer) => `${record(answer)}\n${shownOnce}`,
+    show: (answer) => `${socket(answer)}\n\n${shownOnce}`,
+  },
+  {
+    usage: "socket authenticator SOCKET",
+    about: "a new authenticator that its members share, for a gate otp of the socket; the one before ends",
+    run: (api, given) => api.ask("POST", `${socketPath(given)}/authenticator`),
+    show: authenticator,
   },
   {
     usage: "socket delete SOCKET",
@@ -107,7 +142,7 @@ export const ownerCommands: readonly OwnerCommand[] = [
   {
     usage: "key create SOCKET",
     about: "an app key for those who may knock",
-    options: { label: "TEXT: what for" },
+    options: { label: ["TEXT", "what for"] },
     run: (api, given) =>
       api.ask("POST", `${socketPath(given)}/keys`, { body: { label: given.options.label ?? "made at a terminal" } }),
     show: ({ key }) => `${record({ key })}\n${shownOnce}`,
@@ -124,18 +159,37 @@ export const ownerCommands: readonly OwnerCommand[] = [
     about: "its members",
     run: (api, given) => all(api, `${socketPath(given)}/members`, "members"),
     show: (answer) =>
-      table(rows(answer, "members"), memberColumns, "There is no member yet: portcullis owner member add SOCKET NAME"),
+      table(
+        rows(answer, "members").map(withContacts),
+        memberColumns,
+        "There is no member yet: portcullis owner member add SOCKET NAME",
+      ),
   },
   {
     usage: "member add SOCKET NAME",
     about: "somebody who may come in by that name",
-    options: { email: "ADDRESS: for the gate email", phone: "NUMBER: for the gate sms, like +49301234567" },
-    run: (api, given) => {
-      const { email, phone } = given.options;
-      const contacts = { ...(email === undefined ? {} : { email }), ...(phone === undefined ? {} : { phone }) };
-      return api.ask("POST", `${socketPath(given)}/members`, { body: { name: given.args[1], contacts } });
+    options: contactOptions,
+    run: (api, given) =>
+      api.ask("POST", `${socketPath(given)}/members`, { body: { name: given.args[1], contacts: contactsIn(given) } }),
+    show: member,
+  },
+  {
+    usage: "member contact SOCKET NAME",
+    about: "where a member's messages go; what you do not say stays, '' takes it away",
+    options: contactOptions,
+    run: async (api, given) => {
+      const changed = contactsIn(given);
+      if (Object.keys(changed).length === 0) throw new Sorry(exitCodes.usage, "--email or --phone is missing");
+      const { members } = await all(api, `${socketPath(given)}/members`, "members");
+      const found = rows({ members }, "members").find(({ name }) => name === given.args[1]);
+      if (found === undefined) throw new Sorry(exitCodes.refused, "there is no member of that name");
+      const { version, contacts } = found;
+      // The API replaces them as a whole.
+      return api.ask("PATCH", memberPath(given), {
+        body: { version, contacts: { ...(contacts as Json), ...changed } },
+      });
     },
-    show: record,
+    show: member,
   },
   {
     usage: "member remove SOCKET NAME",
@@ -148,7 +202,7 @@ export const ownerCommands: readonly OwnerCommand[] = [
     usage: "member authenticator SOCKET NAME",
     about: "a new authenticator for the member, as a QR code; the one before ends",
     run: (api, given) => api.ask("POST", `${memberPath(given)}/authenticator`),
-    show: ({ uri }) => `${qrCode(String(uri))}\nTo be scanned by the member's phone. ${shownOnce}\n${String(uri)}`,
+    show: authenticator,
   },
   {
     usage: "member answer-secret SOCKET NAME",
@@ -175,6 +229,16 @@ export const ownerCommands: readonly OwnerCommand[] = [
     show: (answer) => table(rows(answer, "tokens"), tokenColumns, "There is no token."),
   },
   {
+    usage: "token create LABEL",
+    about: "an API token; asks for your password and, where you have one, the code of your authenticator",
+    options: { expires: ["TIME", "within a year, like 2027-01-31T12:00:00Z; 90 days unless you say so"] },
+    run: (api, { args: [label], options: { expires } }, ask) => {
+      const expiresAt = expires === undefined ? {} : { expiresAt: expires };
+      return postWithPassword(api, "/v1/account/tokens", { label, ...expiresAt }, ask);
+    },
+    show: ({ token, secret }) => `${record({ ...(token as Json), secret })}\n${shownOnce}`,
+  },
+  {
     usage: "token revoke TOKEN",
     about: "an API token",
     confirm: ({ args: [id] }) => `revoke token ${id}`,
@@ -182,6 +246,32 @@ export const ownerCommands: readonly OwnerCommand[] = [
     show: done("Revoked."),
   },
 ];
+
+/** A socket, and below it what is said of its policy. */
+function socket({ advice, ...rest }: Json): string {
+  const weak = rows({ advice }, "advice");
+  return weak.length === 0
+    ? record(rest)
+    : `${record(rest)}\n\nWeaker than it may look:\n${table(weak, ["path", "message"], "")}`;
+}
+
+const withContacts = ({ contacts, ...rest }: Json): Json => ({ ...rest, ...(contacts as Json) });
+
+function member(answer: Json): string {
+  return record(withContacts(answer));
+}
+
+function authenticator({ uri }: Json): string {
+  return `${qrCode(String(uri))}\nTo be scanned by a phone. ${shownOnce}\n${String(uri)}`;
+}
+
+function contactsIn({ options: { email, phone } }: Given): Json {
+  // An address that is empty is none.
+  return {
+    ...(email === undefined ? {} : { email: email || null }),
+    ...(phone === undefined ? {} : { phone: phone || null }),
+  };
+}
 
 export async function allSockets(api: Api): Promise<{ readonly sockets: readonly { id: string; label: string }[] }> {
   const answer = await all(api, "/v1/sockets", "sockets");

@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { connect } from "@portcullis/client";
@@ -43,6 +43,11 @@ describe("portcullis owner", { timeout: 60_000 }, () => {
     const { exit, out, err } = await owner([...args, "--json"]);
     expect({ exit, err }).toEqual({ exit: 0, err: "" });
     return JSON.parse(out) as T;
+  }
+  async function tokenInMail(): Promise<string> {
+    const [name = ""] = (await readdir(join(folder, "outbox"))).filter((file) => file.endsWith(".json"));
+    const { text } = JSON.parse(await readFile(join(folder, "outbox", name), "utf8")) as { text: string };
+    return /^ +(\S{40,})$/m.exec(text)?.[1] ?? "";
   }
   const credentials = () => [demo.owner.email, demo.owner.password];
 
@@ -90,7 +95,7 @@ describe("portcullis owner", { timeout: 60_000 }, () => {
     });
     expect(session.sealed).toBe(true);
     expect((await owner(["session", "list", "chat"])).out).toMatch(new RegExp(`${session.sid} +bob +edge-1`));
-    expect((await owner(["member", "list", "chat"])).out).toMatch(/bob +yes +yes/);
+    expect((await owner(["member", "list", "chat"])).out).toMatch(/bob +bob@example.com +- +yes +yes/);
     expect((await owner(["session", "kick", "chat", session.sid])).exit).toBe(0);
     expect(await session.closed).toMatchObject({ what: "kicked" });
     expect((await owner(["session", "list", socket.id])).out).toBe("Nobody is there.\n");
@@ -100,7 +105,7 @@ describe("portcullis owner", { timeout: 60_000 }, () => {
       err: `owner: this would revoke key ${appKey.keyId}: say --yes\n`,
     });
     expect((await owner(["key", "revoke", "chat", appKey.keyId, "--yes"])).out).toBe("Revoked; 0 sessions ended.\n");
-    const path = await json<{ url: string }>("socket", "path", "chat");
+    const path = await json<{ url: string }>("socket", "path", "chat", "--yes");
     expect(path.url).not.toBe(socket.url);
     expect((await owner(["socket", "delete", "chat", "--yes"])).out).toBe("Deleted.\n");
     expect(await owner(["socket", "show", "chat"])).toMatchObject({
@@ -123,6 +128,48 @@ describe("portcullis owner", { timeout: 60_000 }, () => {
     expect(await hides.exit).toBe(1);
     expect(hides.stdout).not.toContain("a-secret-password");
     expect(hides.stdout).toContain("•");
+  });
+
+  test("makes a token for programs once the address is confirmed, and takes the password for it", async () => {
+    const make = (password: string) => owner(["token", "create", "ci", "--json"], [password]);
+    expect(await make(demo.owner.password)).toMatchObject({
+      exit: 1,
+      err: expect.stringContaining("must be confirmed"),
+    });
+    expect((await owner(["email", "confirm"], [await tokenInMail()])).out).toBe("Confirmed.\n");
+    expect(await make("wrong")).toMatchObject({ exit: 1, err: expect.stringContaining("is not right"), out: "" });
+    const { out } = await make(demo.owner.password);
+    const { token, secret } = JSON.parse(out) as { token: { id: string }; secret: string };
+    const asProgram = { PORTCULLIS_TOKEN: secret, XDG_CONFIG_HOME: join(folder, "nobody") };
+    expect((await owner(["socket", "list"], [], asProgram)).exit).toBe(0);
+    expect((await owner(["token", "list"])).out).toContain(token.id);
+    expect((await owner(["token", "revoke", token.id, "--yes"])).exit).toBe(0);
+    expect((await owner(["socket", "list"], [], asProgram)).exit).toBe(1);
+  });
+
+  test("changes one contact of a member and leaves the other", async () => {
+    await json("socket", "create", "contacts");
+    await json("member", "add", "contacts", "cy", "--email", "cy@example.com", "--phone", "+49301234567");
+    const contactsOf = async (...args: string[]) =>
+      (await json<{ contacts: object }>("member", "contact", "contacts", "cy", ...args)).contacts;
+    expect(await contactsOf("--phone", "+49301234568")).toEqual({ email: "cy@example.com", phone: "+49301234568" });
+    expect(await contactsOf("--email", "")).toEqual({ email: null, phone: "+49301234568" });
+    expect((await owner(["member", "list", "contacts"])).out).toMatch(/cy +- +\+49301234568/);
+  });
+
+  test("names the server by the words that connect shows", async () => {
+    const { words } = await json<{ words: string }>("server");
+    const env = { PORTCULLIS_URL: demo.socket.url, PORTCULLIS_APP_KEY: demo.socket.appKey };
+    const program = run(cli, ["connect"], env);
+    program.endInput();
+    await program.exit;
+    expect(program.stdout).toContain(words);
+  });
+
+  test("says what of a policy is weak in a line each", async () => {
+    const policy = JSON.stringify({ gates: [{ gate: "key" }, { gate: "sms" }] });
+    await owner(["socket", "create", "weak", "--policy", "-"], [policy]);
+    expect((await owner(["socket", "show", "weak"])).out).toMatch(/^gates\.1 +text messages can be read/m);
   });
 
   test("shows a QR code that a phone can scan", async () => {
@@ -173,6 +220,10 @@ describe("portcullis owner", { timeout: 60_000 }, () => {
     expect(exit).toBe(0);
     for (const line of ["sign-in", "socket create LABEL", "session kick SOCKET SESSION", "--json"])
       expect(out).toContain(line);
+    const own = (await owner(["socket", "create", "--help"])).out;
+    expect(own).toContain("portcullis owner socket create LABEL");
+    expect(own).toContain("--policy FILE");
+    expect(own).not.toContain("--phone");
     expect((await owner([])).exit).toBe(2);
     expect((await owner(["sign-out"])).out).toBe("Signed out.\n");
     expect((await owner(["whoami"])).exit).toBe(1);
