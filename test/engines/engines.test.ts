@@ -1,11 +1,13 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { afterEach, describe, expect, test } from "vitest";
 import { serverArguments } from "./arguments.ts";
+import { findProgram } from "./binaries.ts";
 import { assertServedByContainers } from "./containers.ts";
 import { callDocker, type Daemon, findDaemon } from "./docker-api.ts";
+import { startEngines } from "./engines.ts";
 import { isAtLeast } from "./go.ts";
 import { standInImages } from "./stand-in-images.ts";
 
@@ -121,3 +123,20 @@ describe("what is started", () => {
     );
   });
 });
+
+test.runIf(findProgram("nats-server", process.env))(
+  "a server finds a configuration that is named from here",
+  async () => {
+    const folder = mkdtempSync(join(tmpdir(), "portcullis-nats-config-"));
+    closing.push(() => rmSync(folder, { recursive: true }));
+    writeFileSync(join(folder, "nats.conf"), "max_connections: 10\n");
+    const { natsUrl, missing, stop } = await startEngines({
+      want: ["nats"],
+      log: () => {},
+      natsConfig: relative(process.cwd(), join(folder, "nats.conf")),
+      env: { PATH: process.env.PATH, DOCKER_HOST: "none" },
+    });
+    closing.push(stop);
+    expect({ natsUrl, missing }).toEqual({ natsUrl: expect.stringMatching(/^nats:/), missing: [] });
+  },
+);

@@ -1,3 +1,4 @@
+import { resolve } from "node:path";
 import { fromBinary } from "./binaries.ts";
 import { fromDebian } from "./debian.ts";
 import { fromDocker } from "./docker.ts";
@@ -38,7 +39,9 @@ const ways: readonly { readonly name: string; readonly way: Way }[] = [
 /** Gets real engines for tests. @throws when one cannot be had and `CI=true`. */
 export async function startEngines(options: StartEnginesOptions): Promise<Engines> {
   const { log, env = process.env, want = engineNames } = options;
-  const context: StartContext = { env, log, natsConfig: options.natsConfig };
+  // A server runs in a folder of its own, where what is relative to ours leads nowhere.
+  const natsConfig = options.natsConfig === undefined ? undefined : resolve(options.natsConfig);
+  const context: StartContext = { env, log, natsConfig };
   const running = new Map<EngineName, RunningEngine>();
   const missing: { engine: EngineName; why: string }[] = [];
   const stop = async () => {
