@@ -103,31 +103,38 @@ async function enter(
       signal: person.signal,
     });
   } catch (error) {
-    throw sorryFor(error, target.url);
+    throw sorryFor(person.signal.aborted ? person.signal.reason : error, target);
   } finally {
     person.leave();
   }
 }
 
-function sorryFor(error: unknown, url: string): unknown {
+function sorryFor(error: unknown, target: Target): unknown {
+  if (error instanceof GivenUp) return new Sorry(exitCodes.refused, error.message);
   if (error instanceof TypeError) return new Sorry(exitCodes.usage, error.message);
   if (!(error instanceof PortcullisError)) return error;
   switch (error.code) {
     case "unreachable":
-      return new Sorry(exitCodes.unreachable, `nothing answers at ${originOf(url)}: run npm start first`);
+      return new Sorry(exitCodes.unreachable, `nothing answers at ${originOf(target.url)}: ${whatToDo(target)}`);
     case "denied":
       return new Sorry(exitCodes.refused, "denied. A server does not say why: the key, the path, the name or the code");
     case "untrusted-server":
       return new Sorry(exitCodes.refused, "another server than the app key's answers there, so nothing was told to it");
     case "cancelled":
       if (error.cause instanceof Sorry) return error.cause;
-      return new Sorry(
-        exitCodes.refused,
-        error.cause instanceof GivenUp ? error.cause.message : "given up without a code that was taken",
-      );
+      if (error.cause instanceof GivenUp) return sorryFor(error.cause, target);
+      return new Sorry(exitCodes.refused, "given up without a code that was taken");
     default:
       return new Sorry(exitCodes.refused, error.message);
   }
+}
+
+function whatToDo({ url, authenticator }: Target): string {
+  if (authenticator !== null) return "run npm start first";
+  // A WebSocket does not say why it could not be opened.
+  return new URL(url).protocol === "wss:"
+    ? "is the server running, and its certificate one that Node trusts (NODE_EXTRA_CA_CERTS)?"
+    : "is the server running?";
 }
 
 /** The rest of a URL is not for the screen: its path is a secret. */

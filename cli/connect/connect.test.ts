@@ -98,7 +98,7 @@ describe("the examples, after npm start", { timeout: 60_000 }, () => {
 
     const nobody = run(cli, ["connect", "--url", `ws://localhost:${await freePort()}/demo/way?id=bob`], own);
     expect(await nobody.exit).toBe(3);
-    expect(nobody.stderr).toMatch(/^connect: nothing answers at ws:\/\/localhost:\d+: run npm start first\n$/);
+    expect(nobody.stderr).toMatch(/^connect: nothing answers at ws:\/\/localhost:\d+: is the server running\?\n$/);
 
     const early = run(cli, ["connect"], { DATA_DIR: join(dataDir, "none") });
     expect(await early.exit).toBe(2);

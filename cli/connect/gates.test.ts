@@ -126,6 +126,32 @@ describe("connect, gate by gate", { timeout: 30_000 }, () => {
     expect(program.stderr).toBe("connect: dropped\n");
   });
 
+  test("drop gives up where a way is to be chosen, and while a link is waited for", async () => {
+    const chooses = await socketWith({ anyOf: [{ gate: "email" }, { gate: "sms" }] });
+    const waits = await socketWith({ gate: "email", by: "link" });
+    for (const [socket, asked] of [
+      [chooses, /2 {2}Code from the text message/],
+      [waits, /was sent/],
+    ] as const) {
+      const program = run(cli, ["connect"], socket.env);
+      await program.until(asked);
+      program.type("drop");
+      expect([await program.exit, program.stderr]).toEqual([1, "connect: dropped\n"]);
+    }
+  });
+
+  test("goes the only way that a person can go without asking which", async () => {
+    const socket = await socketWith({ anyOf: [{ gate: "sms" }, { gate: "question" }] });
+    await socket.answerSecret();
+    const program = run(cli, ["connect"], socket.env);
+    await program.until(/was sent/);
+    expect(program.stdout).not.toContain("  1  ");
+    program.type(codeIn(await textTo(socket.phone)));
+    await program.until(/You are in as bob, through key and sms/);
+    program.endInput();
+    expect(await program.exit).toBe(0);
+  });
+
   test("says what is missing: an answer secret, a command, an argument", async () => {
     const socket = await socketWith({ gate: "question" });
     await socket.answerSecret();
@@ -178,7 +204,9 @@ describe.runIf(hasTerminal)("connect at a terminal", { timeout: 30_000 }, () => 
     program.type("1");
     await program.until(/Waiting, number \d{3} \(resend, other, drop\)/);
     program.type("other");
-    await program.until(/Which way, 1 to 2: /);
+    await program.until(/Which way, 1 to 2 \(drop\) 9:\d\d/);
+    program.type("7");
+    await program.until(/A number from 1 to 2\./);
     program.type("2");
     await program.until(/A text message to .* was sent/);
     program.type(codeIn(await textTo(socket.phone)));

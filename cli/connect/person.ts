@@ -13,7 +13,7 @@ export class GivenUp extends Error {
 export interface Person {
   readonly answer: ChallengeCallback;
   readonly waitFor: WaitingCallback;
-  /** Aborted when they give up while nothing is asked. */
+  /** Aborted when they give up while nothing is asked; the reason says how. */
   readonly signal: AbortSignal;
   /** Nothing is asked any more. */
   leave(): void;
@@ -43,7 +43,7 @@ export function createPerson(options: {
 
   async function answer(question: Question): Promise<Choice> {
     endBeside();
-    if (question.options.every(({ ask }) => ask === null))
+    if (waysOf(question.options).length === 0)
       throw new Sorry(
         exitCodes.refused,
         "the socket has a gate that no person answers: question needs --answer-secret",
@@ -57,22 +57,32 @@ export function createPerson(options: {
   }
 
   async function choose(all: readonly QuestionOption[], question: Question): Promise<Choice> {
-    const ways = all.filter(({ ask }) => ask !== null);
+    const ways = waysOf(all);
     // A program, or --code, answers the first that it can.
     const byCode = ways.find(({ gate }) => gate === "otp");
     if (byCode !== undefined && (code !== undefined || !terminal.isPerson)) return codeOf({ ...question, ...byCode });
-    list(ways);
-    for (;;) {
-      const line = await terminal.ask(timed(`Which way, 1 to ${ways.length} (drop)`, question.answerUntilMs), question);
-      const chosen = ways[Number(line?.trim()) - 1];
-      if (line === null || line.trim() === "drop") return null;
-      if (chosen === undefined) report.say(`A number from 1 to ${ways.length}.`);
-      else return chosen.ask?.waits === true ? pick(chosen) : codeOf({ ...question, ...chosen });
-    }
+    const way = await chosenOf(ways, question.answerUntilMs, question.signal);
+    if (way === null) return null;
+    return way.ask?.waits === true ? pick(way) : codeOf({ ...question, ...way });
   }
 
-  function list(ways: readonly QuestionOption[]): void {
+  /** @returns null where no more is typed. @throws {GivenUp} */
+  async function chosenOf(
+    ways: readonly QuestionOption[],
+    untilMs: number,
+    signal: AbortSignal,
+  ): Promise<QuestionOption | null> {
+    const [only] = ways;
+    if (only !== undefined && ways.length === 1) return only;
     for (const [index, way] of ways.entries()) report.say(`  ${index + 1}  ${nameOf(way)}`);
+    for (;;) {
+      const line = await terminal.ask(timed(`Which way, 1 to ${ways.length} (drop)`, untilMs), { signal });
+      if (line === null) return null;
+      if (line.trim() === "drop") throw new GivenUp("dropped");
+      const way = ways[Number(line.trim()) - 1];
+      if (way !== undefined) return way;
+      report.say(`A number from 1 to ${ways.length}.`);
+    }
   }
 
   async function codeOf(question: Question): Promise<Choice> {
@@ -88,10 +98,11 @@ export function createPerson(options: {
   async function typed(question: Question): Promise<Choice> {
     const { gate, at, ask, attemptsLeft, signal, answerUntilMs } = question;
     const knowsCodes = gate === "otp" && authenticator !== null;
+    const hasOthers = waysOf(question.options).length > 1;
     const words = [
       ...(knowsCodes ? ["auto to do without a phone"] : []),
       ...(question.waiting === null ? [] : ["resend"]),
-      ...(question.options.length > 1 ? ["other"] : []),
+      ...(hasOthers ? ["other"] : []),
       "drop",
     ];
     const title = `${ask?.title ?? "Answer"} (${Math.min(attemptsLeft, triesMax)} tries; ${words.join(", ")})`;
@@ -100,7 +111,7 @@ export function createPerson(options: {
       if (line === null) return null;
       if (line === "drop") throw new GivenUp("dropped");
       if (line === "auto" && knowsCodes) return { gate, at, value: authenticator.code(Date.now()) };
-      if (line === "other" && question.options.length > 1) return choose(question.options, question);
+      if (line === "other" && hasOthers) return choose(question.options, question);
       if (line === "resend" && question.waiting !== null) askForAnother();
       else if (ask === null || new RegExp(`^(?:${ask.pattern})$`).test(ask.normalise(line)))
         return { gate, at, value: line };
@@ -124,7 +135,7 @@ export function createPerson(options: {
     const isNews = waiting?.status !== now.status || waiting.at !== now.at;
     waiting = now;
     if (isNews) report.waiting(now);
-    if (now.by === "link" && beside === null) void listenBeside();
+    if (now.by === "link" && beside === null) listenBeside().catch((reason: unknown) => given.abort(reason));
   }
 
   /** While somebody else has to act, there are still words to be typed. */
@@ -133,26 +144,24 @@ export function createPerson(options: {
     const { signal } = beside;
     while (!signal.aborted && waiting !== null) {
       const { options, number, untilMs } = waiting;
-      const other = options.length > 1 ? ", other" : "";
+      const ways = waysOf(options);
+      const other = ways.length > 1 ? ", other" : "";
       const shown = number === null ? "Waiting" : `Waiting, number ${number}`;
       const line = (await terminal.ask(timed(`${shown} (resend${other}, drop)`, untilMs), { signal }))?.trim() ?? null;
       if (line === null) return;
-      if (line === "drop") given.abort();
-      else if (line === "resend") askForAnother();
-      else if (line === "other" && options.length > 1) await chooseBeside(options, signal);
+      if (line === "drop") throw new GivenUp("dropped");
+      if (line === "resend") askForAnother();
+      else if (line === "other" && ways.length > 1) await chooseBeside(ways, untilMs, signal);
       else if (line !== "") report.say("Nothing is typed here: open the link that was sent.");
     }
   }
 
-  async function chooseBeside(all: readonly QuestionOption[], signal: AbortSignal): Promise<void> {
-    const ways = all.filter(({ ask }) => ask !== null);
-    list(ways);
-    const line = await terminal.ask(`Which way, 1 to ${ways.length}: `, { signal });
-    const way = ways[Number(line?.trim()) - 1];
-    if (way === undefined) return;
+  async function chooseBeside(ways: readonly QuestionOption[], untilMs: number, signal: AbortSignal): Promise<void> {
+    const way = await chosenOf(ways, untilMs, signal);
+    if (way === null) return;
     const { gate, at, ask } = way;
     if (ask?.waits === true) return waiting?.choose({ gate, at });
-    const value = await terminal.ask(`${ask?.title ?? "Answer"}: `, { signal, masked: true });
+    const value = await terminal.ask(timed(ask?.title ?? "Answer", untilMs), { signal, masked: true });
     if (value !== null) waiting?.choose({ gate, at, value: ask?.normalise(value) ?? value });
   }
 
@@ -169,6 +178,11 @@ export function createPerson(options: {
   }
 
   return { answer, waitFor, signal: given.signal, leave: endBeside };
+}
+
+/** Those that a person can go. */
+function waysOf(options: readonly QuestionOption[]): readonly QuestionOption[] {
+  return options.filter(({ ask }) => ask !== null);
 }
 
 function pick({ gate, at }: Pick<QuestionOption, "gate" | "at">): Choice {
