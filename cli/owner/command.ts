@@ -7,6 +7,7 @@ import { allSockets, type Given, type OwnerCommand, ownerCommands } from "./comm
 import type { Ask } from "./password.ts";
 import { record } from "./show.ts";
 import { need, signIn, signOut } from "./sign-in.ts";
+import { signUp } from "./sign-up.ts";
 import { readSignedIn } from "./signed-in.ts";
 
 const urlDefault = "http://localhost:8080";
@@ -20,6 +21,7 @@ const common: readonly Row[] = [
 const help = `portcullis owner COMMAND [options]          also: npm run portcullis -- owner COMMAND [options]
 
 ${columns([
+  ["sign-up", "asks for e-mail, password and, for the first owner where sign-up is closed, the bootstrap token"],
   ["sign-in", "asks for e-mail, password and, where you have one, the code of your authenticator"],
   ["sign-out", "ends the session, and forgets it here"],
 ])}
@@ -28,7 +30,7 @@ ${columns(ownerCommands.map(({ usage, about }) => [usage, about]))}
 
 SOCKET is its label or its id.
 
-${columns([["--email EMAIL", "sign-in: whose account"], ...optionsOf(ownerCommands), ...common, ["--help", "of a command too"]])}
+${columns([["--email EMAIL", "sign-up, sign-in: whose account"], ...optionsOf(ownerCommands), ...common, ["--help", "of a command too"]])}
 
 A program gives its API token as PORTCULLIS_TOKEN and does not sign in. Codes and passwords are never arguments: others on this machine
 could see them.
@@ -101,8 +103,8 @@ export async function ownerCommand(args: readonly string[]): Promise<number> {
   }
   const say: Say = (answer, show) => void process.stdout.write(`${json ? harmlessJson(answer) : show(answer)}\n`);
   const [word] = words;
-  if (words.length === 1 && (word === "sign-in" || word === "sign-out")) {
-    await (word === "sign-in" ? enter(options, say) : leave(say));
+  if (words.length === 1 && word !== undefined && Object.hasOwn(doors, word)) {
+    await doors[word]?.(options, say);
     return exitCodes.ok;
   }
   const { command, given } = find(words, options);
@@ -115,18 +117,27 @@ export async function ownerCommand(args: readonly string[]): Promise<number> {
 
 type Say = (answer: Json, show: (answer: Json) => string) => void;
 
-async function enter({ url, email }: Given["options"], say: Say): Promise<void> {
-  const known = await readSignedIn().catch(() => null);
-  const at = url ?? process.env.PORTCULLIS_API ?? known?.url ?? urlDefault;
-  await atTerminal(async (terminal) => say(await signIn(at, email, terminal), record));
-}
-
-async function leave(say: Say): Promise<void> {
-  const known = await readSignedIn();
-  if (known === null) throw new Sorry(exitCodes.refused, "you are not signed in");
-  await signOut(known);
-  say({}, () => "Signed out.");
-}
+/** What leads to a session and out of it. */
+const doors: Readonly<Record<string, (options: Given["options"], say: Say) => Promise<void>>> = {
+  async "sign-up"({ url, email }, say) {
+    const at = url ?? process.env.PORTCULLIS_API ?? urlDefault;
+    const next = "A mail is on its way. Go on with: portcullis owner sign-in";
+    await atTerminal(async (terminal) =>
+      say(await signUp(at, email, terminal), (answer) => `${record(answer)}\n${next}`),
+    );
+  },
+  async "sign-in"({ url, email }, say) {
+    const known = await readSignedIn().catch(() => null);
+    const at = url ?? process.env.PORTCULLIS_API ?? known?.url ?? urlDefault;
+    await atTerminal(async (terminal) => say(await signIn(at, email, terminal), record));
+  },
+  async "sign-out"(_options, say) {
+    const known = await readSignedIn();
+    if (known === null) throw new Sorry(exitCodes.refused, "you are not signed in");
+    await signOut(known);
+    say({}, () => "Signed out.");
+  },
+};
 
 /** The words of a command that are typed as they are. */
 function literalOf({ usage }: OwnerCommand): string[] {

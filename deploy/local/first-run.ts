@@ -57,3 +57,11 @@ export function describeDemo(demo: Demo, dataDir: string, isNew: boolean): strin
     `  (kept in ${demoFile(dataDir)}, which only you can read)`,
   ].join("\n");
 }
+
+/** Where there is no demo, and nobody who could sign in. */
+export function describeNobody(url: string, bootstrapToken: string): string {
+  return [
+    `The first owner signs up with this bootstrap token: ${bootstrapToken}`,
+    `  npm run portcullis -- owner sign-up --url ${url}`,
+  ].join("\n");
+}

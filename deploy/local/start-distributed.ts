@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { environment } from "@portcullis/platform";
 import { defineConfig, flag, port, readConfig, renderConfigHelp, runProcess, text } from "@portcullis/runtime";
 import { startDistributed } from "./distributed.ts";
-import { describeDemo, makeDemo, readDemo } from "./first-run.ts";
+import { describeDemo, describeNobody, makeDemo, readDemo } from "./first-run.ts";
 import { ApiError } from "./owner.ts";
 
 const config = defineConfig({
@@ -55,7 +55,14 @@ async function start({ closer }: Parameters<Parameters<typeof runProcess>[1]>[0]
     `  processes                  ${replicas.length}, logs in ${join(dataDir, "logs")}`,
     "",
   ];
-  if (demo) lines.push(await demoOf(url, dataDir, bootstrapToken), "");
+  if (demo) {
+    lines.push(
+      await demoOf(url, dataDir, bootstrapToken),
+      "",
+      "Try next:",
+      `  DATA_DIR=${dataDir} npm run connect     in another terminal: pass the gates of the demo socket yourself, then chat`,
+    );
+  } else lines.push(describeNobody(url, bootstrapToken), "");
   lines.push("Ctrl-C ends it.", "");
   process.stdout.write(lines.join("\n"));
   return undefined;

@@ -3,7 +3,7 @@ import { environment, version } from "@portcullis/platform";
 import { createHealth, createLogger, runProcess, startTelemetry } from "@portcullis/runtime";
 import { startEmbedded } from "./embedded.ts";
 import { embeddedHelp, readEmbeddedConfig } from "./embedded-config.ts";
-import { describeDemo, makeDemo, readDemo } from "./first-run.ts";
+import { describeDemo, describeNobody, makeDemo, readDemo } from "./first-run.ts";
 import { readOutboxKey } from "./outbox-key.ts";
 
 const help = `npm start: all of Portcullis in one process, with everything it keeps in one folder.
@@ -54,8 +54,7 @@ async function start({
     "",
   ];
   if (demo !== null) lines.push(describeDemo(demo, dataDir, isNew), "");
-  else if (bootstrapToken !== null)
-    lines.push(`There is no owner yet. Sign up as the first one with this bootstrap token: ${bootstrapToken}`, "");
+  else if (bootstrapToken !== null) lines.push(describeNobody(url, bootstrapToken), "");
   lines.push(
     "Try next:",
     ...(demo === null
