@@ -22,7 +22,7 @@ export async function chat(session: Session, terminal: Terminal, report: Report)
     } catch (error) {
       if (!(error instanceof PortcullisError)) throw error;
       if (error.code === "closed") break;
-      report.say(`Not sent: ${error.message}`);
+      report.notSent(error);
     }
   }
   if (!stop.signal.aborted) {

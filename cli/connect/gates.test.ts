@@ -105,6 +105,8 @@ describe("connect, gate by gate", { timeout: 30_000 }, () => {
     await confirm(link, waiting.number);
     await program.until(/"event":"accepted"/);
     expect(events(program).at(-1)).toMatchObject({ event: "accepted", member: "bob", gates: ["key", "email"] });
+    program.type("x".repeat(70_000));
+    await program.until(/"event":"not-sent","code":"too-large"/);
     const { sessions } = await owner.get<{ sessions: { sid: string }[] }>(`/v1/sockets/${socket.id}/sessions`);
     await owner.delete(`/v1/sockets/${socket.id}/sessions/${sessions[0]?.sid}`);
     expect(await program.exit).toBe(1);

@@ -1,4 +1,4 @@
-import type { Closing, Message, Session, SessionState, Waiting } from "@portcullis/client";
+import type { Closing, Message, PortcullisError, Session, SessionState, Waiting } from "@portcullis/client";
 import { harmless, harmlessJson } from "../harmless.ts";
 import type { Terminal } from "../terminal.ts";
 import { wordsOf } from "./words.ts";
@@ -13,6 +13,8 @@ export interface Report {
   accepted(session: Session): void;
   state(state: SessionState): void;
   message(message: Message): void;
+  /** What was typed last went nowhere. */
+  notSent(error: PortcullisError): void;
   closed(closing: Closing): void;
 }
 
@@ -36,6 +38,7 @@ export function createReport(terminal: Terminal, json: boolean): Report {
       if (missed > 0) say(`(${missed} messages are missing here)`);
       say(`${harmless(from.member ?? "somebody")}> ${harmless(text())}`);
     },
+    notSent: ({ message }) => say(`Not sent: ${message}`),
     closed({ reason, what, retryAfterMs }) {
       const again = retryAfterMs === null ? "" : ` Come back in ${Math.ceil(retryAfterMs / 1_000)} s.`;
       say(`The session is over: ${what ?? reason}.${again}`);
@@ -55,6 +58,7 @@ function forPrograms(terminal: Terminal): Report {
     state: ({ is, ...more }) => tell(is, more),
     message: ({ from, seq, place, id, missed, text }) =>
       tell("message", { from, seq, place, id, missed, text: text() }),
+    notSent: ({ code }) => tell("not-sent", { code }),
     closed: ({ code, name, reason, what, retry, retryAfterMs, sealed }) =>
       tell("closed", { code, name, reason, what, retry, retryAfterMs, sealed }),
   };
