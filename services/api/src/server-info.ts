@@ -3,6 +3,7 @@ import { aliveReport, type Health } from "@portcullis/runtime";
 import { z } from "zod";
 import type { App } from "./http/app.ts";
 import { apiVersion } from "./http/documentation.ts";
+import { type Page, sendPage } from "./pages/page.ts";
 import type { RouteContext } from "./routes.ts";
 
 const about = z.object({
@@ -10,14 +11,11 @@ const about = z.object({
   fingerprint: z.string().describe("of the server's identity key; the last part of every app key"),
 });
 
-const frontPage = `<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<title>Portcullis</title>
-<h1>Portcullis</h1>
-<p>The owner API: <a href="/docs">documentation</a>, <a href="/openapi.json">OpenAPI document</a>.</p>
-</html>
-`;
+const frontPage: Page = {
+  title: "Portcullis",
+  body: `<h1>Portcullis</h1>
+<p>The owner API: <a href="/docs">documentation</a>, <a href="/openapi.json">OpenAPI document</a>.</p>`,
+};
 
 export function serverRoutes(app: App, { caller }: RouteContext, health: Health): void {
   app.get(
@@ -36,5 +34,5 @@ export function serverRoutes(app: App, { caller }: RouteContext, health: Health)
     const { httpStatus, body } = await health.report();
     return reply.header("cache-control", "no-store").code(httpStatus).send(body);
   });
-  app.get("/", { schema: { hide: true } }, (_request, reply) => reply.type("text/html; charset=utf-8").send(frontPage));
+  app.get("/", { schema: { hide: true } }, (_request, reply) => sendPage(reply, 200, frontPage));
 }

@@ -127,6 +127,7 @@ describe("the docs page", () => {
 
   test("is linked from the front page, which runs nothing", async () => {
     const front = await fetch(`${api.url}/`);
+    expect(front.headers.get("content-security-policy")).toContain("default-src 'none'");
     expect(await front.text()).toContain('href="/docs"');
     expect(front.headers.get("content-security-policy")).toContain("default-src 'none'");
   });
