@@ -13,7 +13,7 @@ Passes the gates of a socket and chats on it, line by line: what you type goes t
 Without a URL it is the demo socket that npm start has made, as DATA_DIR/demo.json describes it.
 
 Before anything is asked it shows six words of the server's fingerprint, which are the same for everybody who reaches that server: compare them with
-somebody you trust, if you like. The app key pins all of it.
+somebody you trust, if you like; an owner has them from portcullis owner server. The app key pins all of it.
 
 At a gate you may type, instead of an answer:  resend  the message once more
                                                other   another way, where there is one

@@ -26,8 +26,11 @@ const problem = z.object({
 
 const timeoutMs = 20_000;
 
-/** @param credential headers that say who asks */
-export function createApi(url: string, credential: Readonly<Record<string, string>>): Api {
+/**
+ * @param credential headers that say who asks
+ * @param noSuchThing what is said where the server knows nothing of that name; it does not say of what
+ */
+export function createApi(url: string, credential: Readonly<Record<string, string>>, noSuchThing?: string): Api {
   const origin = originOf(url);
   return {
     url: origin,
@@ -48,7 +51,7 @@ export function createApi(url: string, credential: Readonly<Record<string, strin
       } catch {
         throw new Sorry(exitCodes.unreachable, `nothing answers at ${origin}: is the server running?`);
       }
-      if (!response.ok) throw sorryFor(response.status, text, onProblem);
+      if (!response.ok) throw sorryFor(response.status, text, { onProblem, noSuchThing });
       for (const cookie of response.headers.getSetCookie()) onCookie?.(cookie.split(";", 1)[0] ?? "");
       return text === "" ? {} : (JSON.parse(text) as Json);
     },
@@ -61,7 +64,12 @@ function originOf(url: string): string {
   return new URL(url).origin;
 }
 
-function sorryFor(status: number, text: string, onProblem: AskOptions["onProblem"]): Sorry {
+interface SaidInstead {
+  readonly onProblem: AskOptions["onProblem"];
+  readonly noSuchThing: string | undefined;
+}
+
+function sorryFor(status: number, text: string, { onProblem, noSuchThing }: SaidInstead): Sorry {
   const parsed = problem.safeParse(jsonOf(text));
   if (!parsed.success)
     return new Sorry(exitCodes.refused, `the server answered ${status}, and nothing that is understood here`);
@@ -69,6 +77,7 @@ function sorryFor(status: number, text: string, onProblem: AskOptions["onProblem
   onProblem?.(code);
   if (code === "unauthenticated")
     return new Sorry(exitCodes.refused, "you are not signed in: portcullis owner sign-in");
+  if (code === "not_found" && noSuchThing !== undefined) return new Sorry(exitCodes.refused, noSuchThing);
   const details = issues.map(({ path, message }) => `\n  ${harmless(path)} ${harmless(message)}`).join("");
   return new Sorry(exitCodes.refused, `${harmless(title)}${details}`);
 }

@@ -108,7 +108,7 @@ export async function ownerCommand(args: readonly string[]): Promise<number> {
     return exitCodes.ok;
   }
   const { command, given } = find(words, options);
-  const api = await apiOf(options.url);
+  const api = await apiOf(options.url, noSuchThing(command));
   if (command.confirm !== undefined && !yes) await sure(command.confirm(given));
   const located = await withSocketId(api, command, given);
   await asking(async (ask) => say(await command.run(api, located, ask), command.show));
@@ -172,12 +172,19 @@ async function withSocketId(api: Api, { usage }: OwnerCommand, given: Given): Pr
   return { ...given, args: [found.id, ...rest] };
 }
 
-async function apiOf(url: string | undefined): Promise<Api> {
+/** A socket is looked for before; what is missing then is what the command is named after. */
+function noSuchThing({ usage }: OwnerCommand): string {
+  const [noun = ""] = usage.split(" ");
+  const list = ownerCommands.find((command) => literalOf(command).join(" ") === `${noun} list`)?.usage;
+  return list === undefined ? "there is no such thing" : `there is no ${noun} of that name: portcullis owner ${list}`;
+}
+
+async function apiOf(url: string | undefined, missing: string): Promise<Api> {
   const { PORTCULLIS_TOKEN: token, PORTCULLIS_API: named } = process.env;
-  if (token) return createApi(url ?? named ?? urlDefault, { authorization: `Bearer ${token}` });
+  if (token) return createApi(url ?? named ?? urlDefault, { authorization: `Bearer ${token}` }, missing);
   const known = await readSignedIn();
   if (known === null) throw new Sorry(exitCodes.refused, "you are not signed in: portcullis owner sign-in");
-  const api = createApi(url ?? named ?? known.url, { cookie: known.cookie });
+  const api = createApi(url ?? named ?? known.url, { cookie: known.cookie }, missing);
   // The cookie is for whom it came from, and nobody else.
   if (api.url !== known.url)
     throw new Sorry(exitCodes.refused, `you are signed in at ${known.url}: sign in at ${api.url} first`);

@@ -182,7 +182,8 @@ export const ownerCommands: readonly OwnerCommand[] = [
       if (Object.keys(changed).length === 0) throw new Sorry(exitCodes.usage, "--email or --phone is missing");
       const { members } = await all(api, `${socketPath(given)}/members`, "members");
       const found = rows({ members }, "members").find(({ name }) => name === given.args[1]);
-      if (found === undefined) throw new Sorry(exitCodes.refused, "there is no member of that name");
+      if (found === undefined)
+        throw new Sorry(exitCodes.refused, "there is no member of that name: portcullis owner member list SOCKET");
       const { version, contacts } = found;
       // The API replaces them as a whole.
       return api.ask("PATCH", memberPath(given), {

@@ -197,6 +197,13 @@ describe("portcullis owner", { timeout: 60_000 }, () => {
     [["socket", "create", "x", "--policy", "/nowhere"], [], 2, "/nowhere cannot be read"],
     [["socket", "create"], [], 2, "it is: portcullis owner socket create LABEL"],
     [["socket", "list", "--policy", "x"], [], 2, "socket list takes no --policy"],
+    [
+      ["member", "remove", "demo", "nobody", "--yes"],
+      [],
+      1,
+      "no member of that name: portcullis owner member list SOCKET",
+    ],
+    [["token", "revoke", "nothing", "--yes"], [], 1, "no token of that name: portcullis owner token list"],
     [["socket", "frob"], [], 2, "there is no command of that name"],
     [["--frob"], [], 2, "See portcullis owner --help"],
     [["socket", "list", "--url", "nowhere"], [], 2, "--url must be where the API is"],
