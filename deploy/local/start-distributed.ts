@@ -1,6 +1,15 @@
 import { join } from "node:path";
 import { environment } from "@portcullis/platform";
-import { defineConfig, flag, port, readConfig, renderConfigHelp, runProcess, text } from "@portcullis/runtime";
+import {
+  defineConfig,
+  flag,
+  isAnswered,
+  port,
+  readConfig,
+  renderConfigHelp,
+  runProcess,
+  text,
+} from "@portcullis/runtime";
 import { startDistributed } from "./distributed.ts";
 import { describeDemo, describeNobody, makeDemo, readDemo } from "./first-run.ts";
 import { ApiError } from "./owner.ts";
@@ -33,8 +42,8 @@ Settings, from the environment:
 ${renderConfigHelp(config)}
 `;
 
-if (process.argv.includes("--help")) process.stdout.write(help);
-else runProcess("portcullis", start, { portSetting: "PORT", folderSetting: "DATA_DIR", stopMsMax: 12_000 });
+if (!isAnswered("portcullis", help))
+  runProcess("portcullis", start, { portSetting: "PORT", folderSetting: "DATA_DIR", stopMsMax: 12_000 });
 
 async function start({ closer }: Parameters<Parameters<typeof runProcess>[1]>[0]): Promise<undefined> {
   const { port: wanted, host, dataDir, demo, otlp } = readConfig(config, environment);

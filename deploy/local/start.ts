@@ -1,6 +1,6 @@
 import { mkdir } from "node:fs/promises";
 import { environment, version } from "@portcullis/platform";
-import { createHealth, createLogger, runProcess, startTelemetry } from "@portcullis/runtime";
+import { createHealth, createLogger, isAnswered, runProcess, startTelemetry } from "@portcullis/runtime";
 import { startEmbedded } from "./embedded.ts";
 import { embeddedHelp, readEmbeddedConfig } from "./embedded-config.ts";
 import { describeDemo, describeNobody, makeDemo, readDemo } from "./first-run.ts";
@@ -13,8 +13,8 @@ Settings, from the environment:
 ${embeddedHelp()}
 `;
 
-if (process.argv.includes("--help")) process.stdout.write(help);
-else runProcess("portcullis", start, { portSetting: "PORT", folderSetting: "DATA_DIR" });
+if (!isAnswered("portcullis", help))
+  runProcess("portcullis", start, { portSetting: "PORT", folderSetting: "DATA_DIR" });
 
 async function start({
   closer,

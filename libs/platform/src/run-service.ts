@@ -7,6 +7,7 @@ import {
   createLogger,
   defineConfig,
   type Environment,
+  isAnswered,
   type Options,
   readConfig,
   renderConfigHelp,
@@ -55,12 +56,8 @@ export function runService<F extends Options>({
   portSetting = "HEALTH_PORT",
   start,
 }: ServiceOptions<F>): void {
-  if (process.argv.includes("--help")) {
-    process.stdout.write(
-      `portcullis ${service}: settings, from the environment\n\n${renderConfigHelp(definition)}\n${renderConfigHelp(distributedConfig)}`,
-    );
-    return;
-  }
+  const help = `portcullis ${service}: settings, from the environment\n\n${renderConfigHelp(definition)}\n${renderConfigHelp(distributedConfig)}`;
+  if (isAnswered(service, help)) return;
   runProcess(
     service,
     async ({ closer, signal, useLogger }) => {

@@ -1,4 +1,5 @@
 export { type Closer, createCloser, type Stop } from "./closer.ts";
+export { isAnswered } from "./command-line.ts";
 export {
   type ConfigDefinition,
   ConfigError,
