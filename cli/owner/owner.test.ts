@@ -7,6 +7,7 @@ import { scan } from "../../deploy/demo/authenticator.ts";
 import { run, runInTerminal, stopPrograms } from "../../deploy/demo/test/program.ts";
 import { type Demo, readDemo } from "../../deploy/local/first-run.ts";
 import { freePort } from "../../deploy/local/free-port.ts";
+import { signIn } from "../../deploy/local/owner.ts";
 import { record, table } from "./show.ts";
 
 const cli = "cli/main.ts";
@@ -236,6 +237,21 @@ describe("portcullis owner", { timeout: 60_000 }, () => {
     });
     expect(await signUp(token)).toMatchObject({ exit: 0, out: expect.stringContaining("owner sign-in") });
     expect((await owner(["sign-in", "--email", "first@example.com"], [password], first)).exit).toBe(0);
+  });
+
+  test("takes a code of the authenticator, and a recovery code where the phone is lost", async () => {
+    const { email, password } = demo.owner;
+    const api = await signIn(url, demo.owner);
+    const { uri } = await api.post<{ uri: string }>("/v1/account/authenticator", { password });
+    const phone = scan(uri);
+    const confirm = { code: phone.code(Date.now()) };
+    const { recoveryCodes } = await api.post<{ recoveryCodes: string[] }>("/v1/account/authenticator/confirm", confirm);
+    const enter = async (code: string) => (await owner(["sign-in", "--email", email], [password, code])).exit;
+    expect(await enter(confirm.code)).toBe(1);
+    // One step ahead of this clock is let pass, so nobody has to wait for it here.
+    expect(await enter(phone.code(phone.nextStepMs(Date.now())))).toBe(0);
+    expect(await enter("aaaa-bbbb-cccc-dddd")).toBe(1);
+    expect(await enter(recoveryCodes[0] ?? "")).toBe(0);
   });
 
   test("helps, and signs out", async () => {

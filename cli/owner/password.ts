@@ -5,7 +5,7 @@ import type { Api, AskOptions, Json } from "./api.ts";
 export type Ask = (prompt: string) => Promise<string>;
 
 /**
- * Asks for the password, and for a code where the account has an authenticator.
+ * Asks for the password, and for a code, or one that recovers, where the account has an authenticator.
  *
  * @throws {Sorry} they are not right, or the answer is no
  */
@@ -31,6 +31,7 @@ export async function postWithPassword(
     return await post({});
   } catch (error) {
     if (!needsCode) throw error;
-    return post({ code: await ask("Code of your authenticator: ") });
+    const typed = await ask("Code of your authenticator, or a recovery code: ");
+    return post(/^[0-9]{6,8}$/.test(typed) ? { code: typed } : { recoveryCode: typed });
   }
 }
