@@ -201,7 +201,7 @@ describe("who was put out", () => {
           : world.before("state.get", async (_replica, key) => {
               if (key !== liveSessionKey(eve.sid)) return;
               looks += 1;
-              if (looks < 3) return;
+              if (looks < 2) return;
               stop();
               await putOut(eve);
             });
@@ -211,6 +211,22 @@ describe("who was put out", () => {
       expect(events[0]?.epoch).toBe(1);
     },
   );
+
+  it("cannot open what gets its place afterwards, however long its replica stood still", async () => {
+    const events = await listen(world);
+    const [bob, eve] = [await member(), await member()];
+    const frames = [await bob.message(0, "one"), await bob.message(1, "she is gone")];
+    let places = 0;
+    const stop = world.before("state.replaceAndCount", async () => {
+      places += 1;
+      if (places < 2) return;
+      stop();
+      await putOut(eve);
+    });
+    await bob.take(...frames);
+    await expect.poll(() => events.slice(0, 2).map(({ epoch }) => epoch)).toEqual([0, 1]);
+    await expect(openGroup(eve.accepted.group, events[1]?.frame ?? new Uint8Array())).rejects.toThrow(CryptoError);
+  });
 
   it("while they are let in does not get the key that came with that", async () => {
     await member();

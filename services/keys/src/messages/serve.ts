@@ -15,8 +15,8 @@ export async function serveMessages(
     everyMs: options.tickEveryMs,
     log: options.log,
     async tick(socketId) {
-      const epoch = await groups.current(socketId);
       const plaintext = encodeControl({ t: "tick", place: await order.last(socketId) });
+      const epoch = await groups.current(socketId);
       caller.emit(placedMessage, { epoch: epoch.epoch, frame: await sealForGroup(writer, epoch, plaintext) }, socketId);
     },
   });

@@ -48,19 +48,17 @@ const over: Taken = { frames: [], close: closeCodes.unavailable.code };
 /**
  * Takes what a client has sent, on whichever replica, in the order of its counters, one after the other.
  *
- * The epoch is read first, and whether the session lives is looked at behind: so a message that gets out was placed before its sender was
- * put out, and nobody who was put out is given the epoch that came with that.
+ * The epoch is read when a message has its place: however long a replica may stand still in between, nobody who was put out before that
+ * has the key. Whether the sender lives is looked at last: a message that gets out was placed before they were put out, and nobody who was
+ * put out is given the epoch that came with that.
  */
 export async function takeFrames(
   context: MessageContext,
   { sid, hid, frames }: { readonly sid: string; readonly hid: string; readonly frames: readonly Uint8Array[] },
 ): Promise<Taken> {
-  const { live, groups } = context;
-  const session = await live.get(sid);
+  const session = await context.live.get(sid);
   if (session === null || session.hid !== hid) return over;
-  const epoch = session.sealed ? await groups.current(session.socketId) : null;
-  if (!(await live.is(sid))) return over;
-  const from: Sender = { sid, session, epoch };
+  const from: Sender = { sid, session };
   let asked: number | null = null;
   let close: number | null = null;
   for (const frame of frames) {
@@ -74,20 +72,26 @@ export async function takeFrames(
       break;
     }
   }
-  return { frames: asked === null ? [] : await catchUp(context, from, asked), close };
+  if (asked === null) return { frames: [], close };
+  const epoch = await epochOf(context, session);
+  if (!(await context.live.is(sid))) return over;
+  return { frames: await catchUp(context, session, epoch, asked), close };
 }
 
 interface Sender {
   readonly sid: string;
   readonly session: StoredSession;
-  /** Null where messages are not sealed. */
-  readonly epoch: Epoch | null;
+}
+
+/** The one that holds now; null where messages are not sealed. */
+async function epochOf({ groups }: MessageContext, { sealed, socketId }: StoredSession): Promise<Epoch | null> {
+  return sealed ? groups.current(socketId) : null;
 }
 
 /** @returns false where the sender was put out meanwhile. @throws {ProtocolError} */
 async function takeMessage(
   context: MessageContext,
-  { sid, session, epoch }: Sender,
+  { sid, session }: Sender,
   { counter, body }: MessageUp,
 ): Promise<boolean> {
   const { socketId, member, maxBytes, expiresAtMs, history } = session;
@@ -99,6 +103,7 @@ async function takeMessage(
   if (placed.is === "gap") throw new ProtocolError("out-of-order", "message.counter");
   if (placed.is === "stale") return true;
   const { place } = placed;
+  const epoch = await epochOf(context, session);
   if (!(await context.live.is(sid))) {
     if (history !== null) await context.history.drop(socketId, place);
     return false;
@@ -132,7 +137,8 @@ export async function sealForGroup(writer: RecordWriter, epoch: Epoch, plaintext
 /** What the client has missed, for it alone, and what it needs to hear on. */
 async function catchUp(
   { order, history, writer }: MessageContext,
-  { session, epoch }: Sender,
+  session: StoredSession,
+  epoch: Epoch | null,
   asked: number,
 ): Promise<Uint8Array[]> {
   const { socketId, server, since } = session;
