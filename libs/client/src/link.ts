@@ -69,11 +69,11 @@ export function createLink(parts: {
     if (epochs.has(epoch)) return;
     newest = Math.max(newest, epoch);
     epochs.set(epoch, { socketId: socket, secret: base64url.decode(key), verify: base64url.decode(verify) });
-    for (const [oldest, { secret }] of epochs) {
-      if (epochs.size <= epochsMax) break;
-      secret.fill(0);
-      epochs.delete(oldest);
-    }
+    if (epochs.size <= epochsMax) return;
+    // Not the one that came first: a grant may come late.
+    const oldest = Math.min(...epochs.keys());
+    epochs.get(oldest)?.secret.fill(0);
+    epochs.delete(oldest);
   }
   if (accepted.group !== undefined) learn(accepted.group);
 

@@ -107,6 +107,18 @@ describe("a session of a sealed socket", () => {
     await session.close();
   });
 
+  it("keeps the newest keys that it has, in whatever order they came", async () => {
+    const [ours, ...others] = await Promise.all([5, 8, 7, 6, 9].map(group));
+    if (ours === undefined) throw new Error("no group");
+    const { session } = await inside(ours, async (peer) => {
+      for (const { grant } of others) await peer.tell(encodeControl({ t: "grant", group: grant }));
+      for (const [index, each] of [others[1], others[0], others[3]].entries())
+        if (each !== undefined) peer.socket.send(await each.message(index + 1, `${each.grant.epoch}`));
+    });
+    expect(await take(session, 3)).toEqual(["7", "8", "9"]);
+    await session.close();
+  });
+
   it.each([
     ["a message in the open", async () => messageDown(1, "x"), "out-of-order"],
     ["a record that was altered", async (ours: Group) => (await ours.message(1, "x")).fill(0, 60, 70), "malformed"],

@@ -46,12 +46,16 @@ export const groupGrants = request({
   name: "keys.groups.grant",
   server: "keys",
   callers: ["edge"],
-  request: z.strictObject({ socketId: id, sids: z.array(id).min(1).max(256) }),
-  /** Each sealed for its session; sessions that are over, or not this socket's, are left out. */
-  reply: z.strictObject({
+  request: z.strictObject({
+    socketId: id,
+    /** Of the message. It need not be the one that holds by now. */
     epoch: z.number().int().nonnegative(),
-    frames: z.array(z.strictObject({ sid: id, frame: bytes(4096) })),
+    /** The newest of which all these sessions have the key: of what came in between there may be messages on their way. */
+    after: z.number().int().nonnegative(),
+    sids: z.array(id).min(1).max(256),
   }),
+  /** Each sealed for its session, the oldest epoch first; sessions that are over, not this socket's, or came later are left out. */
+  reply: z.strictObject({ frames: z.array(z.strictObject({ sid: id, frame: bytes(4096) })) }),
   idempotency: "repeated, fresh records that say the same",
   replay: "harmless",
 });

@@ -17,6 +17,7 @@ async function sealedWorld(terms: Partial<Parameters<typeof accept>[0]> = {}) {
     accept({ sid: `s${world.opens.length}`, sealed: true, placed: true, epoch: 0, resumeMs: 60_000, ...terms });
   const asked: Taking[] = [];
   const granted: string[][] = [];
+  const wanted: number[][] = [];
   const answers = {
     take: async (_taking: Taking): Promise<Reply> => nothing,
     grant: async (sids: readonly string[]): Promise<readonly string[]> => sids,
@@ -25,15 +26,16 @@ async function sealedWorld(terms: Partial<Parameters<typeof accept>[0]> = {}) {
     asked.push(taking);
     return answers.take(taking);
   });
-  await world.keys.server.serve(groupGrants, async ({ sids }) => {
+  await world.keys.server.serve(groupGrants, async ({ sids, after, epoch }) => {
     granted.push(sids);
+    wanted.push([after, epoch]);
     const given = await answers.grant(sids);
-    return { epoch: 1, frames: given.map((sid) => ({ sid, frame: Buffer.from(`grant ${sid}`) })) };
+    return { frames: given.map((sid) => ({ sid, frame: Buffer.from(`grant ${sid}`) })) };
   });
   const say = (text: string, epoch: number | null = 0) =>
     world.keys.caller.emit(placedMessage, { epoch, frame: Buffer.from(text) }, "sock");
   const { port } = await world.edge();
-  return { world, port, asked, granted, answers, say };
+  return { world, port, asked, granted, wanted, answers, say };
 }
 
 const next = async (client: Client) => String(await client.next());
@@ -182,6 +184,20 @@ describe("what is said on a sealed socket", () => {
     say("third", 1);
     expect(await next(bob)).toBe("third");
     expect(granted).toHaveLength(1);
+  });
+
+  it("under several keys one after the other comes behind each of them", async () => {
+    const { port, say, wanted } = await sealedWorld();
+    const bob = await admittedClient(port);
+    for (const epoch of [1, 4, 3, 5]) say(`${epoch}`, epoch);
+    const heard: string[] = [];
+    while (heard.at(-1) !== "5") heard.push(await next(bob));
+    expect(heard).toEqual(["grant s1", "1", "grant s1", "4", "3", "grant s1", "5"]);
+    expect(wanted).toEqual([
+      [0, 1],
+      [1, 4],
+      [4, 5],
+    ]);
   });
 
   it("does not wait for ever for a key, nor for more than a few messages", async () => {

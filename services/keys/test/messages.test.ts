@@ -26,6 +26,9 @@ const member = (terms: Terms = {}) => enter(world, { appKey, outcome: letIn(worl
 /** As `identity` does it. */
 const putOut = ({ sid }: Entered) =>
   world.platform.state.deleteAndCount(liveSessionKey(sid), removalsKey("socket-1"), removalsTtlMs);
+/** What an edge gets for its sessions when it has heard a message of this epoch. */
+const grants = async (epoch: number, ...sids: string[]) =>
+  (await world.edge.call(groupGrants, { socketId: "socket-1", epoch, after: 0, sids })).frames;
 const isMessage = (down: { t: string }): down is { t: "message" } & MessageDown => down.t === "message";
 
 async function messagesOf(events: readonly { frame: Uint8Array }[], { accepted }: Entered) {
@@ -170,11 +173,8 @@ describe("who was put out", () => {
     expect(first?.epoch).toBe(1);
     await expect(openGroup(eve.accepted.group, first?.frame ?? new Uint8Array())).rejects.toThrow(CryptoError);
 
-    const { epoch, frames } = await world.edge.call(groupGrants, {
-      socketId: "socket-1",
-      sids: [bob.sid, eve.sid, "nobody"],
-    });
-    expect([epoch, frames.map(({ sid }) => sid)]).toEqual([1, [bob.sid]]);
+    const frames = await grants(1, bob.sid, eve.sid, "nobody");
+    expect(frames.map(({ sid }) => sid)).toEqual([bob.sid]);
     const grant = await bob.open(frames[0]?.frame ?? new Uint8Array());
     if (grant.t !== "grant") throw new Error("no grant");
     expect(bodyOf(await openGroup(grant.group, first?.frame ?? new Uint8Array()))).toBe("she is gone");
@@ -228,6 +228,30 @@ describe("who was put out", () => {
     await expect(openGroup(eve.accepted.group, events[1]?.frame ?? new Uint8Array())).rejects.toThrow(CryptoError);
   });
 
+  it("with others in a row leaves to those who stay what was said in between, and to nobody else", async () => {
+    const events = await listen(world);
+    const [bob, ann, eve, mallory] = [await member(), await member(), await member(), await member()];
+    for (const out of [eve, mallory]) {
+      await putOut(out);
+      await bob.take(await bob.message(out === eve ? 0 : 1, "x"));
+    }
+    await expect.poll(() => events.slice(0, 2).map(({ epoch }) => epoch)).toEqual([1, 2]);
+    const late = await member();
+    // An edge asks when both were put out already: first for what comes second.
+    for (const [asked, given] of [
+      [2, [1, 2]],
+      [1, [1]],
+    ] as const) {
+      const frames = await grants(asked, ann.sid, eve.sid, mallory.sid, late.sid);
+      expect(frames.map(({ sid }) => sid)).toEqual(given.map(() => ann.sid));
+      for (const [index, { frame }] of frames.entries()) {
+        const opened = await ann.open(frame);
+        const group = opened.t === "grant" ? opened.group : undefined;
+        expect(bodyOf(await openGroup(group, events[(given[index] ?? 0) - 1]?.frame ?? new Uint8Array()))).toBe("x");
+      }
+    }
+  });
+
   it("while they are let in does not get the key that came with that", async () => {
     await member();
     const outcome = letIn(world);
@@ -254,16 +278,16 @@ describe("who was put out", () => {
     });
     world.advance(1_000);
     await world.edge.call(sealExpiries, { sids: [brief.sid] });
-    const { epoch } = await world.edge.call(groupGrants, { socketId: "socket-1", sids: [bob.sid, eve.sid] });
-    expect(epoch).toBe((bob.accepted.group?.epoch ?? 0) + 1);
+    await bob.take(await bob.message(0, "without them"));
+    expect(await grants((bob.accepted.group?.epoch ?? 0) + 1, bob.sid, eve.sid)).toHaveLength(2);
   });
 
   it("or was never in gets no key: of another socket, or of one that is not sealed", async () => {
     const [bob, stranger] = [await member(), await member({ socketId: "socket-2" })];
     const open = await member({ sealed: false, history: { messages: 3, ms: 60_000 } });
-    const sids = [stranger.sid, open.sid, bob.sid];
-    const { frames } = await world.edge.call(groupGrants, { socketId: "socket-1", sids });
-    expect(frames.map(({ sid }) => sid)).toEqual([bob.sid]);
+    await putOut(await member());
+    await bob.take(await bob.message(0, "x"));
+    expect((await grants(1, stranger.sid, open.sid, bob.sid)).map(({ sid }) => sid)).toEqual([bob.sid]);
   });
 
   it("or not: nobody has one key for longer than half a day", async () => {
@@ -277,17 +301,16 @@ describe("who was put out", () => {
   it("leaves replicas that make the next key at once with one and the same", async () => {
     const [bob, eve, out] = [await member(), await member(), await member()];
     await putOut(out);
-    const asked = Array.from({ length: 6 }, () =>
-      world.edge.call(groupGrants, { socketId: "socket-1", sids: [bob.sid, eve.sid] }),
-    );
-    const grants = (await Promise.all(asked)).flatMap(({ frames }) => frames);
+    const asked = [bob, eve, bob, eve, bob, eve].map(async (each) => each.take(await each.catchUp(0)));
+    // Each may have heard it from another replica.
     const keys = await Promise.all(
-      grants.map(async ({ sid, frame }) => {
-        const opened = await (sid === bob.sid ? bob : eve).open(frame);
-        return opened.t === "grant" ? opened.group.key : "";
+      (await Promise.all(asked)).map(async ({ frames }, index) => {
+        const opened = await (index % 2 === 0 ? bob : eve).open(frames[0] ?? new Uint8Array());
+        return opened.t === "caught-up" ? opened.group?.key : "";
       }),
     );
     expect(new Set(keys).size).toBe(1);
+    expect(keys[0]).toMatch(/^.{43}$/);
   });
 });
 

@@ -104,14 +104,15 @@ export function createFanOut(options: {
     }
     const { epoch, frame } = message;
     const behind = [...group.sessions].filter((session) => session.epoch !== null && session.epoch < (epoch ?? 0));
-    if (behind.length === 0) {
+    if (epoch === null || behind.length === 0) {
       if (group.sessions.size > 0) writeAll(group.sessions, serverFrame(frame));
       return;
     }
     const waiting = [message];
     group.held = waiting;
+    const after = behind.reduce((least, session) => Math.min(least, session.epoch ?? least), epoch);
     for (const session of behind) session.epoch = epoch;
-    void grant(group.socketId, behind).finally(() => release(group, waiting));
+    void grant({ socketId: group.socketId, epoch, after }, behind).finally(() => release(group, waiting));
   };
 
   const release = (group: Listeners, held: PlacedMessage[]) => {
@@ -121,11 +122,14 @@ export function createFanOut(options: {
   };
 
   /** The first message of an epoch is here: its key goes ahead of it, to those who may have it. Never rejects. */
-  const grant = async (socketId: string, sessions: readonly LiveSession[]) => {
+  const grant = async (
+    wanted: { readonly socketId: string; readonly epoch: number; readonly after: number },
+    sessions: readonly LiveSession[],
+  ) => {
     try {
       for (let from = 0; from < sessions.length; from += grantsMax) {
         const asked = new Map(sessions.slice(from, from + grantsMax).map((session) => [session.sid, session]));
-        const body = { socketId, sids: [...asked.keys()] };
+        const body = { ...wanted, sids: [...asked.keys()] };
         const { frames } = await caller.call(groupGrants, body, { timeoutMs: grantMsMax });
         for (const { sid, frame } of frames) {
           const session = asked.get(sid);
@@ -133,7 +137,7 @@ export function createFanOut(options: {
         }
       }
     } catch {
-      log.warn("the key of a new epoch could not be had; its members will ask for it", { socket: socketId });
+      log.warn("the key of a new epoch could not be had; its members will ask for it", { socket: wanted.socketId });
     }
   };
 

@@ -32,6 +32,8 @@ export interface Groups {
    * that the session has ended.
    */
   current(socketId: string): Promise<Epoch>;
+  /** One under which something was sealed. Null where there is no such key, or not any more. */
+  used(socketId: string, epoch: number): Promise<Epoch | null>;
   /** Another epoch, for another reason than that somebody was put out. */
   renew(socketId: string): Promise<void>;
 }
@@ -59,14 +61,26 @@ export function createGroups(parts: {
   }
 
   async function at(socketId: string, epoch: number): Promise<Epoch> {
-    const name = `keys:group:${socketId}:${epoch}`;
+    return (await used(socketId, epoch)) ?? whole(socketId, epoch, await create(nameOf(socketId, epoch)));
+  }
+
+  async function used(socketId: string, epoch: number): Promise<Epoch | null> {
+    const name = nameOf(socketId, epoch);
     const known = remembered.get(name);
     if (known !== undefined && clock() < known.untilMs) return known.epoch;
-    const found = (await read(name)) ?? (await create(name));
+    const found = await read(name);
+    return found === null ? null : whole(socketId, epoch, found);
+  }
+
+  async function whole(socketId: string, epoch: number, found: z.output<typeof stored>): Promise<Epoch> {
     const { secret, seed, createdAtMs } = found;
-    const whole = { socketId, epoch, secret, signing: await importIdentity(seed), createdAtMs };
-    remember(name, whole);
-    return whole;
+    const made = { socketId, epoch, secret, signing: await importIdentity(seed), createdAtMs };
+    remember(nameOf(socketId, epoch), made);
+    return made;
+  }
+
+  function nameOf(socketId: string, epoch: number): string {
+    return `keys:group:${socketId}:${epoch}`;
   }
 
   async function read(name: string): Promise<z.output<typeof stored> | null> {
@@ -100,6 +114,7 @@ export function createGroups(parts: {
 
   return {
     current,
+    used,
     async renew(socketId) {
       await count(socketId);
     },

@@ -4,7 +4,7 @@ import type { RecordWriter } from "@portcullis/crypto";
 import { encodeControl, recordTypes } from "@portcullis/protocol";
 import type { Logger } from "@portcullis/runtime";
 import type { LiveSessions } from "../sessions/live-sessions.ts";
-import { type Groups, grantOf } from "./groups.ts";
+import { type Epoch, type Groups, grantOf } from "./groups.ts";
 
 export interface GrantContext {
   readonly groups: Groups;
@@ -13,21 +13,34 @@ export interface GrantContext {
   readonly log: Pick<Logger, "error">;
 }
 
-/** The epoch that holds, sealed for each of an edge's sessions that may have it. */
+/** As many as a client keeps. */
+const epochsMax = 3;
+
+/**
+ * The epoch of a message, and those that it may have overtaken, sealed for each of an edge's sessions that may have them. Not the one that
+ * holds by now: where several are put out in a row, what was said in between is for those who were there in between.
+ */
 export async function serveGroups(server: Server, { groups, live, writer, log }: GrantContext): Promise<void> {
-  await server.serve(groupGrants, async ({ socketId, sids }) => {
-    const epoch = await groups.current(socketId);
-    const plaintext = encodeControl({ t: "grant", group: grantOf(epoch) });
+  await server.serve(groupGrants, async ({ socketId, epoch, after, sids }) => {
+    const epochs: Epoch[] = [];
+    for (let each = Math.max(after + 1, epoch - epochsMax + 1); each <= epoch; each += 1) {
+      const used = await groups.used(socketId, each);
+      if (used !== null) epochs.push(used);
+    }
     const frames: { sid: string; frame: Uint8Array }[] = [];
     for (const sid of sids) {
-      // Looked at behind the epoch: who is put out from now on is put out of the next one.
+      // Looked at behind the epochs: who is put out from now on is put out of a later one.
       const session = await live.get(sid).catch((error: unknown) => {
         log.error("the secrets of a session do not open", { sid }, error);
         return null;
       });
-      if (session === null || session.socketId !== socketId || !session.sealed) continue;
-      frames.push({ sid, frame: await writer.seal(recordTypes.applicationDown, session.server, plaintext) });
+      if (session === null || session.socketId !== socketId || session.epoch === null) continue;
+      for (const given of epochs) {
+        if (given.epoch <= session.epoch) continue;
+        const plaintext = encodeControl({ t: "grant", group: grantOf(given) });
+        frames.push({ sid, frame: await writer.seal(recordTypes.applicationDown, session.server, plaintext) });
+      }
     }
-    return { epoch: epoch.epoch, frames };
+    return { frames };
   });
 }

@@ -167,6 +167,7 @@ async function accept(
     maxBytes,
     sealed,
     history,
+    epoch: epoch?.epoch ?? null,
     since: resumes?.since ?? place,
     expiresAtMs,
   };

@@ -19,6 +19,8 @@ const stored = z.strictObject({
   maxBytes: z.number().int(),
   sealed: z.boolean(),
   history: z.strictObject({ messages: z.number().int(), ms: z.number().int() }).nullable(),
+  /** The epoch whose key it was given first over this connection; earlier ones are not for it. Null where messages are not sealed. */
+  epoch: z.number().int().nullable(),
   /** The place after which its messages begin: what was said before was not for it. */
   since: z.number().int(),
   expiresAtMs: z.number().int(),
