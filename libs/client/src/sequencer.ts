@@ -4,8 +4,13 @@ export interface Sequencer<T> {
   put(place: number, item: T): void;
   /** The server has come so far: what is not here by then is missing. */
   reached(place: number): void;
-  /** The server has said again what it still had, up to here. @param complete whether that was all */
+  /**
+   * The server has said again what it still had, up to here. @param complete whether that was all: otherwise what was known to be missing
+   * never comes; what has got its place since then may be on its way.
+   */
   caughtUp(through: number, complete: boolean): void;
+  /** Asks at once, and again as long as nothing is answered. @param after what was passed, or has come */
+  ask(after?: number): void;
   /** The last place that was passed. */
   readonly place: number;
   end(): void;
@@ -29,6 +34,8 @@ export function createSequencer<T>(options: {
   const held = new Map<number, T>();
   let passed = options.after;
   let expected = options.after;
+  /** What was expected when it was asked for; null while nothing is asked. */
+  let askedFor: number | null = null;
   let timer: ReturnType<typeof setTimeout> | undefined;
   // What was said while this client was let in is nobody's loss.
   let heardAnything = false;
@@ -46,15 +53,15 @@ export function createSequencer<T>(options: {
     if (passed === expected) {
       clearTimeout(timer);
       timer = undefined;
-    } else if (held.size >= heldMax) miss();
-    else timer ??= setTimeout(miss, patienceMs);
+    } else if (held.size >= heldMax && askedFor === null) ask();
+    else timer ??= setTimeout(ask, patienceMs);
   }
 
-  function miss(): void {
+  function ask(after = passed): void {
     clearTimeout(timer);
-    // Asked again as long as nothing is answered.
-    timer = setTimeout(miss, 10 * patienceMs);
-    onMissing(passed);
+    askedFor = expected;
+    timer = setTimeout(ask, 10 * patienceMs);
+    onMissing(after);
   }
 
   return {
@@ -72,17 +79,20 @@ export function createSequencer<T>(options: {
     caughtUp(through, complete) {
       clearTimeout(timer);
       timer = undefined;
-      const isMissing = passed < through;
-      for (const place of [...held.keys()].filter((each) => each <= through).sort((a, b) => a - b)) {
+      const last = complete ? through : Math.min(through, askedFor ?? passed);
+      askedFor = null;
+      const isMissing = passed < last;
+      for (const place of [...held.keys()].filter((each) => each <= last).sort((a, b) => a - b)) {
         const item = held.get(place);
         held.delete(place);
         if (item !== undefined) deliver(item);
       }
       if (isMissing && !complete && heardAnything) onLost();
-      passed = Math.max(passed, through);
+      passed = Math.max(passed, last);
       heardAnything = true;
       drain();
     },
+    ask,
     get place() {
       return passed;
     },

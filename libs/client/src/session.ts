@@ -204,7 +204,7 @@ export function beginSession(parts: {
   function putAside(bytes: Uint8Array): void {
     unknown.push(bytes);
     if (unknown.length > unknownMax) unknown.shift();
-    if (unknown.length === 1) catchUp(sequencer.place);
+    if (unknown.length === 1) sequencer.ask();
   }
 
   function hear(from: Link, heard: Heard): void {
@@ -223,9 +223,11 @@ export function beginSession(parts: {
         const { through, complete, more, group } = heard;
         narrate("down", "caught-up", { through, complete });
         if (group !== undefined) from.learn(group);
-        sequencer.caughtUp(through, complete);
-        if (more) catchUp(through);
-        retry(from);
+        // Behind what was put aside, which is here and only has to be opened.
+        retry(from, () => {
+          sequencer.caughtUp(through, complete);
+          if (more) sequencer.ask(through);
+        });
         break;
       }
       case "revoked":
@@ -239,11 +241,14 @@ export function beginSession(parts: {
     }
   }
 
-  /** What could not be opened a moment ago. */
-  function retry(from: Link): void {
+  /** What could not be opened a moment ago. @param then unless the connection is another one by then */
+  function retry(from: Link, then = () => {}): void {
     const frames = unknown;
     unknown = [];
     for (const bytes of frames) reading = reading.then(() => open(from, bytes, true));
+    reading = reading.then(() => {
+      if (!ended && from === link) then();
+    });
   }
 
   function take(message: MessageDown): void {
@@ -316,7 +321,10 @@ export function beginSession(parts: {
         ({ secret, edge } = resumed);
         attach(resumed.link);
         tell({ is: "resumed", edge });
-        if (place !== null) catchUp(sequencer.place);
+        if (place !== null) {
+          sequencer.reached(resumed.link.accepted.place ?? 0);
+          sequencer.ask();
+        }
         return;
       } catch (error) {
         const own = ownError(error);

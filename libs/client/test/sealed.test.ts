@@ -107,6 +107,24 @@ describe("a session of a sealed socket", () => {
     await session.close();
   });
 
+  it("loses nothing that it holds and only lacks the key of, where the socket keeps nothing", async () => {
+    const [ours, next] = [await group(0), await group(1)];
+    const seen: SessionState[] = [];
+    const script = async (peer: Peer) => {
+      peer.socket.send(await ours.message(1, "1"));
+      peer.socket.send(await ours.tick(3));
+      for (const place of [2, 3]) peer.socket.send(await next.message(place, `${place}`));
+      expect(await peer.readApplication()).toEqual({ t: "catch-up", after: 1 });
+      await peer.tell(caughtUp(4, false, next.grant));
+      peer.socket.send(await next.message(4, "4"));
+    };
+    const { session, server } = await inside(ours, script, { onState: (state) => void seen.push(state) });
+    expect(await take(session, 4)).toEqual(["1", "2", "3", "4"]);
+    expect(seen).toEqual([]);
+    await played(server);
+    await session.close();
+  });
+
   it("keeps the newest keys that it has, in whatever order they came", async () => {
     const [ours, ...others] = await Promise.all([5, 8, 7, 6, 9].map(group));
     if (ours === undefined) throw new Error("no group");
