@@ -286,8 +286,8 @@ export function beginSession(parts: {
   function lose(from: Link, code: number): void {
     if (ended || from !== link) return;
     const closing = closingOfCode(code);
-    const isOver = closing.name === "session-expired" || clock() >= accepted.expiresAt;
-    if (!canResume || !closing.retry || isOver) {
+    // Whatever the code, it is anybody's word. Whether the session is over, the server says under seal when it is to go on.
+    if (!canResume || clock() >= accepted.expiresAt) {
       end(closing, "closed");
       return;
     }
