@@ -269,6 +269,19 @@ describe("who was put out", () => {
     expect(await client.hear(await world.open(client.route, client.open))).toMatchObject({ t: "denied" });
   });
 
+  it("by time together with others leaves the others one more key, not one for each", async () => {
+    const bob = await member();
+    const outcome = letIn(world);
+    const brief: string[] = [];
+    for (const sid of ["one", "two", "three"]) {
+      const admitted = { ...outcome.admitted, sid, expiresAtMs: world.now() + 1_000 };
+      brief.push((await enter(world, { appKey, outcome: { ...outcome, admitted } })).sid);
+    }
+    world.advance(1_000);
+    expect((await world.edge.call(sealExpiries, { sids: brief })).frames).toHaveLength(3);
+    expect((await member()).accepted.group?.epoch).toBe((bob.accepted.group?.epoch ?? 0) + 1);
+  });
+
   it("by time counts too", async () => {
     const [bob, eve] = [await member(), await member()];
     const outcome = letIn(world);

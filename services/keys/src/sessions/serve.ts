@@ -34,6 +34,7 @@ async function seal(
 ): Promise<{ frames: { sid: string; frame: Uint8Array }[] }> {
   const plaintext = encodePlaintext({ t: "revoked", what });
   const frames: { sid: string; frame: Uint8Array }[] = [];
+  const renewed = new Set<string>();
   for (const sid of sids) {
     const found = await secrets.get(sid).catch((error: unknown) => {
       // One that does not open must not silence the others.
@@ -44,7 +45,11 @@ async function seal(
       if (!isDue(found)) continue;
       frames.push({ sid, frame: await writer.seal(recordTypes.applicationDown, found.server, plaintext) });
       // Who was put out was counted with that; of whose time has come, this is where it is seen.
-      if (what === "expired" && found.sealed) await groups.renew(found.socketId);
+      // Once for all whose time comes together: each further epoch would have to be given to everybody who stays.
+      if (what === "expired" && found.sealed && !renewed.has(found.socketId)) {
+        renewed.add(found.socketId);
+        await groups.renew(found.socketId);
+      }
     }
     await secrets.erase(sid);
   }
