@@ -60,17 +60,21 @@ describe("the sweep", () => {
     world.onOpen = async () => accept({ sid: `s${world.opens.length}` });
     const kicked = await admittedClient(port);
     const expired = await admittedClient(port);
+    const changed = await admittedClient(port);
     const stays = await admittedClient(port);
     world.gone = [
       { sid: "s1", why: "kicked" },
       { sid: "s2", why: "expired" },
+      { sid: "s3", why: "policy-changed" },
     ];
     expect(await kicked.closed).toEqual({ code: 4504, reason: "revoked" });
     expect(await expired.closed).toEqual({ code: 4003, reason: "session-expired" });
+    // Who was not put out may come back, as with the push.
+    expect(await changed.closed).toEqual({ code: 4003, reason: "session-expired" });
     expect(kicked.waiting).toEqual([]);
     expect(expired.waiting.map(String)).toEqual(["s2 expired"]);
     expect(stays.websocket.readyState).toBe(1);
-    await expect.poll(() => world.checks.at(-1)).toEqual(["s3"]);
+    await expect.poll(() => world.checks.at(-1)).toEqual(["s4"]);
   });
 
   it("runs as soon as the bus is back, not at the next interval", async () => {

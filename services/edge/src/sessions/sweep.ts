@@ -1,5 +1,5 @@
 import type { Caller } from "@portcullis/bus";
-import { checkSessions, ServiceError } from "@portcullis/contracts";
+import { checkSessions, closeNameOf, ServiceError } from "@portcullis/contracts";
 import { closeCodes } from "@portcullis/protocol";
 import type { Logger } from "@portcullis/runtime";
 import type { SessionRegistry } from "./registry.ts";
@@ -49,7 +49,7 @@ export function startSweep(options: {
         });
         for (const { sid, why } of gone) {
           if (why === "expired") registry.expireLive(sid);
-          else registry.endLive(sid, { frame: null, closeCode: closeCodes.revoked.code });
+          else registry.endLive(sid, { frame: null, closeCode: closeCodes[closeNameOf(why)].code });
           closed += 1;
         }
       }

@@ -124,7 +124,7 @@ export async function createWorld() {
     left: [] as { hid: string; why: string }[],
     ended: [] as { sid: string; socketId: string; hid: string; why: string }[],
     checks: [] as string[][],
-    gone: [] as { sid: string; why: "kicked" | "expired" }[],
+    gone: [] as { sid: string; why: "kicked" | "expired" | "policy-changed" }[],
     kid: "kid1",
     replica: "replica1",
     bundleLifeMs: 60_000,

@@ -1,5 +1,5 @@
 import type { Caller } from "@portcullis/bus";
-import { closeSession, type FarewellReason, sealFarewells } from "@portcullis/contracts";
+import { closeNameOf, closeSession, type FarewellReason, sealFarewells } from "@portcullis/contracts";
 import { closeCodes } from "@portcullis/protocol";
 import type { Logger } from "@portcullis/runtime";
 import type { Session, SessionRegistry } from "./registry.ts";
@@ -44,8 +44,7 @@ export function createRevocation({
       // The connection must go even when nobody can say goodbye properly.
       log.warn("farewells could not be sealed", { count: ended.length, why });
     }
-    // Whoever was not put out themselves may come back, through the gates.
-    const { code: closeCode } = closeCodes[why === "policy-changed" ? "session-expired" : "revoked"];
+    const { code: closeCode } = closeCodes[closeNameOf(why)];
     for (const { sid, socketId } of ended) {
       try {
         caller.emit(closeSession, { sid, socketId, frame: frames.get(sid) ?? null, closeCode });
