@@ -250,7 +250,7 @@ describe("a connection whose session goes on over another one", () => {
     expect(await bob.closed).toEqual({ code: 4506, reason: "replaced" });
     await expect
       .poll(() => world.ended)
-      .toEqual([{ sid: "s1", socketId: "sock", hid: world.opens[0]?.hid, why: "left" }]);
+      .toEqual([{ sid: "s1", socketId: "sock", hid: world.opens[0]?.hid, why: "lost" }]);
   });
 
   it("is closed also where the other one came to the same edge, and only the one before", async () => {

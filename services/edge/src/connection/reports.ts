@@ -36,11 +36,14 @@ export function createReports(options: {
   };
 }
 
-/** Whether the client may come back to its session. Who closes, and who breaks a rule, gives it up. */
+/**
+ * Whether the client may come back to its session. Who closes, and who breaks a rule, gives it up. Who was replaced does not: of two
+ * connections that were let in at once it may have been the one that counts.
+ */
 function isLost(closeCode: number): boolean {
   const isFarewell =
     closeCode === noReasonCode || closeCode === closeCodes.closed.code || closeCode === closeCodes["going-away"].code;
-  return !isFarewell && closeCode < 4500;
+  return !isFarewell && (closeCode < 4500 || closeCode === closeCodes.replaced.code);
 }
 
 function whyOf(closeCode: number): z.infer<typeof handshakeLeft.event>["why"] {
