@@ -77,6 +77,16 @@ describe("the sweep", () => {
     await expect.poll(() => world.checks.at(-1)).toEqual(["s4"]);
   });
 
+  it("says that the edge is there before it holds anybody, and while it holds nobody", async () => {
+    const world = await createWorld();
+    const { port } = await world.edge({ SWEEP_INTERVAL: "10m" });
+    await expect.poll(() => world.checks).toEqual([[]]);
+    expect(port).toBeGreaterThan(0);
+    const often = await createWorld();
+    await often.edge({ SWEEP_INTERVAL: "100ms" });
+    await expect.poll(() => often.checks.length).toBeGreaterThan(2);
+  });
+
   it("runs as soon as the bus is back, not at the next interval", async () => {
     const world = await createWorld();
     const { port } = await world.edge({ SWEEP_INTERVAL: "10m" });

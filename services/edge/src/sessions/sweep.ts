@@ -41,7 +41,8 @@ export function startSweep(options: {
     const sids = registry.sids();
     let closed = 0;
     try {
-      for (let start = 0; start < sids.length && !stopped; start += chunkSize) {
+      // Also where there are none: whoever is let in next must be able to come back, should this edge die before it asks again.
+      for (let start = 0; (start === 0 || start < sids.length) && !stopped; start += chunkSize) {
         const { gone } = await caller.call(checkSessions, {
           edge,
           everyMs: intervalMs,
@@ -77,7 +78,7 @@ export function startSweep(options: {
     if (error instanceof ServiceError && error.code === "unavailable") troubled = true;
   };
 
-  schedule(intervalMs);
+  schedule(0);
   return {
     caller: {
       async call(contract, body, callOptions) {
