@@ -39,6 +39,7 @@ export function createSequencer<T>(options: {
   let timer: ReturnType<typeof setTimeout> | undefined;
   // What was said while this client was let in is nobody's loss.
   let heardAnything = false;
+  let ended = false;
 
   function drain(): void {
     for (;;) {
@@ -50,6 +51,8 @@ export function createSequencer<T>(options: {
       deliver(item);
     }
     expected = Math.max(expected, passed);
+    // What is delivered may be what ends it.
+    if (ended) return;
     if (passed === expected) {
       clearTimeout(timer);
       timer = undefined;
@@ -58,6 +61,7 @@ export function createSequencer<T>(options: {
   }
 
   function ask(after = passed): void {
+    if (ended) return;
     clearTimeout(timer);
     askedFor = expected;
     timer = setTimeout(ask, 10 * patienceMs);
@@ -97,6 +101,7 @@ export function createSequencer<T>(options: {
       return passed;
     },
     end() {
+      ended = true;
       clearTimeout(timer);
       held.clear();
     },

@@ -132,10 +132,22 @@ describe("messages that have places", () => {
     expect(made.delivered.at(-1)).toBe(20);
   });
 
-  it("leave no timer behind", () => {
+  it("leave no timer behind, also where the one that is delivered ends it all", () => {
     const made = sequencer();
     made.put(2);
     made.end();
+    expect(vi.getTimerCount()).toBe(0);
+    const full = createSequencer<number>({
+      after: 0,
+      heldMax: 10,
+      deliver: () => full.end(),
+      onMissing: () => {},
+      onLost: () => {},
+    });
+    full.reached(9);
+    full.put(1, 1);
+    full.ask();
+    full.caughtUp(3, true);
     expect(vi.getTimerCount()).toBe(0);
   });
 });
