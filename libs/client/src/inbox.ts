@@ -9,6 +9,7 @@ export interface Inbox<T> {
 }
 
 interface Reader<T> {
+  readonly by: object;
   readonly resolve: (result: IteratorResult<T>) => void;
   readonly reject: (error: unknown) => void;
 }
@@ -20,7 +21,7 @@ export function createInbox<T>(itemsMax: number, bytesMax: number): Inbox<T> {
   let ended = false;
   let failure: { readonly error: unknown } | null = null;
 
-  const next = (): Promise<IteratorResult<T>> => {
+  const next = (by: object): Promise<IteratorResult<T>> => {
     const first = waiting.shift();
     if (first !== undefined) {
       bytesWaiting -= first.bytes;
@@ -32,7 +33,7 @@ export function createInbox<T>(itemsMax: number, bytesMax: number): Inbox<T> {
       return Promise.reject(error);
     }
     if (ended) return Promise.resolve({ done: true, value: undefined });
-    return new Promise((resolve, reject) => readers.push({ resolve, reject }));
+    return new Promise((resolve, reject) => readers.push({ by, resolve, reject }));
   };
 
   return {
@@ -60,10 +61,15 @@ export function createInbox<T>(itemsMax: number, bytesMax: number): Inbox<T> {
     iterate() {
       let left = false;
       const iterator: AsyncIterableIterator<T> = {
-        next: () => (left ? Promise.resolve({ done: true, value: undefined }) : next()),
+        next: () => (left ? Promise.resolve({ done: true, value: undefined }) : next(iterator)),
         // Leaving the loop is not leaving the session: the next loop goes on where this one stopped.
         return: () => {
           left = true;
+          // Who no longer waits must not take what comes next.
+          for (const reader of readers.filter(({ by }) => by === iterator)) {
+            readers.splice(readers.indexOf(reader), 1);
+            reader.resolve({ done: true, value: undefined });
+          }
           return Promise.resolve({ done: true, value: undefined });
         },
         [Symbol.asyncIterator]: () => iterator,

@@ -142,6 +142,21 @@ describe("messages", () => {
     await Promise.all([quiet.session.close(), echoing.session.close()]);
   });
 
+  it("are not taken by who has left while it waited for one", async () => {
+    const go = Promise.withResolvers<void>();
+    const { session } = await inside(async (peer) => {
+      await go.promise;
+      peer.message("sid-ann", 0, "for who stays");
+    });
+    const left = session[Symbol.asyncIterator]();
+    const waited = left.next();
+    await left.return?.();
+    expect(await waited).toMatchObject({ done: true });
+    go.resolve();
+    expect(await take(session, 1)).toEqual(["for who stays"]);
+    await session.close();
+  });
+
   it("that follow accepted at once are not lost, and leaving the loop loses none", async () => {
     const { session } = await inside(async (peer) => {
       for (let seq = 0; seq < 50; seq += 1) peer.message("sid-ann", seq, `${seq}`);
