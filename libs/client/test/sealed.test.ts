@@ -174,6 +174,19 @@ describe("a session of a sealed socket", () => {
     await session.close();
   });
 
+  it("asks nothing because of a record of long ago", async () => {
+    const [first, old] = [await group(1), await group(0)];
+    const { session, server } = await inside(first, async (peer) => {
+      peer.socket.send(await old.message(1, "of an epoch before we came"));
+      peer.socket.send(await first.message(1, "goes on"));
+      await pause(100);
+      expect(peer.pending()).toBe(0);
+    });
+    expect(await take(session, 1)).toEqual(["goes on"]);
+    await played(server);
+    await session.close();
+  });
+
   it("takes another connection when a key is used up", async () => {
     const sent: number[] = [];
     const closed: number[] = [];
@@ -285,6 +298,29 @@ describe("a session that goes on", () => {
     });
     await expect.poll(() => seen.map(({ is }) => is), { timeout: 10_000 }).toEqual(["lost", "resumed"]);
     await session.close();
+  });
+
+  it("goes on behind a goodbye of a server that will be back", async () => {
+    const server = await serve(async (peer) => {
+      if (server.peers.length > 1) return;
+      await peer.letIn({ resumeMs: 5_000 });
+      await peer.lastWord({ t: "goodbye", code: "unavailable" });
+      peer.close("unavailable");
+    });
+    const session = await enter(server);
+    await expect.poll(() => server.peers.length, { timeout: 5_000 }).toBe(2);
+    await session.close();
+  });
+
+  it("gives up when the server would not take it any more", async () => {
+    const server = await serve(async (peer) => {
+      if (server.peers.length === 1) await peer.letIn({ resumeMs: 600 });
+      peer.socket.terminate();
+    });
+    const session = await enter(server);
+    const startedMs = performance.now();
+    expect(await session.closed).toMatchObject({ code: 1006, reason: "lost" });
+    expect(performance.now() - startedMs).toBeLessThan(3_000);
   });
 
   it("is over where the server says so, and with the time that it has", async () => {

@@ -92,6 +92,66 @@ describe("messages", () => {
     expect(performance.now() - startedMs).toBeLessThan(500);
   });
 
+  const outboxOf = (bounds: Partial<Parameters<typeof createOutbox>[0]> = {}) =>
+    createOutbox({
+      ...{ maxBytes: 10, perSecond: 1_000, waitingMax: 10, waitingBytesMax: 100 },
+      ...{ keeps: true, clock: Date.now, onSent: () => {}, ...bounds },
+    });
+  /** A connection on which each message is on its way until it is let go. */
+  const slowTarget = () => {
+    const sent: number[] = [];
+    const held: (() => void)[] = [];
+    const send = (counter: number) => {
+      sent.push(counter);
+      return new Promise<void>((resolve) => held.push(resolve));
+    };
+    return { bufferedBytes: 0, sent, send, letGo: () => held.shift()?.() };
+  };
+
+  it("that may not have arrived go first over the next connection, and over the one after it", async () => {
+    const outbox = outboxOf();
+    const first = slowTarget();
+    outbox.attach(first, 0);
+    const sending = [0, 1].map(() => outbox.send(bytesOf("x")));
+    await expect.poll(() => first.sent).toEqual([0]);
+    first.letGo();
+    await expect.poll(() => first.sent).toEqual([0, 1]);
+    first.letGo();
+    await Promise.all(sending);
+    const second = slowTarget();
+    outbox.attach(second, 0);
+    await expect.poll(() => second.sent).toEqual([0]);
+    const third = slowTarget();
+    outbox.attach(third, 0);
+    void outbox.send(bytesOf("x"));
+    // Late, from a connection that is none any more.
+    second.letGo();
+    for (const count of [1, 2, 3]) {
+      await expect.poll(() => third.sent.length).toBe(count);
+      third.letGo();
+    }
+    expect([second.sent, third.sent]).toEqual([[0], [0, 1, 2]]);
+    outbox.end();
+  });
+
+  it("that may not have arrived are kept in bounded number", async () => {
+    const outbox = outboxOf({ waitingMax: 2 });
+    const target = {
+      bufferedBytes: 0,
+      sent: [] as number[],
+      send: async (counter: number) => void target.sent.push(counter),
+    };
+    outbox.attach(target, 0);
+    for (const _ of [0, 1]) await outbox.send(bytesOf("x"));
+    const third = outbox.send(bytesOf("x"));
+    await pause(60);
+    expect(target.sent).toEqual([0, 1]);
+    outbox.arrived(0);
+    await third;
+    expect(target.sent).toEqual([0, 1, 2]);
+    outbox.end();
+  });
+
   it("wait while too much is still on its way", async () => {
     const wire = {
       bufferedBytes: 2_000_000,

@@ -95,6 +95,20 @@ describe("what a client of a sealed socket sends", () => {
     expect(eve.waiting).toEqual([]);
   });
 
+  it("is not handed on behind the end that `keys` has decided", async () => {
+    const { port, asked, answers } = await sealedWorld();
+    const bob = await admittedClient(port);
+    const held = Promise.withResolvers<Reply>();
+    answers.take = () => held.promise;
+    for (const n of [0, 1, 2]) bob.send(record(n, 0x20));
+    await expect.poll(() => asked.length).toBe(1);
+    await sleep(50);
+    held.resolve({ frames: [], close: 4501 });
+    expect(await bob.closed).toMatchObject({ code: 4501 });
+    await sleep(50);
+    expect(framesOf(asked)).toHaveLength(1);
+  });
+
   it("counts also when the client leaves right behind it; only then is it reported gone", async () => {
     const { world, port, asked, answers } = await sealedWorld();
     const bob = await admittedClient(port);
@@ -212,6 +226,10 @@ describe("what is said on a sealed socket", () => {
     // Too many wait: no longer for the key, which would be two seconds.
     expect(performance.now() - startedMs).toBeLessThan(1_500);
     for (let n = 1; n < 70; n += 1) expect(await next(bob)).toBe(`${n}`);
+    // The answer comes at last, and nothing is said a second time.
+    never.resolve([]);
+    await sleep(50);
+    expect(bob.waiting).toEqual([]);
   });
 
   it("is not held up by one that cannot be had", async () => {
@@ -261,6 +279,10 @@ describe("a connection whose session goes on over another one", () => {
     expect(await before.closed).toMatchObject({ code: 4506 });
     say("here");
     expect(await next(after)).toBe("here");
+    // What is found here by its session is the one that stays.
+    await sleep(50);
+    world.kick("one");
+    expect(await after.closed).toMatchObject({ code: 4504 });
   });
 
   it("goes on with the counter that it has", async () => {

@@ -137,6 +137,15 @@ describe("a message of a sealed socket", () => {
     expect((await messagesOf(events, eve)).map(bodyOf)).toEqual(["good"]);
   });
 
+  it("is said again only as it was: another one under its number is none", async () => {
+    const events = await listen(world);
+    const bob = await member();
+    await bob.take(await bob.message(0, "one"));
+    await expect.poll(() => events.length).toBe(1);
+    expect(await bob.take(await bob.message(0, "another"), await bob.message(1, "two"))).toMatchObject({ close: null });
+    await expect.poll(async () => (await messagesOf(events, bob)).map(bodyOf)).toEqual(["one", "two"]);
+  });
+
   it("of somebody else's connection, or of nobody's session, is not taken", async () => {
     const events = await listen(world);
     const [bob, eve] = [await member(), await member()];
@@ -252,6 +261,37 @@ describe("who was put out", () => {
     }
   });
 
+  it("while they ask for what they missed gets nothing, nor the key that came with that", async () => {
+    const [bob, eve] = [await member(), await member()];
+    await bob.take(await bob.message(0, "x"));
+    const stop = world.before("state.sum", async (_replica, key) => {
+      if (key !== removalsKey("socket-1")) return;
+      stop();
+      await putOut(eve);
+    });
+    expect(await eve.take(await eve.catchUp(0))).toEqual({ frames: [], close: 4001 });
+  });
+
+  it("while a message of theirs gets its place leaves it to nobody, not to who catches up either", async () => {
+    const history = { messages: 3, ms: 60_000 };
+    const [bob, eve] = [await member({ history }), await member({ history })];
+    const stop = world.after("state.replaceAndCount", async () => {
+      stop();
+      await putOut(eve);
+    });
+    expect(await eve.take(await eve.message(0, "last words"))).toEqual({ frames: [], close: 4001 });
+    const { frames } = await bob.take(await bob.catchUp(0));
+    expect((await Promise.all(frames.map(bob.open))).map(({ t }) => t)).toEqual(["caught-up"]);
+  });
+
+  it("by time says nothing, whoever still holds its connection", async () => {
+    const events = await listen(world);
+    const bob = await member();
+    world.advance(3_600_000);
+    expect(await bob.take(await bob.message(0, "late"))).toEqual({ frames: [], close: 4001 });
+    expect(events).toEqual([]);
+  });
+
   it("while they are let in does not get the key that came with that", async () => {
     await member();
     const outcome = letIn(world);
@@ -348,6 +388,13 @@ describe("what was missed", () => {
     expect(await texts(eve, 2)).toMatchObject({ texts: [], end: { through: 5, complete: false } });
     const { end } = await texts(eve, 2);
     expect(end !== undefined && "group" in end).toBe(sealed);
+  });
+
+  it("is kept no longer than it may be asked for", async () => {
+    const bob = await member({ history });
+    for (const n of [0, 1, 2, 3, 4]) await bob.take(await bob.message(n, `${n}`));
+    const entries = [1, 2, 3, 4, 5].map((place) => world.platform.state.get(`keys:history:socket-1:${place}`));
+    expect((await Promise.all(entries)).map((entry) => entry !== null)).toEqual([false, false, true, true, true]);
   });
 
   it("is said once to who asks many times at once", async () => {

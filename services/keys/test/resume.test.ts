@@ -1,7 +1,7 @@
 import { killAppKey, liveSessionKey } from "@portcullis/contracts";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { gate } from "../../../libs/platform/test/support/hooks.ts";
-import { type Entered, enter, letIn } from "./support/session.ts";
+import { bodyOf, type Entered, enter, letIn, type Terms } from "./support/session.ts";
 import { bareText, codeOf, denied, startWorld, textOf, type World } from "./support/world.ts";
 
 let world: World;
@@ -20,9 +20,9 @@ const first = (outcome = letIn(world)) => enter(world, { appKey, outcome });
 const secretOf = ({ sid, secrets }: Entered) => ({ sid, secret: secrets.resume.slice() });
 
 /** With what the client has of the session; `identity` agrees. */
-function again(from: { readonly sid: string; readonly secret: Uint8Array }, next = 0) {
+function again(from: { readonly sid: string; readonly secret: Uint8Array }, next = 0, terms: Terms = {}) {
   const { resumed } = { resumed: from };
-  const outcome = letIn(world);
+  const outcome = letIn(world, terms);
   return enter(world, {
     appKey: null,
     resumed,
@@ -75,6 +75,22 @@ describe("a session that goes on", () => {
       const client = await world.client({ appKey: null, resumed });
       expect(textOf(await world.open(client.route, client.open))).toBe(bareText);
       expect(world.identity.opened.at(-1)).toMatchObject({ opened: false, resumed: null });
+    }
+  });
+
+  it("hears what was said since it came first, and nothing from before", async () => {
+    const terms = { history: { messages: 10, ms: 60_000 } };
+    const eve = await first(letIn(world, terms));
+    await eve.take(await eve.message(0, "among us"));
+    const bob = await first(letIn(world, terms));
+    await eve.take(await eve.message(1, "heard"), await eve.message(2, "missed"));
+    const back = await again(secretOf(bob), 0, terms);
+    for (const [after, texts] of [
+      [2, ["missed"]],
+      [0, ["heard", "missed"]],
+    ] as const) {
+      const { frames } = await back.take(await back.catchUp(after));
+      expect((await Promise.all(frames.map(back.open))).slice(0, -1).map(bodyOf)).toEqual(texts);
     }
   });
 
