@@ -187,6 +187,52 @@ describe("a session of a sealed socket", () => {
     await session.close();
   });
 
+  it("keeps so many records that it cannot open, and asks for the rest by their places", async () => {
+    const [ours, next] = [await group(0), await group(1)];
+    const count = 70;
+    const { session, server } = await inside(ours, async (peer) => {
+      for (let place = 1; place <= count; place += 1) peer.socket.send(await next.message(place, `${place}`));
+      expect(await peer.readApplication()).toEqual({ t: "catch-up", after: 0 });
+      await pause(50);
+      await peer.tell(caughtUp(0, true, next.grant));
+      expect(await peer.readApplication()).toEqual({ t: "catch-up", after: 0 });
+      for (let place = 1; place <= count - 64; place += 1) await peer.tell(messageDown(place, `${place}`));
+      await peer.tell(caughtUp(count, true, next.grant));
+    });
+    expect(await take(session, count)).toEqual(Array.from({ length: count }, (_, n) => `${n + 1}`));
+    await played(server);
+    await session.close();
+  });
+
+  it("is told at once what it lost with its connection, where the socket keeps nothing", async () => {
+    const ours = await group();
+    const seen: SessionState[] = [];
+    let secret = new Uint8Array();
+    const terms = { sealed: true, group: ours.grant, resumeMs: 5_000 };
+    const server = await serve(async (peer) => {
+      if (server.peers.length === 1) {
+        await peer.letIn({ ...terms, place: 0 });
+        secret = peer.resume.slice();
+        peer.socket.send(await ours.message(1, "1"));
+        await pause(50);
+        return peer.socket.terminate();
+      }
+      await peer.hello();
+      await peer.readOpen(secret);
+      await peer.accept({ ...terms, place: 3, next: 0 });
+      expect(await peer.readApplication()).toEqual({ t: "catch-up", after: 1 });
+      // By then somebody has spoken whose record is on its way.
+      await peer.tell(caughtUp(4, false, ours.grant));
+      await expect.poll(() => seen.map(({ is }) => is)).toEqual(["lost", "resumed", "gap"]);
+      peer.socket.send(await ours.message(4, "4"));
+    });
+    const session = await enter(server, { onState: (state) => void seen.push(state) });
+    expect(await take(session, 2)).toEqual(["1", "4"]);
+    await Promise.all(server.scripts);
+    expect(seen).toHaveLength(3);
+    await session.close();
+  });
+
   it("takes another connection when a key is used up", async () => {
     const sent: number[] = [];
     const closed: number[] = [];

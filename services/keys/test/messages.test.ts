@@ -10,7 +10,8 @@ import {
 } from "@portcullis/contracts";
 import { CryptoError } from "@portcullis/crypto";
 import { encodeMessageUp, type MessageDown, parseMessageDown } from "@portcullis/protocol";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { createTicks } from "../src/messages/ticks.ts";
 import { bodyOf, type Entered, enter, letIn, listen, openGroup, type Terms } from "./support/session.ts";
 import { codeOf, startWorld, type World } from "./support/world.ts";
 
@@ -166,6 +167,29 @@ describe("a message of a sealed socket", () => {
     expect(opened.slice(1)).toEqual(Array(4).fill({ t: "tick", place: 1 }));
     await sleep(250);
     expect(events).toHaveLength(5);
+  });
+
+  it("is followed by as many ticks, also where there were some before it", () => {
+    vi.useFakeTimers();
+    try {
+      const ticked: string[] = [];
+      const ticks = createTicks({
+        everyMs: 10,
+        tick: async (socketId) => void ticked.push(socketId),
+        log: { warn: () => {} },
+      });
+      ticks.after("socket-1");
+      vi.advanceTimersByTime(35);
+      ticks.after("socket-1");
+      vi.advanceTimersByTime(1_000);
+      expect(ticked).toHaveLength(3 + 4);
+      expect(vi.getTimerCount()).toBe(0);
+      ticks.after("socket-1");
+      ticks.close();
+      expect(vi.getTimerCount()).toBe(0);
+    } finally {
+      vi.useRealTimers();
+    }
   });
 });
 
@@ -395,6 +419,18 @@ describe("what was missed", () => {
     for (const n of [0, 1, 2, 3, 4]) await bob.take(await bob.message(n, `${n}`));
     const entries = [1, 2, 3, 4, 5].map((place) => world.platform.state.get(`keys:history:socket-1:${place}`));
     expect((await Promise.all(entries)).map((entry) => entry !== null)).toEqual([false, false, true, true, true]);
+  });
+
+  it("is looked for no further back than it is kept, whatever is asked for", async () => {
+    const bob = await member({ history });
+    for (let n = 0; n < 10; n += 1) await bob.take(await bob.message(n, `${n}`));
+    let looks = 0;
+    const stop = world.before("state.get", (_replica, key) => {
+      if (String(key).startsWith("keys:history:")) looks += 1;
+    });
+    await texts(bob, 0);
+    stop();
+    expect(looks).toBe(history.messages);
   });
 
   it("is said once to who asks many times at once", async () => {
