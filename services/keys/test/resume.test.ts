@@ -1,4 +1,4 @@
-import { killAppKey, liveSessionKey } from "@portcullis/contracts";
+import { killAppKey, liveSessionKey, sealFarewells } from "@portcullis/contracts";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { gate } from "../../../libs/platform/test/support/hooks.ts";
 import { bodyOf, type Entered, enter, letIn, type Terms } from "./support/session.ts";
@@ -146,6 +146,18 @@ describe("a session that goes on", () => {
     // The edge repeats its question, because an answer was lost.
     expect(await codeOf(world.open(bob.client.route, bob.client.open))).toBe("unavailable");
     expect(await back.take(await back.message(0, "mine"))).toMatchObject({ close: null });
+  });
+
+  it("leaves no secret behind when it ends, though its accept should come a second time", async () => {
+    const bob = await first();
+    const secrets = () => world.platform.state.get(`keys:session:${bob.sid}`);
+    expect(await secrets()).not.toBe(null);
+    await world.platform.state.delete(liveSessionKey(bob.sid));
+    const { frames } = await world.asIdentity.call(sealFarewells, { sids: [bob.sid], what: "kicked" });
+    expect(frames).toHaveLength(1);
+    expect(await secrets()).toBe(null);
+    await world.open(bob.client.route, bob.client.open);
+    expect(await secrets()).toBe(null);
   });
 
   it("ends for `keys` when it ends for `identity`", async () => {

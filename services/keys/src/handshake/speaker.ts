@@ -187,8 +187,11 @@ async function accept(
  *
  * @throws {ServiceError} unavailable: another connection took it over meanwhile, and the client has to come back if it wants to be the one
  */
-export async function putSession({ sessions }: SpeakerContext, { session }: Channel): Promise<void> {
-  if (session !== null && !(await sessions.put(session))) throw new ServiceError("unavailable");
+export async function putSession({ sessions, live }: SpeakerContext, { session }: Channel): Promise<void> {
+  if (session === null) return;
+  if (!(await sessions.put(session))) throw new ServiceError("unavailable");
+  // Who was put out meanwhile has had their last word, and its secrets were erased with that.
+  if (!(await live.is(session.sid))) await sessions.erase(session.sid);
 }
 
 function leftMs({ clock }: SpeakerContext, byMs: number): number {
