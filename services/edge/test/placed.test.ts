@@ -3,6 +3,7 @@ import { displaceConnection, groupGrants, placedMessage, ServiceError, takeMessa
 import { parseHandshakeId } from "@portcullis/protocol";
 import { describe, expect, it } from "vitest";
 import type { z } from "zod";
+import { createFanOut } from "../src/sessions/fan-out.ts";
 import { admittedClient, type Client, connect, message, open, record } from "./support/client.ts";
 import { accept, createWorld, later, type World } from "./support/world.ts";
 
@@ -230,6 +231,41 @@ describe("what is said on a sealed socket", () => {
     never.resolve([]);
     await sleep(50);
     expect(bob.waiting).toEqual([]);
+  });
+
+  it("waits for the keys of many no longer than for those of a few", async () => {
+    let tell = (_message: z.infer<typeof placedMessage.event>) => {};
+    let asked = 0;
+    const answer = Promise.withResolvers<void>();
+    const fanOut = createFanOut({
+      server: {
+        on: async (_event: unknown, handler: typeof tell) => {
+          tell = handler;
+          return { close: async () => {} };
+        },
+      } as never,
+      caller: {
+        call: async () => {
+          asked += 1;
+          await answer.promise;
+          return { frames: [] };
+        },
+      } as never,
+      telemetry: { messageOut: () => {} } as never,
+      log: { warn: () => {} },
+    });
+    const { add } = await fanOut.join("sock", true);
+    let heard = 0;
+    const write = () => {
+      heard += 1;
+    };
+    const rest = { socketId: "sock", flush: () => {}, end: () => {}, expire: () => {} };
+    for (let n = 0; n < 600; n += 1) add({ sid: `s${n}`, epoch: 0, write, ...rest });
+    tell({ epoch: 1, frame: new Uint8Array(1) });
+    await sleep(10);
+    expect([asked, heard]).toEqual([3, 0]);
+    answer.resolve();
+    await expect.poll(() => heard).toBe(600);
   });
 
   it("is not held up by one that cannot be had", async () => {

@@ -26,6 +26,13 @@ export interface FanOut {
   join(socketId: string, placed: boolean): Promise<Membership>;
 }
 
+/** Of the message that waits, and the newest key that all have. */
+interface Wanted {
+  readonly socketId: string;
+  readonly epoch: number;
+  readonly after: number;
+}
+
 interface Group {
   readonly sessions: Set<LiveSession>;
   readonly lastSeqs: Map<string, number>;
@@ -122,19 +129,20 @@ export function createFanOut(options: {
   };
 
   /** The first message of an epoch is here: its key goes ahead of it, to those who may have it. Never rejects. */
-  const grant = async (
-    wanted: { readonly socketId: string; readonly epoch: number; readonly after: number },
-    sessions: readonly LiveSession[],
-  ) => {
+  const grant = async (wanted: Wanted, sessions: readonly LiveSession[]) => {
+    const chunks: LiveSession[][] = [];
+    for (let from = 0; from < sessions.length; from += grantsMax) chunks.push(sessions.slice(from, from + grantsMax));
+    // All at once: the message waits for the slowest of them, not for one after the other.
+    await Promise.all(chunks.map((chunk) => grantTo(wanted, new Map(chunk.map((session) => [session.sid, session])))));
+  };
+
+  const grantTo = async (wanted: Wanted, asked: ReadonlyMap<string, LiveSession>) => {
     try {
-      for (let from = 0; from < sessions.length; from += grantsMax) {
-        const asked = new Map(sessions.slice(from, from + grantsMax).map((session) => [session.sid, session]));
-        const body = { ...wanted, sids: [...asked.keys()] };
-        const { frames } = await caller.call(groupGrants, body, { timeoutMs: grantMsMax });
-        for (const { sid, frame } of frames) {
-          const session = asked.get(sid);
-          if (session !== undefined) write(session, serverFrame(frame));
-        }
+      const body = { ...wanted, sids: [...asked.keys()] };
+      const { frames } = await caller.call(groupGrants, body, { timeoutMs: grantMsMax });
+      for (const { sid, frame } of frames) {
+        const session = asked.get(sid);
+        if (session !== undefined) write(session, serverFrame(frame));
       }
     } catch {
       log.warn("the key of a new epoch could not be had; its members will ask for it", { socket: wanted.socketId });
