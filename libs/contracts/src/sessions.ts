@@ -26,10 +26,16 @@ export const checkSessions = request({
     /** Who asks, and thereby shows that it is there; and how often it does. */
     edge: id,
     everyMs: z.number().int().positive(),
-    sids: z.array(id).max(1000),
+    /** What it holds, and on which connections. */
+    held: z.array(z.strictObject({ sid: id, hid: handshakeId })).max(1000),
   }),
-  reply: z.strictObject({ gone: z.array(z.strictObject({ sid: id, why: farewellReason })) }),
-  idempotency: "reads only. Edges ask at intervals and after each reconnect: a `close` that was lost is noticed here",
+  reply: z.strictObject({
+    gone: z.array(z.strictObject({ sid: id, why: farewellReason })),
+    /** Connections whose session has gone on over another one. */
+    replaced: z.array(handshakeId),
+  }),
+  idempotency:
+    "reads only. Edges ask at intervals and after each reconnect: a `close` or a `displace` that was lost is noticed here",
   replay: "harmless",
 });
 

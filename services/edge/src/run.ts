@@ -42,10 +42,13 @@ export async function run(
   const telemetry = createTelemetry();
   const registry = createSessionRegistry(clock);
 
+  const connections = new Map<string, Connection>();
+  const displace = (hid: string) => connections.get(hid)?.terminate("replaced");
   const sweep = startSweep({
     caller: platform.caller,
     edge: instance,
     registry,
+    displace,
     intervalMs: config.sweepIntervalMs,
     log,
   });
@@ -64,7 +67,6 @@ export async function run(
   closer.add("edge pushes", () => pushes.close());
   await bundles.refresh();
 
-  const connections = new Map<string, Connection>();
   const tagOf = pathTagger(random(32));
   const deps: ConnectionDeps = {
     instance,
@@ -88,9 +90,7 @@ export async function run(
     { route: instance },
   );
   closer.add("edge steps", () => steps.close());
-  const displaced = await server.on(displaceConnection, ({ hid }) => connections.get(hid)?.terminate("replaced"), {
-    route: instance,
-  });
+  const displaced = await server.on(displaceConnection, ({ hid }) => displace(hid), { route: instance });
   closer.add("edge displacements", () => displaced.close());
   const onVisitor = ({ websocket, socket, destination, address, origin }: Visitor) => {
     const facts = { ...destination, address: address.text, origin };

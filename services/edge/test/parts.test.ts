@@ -91,6 +91,7 @@ describe("the bundle keeper", () => {
 describe("the registry", () => {
   const session = (sid: string, heard: Farewell[] = []): LiveSession => ({
     sid,
+    hid: "h1",
     socketId: "sock",
     epoch: null,
     write: () => {},
@@ -105,7 +106,7 @@ describe("the registry", () => {
     registry.end("s1", farewell);
     vi.setSystemTime(Date.now() + 59_999);
     expect(registry.add(session("s1"))).toMatchObject(farewell);
-    expect(registry.sids()).toEqual([]);
+    expect(registry.held()).toEqual([]);
     vi.setSystemTime(Date.now() + 1);
     expect(registry.add(session("s1"))).toBeNull();
   });
@@ -127,7 +128,7 @@ describe("the registry", () => {
     registry.add(second);
     expect(heard).toEqual([{ frame: null, closeCode: 4506 }]);
     registry.remove(first);
-    expect(registry.sids()).toEqual(["s1"]);
+    expect(registry.held()).toEqual([{ sid: "s1", hid: "h1" }]);
     registry.remove(second);
     registry.endLive("s1", farewell);
     expect(registry.add(session("s1"))).toBeNull();

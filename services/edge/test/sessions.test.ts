@@ -77,6 +77,18 @@ describe("the sweep", () => {
     await expect.poll(() => world.checks.at(-1)).toEqual(["s4"]);
   });
 
+  it("closes a connection whose session has gone on over another one, should nobody have said so", async () => {
+    const world = await createWorld();
+    const { port } = await world.edge({ SWEEP_INTERVAL: "100ms" });
+    world.onOpen = async () => accept({ sid: `s${world.opens.length}` });
+    const [moved, stays] = [await admittedClient(port), await admittedClient(port)];
+    world.elsewhere = ["s1"];
+    expect(await moved.closed).toEqual({ code: 4506, reason: "replaced" });
+    await expect.poll(() => world.ended).toMatchObject([{ sid: "s1", why: "lost" }]);
+    await expect.poll(() => world.checks.at(-1)).toEqual(["s2"]);
+    expect(stays.websocket.readyState).toBe(1);
+  });
+
   it("says that the edge is there before it holds anybody, and while it holds nobody", async () => {
     const world = await createWorld();
     const { port } = await world.edge({ SWEEP_INTERVAL: "10m" });

@@ -72,6 +72,17 @@ describe("a session whose connection was lost", () => {
     expect(await listed()).toEqual([]);
   });
 
+  it("is said to be elsewhere to the edge that still holds the connection before, should nobody have told it", async () => {
+    const { sid, hid } = await enter();
+    const check = (edge: string, on: string) =>
+      world.edge.call(checkSessions, { edge, everyMs: 15_000, held: [{ sid, hid: on }] });
+    expect(await check("edge-1", hid)).toEqual({ gone: [], replaced: [] });
+    const next = freshHid("edge-2");
+    await resume(sid, next);
+    expect(await check("edge-1", hid)).toEqual({ gone: [], replaced: [hid] });
+    expect(await check("edge-2", next)).toEqual({ gone: [], replaced: [] });
+  });
+
   it("asked twice by the same connection gets the same answer, and is moved once", async () => {
     const { sid } = await enter();
     const hid = freshHid("edge-2");
@@ -93,15 +104,15 @@ describe("a session whose connection was lost", () => {
     world.advance(30_000);
     // Said twice, it is not lost anew.
     end(later);
-    await world.edge.call(checkSessions, { edge: "edge-1", everyMs: 15_000, sids: [] });
+    await world.edge.call(checkSessions, { edge: "edge-1", everyMs: 15_000, held: [] });
     world.advance(30_000);
     expect((await listed()).map(({ sid }) => sid)).toEqual([here.sid]);
     expect(await resume(later.sid)).toMatchObject(denied);
   });
 
   it("of which nobody said so, because its edge died, is there until that edge is missed for as long", async () => {
-    const { sid } = await enter();
-    const check = () => world.edge.call(checkSessions, { edge: "edge-1", everyMs: 15_000, sids: [sid] });
+    const { sid, hid } = await enter();
+    const check = () => world.edge.call(checkSessions, { edge: "edge-1", everyMs: 15_000, held: [{ sid, hid }] });
     await check();
     world.advance(600_000);
     await check();
@@ -118,7 +129,7 @@ describe("a session whose connection was lost", () => {
     expect(await resume(here.sid)).toMatchObject({ say: "accepted" });
     end(here);
     end(here, "left");
-    await world.edge.call(checkSessions, { edge: "edge-1", everyMs: 15_000, sids: [] });
+    await world.edge.call(checkSessions, { edge: "edge-1", everyMs: 15_000, held: [] });
     world.advance(120_000);
     expect(await listed()).toHaveLength(1);
   });

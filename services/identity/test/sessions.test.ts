@@ -30,8 +30,9 @@ async function enter(hid = freshHid()): Promise<string> {
 }
 const live = async () =>
   (await world.api.call(listLiveSessions, { ...mine, ...firstPage })).sessions.map(({ sid }) => sid);
-const gone = async (...sids: string[]) =>
-  (await world.edge.call(checkSessions, { edge: "edge-1", everyMs: 15_000, sids })).gone;
+const check = (...held: { sid: string; hid: string }[]) =>
+  world.edge.call(checkSessions, { edge: "edge-1", everyMs: 15_000, held });
+const gone = async (...sids: string[]) => (await check(...sids.map((sid) => ({ sid, hid: freshHid() })))).gone;
 const kick = (sid: string) => codeOf(world.api.call(kickSession, { ...mine, sid }));
 
 describe("a session", () => {

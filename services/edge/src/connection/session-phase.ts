@@ -63,6 +63,7 @@ export function createSessionPhase(
     : null;
   const live: LiveSession = {
     sid,
+    hid,
     socketId,
     epoch: admitted.epoch,
     write: outbound.write,

@@ -10,6 +10,8 @@ export interface Farewell {
 
 export interface LiveSession {
   readonly sid: string;
+  /** Of the connection. */
+  readonly hid: string;
   readonly socketId: string;
   /** Of the key with which it opens sealed messages; null where they are not sealed. Rises when it is given another. */
   epoch: number | null;
@@ -31,7 +33,7 @@ export interface SessionRegistry {
   endLive(sid: string, farewell: Farewell): void;
   /** Likewise, for one whose time has come. */
   expireLive(sid: string): void;
-  sids(): string[];
+  held(): { readonly sid: string; readonly hid: string }[];
 }
 
 const rememberedMs = 60_000;
@@ -75,6 +77,6 @@ export function createSessionRegistry(clock: Clock): SessionRegistry {
     expireLive(sid) {
       live.get(sid)?.expire();
     },
-    sids: () => [...live.keys()],
+    held: () => [...live.values()].map(({ sid, hid }) => ({ sid, hid })),
   };
 }

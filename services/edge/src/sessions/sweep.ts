@@ -16,7 +16,7 @@ export interface Sweep {
 }
 
 /**
- * A push that says "close this session" may be lost; this is where it is noticed, at intervals and as soon as the bus works
+ * A push that says "close this session", or that it has gone on elsewhere, may be lost; this is where it is noticed, at intervals and as soon as the bus works
  * again after it did not.
  */
 export function startSweep(options: {
@@ -24,10 +24,12 @@ export function startSweep(options: {
   /** Who asks. */
   readonly edge: string;
   readonly registry: SessionRegistry;
+  /** Closes a connection whose session has gone on over another one. */
+  readonly displace: (hid: string) => void;
   readonly intervalMs: number;
   readonly log: Pick<Logger, "warn" | "info">;
 }): Sweep {
-  const { caller, edge, registry, intervalMs, log } = options;
+  const { caller, edge, registry, displace, intervalMs, log } = options;
   let timer: NodeJS.Timeout | undefined;
   let running: Promise<void> | null = null;
   let troubled = false;
@@ -38,21 +40,23 @@ export function startSweep(options: {
     if (!stopped) timer = setTimeout(() => void now(), delayMs);
   };
   const check = async () => {
-    const sids = registry.sids();
+    const held = registry.held();
     let closed = 0;
     try {
       // Also where there are none: whoever is let in next must be able to come back, should this edge die before it asks again.
-      for (let start = 0; (start === 0 || start < sids.length) && !stopped; start += chunkSize) {
-        const { gone } = await caller.call(checkSessions, {
+      for (let start = 0; (start === 0 || start < held.length) && !stopped; start += chunkSize) {
+        const { gone, replaced } = await caller.call(checkSessions, {
           edge,
           everyMs: intervalMs,
-          sids: sids.slice(start, start + chunkSize),
+          held: held.slice(start, start + chunkSize),
         });
         for (const { sid, why } of gone) {
           if (why === "expired") registry.expireLive(sid);
           else registry.endLive(sid, { frame: null, closeCode: closeCodes[closeNameOf(why)].code });
           closed += 1;
         }
+        for (const hid of replaced) displace(hid);
+        closed += replaced.length;
       }
       troubled = false;
       schedule(intervalMs);

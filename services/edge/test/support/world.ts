@@ -124,6 +124,8 @@ export async function createWorld() {
     left: [] as { hid: string; why: string }[],
     ended: [] as { sid: string; socketId: string; hid: string; why: string }[],
     checks: [] as string[][],
+    /** Sessions that are on another connection by now. */
+    elsewhere: [] as string[],
     gone: [] as { sid: string; why: "kicked" | "expired" | "policy-changed" }[],
     kid: "kid1",
     replica: "replica1",
@@ -187,9 +189,11 @@ export async function createWorld() {
     const sealed = await world.onExpired(sids);
     return { frames: sealed.map((sid) => ({ sid, frame: new TextEncoder().encode(`${sid} expired`) })) };
   });
-  await identity.server.serve(checkSessions, ({ sids }) => {
+  await identity.server.serve(checkSessions, ({ held }) => {
+    const sids = held.map(({ sid }) => sid);
     world.checks.push(sids);
-    return { gone: world.gone.filter(({ sid }) => sids.includes(sid)) };
+    const replaced = held.flatMap(({ sid, hid }) => (world.elsewhere.includes(sid) ? [hid] : []));
+    return { gone: world.gone.filter(({ sid }) => sids.includes(sid)), replaced };
   });
   await identity.server.on(handshakeLeft, (event) => void world.left.push(event));
   await identity.server.on(sessionEnded, (event) => void world.ended.push(event));

@@ -8,11 +8,14 @@ export async function serveSessions(
   server: Server,
   { sessions, edges, clock }: { readonly sessions: SessionRegistry; readonly edges: EdgeWatch; readonly clock: Clock },
 ): Promise<void> {
-  await server.serve(checkSessions, async ({ edge, everyMs, sids }) => {
+  await server.serve(checkSessions, async ({ edge, everyMs, held }) => {
     await edges.seen(edge, everyMs);
-    const looked = await Promise.all(sids.map(async (sid) => ({ sid, live: (await sessions.get(sid)) !== null })));
-    const gone = looked.filter(({ live }) => !live);
-    return { gone: await Promise.all(gone.map(async ({ sid }) => ({ sid, why: await sessions.whyGone(sid) }))) };
+    const looked = await Promise.all(held.map(async (each) => ({ ...each, session: await sessions.get(each.sid) })));
+    const gone = looked.filter(({ session }) => session === null);
+    return {
+      gone: await Promise.all(gone.map(async ({ sid }) => ({ sid, why: await sessions.whyGone(sid) }))),
+      replaced: looked.flatMap(({ hid, session }) => (session === null || session.hid === hid ? [] : [hid])),
+    };
   });
   await server.on(sessionEnded, async ({ sid, socketId, hid, why }) => {
     const now = clock();
