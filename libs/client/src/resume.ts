@@ -47,9 +47,10 @@ export async function resumeSession(parts: {
       const again = await readVerdict(wire, scope, channel);
       narrate("down", "accepted", { n: again.n, sid: again.sid, gates: again.gates.join(" ") });
       const keys: ApplicationKeys = await scope.race(channel.finish(again));
-      const isSame = again.sid === accepted.sid && again.sealed === accepted.sealed && again.next !== undefined;
-      if (!isSame || (again.member ?? null) !== (accepted.member ?? null))
+      if (!isSame(again, accepted)) {
+        for (const key of Object.values(keys)) key.fill(0);
         throw new ProtocolError("out-of-order", "accepted");
+      }
       const link = createLink({ wire, accepted: again, keys, had: channel.had });
       return { link, secret: keys.resume, edge: server.edge };
     } finally {
@@ -62,6 +63,18 @@ export async function resumeSession(parts: {
     wire.close(code, name);
     throw error;
   }
+}
+
+/** It goes on as what it was, or not at all. */
+function isSame(again: Accepted, before: Accepted): boolean {
+  return (
+    again.next !== undefined &&
+    again.sid === before.sid &&
+    again.sealed === before.sealed &&
+    (again.member ?? null) === (before.member ?? null) &&
+    again.expiresAt === before.expiresAt &&
+    again.gates.join(" ") === before.gates.join(" ")
+  );
 }
 
 async function readVerdict(wire: Wire, scope: Scope, channel: Channel): Promise<Accepted> {

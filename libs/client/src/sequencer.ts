@@ -1,7 +1,7 @@
 /** Puts what comes into its places: messages of a socket whose order the server gives. */
 export interface Sequencer<T> {
-  /** @param item dropped where its place was passed */
-  put(place: number, item: T): void;
+  /** @param item dropped where its place was passed. @param bytes how large it is */
+  put(place: number, item: T, bytes: number): void;
   /** The server has come so far: what is not here by then is missing. */
   reached(place: number): void;
   /**
@@ -22,16 +22,18 @@ const patienceMs = 500;
 export function createSequencer<T>(options: {
   /** The last place before the first. */
   readonly after: number;
-  /** What may wait for what is missing. */
+  /** What may wait for what is missing: an edge that keeps one message back must not fill our memory with the others. */
   readonly heldMax: number;
+  readonly heldBytesMax: number;
   readonly deliver: (item: T) => void;
   /** Something behind this place does not come. */
   readonly onMissing: (after: number) => void;
   /** Something will never come. */
   readonly onLost: () => void;
 }): Sequencer<T> {
-  const { heldMax, deliver, onMissing, onLost } = options;
-  const held = new Map<number, T>();
+  const { heldMax, heldBytesMax, deliver, onMissing, onLost } = options;
+  const held = new Map<number, { readonly item: T; readonly bytes: number }>();
+  let heldBytes = 0;
   let passed = options.after;
   let expected = options.after;
   /** What was expected when it was asked for; null while nothing is asked. */
@@ -41,14 +43,21 @@ export function createSequencer<T>(options: {
   let heardAnything = false;
   let ended = false;
 
+  const isFull = () => held.size >= heldMax || heldBytes >= heldBytesMax;
+
+  function release(place: number): void {
+    const released = held.get(place);
+    if (released === undefined) return;
+    held.delete(place);
+    heldBytes -= released.bytes;
+    deliver(released.item);
+  }
+
   function drain(): void {
-    for (;;) {
-      const item = held.get(passed + 1);
-      if (item === undefined) break;
-      held.delete(passed + 1);
+    while (held.has(passed + 1)) {
       passed += 1;
       heardAnything = true;
-      deliver(item);
+      release(passed);
     }
     expected = Math.max(expected, passed);
     // What is delivered may be what ends it.
@@ -56,7 +65,7 @@ export function createSequencer<T>(options: {
     if (passed === expected) {
       clearTimeout(timer);
       timer = undefined;
-    } else if (held.size >= heldMax && askedFor === null) ask();
+    } else if (isFull() && askedFor === null) ask();
     else timer ??= setTimeout(ask, patienceMs);
   }
 
@@ -69,11 +78,14 @@ export function createSequencer<T>(options: {
   }
 
   return {
-    put(place, item) {
+    put(place, item, bytes) {
       if (place <= passed || held.has(place)) return;
       expected = Math.max(expected, place);
       // Beyond that it is asked for once more, which is cheaper than to hold it.
-      if (place === passed + 1 || held.size < heldMax) held.set(place, item);
+      if (place === passed + 1 || !isFull()) {
+        held.set(place, { item, bytes });
+        heldBytes += bytes;
+      }
       drain();
     },
     reached(place) {
@@ -86,11 +98,7 @@ export function createSequencer<T>(options: {
       const last = complete ? through : Math.min(through, askedFor ?? passed);
       askedFor = null;
       const isMissing = passed < last;
-      for (const place of [...held.keys()].filter((each) => each <= last).sort((a, b) => a - b)) {
-        const item = held.get(place);
-        held.delete(place);
-        if (item !== undefined) deliver(item);
-      }
+      for (const place of [...held.keys()].filter((each) => each <= last).sort((a, b) => a - b)) release(place);
       if (isMissing && !complete && heardAnything) onLost();
       passed = Math.max(passed, last);
       heardAnything = true;
@@ -104,6 +112,7 @@ export function createSequencer<T>(options: {
       ended = true;
       clearTimeout(timer);
       held.clear();
+      heldBytes = 0;
     },
   };
 }

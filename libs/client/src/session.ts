@@ -87,6 +87,7 @@ export function beginSession(parts: {
   const sequencer = createSequencer<MessageDown>({
     after: place ?? 0,
     heldMax: queueMax,
+    heldBytesMax: queueBytesMax,
     deliver,
     onMissing: catchUp,
     onLost: () => tell({ is: "gap" }),
@@ -256,7 +257,7 @@ export function beginSession(parts: {
     if (length > limits.maxBytes) throw new ProtocolError("too-large", "message.body");
     if (place === null) deliver(message);
     else if (message.head.place === undefined) throw new ProtocolError("malformed", "message.head");
-    else sequencer.put(message.head.place, message);
+    else sequencer.put(message.head.place, message, length);
   }
 
   function deliver(down: MessageDown): void {
@@ -315,6 +316,7 @@ export function beginSession(parts: {
         if (ended) {
           resumed.link.wire.close(closeCodes.closed.code, "closed");
           resumed.link.erase();
+          resumed.secret.fill(0);
           return;
         }
         secret.fill(0);

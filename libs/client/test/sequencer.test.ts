@@ -5,20 +5,21 @@ import { createSequencer } from "../src/sequencer.ts";
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
 
-function sequencer(after = 0, heldMax = 100) {
+function sequencer(after = 0, heldMax = 100, heldBytesMax = 1_000_000) {
   const delivered: number[] = [];
   const missing: number[] = [];
   const lost: number[] = [];
   const made = createSequencer<number>({
     after,
     heldMax,
+    heldBytesMax,
     deliver: (item) => void delivered.push(item),
     onMissing: (place) => void missing.push(place),
     onLost: () => void lost.push(1),
   });
   return {
     ...made,
-    put: (place: number) => made.put(place, place),
+    put: (place: number, bytes = 1) => made.put(place, place, bytes),
     delivered,
     missing,
     lost,
@@ -132,6 +133,17 @@ describe("messages that have places", () => {
     expect(made.delivered.at(-1)).toBe(20);
   });
 
+  it("are held within bounds of bytes too, and are fewer again once they are delivered", () => {
+    const made = sequencer(0, 100, 1_000);
+    for (const place of [2, 3, 4]) made.put(place, 500);
+    expect(made.missing).toEqual([0]);
+    made.put(1, 500);
+    expect(made.delivered).toEqual([1, 2, 3]);
+    made.caughtUp(4, true);
+    for (const place of [6, 7, 5]) made.put(place, 400);
+    expect(made.delivered).toEqual([1, 2, 3, 5, 6, 7]);
+  });
+
   it("leave no timer behind, also where the one that is delivered ends it all", () => {
     const made = sequencer();
     made.put(2);
@@ -140,12 +152,13 @@ describe("messages that have places", () => {
     const full = createSequencer<number>({
       after: 0,
       heldMax: 10,
+      heldBytesMax: 1_000,
       deliver: () => full.end(),
       onMissing: () => {},
       onLost: () => {},
     });
     full.reached(9);
-    full.put(1, 1);
+    full.put(1, 1, 1);
     full.ask();
     full.caughtUp(3, true);
     expect(vi.getTimerCount()).toBe(0);

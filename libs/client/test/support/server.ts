@@ -47,6 +47,9 @@ import {
 } from "@portcullis/protocol";
 import { type RawData, type WebSocket, WebSocketServer } from "ws";
 
+/** A session that goes on ends when it would have ended. */
+const expiresAt = Date.now() + 3_600_000;
+
 const text = new TextEncoder();
 export const bytesOf = (value: string): Uint8Array => text.encode(value);
 
@@ -226,7 +229,7 @@ function createPeer(world: World, socket: WebSocket) {
         gates: ["path", "key", "otp"],
         policyHash: base64url.encode(new Uint8Array(32)),
         sealed: false,
-        expiresAt: Date.now() + 3_600_000,
+        expiresAt,
         limits: { maxBytes: 1_000, perSecond: 1_000 },
         ...fields,
       });
