@@ -22,7 +22,7 @@ export async function chat(session: Session, terminal: Terminal, report: Report)
     } catch (error) {
       if (!(error instanceof PortcullisError)) throw error;
       if (error.code === "closed") break;
-      report.notSent(error);
+      report.notSent(error, session.limits);
     }
   }
   if (!stop.signal.aborted) {

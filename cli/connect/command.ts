@@ -24,7 +24,7 @@ At a gate you may type, instead of an answer:  resend  the message once more
   --answer-secret KEY   your answer secret, pa1.…; likewise PORTCULLIS_ANSWER_SECRET
   --code CODE           the code of your authenticator app, instead of asking for it
   --code auto           computes it as your phone would, from the demo's authenticator
-  --json                one JSON object per line, for programs: server, waiting, accepted, message, not-sent, lost, resumed, gap, closed
+  --json                one JSON object per line, for programs: server, waiting, refused, accepted, message, not-sent, lost, resumed, gap, closed
   --help
 
 For a chat, run it in two terminals. Each code lets in once, so the second one takes the next code, 30 seconds later.
@@ -103,6 +103,7 @@ async function enter(
       signal: person.signal,
     });
   } catch (error) {
+    if (error instanceof PortcullisError) report.refused(error);
     throw sorryFor(person.signal.aborted ? person.signal.reason : error, target);
   } finally {
     person.leave();

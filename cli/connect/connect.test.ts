@@ -96,6 +96,14 @@ describe("the examples, after npm start", { timeout: 60_000 }, () => {
     expect(await wrong.exit).toBe(1);
     expect(wrong.stderr).toMatch(/^connect: denied/);
 
+    const program = run(cli, ["connect", "--json", "--code", "000000"], own);
+    expect(await program.exit).toBe(1);
+    expect(JSON.parse(program.stdout.trim().split("\n").at(-1) ?? "")).toMatchObject({
+      event: "refused",
+      code: "cancelled",
+      retryable: false,
+    });
+
     const nobody = run(cli, ["connect", "--url", `ws://localhost:${await freePort()}/demo/way?id=bob`], own);
     expect(await nobody.exit).toBe(3);
     expect(nobody.stderr).toMatch(/^connect: nothing answers at ws:\/\/localhost:\d+: is the server running\?\n$/);

@@ -81,6 +81,8 @@ describe("connect, gate by gate", { timeout: 30_000 }, () => {
     await program.until(/A code is 6 digits/);
     program.type(codeIn(await textTo(socket.phone)));
     await program.until(/You are in as bob, through key and sms and question/);
+    program.type("x".repeat(70_000));
+    await program.until(/Not sent: at most 65536 bytes go at once/);
     program.type("hello");
     program.endInput();
     expect(await program.exit).toBe(0);

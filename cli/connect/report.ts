@@ -10,11 +10,13 @@ export interface Report {
   /** Verified, before anything is told to it. */
   server(fingerprint: string): void;
   waiting(waiting: Waiting): void;
+  /** Not let in. For programs only: people are told why on standard error. */
+  refused(error: PortcullisError): void;
   accepted(session: Session): void;
   state(state: SessionState): void;
   message(message: Message): void;
   /** What was typed last went nowhere. */
-  notSent(error: PortcullisError): void;
+  notSent(error: PortcullisError, limits: Session["limits"]): void;
   closed(closing: Closing): void;
 }
 
@@ -25,6 +27,7 @@ export function createReport(terminal: Terminal, json: boolean): Report {
     say,
     server: (fingerprint) => say(`The server that your app key names answers. Its words: ${wordsOf(fingerprint)}`),
     waiting: (waiting) => say(describe(waiting)),
+    refused: () => undefined,
     accepted({ member, gates, edge, sealed }) {
       say(`You are in as ${harmless(member ?? "somebody")}, through ${gates.join(" and ")}, on ${edge}.`);
       say(`What you type goes to everybody here${sealed ? ", sealed" : ""}; Ctrl-D ends it.`);
@@ -38,7 +41,8 @@ export function createReport(terminal: Terminal, json: boolean): Report {
       if (missed > 0) say(`(${missed} messages are missing here)`);
       say(`${harmless(from.member ?? "somebody")}> ${harmless(text())}`);
     },
-    notSent: ({ message }) => say(`Not sent: ${message}`),
+    notSent: ({ code, message }, { maxBytes }) =>
+      say(code === "too-large" ? `Not sent: at most ${maxBytes} bytes go at once.` : `Not sent: ${message}`),
     closed({ reason, what, retryAfterMs }) {
       const again = retryAfterMs === null ? "" : ` Come back in ${Math.ceil(retryAfterMs / 1_000)} s.`;
       say(`The session is over: ${what ?? reason}.${again}`);
@@ -53,6 +57,8 @@ function forPrograms(terminal: Terminal): Report {
     server: (fingerprint) => tell("server", { fingerprint, words: wordsOf(fingerprint) }),
     waiting: ({ gate, at, by, to, number, status, resendAtMs, untilMs, attemptsLeft, retry }) =>
       tell("waiting", { gate, at, by, to, number, status, resendAtMs, untilMs, attemptsLeft, retry }),
+    refused: ({ code, retryable, retryAfterMs, closeCode, sealed }) =>
+      tell("refused", { code, retryable, retryAfterMs, closeCode, sealed }),
     accepted: ({ sid, member, gates, assurance, edge, sealed, expiresAt }) =>
       tell("accepted", { sid, member, gates, assurance, edge, sealed, expiresAt }),
     state: ({ is, ...more }) => tell(is, more),

@@ -74,9 +74,9 @@ function articleOf({ channel, to, subject, at, text }) {
   return article;
 }
 
-/** Only links of this very server can be clicked: what else is in a message is text. */
+/** Only links to confirm at this very server can be clicked: what else is in a message is text. */
 function textWithLinks(text) {
-  return text.split(/(https?:\/\/\S+)/).map((part) => {
+  return text.split(/(https?:\/\/\S+\/confirm\/\S+)/).map((part) => {
     if (!URL.canParse(part) || new URL(part).origin !== location.origin) return document.createTextNode(part);
     const link = document.createElement("a");
     link.href = part;
