@@ -120,6 +120,10 @@ export function createDialogue({ options: given, clock }: Settings): Dialogue {
     wait(wait, place) {
       const { cid } = wait;
       const nowMs = clock();
+      const answered = lastReply?.cid === cid ? null : (lastReply?.reply ?? null);
+      // Another gate was answered while this one waits, and rightly: answered once more, it would count as wrong.
+      if (answered !== null && answered.value !== null && !wait.retry)
+        options = options.filter(({ at }) => at === wait.at || at !== answered.at);
       untilMs = nowMs + wait.answerMs;
       const resend = () => {
         if (asking?.cid === cid) wish({ kind: "resend", cid });

@@ -92,6 +92,29 @@ describe("a dialogue over several connections", () => {
     expect(await pending(dialogue)).toMatchObject({ kind: "resend" });
   });
 
+  it("offers no more, beside a wait, what was answered meanwhile; what was wrong stays", async () => {
+    const shown: Waiting[] = [];
+    const dialogue = dialogueOf({
+      onChallenge: () => ({ gate: "sms" }),
+      onWait: (waiting) => void shown.push(waiting),
+    });
+    const ways = () => shown.at(-1)?.options.map(({ gate }) => gate);
+    const link: Wait = { ...wait, prompt: { ...wait.prompt, by: "link", number: "417" } };
+    dialogue.challenge(challenge("sms", "otp"), place(true));
+    dialogue.said(await dialogue.next());
+    dialogue.wait(link, place(false));
+    expect(ways()).toEqual(["sms", "otp"]);
+    for (const [cid, retry, left] of [
+      ["c3", true, ["sms", "otp"]],
+      ["c4", false, ["sms"]],
+    ] as const) {
+      shown.at(-1)?.choose({ gate: "otp", at: "0.1", value: "654321" });
+      dialogue.said(await dialogue.next());
+      dialogue.wait({ ...link, cid, retry }, place(false));
+      expect(ways()).toEqual(left);
+    }
+  });
+
   it("does not disturb who types something else where a question could be answered too", async () => {
     let times = 0;
     const typed = Promise.withResolvers<string>();
