@@ -10,9 +10,12 @@ export const mailQueue = Object.freeze({
   data: z.strictObject({ mailId: id }),
 });
 
-/** Work that `factors` leaves for `notify`: a message of a wait that is to go out. `sending` tells one message from the next. */
+/**
+ * Work that `factors` leaves for `notify`: a message of a wait that is to go out. `sending` tells one message from the next. A queue for each
+ * channel: a provider that stands still holds up nobody's mail.
+ */
 export const waitQueue = Object.freeze({
-  name: "waits",
+  names: { email: "wait-emails", sms: "wait-texts" },
   producers: ["factors"] satisfies ServiceName[],
   consumers: ["notify"] satisfies ServiceName[],
   data: z.strictObject({ waitId: id, sending: id }),

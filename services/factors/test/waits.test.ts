@@ -11,6 +11,7 @@ import {
   waitQueue,
   wakeHandshake,
 } from "@portcullis/contracts";
+import type { Job } from "@portcullis/jobs";
 import { createVault, systemRandom } from "@portcullis/runtime";
 import { afterEach, describe, expect, it } from "vitest";
 import { createSendLimits } from "../src/waits/limits.ts";
@@ -92,22 +93,29 @@ async function check(
 }
 const confirm = async (token: string, number: string, address = "192.0.2.1") =>
   (await api.caller.call(confirmWait, { token, number, address })).result;
+/** On the messages of all channels. */
+async function workOn(handler: (job: Job) => Promise<void>): Promise<() => Promise<void>> {
+  const names = Object.values(waitQueue.names);
+  const workers = await Promise.all(names.map((name) => factors.jobs.work(name, handler)));
+  return async () => void (await Promise.all(workers.map((worker) => worker.close())));
+}
 const sendings = async (waitId: string): Promise<string[]> => {
   const ids: string[] = [];
-  const worker = await factors.jobs.work(waitQueue.name, async ({ data }) => {
+  const stop = await workOn(async ({ data }) => {
     if (data.waitId === waitId) ids.push(String(data.sending));
   });
   await expect.poll(() => ids.length, { interval: 5 }).toBeGreaterThan(0);
-  await worker.close();
+  await stop();
   return ids;
 };
 /** Everything that is in the queue; perhaps nothing. */
 const queued = async (): Promise<unknown[]> => {
   const ids: unknown[] = [];
-  const worker = await factors.jobs.work(waitQueue.name, async ({ data }) => void ids.push(data.sending));
-  await factors.jobs.enqueue(waitQueue.name, { id: "last", data: { waitId: "last", sending: "last" } });
-  await expect.poll(() => ids).toContain("last");
-  await worker.close();
+  const stop = await workOn(async ({ data }) => void ids.push(data.sending));
+  const last = { id: "last", data: { waitId: "last", sending: "last" } };
+  for (const name of Object.values(waitQueue.names)) await factors.jobs.enqueue(name, last);
+  await expect.poll(() => ids.filter((id) => id === "last")).toHaveLength(2);
+  await stop();
   return ids.filter((id) => id !== "last");
 };
 const wrong = (code: string) => (code === "111111" ? "222222" : "111111");

@@ -72,7 +72,7 @@ const start = (env: Record<string, string> = {}) =>
   );
 const send = (sending = "send_1", attempts = 4) =>
   notify.platform.jobs.enqueue(
-    waitQueue.name,
+    waitQueue.names[composed?.channel ?? "sms"],
     { id: sending, data: { waitId: "wait_1", sending } },
     { attempts, backoffMs: 10 },
   );
@@ -186,6 +186,38 @@ describe("the message of a wait", () => {
     await send();
     await until(() => reports.length === 1);
     expect(reports).toEqual(["send_1 failed"]);
+  });
+
+  it("goes out though the provider of the other channel stands still with all that it may have at once", async () => {
+    const stuck: SmsTransport = {
+      name: "webhook",
+      send: (_sending, _message, signal) =>
+        new Promise((_resolve, reject) => {
+          signal.addEventListener("abort", () => reject(new NotSentError("ETIMEDOUT", null, false)));
+        }),
+    };
+    const mailed: string[] = [];
+    const mail = {
+      name: "smtp" as const,
+      send: async (id: string) => void mailed.push(id),
+      close: async () => undefined,
+    };
+    const from = { name: "", address: "portcullis@sender.example" };
+    const worker = await startWaitWorker({
+      platform: notify.platform,
+      mail,
+      sms: stuck,
+      from,
+      concurrency: 2,
+      stopMsMax: 10,
+    });
+    notify.platform.closer.add("wait worker", () => worker.close());
+    for (const sending of ["send_1", "send_2", "send_3"]) await send(sending);
+    await until(() => asked === 2);
+    composed = { channel: "email", to: mailbox };
+    await send("send_4");
+    await until(() => mailed.length === 1);
+    expect([mailed, reports]).toEqual([["send_4"], ["send_4 sent"]]);
   });
 
   it("is not sent where there is nothing to send any more", async () => {

@@ -79,9 +79,9 @@ export function createWaits(context: WaitsContext): Waits {
   /** Wrong codes and wrong numbers of a contact, in a row. */
   const failuresOf = (wait: Wait | null) => `factors.failures.${wait?.enrolmentId ?? "nobody"}`;
   const isOver = ({ untilMs }: Wait) => clock() >= untilMs;
-  const enqueue = (waitId: string, sending: string) =>
+  const enqueue = (waitId: string, { channel }: Wait, sending: string) =>
     jobs.enqueue(
-      waitQueue.name,
+      waitQueue.names[channel],
       { id: sending, data: { waitId, sending } },
       { attempts: sendAttempts, backoffMs: sendBackoffMs },
     );
@@ -103,8 +103,8 @@ export function createWaits(context: WaitsContext): Waits {
    * The message that a request asked for, which may not be in the queue: who took the request before may have died in between. No
    * other one: it may have been sent without anybody hearing of it.
    */
-  async function requeue(waitId: string, { sendings }: Wait, ref: string): Promise<void> {
-    for (const each of sendings) if (each.ref === ref && !each.done) await enqueue(waitId, each.id);
+  async function requeue(waitId: string, wait: Wait, ref: string): Promise<void> {
+    for (const { id, ref: by, done } of wait.sendings) if (by === ref && !done) await enqueue(waitId, wait, id);
   }
 
   async function change(waitId: string, next: (stored: StoredWait) => Wait | null): Promise<Wait | null> {

@@ -15,7 +15,7 @@ export interface WaitWorkerOptions {
   readonly mail: MailTransport;
   readonly sms: SmsTransport;
   readonly from: Mailbox;
-  /** Default 8. */
+  /** Of each channel; default 8. */
   readonly concurrency?: number;
   /** A message takes no longer than this. Default 20000: somebody waits for it. */
   readonly messageMsMax?: number;
@@ -94,16 +94,19 @@ export async function startWaitWorker(options: WaitWorkerOptions): Promise<Worke
     }
   }
 
-  const worker = await jobs.work(waitQueue.name, handle, {
-    concurrency,
-    onExhausted(job) {
-      const data = waitQueue.data.safeParse(job.data);
-      log.error("message given up", { waitId: data.success ? data.data.waitId : null });
-      if (data.success) void report(data.data.waitId, data.data.sending, "failed");
-    },
-  });
+  function onExhausted(job: Job): void {
+    const data = waitQueue.data.safeParse(job.data);
+    log.error("message given up", { waitId: data.success ? data.data.waitId : null });
+    if (data.success) void report(data.data.waitId, data.data.sending, "failed");
+  }
 
-  return stopsWithin(worker, stopping, stopMsMax);
+  const { email, sms: texts } = waitQueue.names;
+  const workers = [
+    await jobs.work(email, handle, { concurrency, onExhausted }),
+    await jobs.work(texts, handle, { concurrency, onExhausted }),
+  ];
+  const both: Worker = { close: async () => void (await Promise.all(workers.map((each) => each.close()))) };
+  return stopsWithin(both, stopping, stopMsMax);
 }
 
 /** Ends early where the process is to end. */
