@@ -2,6 +2,7 @@ import {
   createAnswerSecret,
   createMember,
   createSocket,
+  displaceConnection,
   enrolAuthenticator,
   handshakeLeft,
   identityOpen,
@@ -329,6 +330,20 @@ describe("a client that comes back", () => {
     const after = await live();
     expect(after).toMatchObject([{ edge: "edge-2" }]);
     expect(after[0]?.sid).not.toBe(before?.sid);
+  });
+
+  it("of a verdict that was heard leaves nobody on the connection before", async () => {
+    const displaced: string[] = [];
+    const { server } = world.embedded.platformFor("edge", "edge-1");
+    await server.on(displaceConnection, (event) => void displaced.push(event.hid), { route: "edge-1" });
+    const { hid, waitId } = await waiting();
+    becomes(waitId, { confirmed: true });
+    await wake(hid, waitId);
+    const again = await back(hid);
+    expect(again.outcome.say).toBe("accepted");
+    await expect.poll(() => displaced).toEqual([hid]);
+    expect((await back(hid)).outcome.say).toBe("accepted");
+    await expect.poll(() => displaced).toEqual([hid, again.hid]);
   });
 
   it("twice at once leaves one connection and one session", async () => {

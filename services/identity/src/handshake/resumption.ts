@@ -1,9 +1,10 @@
 import type { Caller } from "@portcullis/bus";
-import { displaceConnection, type Outcome } from "@portcullis/contracts";
+import type { Outcome } from "@portcullis/contracts";
 import { parseHandshakeId } from "@portcullis/protocol";
 import type { Clock, Logger } from "@portcullis/runtime";
 import { toText } from "../secrets.ts";
 import { admittedOf } from "../sessions/admitted.ts";
+import { displace } from "../sessions/displace.ts";
 import type { EdgeWatch } from "../sessions/edges.ts";
 import type { Session, SessionRegistry } from "../sessions/registry.ts";
 import type { SocketStore } from "../sockets/store.ts";
@@ -71,12 +72,4 @@ export async function resume(
 function endsAtMs({ lostAtMs, terms: { resumeMs } }: Session, presumedUntilMs: number): number {
   if (resumeMs === 0) return 0;
   return (lostAtMs ?? presumedUntilMs) + resumeMs;
-}
-
-function displace({ caller, log }: ResumptionContext, hid: string): void {
-  try {
-    caller.emit(displaceConnection, { hid }, parseHandshakeId(hid).edgeId);
-  } catch {
-    log.warn("the connection that a session has left could not be closed", {});
-  }
 }

@@ -1,5 +1,6 @@
 import { type Outcome, ServiceError } from "@portcullis/contracts";
 import type { HandshakeEvent } from "@portcullis/policy";
+import { displace } from "../sessions/displace.ts";
 import type { Arrival } from "./arrival.ts";
 import type { EngineContext } from "./context.ts";
 import { advance } from "./moves.ts";
@@ -65,10 +66,12 @@ export function createReturns(context: EngineContext, turns: Turns) {
     }
     if (isStranded) return settleStranded({ id, hid, n: 0, given, transcript, cid: null, answers: [] }, version, here);
     if (value.standing?.say !== "accepted") return write(id, version, here, standingOf(value));
-    // Let in, and never heard of it: the session that nobody is on gives way to one that somebody is on.
+    // Let in, and never heard of it: the session that nobody is on gives way to one that somebody is on. Should somebody be on it after all,
+    // they are not any more.
     const accepted = await turns.admitAgain(hid, here, value.standing);
     const outcome = await write(id, version, here, accepted);
     await turns.discard(outcome === null ? accepted : value.standing);
+    if (outcome !== null) displace(context, value.connection);
     return outcome;
   }
 
