@@ -169,6 +169,9 @@ function build(input: CaseInput, recordedEnc: Buffer | null) {
     return { ...made, chain: toHex(chains[from]) };
   });
 
+  // What went on began with the app key.
+  const known = input.key || input.back !== undefined;
+  const passed = input.back === "handshake" ? ["email", "sms"] : ["otp"];
   const F = H(L("fin"), th, ref.u32(counts.client), chains.client, ref.u32(counts.server), chains.server);
   const accepted = JSON.stringify({
     n: counts.server + 1,
@@ -176,9 +179,9 @@ function build(input: CaseInput, recordedEnc: Buffer | null) {
     nC: counts.client,
     F: b64(F),
     sid,
-    member: input.key ? "bob" : null,
-    assurance: { key: input.key, memberBound: input.key, gates: input.key ? ["otp"] : [] },
-    gates: input.key ? ["path", "key", "otp"] : ["path", "otp"],
+    member: known ? "bob" : null,
+    assurance: { key: known, memberBound: known, gates: known ? passed : [] },
+    gates: known ? ["key", ...passed] : passed,
     policyHash: b64(own("policy")),
     sealed: ofSession,
     ...(ofSession ? { group: grant, place: 41, resumeMs: 60000, next: 3 } : {}),

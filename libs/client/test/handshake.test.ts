@@ -41,7 +41,7 @@ describe("a way in", () => {
       sid: "sid-bob",
       member: "bob",
       edge: "edge-a",
-      gates: ["path", "key", "otp"],
+      gates: ["key", "otp"],
       assurance: { key: true, memberBound: true, gates: ["otp"] },
       limits: { maxBytes: 1_000, perSecond: 1_000 },
       suite: "0020",

@@ -226,7 +226,7 @@ function createPeer(world: World, socket: WebSocket) {
         sid: "sid-bob",
         member: "bob",
         assurance: { key: true, memberBound: true, gates: ["otp"] },
-        gates: ["path", "key", "otp"],
+        gates: ["key", "otp"],
         policyHash: base64url.encode(new Uint8Array(32)),
         sealed: false,
         expiresAt,
