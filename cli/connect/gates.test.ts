@@ -130,6 +130,21 @@ describe("connect, gate by gate", { timeout: 30_000 }, () => {
     expect(program.stderr).toBe("connect: dropped\n");
   });
 
+  test("says that a link is used up by wrong numbers, and goes on with another", async () => {
+    const socket = await socketWith({ gate: "email", by: "link" });
+    const program = run(cli, ["connect"], socket.env);
+    const [, number = ""] = await program.until(/type this number there: {2}(\d{3})/);
+    const link = linkIn(await textTo(socket.email));
+    for (let guess = 0; guess < 3; guess += 1) await confirm(link, number === "111" ? "112" : "111");
+    await program.until(/Too many wrong numbers were typed behind the link, which is used up\./);
+    await program.until(/was not sent: there were too many, or one just now/);
+    program.type("resend");
+    await program.until(/Another message can be had in \d+ s/);
+    expect((await confirm(link, number)).status).toBe(410);
+    program.type("drop");
+    expect(await program.exit).toBe(1);
+  });
+
   test("drop gives up where a way is to be chosen, and while a link is waited for", async () => {
     const chooses = await socketWith({ anyOf: [{ gate: "email" }, { gate: "sms" }] });
     const waits = await socketWith({ gate: "email", by: "link" });

@@ -21,6 +21,7 @@ export interface Person {
 
 type Choice = Awaited<ReturnType<ChallengeCallback>>;
 
+const linkUsedUp = "Too many wrong numbers were typed behind the link, which is used up.";
 const triesMax = 3;
 /** Before an answer is due, so that it still arrives. */
 const answerMarginMs = 3_000;
@@ -48,7 +49,10 @@ export function createPerson(options: {
         exitCodes.refused,
         "the socket has a gate that no person answers: question needs --answer-secret",
       );
-    if (question.retry) report.say("That code was wrong, or it has been used: each one lets in once.");
+    if (question.retry) {
+      const isLink = question.waiting === null && waiting?.by === "link";
+      report.say(isLink ? linkUsedUp : "That code was wrong, or it has been used: each one lets in once.");
+    }
     if (question.waiting === null) {
       waiting = null;
       if (question.options.length > 1) return choose(question.options, question);
@@ -132,8 +136,11 @@ export function createPerson(options: {
   }
 
   function waitFor(now: Waiting): void {
-    const isNews = waiting?.status !== now.status || waiting.at !== now.at;
+    // The only way there is begins anew without a question.
+    const isAnother = waiting?.at === now.at && waiting.number !== now.number;
+    const isNews = isAnother || waiting?.status !== now.status || waiting.at !== now.at;
     waiting = now;
+    if (isAnother) report.say(linkUsedUp);
     if (isNews) report.waiting(now);
     if (now.by === "link" && beside === null) listenBeside().catch((reason: unknown) => given.abort(reason));
   }

@@ -65,7 +65,8 @@ export const readWait = request({
   ...fromIdentity,
   name: "factors.waits.read",
   request: z.strictObject({ waitId: id }),
-  reply: z.strictObject({ wait: waitView.nullable(), confirmed: z.boolean() }),
+  /** `spent`: too many wrong numbers; nobody can confirm it any more. */
+  reply: z.strictObject({ wait: waitView.nullable(), confirmed: z.boolean(), spent: z.boolean() }),
   idempotency: "reads only",
   replay: "harmless",
 });

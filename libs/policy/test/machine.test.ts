@@ -383,6 +383,24 @@ describe("a gate that waits", () => {
     ]);
   });
 
+  it("that is spent is a failure like any other, after which another may begin", () => {
+    const spent = (waitId: string, nextCid: string): Loose<HandshakeEvent> => ({ type: "spent", waitId, nextCid });
+    const one = waiting();
+    expect(names(one.send(spent("w0", "c2")))).toEqual(["ignore not-pending"]);
+    expect(one.send(spent("w1", "c2"))).toMatchObject([{ do: "challenge", attemptsLeft: 2, retry: true }]);
+    expect(names(one.send(spent("w1", "c3")))).toEqual(["ignore not-pending"]);
+    expect(names(one.send(confirmed("w1", "c3")))).toEqual(["ignore not-pending"]);
+    for (const [cid, waitId] of [
+      ["c2", "w2"],
+      ["c4", "w3"],
+    ] as const) {
+      one.send(start(cid, waitId));
+      one.send(begun(waitId, `${waitId}b`));
+      one.send(spent(waitId, "c4"));
+    }
+    expect(one.state.verdict).toEqual({ is: "deny", cause: "too-many-failures" });
+  });
+
   it("is not passed by a confirmation of another wait, or one that is over", () => {
     const one = waiting();
     expect(names(one.send(confirmed("w0", "c2")))).toEqual(["ignore not-pending"]);

@@ -49,7 +49,11 @@ export type Command =
       readonly answer: AnswerPlan;
       readonly waitMs: number;
     }
-  | { readonly run: "begun" | "confirmed"; readonly wait: "current" | "earlier" | "forged"; readonly waitMs: number }
+  | {
+      readonly run: "begun" | "confirmed" | "spent";
+      readonly wait: "current" | "earlier" | "forged";
+      readonly waitMs: number;
+    }
   | { readonly run: "expired" | "left" | "revoked"; readonly waitMs: number };
 
 const usually = <T>(usual: T, ...rare: T[]) =>
@@ -102,7 +106,7 @@ const started: fc.Arbitrary<Command> = fc.record({
   waitMs,
 });
 const ofWait: fc.Arbitrary<Command> = fc.record({
-  run: fc.constantFrom("begun" as const, "confirmed" as const),
+  run: fc.constantFrom("begun" as const, "confirmed" as const, "spent" as const),
   wait: usually<"current" | "earlier" | "forged">("current", "earlier", "forged"),
   waitMs,
 });
@@ -191,7 +195,8 @@ export class World {
         return { type: "started", cid: this.#cid(command.cid), gate, at, waitId, nextCid: this.#id("c"), now };
       }
       case "begun":
-      case "confirmed": {
+      case "confirmed":
+      case "spent": {
         const current = (command.run === "begun" ? this.#starting : this.#waiting)?.id;
         const waitId = { current, earlier: this.#waits.at(0), forged: "forged" }[command.wait] ?? "none";
         return { type: command.run, waitId, nextCid: this.#id("c"), now };
@@ -338,6 +343,12 @@ export class World {
       case "confirmed":
         if (this.#waiting?.id !== event.waitId || this.#pending.length > 0 || this.#starting !== null) return;
         this.#ok.add(this.#waiting.at);
+        this.#waiting = null;
+        this.#challenge = null;
+        return;
+      case "spent":
+        if (this.#waiting?.id !== event.waitId || this.#pending.length > 0 || this.#starting !== null) return;
+        this.#failures += 1;
         this.#waiting = null;
         this.#challenge = null;
         return;

@@ -198,7 +198,7 @@ describe("a wait by code", () => {
     factors.advance(5 * minuteMs);
     expect(await check(waitId, code)).toBe("no-wait");
     expect(await compose(waitId)).toBe(null);
-    expect(await read(waitId)).toEqual({ wait: null, confirmed: false });
+    expect(await read(waitId)).toEqual({ wait: null, confirmed: false, spent: false });
   });
 
   it("is dead for a contact after too many wrong codes in a row over all its waits, and not for another contact", async () => {
@@ -240,9 +240,16 @@ describe("a wait by link", () => {
     const one = await start({ by: "link" });
     const token = await tokenOf(one.waitId);
     const number = one.view.number ?? "";
-    for (let guess = 0; guess < 3; guess += 1)
-      expect(await confirm(token, number === "111" ? "112" : "111")).toBe("wrong");
+    const guesses: string[] = [];
+    for (let guess = 0; guess < 3; guess += 1) guesses.push(await confirm(token, number === "111" ? "112" : "111"));
+    expect(guesses).toEqual(["wrong", "wrong", "gone"]);
+    // Whoever waits is told.
+    expect([await read(one.waitId), woken]).toMatchObject([{ confirmed: false, spent: true }, [one.waitId]]);
     expect(await confirm(token, number)).toBe("gone");
+    expect((await read(one.waitId)).confirmed).toBe(false);
+    expect(await api.caller.call(findWait, { token, address: "192.0.2.1" })).toEqual({ wait: null });
+    expect(await compose(one.waitId)).toBe(null);
+    woken.splice(0);
 
     const two = await start({ by: "link", untilMs: factors.now() + minuteMs });
     const late = await tokenOf(two.waitId);

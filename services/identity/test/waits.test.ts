@@ -73,10 +73,11 @@ async function waiting(...gates: object[]) {
   const [waitId = ""] = world.factors.waits.keys();
   return { hid, wait, waitId, cid: cidOf(wait) };
 }
-function becomes(waitId: string, change: { confirmed?: boolean; status?: WaitStatus }): void {
+function becomes(waitId: string, change: { confirmed?: boolean; spent?: boolean; status?: WaitStatus }): void {
   const wait = world.factors.waits.get(waitId);
   if (wait === undefined) throw new Error("no such wait");
   if (change.confirmed !== undefined) wait.confirmed = change.confirmed;
+  if (change.spent !== undefined) wait.spent = change.spent;
   if (change.status !== undefined) wait.view = { ...wait.view, status: change.status };
 }
 
@@ -186,6 +187,23 @@ describe("a wake", () => {
     const pushed = world.keys.pushed[0]?.outcome;
     expect(pushed).toMatchObject({ say: "challenge", options: [{ gate: "sms" }], retry: false });
     expect(await take(hid, 2, start(cidOf(pushed ?? denied), "sms"))).toMatchObject({ say: "wait", gate: "sms" });
+  });
+
+  it("of a wait that nobody can confirm any more lets the client begin another, and counts as a failed attempt", async () => {
+    const { hid, waitId } = await waiting();
+    becomes(waitId, { spent: true });
+    await wake(hid, waitId);
+    await wake(hid, waitId);
+    const pushed = world.keys.pushed[0]?.outcome;
+    expect(pushed).toMatchObject({ say: "challenge", options: [{ gate: "email" }], retry: true, attemptsLeft: 2 });
+    expect(new Set(world.keys.pushed.map(({ seq }) => seq))).toEqual(new Set([1]));
+    const again = await take(hid, 2, start(cidOf(pushed ?? denied)));
+    expect(again).toMatchObject({ say: "wait", status: "queued" });
+    const other = [...world.factors.waits.keys()].at(-1) ?? "";
+    expect(other).not.toBe(waitId);
+    becomes(other, { confirmed: true });
+    await wake(hid, other);
+    expect(await live()).toMatchObject([{ member: "bob" }]);
   });
 
   it("tells how the message fares, each state once", async () => {

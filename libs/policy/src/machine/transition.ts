@@ -34,6 +34,8 @@ export function transition(state: HandshakeState, event: HandshakeEvent): Transi
       return begun(state, event.waitId, event.nextCid, event.now);
     case "confirmed":
       return confirmed(state, event.waitId, event.nextCid, event.now);
+    case "spent":
+      return spent(state, event.waitId, event.nextCid, event.now);
     case "expired":
       return ignore(state, "early");
     case "left":
@@ -127,6 +129,15 @@ function confirmed(before: HandshakeState, waitId: string, nextCid: string, now:
   if (before.pending.length > 0 || before.starting !== null) return ignore(before, "later");
   const { at } = before.waiting;
   return proceed({ ...before, outstanding: null, passed: [...before.passed, at] }, nextCid, now, false);
+}
+
+/** A failure like any other: somebody did not know what only the waiting client shows. Whoever did may begin another wait. */
+function spent(before: HandshakeState, waitId: string, nextCid: string, now: number): Transition {
+  if (before.waiting?.id !== waitId) return ignore(before, "not-pending");
+  if (before.pending.length > 0 || before.starting !== null) return ignore(before, "later");
+  const state = { ...before, outstanding: null, waiting: null, failures: before.failures + 1 };
+  if (state.failures >= state.policy.onFailure.attempts) return deny(state, "too-many-failures");
+  return proceed(state, nextCid, now, true);
 }
 
 function isMeant(at: string | null | undefined, open: PlacedGate): boolean {

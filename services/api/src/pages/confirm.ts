@@ -13,7 +13,7 @@ const numberShape = /^[0-9]{1,8}$/;
 const gone: Page = {
   title: "Link not valid",
   body: `<h1>This link is not valid any more</h1>
-<p>It was used, its time is over, or it is not complete. If you are still waiting somewhere, ask there for another message.</p>`,
+<p>It was used, its time is over, too many wrong numbers were typed, or it is not complete. If you are still waiting somewhere, ask there for another message.</p>`,
 };
 
 const confirmed: Page = {

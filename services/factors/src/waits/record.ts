@@ -22,6 +22,8 @@ const wait = z.strictObject({
   /** Messages that were asked for. `ref` says by which request, `done` that a transport has taken it or never will. */
   sendings: z.array(z.strictObject({ id: z.string(), ref: z.string(), done: z.boolean() })).max(16),
   confirmed: z.boolean(),
+  /** By too many wrong numbers: nobody confirms it any more. */
+  spent: z.boolean(),
 });
 export type Wait = z.infer<typeof wait>;
 

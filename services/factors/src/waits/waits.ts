@@ -37,6 +37,14 @@ export interface NewWait {
 }
 
 export type CodeRefusal = "no-wait" | "exhausted" | "wrong" | "used";
+export interface Reading {
+  /** Null: it is over. */
+  readonly wait: WaitView | null;
+  readonly confirmed: boolean;
+  /** By too many wrong numbers. */
+  readonly spent: boolean;
+}
+
 export type Confirmation = "confirmed" | "wrong" | "gone";
 
 export interface Waits {
@@ -44,7 +52,7 @@ export interface Waits {
   start(wait: NewWait): Promise<WaitView>;
   /** Once for each ref. Null: there is no such wait any more. */
   resend(waitId: string, ref: string): Promise<WaitView | null>;
-  read(waitId: string): Promise<{ readonly wait: WaitView | null; readonly confirmed: boolean }>;
+  read(waitId: string): Promise<Reading>;
   /** Null where there is nothing to send (any more). */
   compose(waitId: string): Promise<ComposedMessage | null>;
   report(waitId: string, sending: string, status: "sent" | "delayed" | "failed"): Promise<void>;
@@ -117,6 +125,15 @@ export function createWaits(context: WaitsContext): Waits {
     throw new Error("a wait is written by too many at once");
   }
 
+  /** Whoever waits is told, and may begin another wait: this one would go on for nothing. */
+  async function spend(waitId: string): Promise<"gone"> {
+    const spent = await change(waitId, ({ wait }) =>
+      wait.confirmed || isOver(wait) ? null : { ...wait, spent: true },
+    );
+    if (spent !== null) await waker.wake(waitId, spent.handshake);
+    return "gone";
+  }
+
   /** Counts the request, which is counted once however often it is repeated. */
   async function isUsedUp(waitId: string, holder: string): Promise<boolean> {
     const tries = `factors.wait-tries.${waitId}`;
@@ -138,6 +155,7 @@ export function createWaits(context: WaitsContext): Waits {
           resendAtMs: null,
           sendings: [],
           confirmed: false,
+          spent: false,
         };
         const wait = await asked(waitId, empty, startRef);
         if (await store.create(waitId, wait)) {
@@ -158,7 +176,7 @@ export function createWaits(context: WaitsContext): Waits {
         const { wait } = stored;
         const isRepeated = wait.sendings.some((sending) => sending.ref === ref);
         const isEarly = wait.resendAtMs === null || clock() < wait.resendAtMs;
-        const isIdle = isRepeated || isEarly || wait.confirmed;
+        const isIdle = isRepeated || isEarly || wait.confirmed || wait.spent;
         const next = isIdle ? wait : await asked(waitId, wait, ref);
         // Somebody else may have written meanwhile; asked again, the message is counted once.
         if (!isIdle && !(await store.replace(waitId, stored.version, next))) continue;
@@ -171,13 +189,13 @@ export function createWaits(context: WaitsContext): Waits {
     async read(waitId) {
       const stored = await store.get(waitId);
       return stored === null || isOver(stored.wait)
-        ? { wait: null, confirmed: false }
-        : { wait: viewOf(stored.wait), confirmed: stored.wait.confirmed };
+        ? { wait: null, confirmed: false, spent: false }
+        : { wait: viewOf(stored.wait), confirmed: stored.wait.confirmed, spent: stored.wait.spent };
     },
 
     async compose(waitId) {
       const stored = await store.get(waitId);
-      if (stored === null || isOver(stored.wait) || stored.wait.confirmed) return null;
+      if (stored === null || isOver(stored.wait) || stored.wait.confirmed || stored.wait.spent) return null;
       if (stored.wait.sendings.every(({ done }) => done)) return null;
       return messageOf(waitId, stored.wait, secrets, context.publicUrl);
     },
@@ -223,8 +241,9 @@ export function createWaits(context: WaitsContext): Waits {
     async find(token) {
       const waitId = secrets.waitOf(token);
       const stored = waitId === null ? null : await store.get(waitId);
-      if (stored === null || isOver(stored.wait) || stored.wait.confirmed || stored.wait.by !== "link") return null;
-      return { label: stored.wait.label };
+      if (stored === null || isOver(stored.wait)) return null;
+      const { by, confirmed, spent, label } = stored.wait;
+      return by === "link" && !confirmed && !spent ? { label } : null;
     },
 
     async confirm(token, number) {
@@ -234,12 +253,13 @@ export function createWaits(context: WaitsContext): Waits {
       // Of what is confirmed there is nothing to guess any more; who sends the number again may have missed the answer.
       const isGuess = !stored.wait.confirmed;
       const failures = failuresOf(stored.wait);
-      if (isGuess) {
-        if ((await state.add(`factors.wait-numbers.${waitId}`, 1, triesMs)) > numbersMax) return "gone";
-        if ((await state.add(failures, 1, failuresTtlMs)) > context.failuresMax) return "gone";
-      }
-      if (!isEqual(stored.wait.number, number)) return "wrong";
-      const confirmed = await change(waitId, ({ wait }) => (isOver(wait) ? null : { ...wait, confirmed: true }));
+      const tries = isGuess ? await state.add(`factors.wait-numbers.${waitId}`, 1, triesMs) : 0;
+      if (tries > numbersMax) return spend(waitId);
+      if (isGuess && (await state.add(failures, 1, failuresTtlMs)) > context.failuresMax) return spend(waitId);
+      if (!isEqual(stored.wait.number, number)) return tries < numbersMax ? "wrong" : spend(waitId);
+      const confirmed = await change(waitId, ({ wait }) =>
+        isOver(wait) || wait.spent ? null : { ...wait, confirmed: true },
+      );
       if (confirmed === null) return "gone";
       if (isGuess) {
         await state.reset(failures);

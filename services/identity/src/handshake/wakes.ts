@@ -22,19 +22,27 @@ export function createWakes(context: EngineContext, turns: Turns) {
       // The client's own step is under way, and what it leads to comes first: it may be the one that begins this wait.
       if (value.outcome === null) throw new ServiceError("busy");
       if (value.machine.waiting?.id !== waitId) return repeat(value);
-      const { wait, confirmed } = await caller.call(readWait, { waitId });
+      const { wait, confirmed, spent } = await caller.call(readWait, { waitId });
       if (wait === null) return;
-      if (await (confirmed ? goOn(id, value, version, waitId) : report(id, value, version, wait))) return;
+      const told = confirmed
+        ? goOn(id, value, version, { type: "confirmed", waitId })
+        : spent
+          ? goOn(id, value, version, { type: "spent", waitId })
+          : report(id, value, version, wait);
+      if (await told) return;
     }
     throw new ServiceError("busy");
   }
 
-  async function goOn(id: string, value: Handshake, version: string, waitId: string): Promise<boolean> {
+  async function goOn(
+    id: string,
+    value: Handshake,
+    version: string,
+    happened: { readonly type: "confirmed" | "spent"; readonly waitId: string },
+  ): Promise<boolean> {
     const now = clock();
     const isRevoked = !(await stands(context.store, value));
-    const event = isRevoked
-      ? ({ type: "revoked", now } as const)
-      : ({ type: "confirmed", waitId, nextCid: ids.id(), now } as const);
+    const event = isRevoked ? ({ type: "revoked", now } as const) : { ...happened, nextCid: ids.id(), now };
     const moved = advance(value, event);
     if (moved.effects.some((effect) => effect.do === "ignore")) throw new ServiceError("busy");
     const { outcome, record } = await turns.decide(value.connection, moved);

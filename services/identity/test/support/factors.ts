@@ -40,7 +40,7 @@ export interface FakeFactors {
   /** Called before a code is checked or a secret forgotten. */
   down: boolean;
   /** Waits that were begun, by id: what they are now. */
-  readonly waits: Map<string, { to: string; handshake: string; view: WaitView; confirmed: boolean }>;
+  readonly waits: Map<string, { to: string; handshake: string; view: WaitView; confirmed: boolean; spent: boolean }>;
   readonly resent: string[];
 }
 
@@ -112,7 +112,7 @@ export async function serveFactors({ server }: Platform): Promise<FakeFactors> {
       status: "queued",
       resendAtMs: null,
     };
-    const wait = factors.waits.get(waitId) ?? { to, handshake, view, confirmed: false };
+    const wait = factors.waits.get(waitId) ?? { to, handshake, view, confirmed: false, spent: false };
     factors.waits.set(waitId, wait);
     return wait.view;
   });
@@ -122,7 +122,7 @@ export async function serveFactors({ server }: Platform): Promise<FakeFactors> {
   });
   await server.serve(readWait, ({ waitId }) => {
     const wait = factors.waits.get(waitId);
-    return { wait: wait?.view ?? null, confirmed: wait?.confirmed ?? false };
+    return { wait: wait?.view ?? null, confirmed: wait?.confirmed ?? false, spent: wait?.spent ?? false };
   });
   await server.serve(verifyFactors, async ({ hid, items }) => {
     await factors.before(items);
