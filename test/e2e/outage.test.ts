@@ -121,7 +121,7 @@ async function stillTalk(one: Session, two: Session): Promise<void> {
   expect(await read(one, 1)).toEqual(["still"]);
 }
 
-describe.each(engines)("%s stands still: connections stay, nothing is answered", (engine) => {
+describe.runIf(full).each(engines)("%s stands still: connections stay, nothing is answered", (engine) => {
   test("nobody gets in or hangs, /readyz names it, nothing ends, and it all goes on by itself", async () => {
     const { one, two, ...bob } = await scene();
     const before = pids();
