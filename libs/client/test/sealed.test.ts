@@ -392,7 +392,7 @@ describe("a session that goes on", () => {
     ["another member", { member: "eve" }],
     ["one without the count of what has arrived", { next: undefined }],
     ["a sealed one", { sealed: true }],
-    ["one that passed other gates", { gates: ["key", "otp"] }],
+    ["one that passed other gates", { gates: ["key", "email"] }],
     ["one that ends at another time", { expiresAt: Date.now() + 86_400_000 }],
   ])("is not taken for %s", async (_what, change) => {
     const { session } = await lost(1006, async (peer, secret) => {
