@@ -7,6 +7,7 @@ import {
   handshakeLeft,
   identityOpen,
   identityStep,
+  kickSession,
   listLiveSessions,
   type Outcome,
   removeMember,
@@ -362,6 +363,33 @@ describe("a client that comes back", () => {
     await expect.poll(() => displaced).toEqual([hid]);
     expect((await back(hid)).outcome.say).toBe("accepted");
     await expect.poll(() => displaced).toEqual([hid, again.hid]);
+  });
+
+  it("after it was let in has no longer than it had: its session ends when the first one would have ended", async () => {
+    const { hid, waitId } = await waiting();
+    becomes(waitId, { confirmed: true });
+    await wake(hid, waitId);
+    const [first] = await live();
+    if (first === undefined) throw new Error("not let in");
+    for (let passed = 0; passed < 10; passed += 1) {
+      world.advance(50_000);
+      expect((await back(hid)).outcome.say).toBe("accepted");
+    }
+    expect(await live()).toMatchObject([{ expiresAtMs: first.expiresAtMs }]);
+  });
+
+  it("after it was let in and put out finds no way around the gates", async () => {
+    const { hid, waitId } = await waiting();
+    becomes(waitId, { confirmed: true });
+    await wake(hid, waitId);
+    const kick = async () => {
+      const [found] = await live();
+      await world.api.call(kickSession, { ...mine, sid: found?.sid ?? "" });
+    };
+    expect((await back(hid)).outcome.say).toBe("accepted");
+    await kick();
+    for (let tries = 0; tries < 2; tries += 1) expect((await back(hid)).outcome).toEqual(denied);
+    expect(await live()).toEqual([]);
   });
 
   it("twice at once leaves one connection and one session", async () => {

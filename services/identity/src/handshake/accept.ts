@@ -3,7 +3,6 @@ import { parseHandshakeId } from "@portcullis/protocol";
 import type { Clock, Ids } from "@portcullis/runtime";
 import { admittedOf } from "../sessions/admitted.ts";
 import type { Session, SessionRegistry } from "../sessions/registry.ts";
-
 import type { SocketStore } from "../sockets/store.ts";
 import { stands } from "./standing.ts";
 import type { Handshake } from "./store.ts";
@@ -15,6 +14,15 @@ export interface AcceptContext {
   readonly ids: Ids;
 }
 
+export interface Admission {
+  /** Of the connection. */
+  readonly hid: string;
+  readonly handshake: Handshake;
+  readonly gates: readonly string[];
+  readonly assurance: Session["assurance"];
+  readonly expiresAtMs: number;
+}
+
 /**
  * Registers the session, then looks once more whether what it stands on is still there. Removal deletes first and lists
  * sessions afterwards; so either the removal finds this session, or this look finds the removal. (`keys` does the same for
@@ -23,10 +31,7 @@ export interface AcceptContext {
  */
 export async function admit(
   context: AcceptContext,
-  hid: string,
-  handshake: Handshake,
-  gates: readonly string[],
-  assurance: Session["assurance"],
+  { hid, handshake, gates, assurance, expiresAtMs }: Admission,
 ): Promise<Admitted | null> {
   const now = context.clock();
   const session: Session = {
@@ -45,7 +50,7 @@ export async function admit(
     policyHash: handshake.policyHash,
     terms: handshake.terms,
     acceptedAtMs: now,
-    expiresAtMs: now + handshake.sessionMs,
+    expiresAtMs,
   };
   await context.sessions.add(session);
   if (!(await stands(context.store, handshake))) {

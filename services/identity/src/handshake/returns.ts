@@ -68,10 +68,11 @@ export function createReturns(context: EngineContext, turns: Turns) {
     if (value.standing?.say !== "accepted") return write(id, version, here, standingOf(value));
     // Let in, and never heard of it: the session that nobody is on gives way to one that somebody is on. Should somebody be on it after all,
     // they are not any more.
-    const accepted = await turns.admitAgain(hid, here, value.standing);
-    const outcome = await write(id, version, here, accepted);
-    await turns.discard(outcome === null ? accepted : value.standing);
-    if (outcome !== null) displace(context, value.connection);
+    await turns.discard(value.standing);
+    const again = await turns.admitAgain(hid, here, value.standing);
+    const outcome = await write(id, version, here, again);
+    if (outcome === null) await turns.discard(again);
+    else displace(context, value.connection);
     return outcome;
   }
 

@@ -43,7 +43,10 @@ export interface Turns {
   /** A step that comes to nothing. */
   nothing(turn: Turn, version: string, taken: Handshake): Promise<Outcome>;
   decide(id: string, moved: Moved): Promise<Decided>;
-  /** Another session for who was let in, on the connection where they are now. */
+  /**
+   * Another session for who was let in, on the connection where they are now. It ends when the one before would have ended, and there is
+   * none for who was put out of that one. To be asked when that one is gone: whoever is put out later is put out of this one.
+   */
   admitAgain(hid: string, handshake: Handshake, accepted: Extract<Outcome, { say: "accepted" }>): Promise<Outcome>;
   /** An accept that was not written is nobody's. */
   discard(outcome: Outcome): Promise<void>;
@@ -202,7 +205,8 @@ export function createTurns(context: EngineContext): Turns {
     const gates = effect.passed.filter((gate, index, all) => all.indexOf(gate) === index);
     const { key, memberBound } = effect.assurance;
     const assurance = { key, memberBound, gates: [...effect.assurance.gates] };
-    const admitted = await admit(context, hid, handshake, gates, assurance);
+    const expiresAtMs = clock() + handshake.sessionMs;
+    const admitted = await admit(context, { hid, handshake, gates, assurance, expiresAtMs });
     if (admitted === null) return deny(handshake, "revoked");
     const policyHash = new Uint8Array(Buffer.from(handshake.policyHash, "base64url"));
     return {
@@ -216,8 +220,9 @@ export function createTurns(context: EngineContext): Turns {
     handshake: Handshake,
     accepted: Extract<Outcome, { say: "accepted" }>,
   ): Promise<Outcome> {
-    const { gates, assurance } = accepted;
-    const admitted = await admit(context, hid, handshake, gates, assurance);
+    const { gates, assurance, admitted: before } = accepted;
+    if (clock() >= before.expiresAtMs || (await sessions.whyPutOut(before.sid)) !== null) return denial;
+    const admitted = await admit(context, { hid, handshake, gates, assurance, expiresAtMs: before.expiresAtMs });
     return admitted === null ? denial : { ...accepted, admitted };
   }
 

@@ -57,8 +57,8 @@ export interface SessionRegistry {
    * sealed under a key that they have.
    */
   remove(session: Session, why: FarewellReason | null): Promise<boolean>;
-  /** Why a session that is no longer there went. */
-  whyGone(sid: string): Promise<FarewellReason>;
+  /** Null where nobody was put out: it is there, it ended by itself, or that was more than an hour ago. */
+  whyPutOut(sid: string): Promise<FarewellReason | null>;
 }
 
 const goneMemoryMs = 3_600_000;
@@ -129,10 +129,10 @@ export function createSessionRegistry(state: State, clock: Clock): SessionRegist
       if (wasThere) await state.leave(index(socketId), sid);
       return wasThere;
     },
-    async whyGone(sid) {
+    async whyPutOut(sid) {
       const found = await state.get(gone(sid));
       const parsed = farewellReason.safeParse(found === null ? null : Buffer.from(found.value).toString("utf8"));
-      return parsed.success ? parsed.data : "expired";
+      return parsed.success ? parsed.data : null;
     },
   };
 }

@@ -13,7 +13,9 @@ export async function serveSessions(
     const looked = await Promise.all(held.map(async (each) => ({ ...each, session: await sessions.get(each.sid) })));
     const gone = looked.filter(({ session }) => session === null);
     return {
-      gone: await Promise.all(gone.map(async ({ sid }) => ({ sid, why: await sessions.whyGone(sid) }))),
+      gone: await Promise.all(
+        gone.map(async ({ sid }) => ({ sid, why: (await sessions.whyPutOut(sid)) ?? "expired" })),
+      ),
       replaced: looked.flatMap(({ hid, session }) => (session === null || session.hid === hid ? [] : [hid])),
     };
   });
