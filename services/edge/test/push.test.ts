@@ -83,6 +83,49 @@ describe("what is pushed", () => {
     expect(world.left).toEqual([]);
   });
 
+  it("that overtakes an answer waits for it: what is said arrives in its order", async () => {
+    const world = await createWorld();
+    const { client, push } = await asked(world);
+    const answer = Promise.withResolvers<Step>();
+    world.onRecord = () => answer.promise;
+    client.send(record());
+    await expect.poll(() => world.records.length).toBe(1);
+    expect(await push(said(soon(), [3, "three"]))).toEqual({ taken: true });
+    expect(await push(said(soon(), [3, "three"], [4, "four"]))).toEqual({ taken: true });
+    answer.resolve(said(soon(), [2, "two"]));
+    for (const text of ["two", "three", "four"]) expect(String(await client.next())).toBe(text);
+    expect(client.waiting).toEqual([]);
+  });
+
+  it("lets in behind the answer that it has overtaken", async () => {
+    const world = await createWorld();
+    const { client, push } = await asked(world);
+    const answer = Promise.withResolvers<Step>();
+    world.onRecord = () => answer.promise;
+    client.send(record());
+    await expect.poll(() => world.records.length).toBe(1);
+    expect(await push({ ...accept({ sid: "s1" }), frames: said(0, [3, "accepted"]).frames })).toEqual({ taken: true });
+    answer.resolve(said(soon(), [2, "two"]));
+    for (const text of ["two", "accepted"]) expect(String(await client.next())).toBe(text);
+    client.send(message(0, "hello"));
+    expect(textOf(await client.message())).toBe("hello");
+  });
+
+  it("and has overtaken the answer that its client did not wait for leaves no session behind", async () => {
+    const world = await createWorld();
+    const { client, push } = await asked(world);
+    const answer = Promise.withResolvers<Step>();
+    world.onRecord = () => answer.promise;
+    client.send(record());
+    await expect.poll(() => world.records.length).toBe(1);
+    await push({ ...accept({ sid: "s1" }), frames: said(0, [3, "accepted"]).frames });
+    client.websocket.terminate();
+    await client.closed;
+    answer.resolve(said(soon(), [2, "two"]));
+    await expect.poll(() => world.ended.map(({ sid, why }) => [sid, why])).toEqual([["s1", "lost"]]);
+    expect(world.left).toEqual([]);
+  });
+
   it("lets in once where the answer says so too", async () => {
     const world = await createWorld();
     const { client, push } = await asked(world);

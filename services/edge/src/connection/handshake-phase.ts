@@ -70,6 +70,8 @@ export function createHandshakePhase(
   /** Number of the last sealed plaintext that was written, and those that were written because they were pushed. */
   let written = 0;
   const pushed = new Set<number>();
+  /** What was pushed and has overtaken an answer that comes before it. The newest says what those before it said. */
+  let ahead: Step | null = null;
   /** Of a connection that ended while a question was under way. */
   let closedWith: number = closeCodes.closed.code;
 
@@ -121,7 +123,7 @@ export function createHandshakePhase(
     verdict ||= step.admitted !== null || step.close !== null;
     // The replica was started anew under its old name: every hello with this bundle would end the same way.
     if (bundle !== null && step.close === closeCodes["expired-bundle"].code) bundles.discard(bundle, "key");
-    if (line.isClosed()) settle(step);
+    if (line.isClosed()) reportEnd(step.admitted, closedWith);
     else if (step.admitted === null) proceed(step);
     else await admit(step.admitted, ofAnswer(step));
   }
@@ -153,17 +155,18 @@ export function createHandshakePhase(
     if (bundle !== null && (cause === "unavailable" || cause === "not_found")) {
       bundles.discard(bundle, cause === "unavailable" ? "replica" : "key");
     }
-    if (line.isClosed()) reports.left(closedWith);
+    if (line.isClosed()) reportEnd(null, closedWith);
     else {
       state = "awaiting-record";
       line.terminate(failed);
     }
   }
 
-  /** The client went while the answer was on its way: what it would have become must not stay in the books. */
-  function settle({ admitted }: Step): void {
-    if (admitted !== null) reports.ended(admitted, closedWith);
-    else if (!verdict) reports.left(closedWith);
+  /** The client went before it was let in: what it would have become must not stay in the books. */
+  function reportEnd(admitted: Admitted | null, closeCode: number): void {
+    const letIn = ahead?.admitted ?? admitted;
+    if (letIn !== null) reports.ended(letIn, closeCode);
+    else if (!verdict) reports.left(closeCode);
   }
 
   function proceed(step: Step): void {
@@ -176,9 +179,38 @@ export function createHandshakePhase(
     if (step.close !== null) line.close(step.close);
     else if (overdue) line.terminate("deadline");
     else {
-      const next = intake.next();
+      if (ahead !== null) say(ahead);
+      const next = line.isClosed() || admitting ? undefined : intake.next();
       if (next !== undefined) take(next);
     }
+  }
+
+  function isAhead({ frames }: Step): boolean {
+    const next = frames.find(({ n }) => n > written);
+    return state === "asking" && next !== undefined && next.n > written + 1;
+  }
+
+  /** What was pushed. */
+  function say(step: Step): void {
+    ahead = null;
+    const { admitted } = step;
+    if (admitted !== null) {
+      // Whatever the client sends until the session has begun is judged as while a question is under way.
+      state = "asking";
+      context
+        .with(traceContext, () => admit(admitted, ofPush(step)))
+        .catch((error: unknown) => {
+          log.error("a pushed step of a handshake failed", { path: pathTag }, error);
+          line.terminate("unavailable");
+        });
+      return;
+    }
+    line.send({ frames: ofPush(step) });
+    if (step.deadlineMs !== null) {
+      overdue = false;
+      deadline.at(step.deadlineMs, onDeadline);
+    }
+    if (step.close !== null) line.close(step.close);
   }
 
   function onDeadline(): void {
@@ -209,24 +241,8 @@ export function createHandshakePhase(
       if (line.isClosed() || state === "awaiting-open") return false;
       if (verdict) return true;
       verdict = step.admitted !== null || step.close !== null;
-      if (step.admitted !== null) {
-        // Whatever the client sends until the session has begun is judged as while a question is under way.
-        state = "asking";
-        const { admitted } = step;
-        context
-          .with(traceContext, () => admit(admitted, ofPush(step)))
-          .catch((error: unknown) => {
-            log.error("a pushed step of a handshake failed", { path: pathTag }, error);
-            line.terminate("unavailable");
-          });
-        return true;
-      }
-      line.send({ frames: ofPush(step) });
-      if (step.deadlineMs !== null) {
-        overdue = false;
-        deadline.at(step.deadlineMs, onDeadline);
-      }
-      if (step.close !== null) line.close(step.close);
+      if (isAhead(step)) ahead = newerOf(step, ahead);
+      else say(step);
       return true;
     },
     stop() {
@@ -236,10 +252,15 @@ export function createHandshakePhase(
     report(closeCode) {
       // While a question is under way, its answer decides what there is to report.
       if (state === "asking") closedWith = closeCode;
-      else if (opened && !verdict) reports.left(closeCode);
+      else if (opened) reportEnd(null, closeCode);
     },
     get frames() {
       return intake.frames;
     },
   };
+}
+
+function newerOf(one: Step, other: Step | null): Step {
+  const last = ({ frames }: Step) => frames.at(-1)?.n ?? 0;
+  return other === null || last(one) > last(other) ? one : other;
 }
