@@ -11,10 +11,12 @@ import { renderNatsConfig, serviceUsers } from "../nats/permissions.ts";
 const help = `npm run containers:prepare [-- options]
 
 Writes what docker-compose.yml needs and nobody else may see, once: secrets of each service, the users of NATS, and a certificate for
-localhost. What is there already stays as it is: with other secrets, what the stores hold could not be read any more.
+localhost. What is there already stays as it is: with other secrets, what the stores hold could not be read any more. So do settings that
+were added to the file of a service.
 
   --folder FOLDER   default deploy/compose/generated
-  --host NAME       for the certificate, beside localhost; may be given more than once
+  --host NAME       for the certificate, beside localhost; may be given more than once. The certificate is good for 90 days: remove
+                    tls/server.pem for another one
   --help
 `;
 
@@ -23,7 +25,8 @@ async function makeCertificate(folder: string, hosts: readonly string[]): Promis
   const [key, certificate] = [join(folder, "key.pem"), join(folder, "ca.pem")];
   const names = ["DNS:localhost", "IP:127.0.0.1", ...hosts.map((host) => `DNS:${host}`)].join(",");
   const subject = ["-subj", "/CN=localhost", "-addext", `subjectAltName=${names}`];
-  const kind = ["-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-noenc", "-days", "90"];
+  // LibreSSL, which is what macOS has, does not know the newer name of `-nodes`.
+  const kind = ["-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "90"];
   try {
     await promisify(execFile)("openssl", ["req", ...kind, ...subject, "-keyout", key, "-out", certificate]);
   } catch (cause) {
@@ -34,38 +37,52 @@ async function makeCertificate(folder: string, hosts: readonly string[]): Promis
       },
     );
   }
-  const both = `${await readFile(certificate, "utf8")}${await readFile(key, "utf8")}`;
-  // HAProxy is not root in its container.
-  await writeFile(join(folder, "server.pem"), both, { mode: 0o644 });
+  await writeShared(folder, "server.pem", `${await readFile(certificate, "utf8")}${await readFile(key, "utf8")}`);
 }
 
-async function isThere(file: string): Promise<boolean> {
-  return readFile(file).then(
-    () => true,
-    () => false,
-  );
+/** For containers, in which nobody is root or owns the file; whatever the umask is here. */
+async function writeShared(folder: string, name: string, text: string): Promise<void> {
+  await writeFile(join(folder, name), text);
+  await chmod(folder, 0o755);
+  await chmod(join(folder, name), 0o644);
+}
+
+/** Null where it is not there. */
+async function textOf(file: string): Promise<string | null> {
+  return readFile(file, "utf8").catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT") return null;
+    throw error;
+  });
+}
+
+/** What it holds beside these settings stays: somebody has added it. */
+async function writeSettings(file: string, settings: Readonly<Record<string, string>>): Promise<void> {
+  const added = ((await textOf(file)) ?? "")
+    .split("\n")
+    .filter((line) => line !== "" && !Object.hasOwn(settings, line.split("=", 1)[0] ?? ""));
+  const lines = Object.entries(settings).map(([name, value]) => `${name}=${value}`);
+  await writeFile(file, `${[...lines, ...added].join("\n")}\n`, { mode: 0o600 });
 }
 
 async function prepare(folder: string, hosts: readonly string[]): Promise<void> {
   const secrets = await readSecrets(folder);
+  // Only who may enter this folder reads what is in it; containers see parts of it under other names.
+  await chmod(folder, 0o700);
   const outboxKey = await readOutboxKey(folder);
   for (const service of services) {
     const own = { ...environmentOf(service, secrets), ...(service === "notify" ? { OUTBOX_KEY: outboxKey } : {}) };
-    const lines = Object.entries(own).map(([name, value]) => `${name}=${value}`);
-    await writeFile(join(folder, `${service}.env`), `${lines.join("\n")}\n`, { mode: 0o600 });
+    await writeSettings(join(folder, `${service}.env`), own);
   }
   const passwords = Object.fromEntries(services.map((name) => [name, secrets.services[name].natsPassword]));
   const nats = renderNatsConfig({ users: serviceUsers(contracts, passwords), host: "0.0.0.0", port: 4222 });
   await mkdir(join(folder, "nats"), { recursive: true });
-  await writeFile(join(folder, "nats", "nats.conf"), nats, { mode: 0o644 });
-  const owner = { BOOTSTRAP_TOKEN: secrets.bootstrapToken, OUTBOX_KEY: outboxKey };
-  const ofOwner = Object.entries(owner).map(([name, value]) => `${name}=${value}`);
-  await writeFile(join(folder, "owner.env"), `${ofOwner.join("\n")}\n`, { mode: 0o600 });
+  await writeShared(join(folder, "nats"), "nats.conf", nats);
+  await writeSettings(join(folder, "owner.env"), { BOOTSTRAP_TOKEN: secrets.bootstrapToken, OUTBOX_KEY: outboxKey });
   const tls = join(folder, "tls");
   await mkdir(tls, { recursive: true });
-  if (!(await isThere(join(tls, "server.pem")))) await makeCertificate(tls, hosts);
-  // Only who may enter this folder reads what is in it; containers see parts of it under other names.
-  await chmod(folder, 0o700);
+  if ((await textOf(join(tls, "server.pem"))) === null) await makeCertificate(tls, hosts);
+  else if (hosts.length > 0)
+    throw new Error(`there is a certificate already: remove ${tls}/server.pem for another one`);
 }
 
 const generated = fileURLToPath(new URL("generated", import.meta.url));
