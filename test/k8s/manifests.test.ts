@@ -78,6 +78,14 @@ describe.each(["dev", "prod"])("the overlay %s", (overlay) => {
       }
   });
 
+  test("gives identity the memory that strangers can have it use by signing in", ({ skip }) => {
+    need(skip);
+    const limit = containerOf("identity").resources?.limits?.memory ?? "";
+    expect(limit).toMatch(/^[0-9]+Mi$/);
+    // Four hashes of 64 MiB at once (`services/identity/src/accounts/passwords.ts`), beside what every service takes.
+    expect(Number.parseInt(limit, 10)).toBeGreaterThanOrEqual(4 * 64 + 256);
+  });
+
   test("keeps edge and API from the stores, and everybody but notify from the world", ({ skip }) => {
     need(skip);
     const reaching = (port: number) =>
