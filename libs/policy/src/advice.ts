@@ -15,18 +15,17 @@ export function adviceOf(policy: Policy): PolicyIssue[] {
         "without `key` anybody who finds the path may try the gates, the socket can be told from one that does not exist, and the handshake is protected from sniffers only",
     });
   }
-  const contacts: string[] = [];
-  let holds = false;
+  let asksByMessage = false;
   visitGates(policy.gates, (at, item) => {
     const weakness = weaknessOf(item, policy);
     if (weakness !== null) found.push({ path: `gates.${at}`, message: weakness });
-    if (item.gate === "email" || item.gate === "sms") contacts.push(at);
-    if (item.gate === "otp" || item.gate === "question") holds = true;
+    asksByMessage ||= item.gate === "email" || item.gate === "sms";
   });
-  if (contacts.length > 0 && !holds && !requiresKey(policy)) {
+  if (asksByMessage && policy.gates.every(opensToReaders)) {
     found.push({
       path: "gates",
-      message: "whoever reads the member's messages is let in: no gate asks for anything else",
+      message:
+        "whoever reads the member's messages is let in: there is a way through on which no gate asks for anything else",
     });
   }
   return found;
@@ -43,6 +42,12 @@ function weaknessOf(item: GateItem, { gates }: Policy): string | null {
     default:
       return null;
   }
+}
+
+/** Whether somebody passes who knows the path and reads the member's messages. */
+function opensToReaders(item: Item): boolean {
+  if ("gate" in item) return item.gate === "path" || item.gate === "email" || item.gate === "sms";
+  return "anyOf" in item ? item.anyOf.some(opensToReaders) : item.allOf.every(opensToReaders);
 }
 
 /** Whether there is no way through without a text message. */

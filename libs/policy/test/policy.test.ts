@@ -63,7 +63,14 @@ describe("a policy that is written shortly", () => {
       "gates.2",
       "gates.3",
     ]);
-    expect(adviceOf(policyOf({ gates: [mail] })).at(-1)?.message).toContain("whoever reads the member's messages");
+    const letsReadersIn = (...gates: object[]) =>
+      adviceOf(policyOf({ gates })).some(({ message }) => message.startsWith("whoever reads the member's messages"));
+    expect(letsReadersIn(mail)).toBe(true);
+    expect(letsReadersIn({ anyOf: [otp, mail] })).toBe(true);
+    expect(letsReadersIn({ anyOf: [{ allOf: [otp, mail] }, { allOf: [mail, { gate: "sms" }] }] })).toBe(true);
+    expect(letsReadersIn({ anyOf: [otp, { allOf: [mail, { gate: "question" }] }] })).toBe(false);
+    expect(letsReadersIn(otp, mail)).toBe(false);
+    expect(letsReadersIn({ gate: "key" }, mail)).toBe(false);
   });
 
   it("is advised to offer another way than text messages only where there is none", () => {
