@@ -12,7 +12,6 @@ export interface Attempt {
   readonly questions: number;
 }
 
-/** The other end of a `member.ts` process. */
 export interface Entering {
   readonly answerSecret: string;
   readonly by: "link" | "code";
@@ -22,6 +21,7 @@ export interface Entering {
   confirm(number: string): Promise<void>;
 }
 
+/** The other end of a `member.ts` process. */
 export interface Actor {
   readonly name: string;
   /** @param as how, and what is done when something is asked or waited for */
