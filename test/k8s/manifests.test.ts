@@ -70,6 +70,8 @@ describe.each(["dev", "prod"])("the overlay %s", (overlay) => {
       expect(strategy).toEqual({ rollingUpdate: { maxUnavailable: 0, maxSurge: 1 } });
       expect(template.spec.terminationGracePeriodSeconds).toBeGreaterThanOrEqual(20);
       expect(JSON.stringify(containerOf(service).lifecycle)).toContain("preStop");
+      // What /readyz asks may take 2 s to answer.
+      expect(containerOf(service).readinessProbe).toMatchObject({ timeoutSeconds: 3 });
     }
     if (overlay === "prod")
       for (const service of services) {
