@@ -12,6 +12,7 @@ import {
   type Outcome,
   removeMember,
   ServiceError,
+  sessionEnded,
   updateMember,
   type WaitStatus,
   wakeHandshake,
@@ -478,6 +479,17 @@ describe("a client that comes back", () => {
     expect(third.outcome.say).toBe("wait");
     world.edge.emit(handshakeLeft, { hid: third.hid, why: "closed" });
     await expect.poll(async () => (await back(hid)).outcome).toEqual(denied);
+  });
+
+  it("does not come back after it was let in and left", async () => {
+    const { hid, waitId } = await waiting();
+    becomes(waitId, { confirmed: true });
+    await wake(hid, waitId);
+    const [session] = await live();
+    world.edge.emit(sessionEnded, { sid: session?.sid ?? "", socketId: mine.socketId, hid, why: "left" });
+    await expect.poll(live).toEqual([]);
+    expect((await back(hid)).outcome).toEqual(denied);
+    expect(await live()).toEqual([]);
   });
 
   it("does not come back when its time is over", async () => {

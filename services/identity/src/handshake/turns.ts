@@ -45,7 +45,7 @@ export interface Turns {
   decide(id: string, moved: Moved): Promise<Decided>;
   /**
    * Another session for who was let in, on the connection where they are now. It ends when the one before would have ended, and there is
-   * none for who was put out of that one. To be asked when that one is gone: whoever is put out later is put out of this one.
+   * none for who was put out of that one, or left it. To be asked when that one is gone: whoever is put out later is put out of this one.
    */
   admitAgain(hid: string, handshake: Handshake, accepted: Extract<Outcome, { say: "accepted" }>): Promise<Outcome>;
   /** An accept that was not written is nobody's. */
@@ -221,7 +221,7 @@ export function createTurns(context: EngineContext): Turns {
     accepted: Extract<Outcome, { say: "accepted" }>,
   ): Promise<Outcome> {
     const { gates, assurance, admitted: before } = accepted;
-    if (clock() >= before.expiresAtMs || (await sessions.whyPutOut(before.sid)) !== null) return denial;
+    if (clock() >= before.expiresAtMs || (await sessions.isOver(before.sid))) return denial;
     const admitted = await admit(context, { hid, handshake, gates, assurance, expiresAtMs: before.expiresAtMs });
     return admitted === null ? denial : { ...accepted, admitted };
   }

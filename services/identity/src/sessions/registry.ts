@@ -53,15 +53,19 @@ export interface SessionRegistry {
   page(socketId: string, page: { readonly after: string | null; readonly limit: number }): Promise<Session[]>;
   /**
    * Of concurrent callers exactly one gets true.
-   * @param why null: it left by itself. Otherwise somebody is put out, which is counted in the same step: from then on nothing is
-   * sealed under a key that they have.
+   * @param why `left`: whoever had it gave it up. Null: nobody is on it any more, or ever was. Otherwise somebody is put out, which is
+   * counted in the same step: from then on nothing is sealed under a key that they have.
    */
-  remove(session: Session, why: FarewellReason | null): Promise<boolean>;
-  /** Null where nobody was put out: it is there, it ended by itself, or that was more than an hour ago. */
-  whyPutOut(sid: string): Promise<FarewellReason | null>;
+  remove(session: Session, why: FarewellReason | "left" | null): Promise<boolean>;
+  /** Why a session that is no longer there went. */
+  whyGone(sid: string): Promise<FarewellReason>;
+  /** Whether somebody was put out, or left and meant it, not long ago. False for one that is there, and for one that nobody ever was on. */
+  isOver(sid: string): Promise<boolean>;
 }
 
 const goneMemoryMs = 3_600_000;
+/** Longer than a handshake is remembered by which somebody could come back. */
+const leftMemoryMs = 300_000;
 const triesMax = 10;
 
 export function createSessionRegistry(state: State, clock: Clock): SessionRegistry {
@@ -120,19 +124,22 @@ export function createSessionRegistry(state: State, clock: Clock): SessionRegist
     },
     async remove({ sid, socketId }, why) {
       // The reason first: an edge that finds the session gone asks for it at once. Of two removers the first one's reason stands.
-      if (why !== null) await state.create(gone(sid), Buffer.from(why), goneMemoryMs);
+      if (why !== null) await state.create(gone(sid), Buffer.from(why), why === "left" ? leftMemoryMs : goneMemoryMs);
       const entry = liveSessionKey(sid);
       const wasThere =
-        why === null
+        why === null || why === "left"
           ? await state.delete(entry)
           : await state.deleteAndCount(entry, removalsKey(socketId), removalsTtlMs);
       if (wasThere) await state.leave(index(socketId), sid);
       return wasThere;
     },
-    async whyPutOut(sid) {
+    async whyGone(sid) {
       const found = await state.get(gone(sid));
       const parsed = farewellReason.safeParse(found === null ? null : Buffer.from(found.value).toString("utf8"));
-      return parsed.success ? parsed.data : null;
+      return parsed.success ? parsed.data : "expired";
+    },
+    async isOver(sid) {
+      return (await state.get(gone(sid))) !== null;
     },
   };
 }

@@ -13,9 +13,7 @@ export async function serveSessions(
     const looked = await Promise.all(held.map(async (each) => ({ ...each, session: await sessions.get(each.sid) })));
     const gone = looked.filter(({ session }) => session === null);
     return {
-      gone: await Promise.all(
-        gone.map(async ({ sid }) => ({ sid, why: (await sessions.whyPutOut(sid)) ?? "expired" })),
-      ),
+      gone: await Promise.all(gone.map(async ({ sid }) => ({ sid, why: await sessions.whyGone(sid) }))),
       replaced: looked.flatMap(({ hid, session }) => (session === null || session.hid === hid ? [] : [hid])),
     };
   });
@@ -28,7 +26,7 @@ export async function serveSessions(
     });
     if (found === null || !found.changed) return;
     const staysFor = why === "lost" ? found.before.terms.resumeMs : 0;
-    if (staysFor === 0) await sessions.remove(found.before, null);
+    if (staysFor === 0) await sessions.remove(found.before, why === "left" ? why : null);
   });
   await server.on(sessionAbandoned, async ({ sid, socketId }) => {
     const session = await sessions.get(sid);
