@@ -358,6 +358,33 @@ describe("the end of a session's connection", () => {
     expect(world.ended).toMatchObject([{ sid: "s1", why: "lost" }]);
   });
 
+  it("is not before what the client has sent was handed on, also where the edge restarts", async () => {
+    const { world, asked, answers } = await sealedWorld();
+    const edge = await world.edge();
+    const bob = await admittedClient(edge.port);
+    answers.take = () => sleep(300, nothing);
+    for (const n of [0, 1, 2]) bob.send(record(n, 0x20));
+    await expect.poll(() => asked.length).toBe(1);
+    await edge.stop();
+    await sleep(50);
+    expect(framesOf(asked)).toHaveLength(3);
+    expect(world.ended).toMatchObject([{ sid: "s1", why: "lost" }]);
+  });
+
+  it("is reported where the edge restarts while its client is being let in", async () => {
+    const { world } = await sealedWorld();
+    const edge = await world.edge();
+    const { onOpen } = world;
+    world.onOpen = (opened) => sleep(300).then(() => onOpen(opened));
+    const client = await connect(edge.port);
+    await client.hello();
+    client.send(open());
+    await expect.poll(() => world.opens.length).toBe(1);
+    await edge.stop();
+    await sleep(50);
+    expect(world.ended).toMatchObject([{ sid: "s1", why: "lost" }]);
+  });
+
   it("is reported as what it was where the client went before it was let in", async () => {
     const { world, port } = await sealedWorld();
     const held = Promise.withResolvers<void>();

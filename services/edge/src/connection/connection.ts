@@ -39,7 +39,7 @@ export interface Connection {
   push(step: Step): boolean;
   /** Idempotent. */
   terminate(name: CloseCodeName): void;
-  /** Resolves when nothing is left of it. */
+  /** Resolves when nothing is left of it: it is closed, what its client has sent was handed on, and its end was reported. */
   readonly gone: Promise<void>;
 }
 
@@ -63,6 +63,7 @@ export function beginConnection({ websocket, socket, facts, pathTag }: Arrival, 
   let closed = false;
   let rawBytes = 0;
   let cut: NodeJS.Timeout | undefined;
+  let reported: Promise<void> = Promise.resolve();
   const outbound = createOutbound(websocket, socket, deps.slowReaderBytes, () => terminate("slow-consumer"));
   const line: Line = {
     send({ frames }) {
@@ -136,8 +137,10 @@ export function beginConnection({ websocket, socket, facts, pathTag }: Arrival, 
     context.with(traceContext, () => {
       const what = session?.begun === true ? "session ended" : "handshake ended";
       log.info(what, { outcome, close_code: closeCode, path: pathTag, frames });
-      if (session === null) handshake.report(closeCode ?? peerCode);
-      else void withinMs(settleMsMax, session.settled()).then(() => ended(closeCode ?? peerCode));
+      if (session === null) {
+        handshake.report(closeCode ?? peerCode);
+        reported = withinMs(settleMsMax, handshake.settled());
+      } else reported = withinMs(settleMsMax, session.settled()).then(() => ended(closeCode ?? peerCode));
     });
     trace.end(outcome, closeCode, frames);
   }
@@ -163,7 +166,7 @@ export function beginConnection({ websocket, socket, facts, pathTag }: Arrival, 
     end(null, "", code);
     clearTimeout(cut);
     telemetry.closed();
-    gone.resolve();
+    void reported.then(gone.resolve);
   });
   socket.on("data", count);
   const stopHeartbeat = startHeartbeat(websocket, deps.pingIntervalMs, () => websocket.terminate());

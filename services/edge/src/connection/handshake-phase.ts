@@ -31,6 +31,8 @@ export interface HandshakePhase {
   stop(): void;
   /** Tells `identity` how a connection ended that was never admitted, where it has heard of it. @param closeCode ours or the peer's */
   report(closeCode: number): void;
+  /** Resolves when no question is under way: what there was to report is reported. */
+  settled(): Promise<void>;
   /** How many the client has sent. */
   readonly frames: number;
 }
@@ -62,6 +64,7 @@ export function createHandshakePhase(
   const intake = createIntake();
   const deadline = createTimer(clock);
   let state: State = "awaiting-open";
+  let question: Promise<void> = Promise.resolve();
   let overdue = false;
   /** `keys` has heard of this handshake. */
   let opened = false;
@@ -103,7 +106,7 @@ export function createHandshakePhase(
   /** One question at a time: what the client sends next may depend on the answer. */
   function ask(call: () => Promise<Step>, notFound: CloseCodeName): void {
     state = "asking";
-    context
+    question = context
       .with(traceContext, () => answer(call, notFound))
       .catch((error: unknown) => {
         log.error("a step of a handshake failed", { path: pathTag }, error);
@@ -254,6 +257,7 @@ export function createHandshakePhase(
       if (state === "asking") closedWith = closeCode;
       else if (opened) reportEnd(null, closeCode);
     },
+    settled: () => question,
     get frames() {
       return intake.frames;
     },
