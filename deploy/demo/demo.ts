@@ -18,7 +18,8 @@ REDIS_URL and MONGODB_URL name.
 
   --mode embedded      all services in one process (default; about 10 s)
   --mode distributed   engines, one process per service, two edges (about 30 s)
-  --mode running       a Portcullis that runs already, with two edges: --url, BOOTSTRAP_TOKEN where sign-up is closed, and OUTBOX_KEY
+  --mode running       a Portcullis that runs already, with two edges: --url, BOOTSTRAP_TOKEN where sign-up is closed (it is used up: no
+                       owner can sign up by it any more), and OUTBOX_KEY
   --url URL            where that is
   --json               tell the story on standard error; the last line on standard output is the result
   --help
