@@ -33,7 +33,7 @@ export interface Actor {
   next<Name extends EventName>(...names: Name[]): Promise<EventOf<Name>>;
 }
 
-const eventMsMax = 15_000;
+const eventMsMax = 30_000;
 
 interface Waiting {
   readonly names: readonly EventName[];
