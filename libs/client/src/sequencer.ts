@@ -99,6 +99,7 @@ export function createSequencer<T>(options: {
       askedFor = null;
       const isMissing = passed < last;
       for (const place of [...held.keys()].filter((each) => each <= last).sort((a, b) => a - b)) release(place);
+      if (ended) return;
       if (isMissing && !complete && heardAnything) onLost();
       passed = Math.max(passed, last);
       heardAnything = true;

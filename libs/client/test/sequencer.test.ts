@@ -162,5 +162,13 @@ describe("messages that have places", () => {
     full.ask();
     full.caughtUp(3, true);
     expect(vi.getTimerCount()).toBe(0);
+
+    // And nothing is said to be lost to who has gone.
+    const gone = sequencer();
+    for (const place of [1, 3]) gone.put(place);
+    gone.ask();
+    gone.end();
+    gone.caughtUp(3, false);
+    expect(gone.lost).toEqual([]);
   });
 });

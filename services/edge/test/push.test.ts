@@ -25,6 +25,16 @@ async function asked(world: World, first = said(soon(), [1, "challenge"])) {
   return { client, hid, push, port };
 }
 
+/** The same, with a record of the client's that is being looked at until `answer` says what becomes of it. */
+async function underWay(world: World) {
+  const { client, push } = await asked(world);
+  const { promise, resolve: answer } = Promise.withResolvers<Step>();
+  world.onRecord = () => promise;
+  client.send(record());
+  await expect.poll(() => world.records.length).toBe(1);
+  return { client, push, answer };
+}
+
 describe("what is pushed", () => {
   it("is written to the connection that it is for, and moves its deadline", async () => {
     const world = await createWorld();
@@ -68,15 +78,11 @@ describe("what is pushed", () => {
 
   it("lets in at once, and a record that was under way changes nothing", async () => {
     const world = await createWorld();
-    const { client, push } = await asked(world);
-    const answer = Promise.withResolvers<Step>();
-    world.onRecord = () => answer.promise;
-    client.send(record());
-    await expect.poll(() => world.records.length).toBe(1);
+    const { client, push, answer } = await underWay(world);
     expect(await push(accept({ sid: "s1" }))).toEqual({ taken: true });
     expect(await push(accept({ sid: "s1" }))).toEqual({ taken: true });
     expect(String(await client.next())).toBe("accepted");
-    answer.resolve(deny("denied"));
+    answer(deny("denied"));
     client.send(message(0, "hello"));
     expect(textOf(await client.message())).toBe("hello");
     expect(client.waiting).toEqual([]);
@@ -85,27 +91,19 @@ describe("what is pushed", () => {
 
   it("that overtakes an answer waits for it: what is said arrives in its order", async () => {
     const world = await createWorld();
-    const { client, push } = await asked(world);
-    const answer = Promise.withResolvers<Step>();
-    world.onRecord = () => answer.promise;
-    client.send(record());
-    await expect.poll(() => world.records.length).toBe(1);
+    const { client, push, answer } = await underWay(world);
     expect(await push(said(soon(), [3, "three"]))).toEqual({ taken: true });
     expect(await push(said(soon(), [3, "three"], [4, "four"]))).toEqual({ taken: true });
-    answer.resolve(said(soon(), [2, "two"]));
+    answer(said(soon(), [2, "two"]));
     for (const text of ["two", "three", "four"]) expect(String(await client.next())).toBe(text);
     expect(client.waiting).toEqual([]);
   });
 
   it("lets in behind the answer that it has overtaken", async () => {
     const world = await createWorld();
-    const { client, push } = await asked(world);
-    const answer = Promise.withResolvers<Step>();
-    world.onRecord = () => answer.promise;
-    client.send(record());
-    await expect.poll(() => world.records.length).toBe(1);
+    const { client, push, answer } = await underWay(world);
     expect(await push({ ...accept({ sid: "s1" }), frames: said(0, [3, "accepted"]).frames })).toEqual({ taken: true });
-    answer.resolve(said(soon(), [2, "two"]));
+    answer(said(soon(), [2, "two"]));
     for (const text of ["two", "accepted"]) expect(String(await client.next())).toBe(text);
     client.send(message(0, "hello"));
     expect(textOf(await client.message())).toBe("hello");
@@ -113,15 +111,11 @@ describe("what is pushed", () => {
 
   it("and has overtaken the answer that its client did not wait for leaves no session behind", async () => {
     const world = await createWorld();
-    const { client, push } = await asked(world);
-    const answer = Promise.withResolvers<Step>();
-    world.onRecord = () => answer.promise;
-    client.send(record());
-    await expect.poll(() => world.records.length).toBe(1);
+    const { client, push, answer } = await underWay(world);
     await push({ ...accept({ sid: "s1" }), frames: said(0, [3, "accepted"]).frames });
     client.websocket.terminate();
     await client.closed;
-    answer.resolve(said(soon(), [2, "two"]));
+    answer(said(soon(), [2, "two"]));
     await expect.poll(() => world.ended.map(({ sid, why }) => [sid, why])).toEqual([["s1", "lost"]]);
     expect(world.left).toEqual([]);
   });

@@ -27,13 +27,14 @@ function transport(env: Record<string, string>): SmsTransport {
   if (made === null) throw new Error("no provider");
   return made;
 }
-async function twilio(answer: (response: ServerResponse) => void, from = "+15005550006") {
+async function twilio(answer: (response: ServerResponse) => void, env: Record<string, string> = {}) {
   provider = await startProvider((_posted, response) => answer(response));
   return transport({
     TWILIO_ACCOUNT_SID: accountSid,
     TWILIO_AUTH_TOKEN: authToken,
-    TWILIO_FROM: from,
+    TWILIO_FROM: "+15005550006",
     TWILIO_URL: provider.url.href,
+    ...env,
   });
 }
 const secret = `whsec_${Buffer.from("planted-webhook-secret-0123456789").toString("base64")}`;
@@ -82,12 +83,7 @@ describe("Twilio", () => {
   });
 
   it("is asked to say what becomes of a message where it can reach us", async () => {
-    provider = await startProvider((_posted, response) => json(response, 201, created));
-    const sms = transport({
-      TWILIO_ACCOUNT_SID: accountSid,
-      TWILIO_AUTH_TOKEN: authToken,
-      TWILIO_FROM: "+15005550006",
-      TWILIO_URL: provider.url.href,
+    const sms = await twilio((response) => json(response, 201, created), {
       PUBLIC_URL: "https://portcullis.example.com/",
     });
     await sms.send("send_1", message, never);
@@ -103,14 +99,7 @@ describe("Twilio", () => {
     "https://[::1]",
     "http://p.example",
   ])("is not asked where it cannot: it refuses a message with such an address (%s)", async (publicUrl) => {
-    provider = await startProvider((_posted, response) => json(response, 201, created));
-    const sms = transport({
-      TWILIO_ACCOUNT_SID: accountSid,
-      TWILIO_AUTH_TOKEN: authToken,
-      TWILIO_FROM: "+15005550006",
-      TWILIO_URL: provider.url.href,
-      PUBLIC_URL: publicUrl,
-    });
+    const sms = await twilio((response) => json(response, 201, created), { PUBLIC_URL: publicUrl });
     await sms.send("send_1", message, never);
     expect(new URLSearchParams(provider.posts[0]?.body).has("StatusCallback")).toBe(false);
   });
@@ -143,7 +132,7 @@ describe("Twilio", () => {
 
   it("sends by a messaging service where one is named", async () => {
     const service = `MG${"a".repeat(32)}`;
-    const sms = await twilio((response) => json(response, 201, created), service);
+    const sms = await twilio((response) => json(response, 201, created), { TWILIO_FROM: service });
     await sms.send("send_1", message, never);
     const form = new URLSearchParams(provider.posts[0]?.body);
     expect([form.get("MessagingServiceSid"), form.has("From")]).toEqual([service, false]);

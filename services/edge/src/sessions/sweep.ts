@@ -16,8 +16,8 @@ export interface Sweep {
 }
 
 /**
- * A push that says "close this session", or that it has gone on elsewhere, may be lost; this is where it is noticed, at intervals and as soon as the bus works
- * again after it did not.
+ * A push that says "close this session", or that it has gone on elsewhere, may be lost; this is where it is noticed, at intervals and as
+ * soon as the bus works again after it did not.
  */
 export function startSweep(options: {
   readonly caller: Caller;
