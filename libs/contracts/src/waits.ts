@@ -12,6 +12,10 @@ import { outcome, step } from "./handshake.ts";
 export const waitStatus = z.enum(["queued", "sent", "delayed", "failed", "refused"]);
 export type WaitStatus = z.infer<typeof waitStatus>;
 
+/** `spent`: too many wrong numbers were typed; nobody can confirm it any more. */
+export const waitFate = z.enum(["open", "confirmed", "spent"]);
+export type WaitFate = z.infer<typeof waitFate>;
+
 /** What the waiting client is told. */
 export const waitView = z.strictObject({
   by: z.enum(["code", "link"]),
@@ -65,8 +69,8 @@ export const readWait = request({
   ...fromIdentity,
   name: "factors.waits.read",
   request: z.strictObject({ waitId: id }),
-  /** `spent`: too many wrong numbers; nobody can confirm it any more. */
-  reply: z.strictObject({ wait: waitView.nullable(), confirmed: z.boolean(), spent: z.boolean() }),
+  /** `wait`: null where it is over. */
+  reply: z.strictObject({ wait: waitView.nullable(), fate: waitFate }),
   idempotency: "reads only",
   replay: "harmless",
 });

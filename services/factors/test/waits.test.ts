@@ -198,7 +198,7 @@ describe("a wait by code", () => {
     factors.advance(5 * minuteMs);
     expect(await check(waitId, code)).toBe("no-wait");
     expect(await compose(waitId)).toBe(null);
-    expect(await read(waitId)).toEqual({ wait: null, confirmed: false, spent: false });
+    expect(await read(waitId)).toEqual({ wait: null, fate: "open" });
   });
 
   it("is dead for a contact after too many wrong codes in a row over all its waits, and not for another contact", async () => {
@@ -224,9 +224,9 @@ describe("a wait by link", () => {
     expect((await compose(waitId))?.text).toContain(`https://p.example/confirm/${token}`);
     expect((await compose(waitId))?.text).not.toContain(view.number);
     expect(await api.caller.call(findWait, { token, address: "192.0.2.1" })).toEqual({ wait: { label: "chat" } });
-    expect(await read(waitId)).toMatchObject({ confirmed: false });
+    expect(await read(waitId)).toMatchObject({ fate: "open" });
     expect(await confirm(token, view.number ?? "")).toBe("confirmed");
-    expect(await read(waitId)).toMatchObject({ confirmed: true });
+    expect(await read(waitId)).toMatchObject({ fate: "confirmed" });
     expect(woken).toEqual([waitId]);
     // Again by the same person; the page itself is gone.
     expect(await confirm(token, view.number ?? "")).toBe("confirmed");
@@ -244,9 +244,9 @@ describe("a wait by link", () => {
     for (let guess = 0; guess < 3; guess += 1) guesses.push(await confirm(token, number === "111" ? "112" : "111"));
     expect(guesses).toEqual(["wrong", "wrong", "gone"]);
     // Whoever waits is told.
-    expect([await read(one.waitId), woken]).toMatchObject([{ confirmed: false, spent: true }, [one.waitId]]);
+    expect([await read(one.waitId), woken]).toMatchObject([{ fate: "spent" }, [one.waitId]]);
     expect(await confirm(token, number)).toBe("gone");
-    expect((await read(one.waitId)).confirmed).toBe(false);
+    expect((await read(one.waitId)).fate).toBe("spent");
     expect(await api.caller.call(findWait, { token, address: "192.0.2.1" })).toEqual({ wait: null });
     expect(await compose(one.waitId)).toBe(null);
     woken.splice(0);

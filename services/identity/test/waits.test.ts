@@ -14,6 +14,7 @@ import {
   ServiceError,
   sessionEnded,
   updateMember,
+  type WaitFate,
   type WaitStatus,
   wakeHandshake,
 } from "@portcullis/contracts";
@@ -75,11 +76,10 @@ async function waiting(...gates: object[]) {
   const [waitId = ""] = world.factors.waits.keys();
   return { hid, wait, waitId, cid: cidOf(wait) };
 }
-function becomes(waitId: string, change: { confirmed?: boolean; spent?: boolean; status?: WaitStatus }): void {
+function becomes(waitId: string, change: { fate?: WaitFate; status?: WaitStatus }): void {
   const wait = world.factors.waits.get(waitId);
   if (wait === undefined) throw new Error("no such wait");
-  if (change.confirmed !== undefined) wait.confirmed = change.confirmed;
-  if (change.spent !== undefined) wait.spent = change.spent;
+  if (change.fate !== undefined) wait.fate = change.fate;
   if (change.status !== undefined) wait.view = { ...wait.view, status: change.status };
 }
 
@@ -169,7 +169,7 @@ describe("a wait", () => {
 describe("a wake", () => {
   it("lets in who was confirmed, at once and once, and says so on the connection", async () => {
     const { hid, waitId } = await waiting();
-    becomes(waitId, { confirmed: true });
+    becomes(waitId, { fate: "confirmed" });
     await Promise.all(
       [wake(hid, waitId), wake(hid, waitId), wake(hid, waitId)].map((one) => one.catch(() => undefined)),
     );
@@ -184,7 +184,7 @@ describe("a wake", () => {
 
   it("leads to the next gate where there is one", async () => {
     const { hid, waitId } = await waiting(byLink, { gate: "sms" });
-    becomes(waitId, { confirmed: true });
+    becomes(waitId, { fate: "confirmed" });
     await wake(hid, waitId);
     const pushed = world.keys.pushed[0]?.outcome;
     expect(pushed).toMatchObject({ say: "challenge", options: [{ gate: "sms" }], retry: false });
@@ -193,7 +193,7 @@ describe("a wake", () => {
 
   it("of a wait that nobody can confirm any more lets the client begin another, and counts as a failed attempt", async () => {
     const { hid, waitId } = await waiting();
-    becomes(waitId, { spent: true });
+    becomes(waitId, { fate: "spent" });
     await wake(hid, waitId);
     await wake(hid, waitId);
     const pushed = world.keys.pushed[0]?.outcome;
@@ -203,7 +203,7 @@ describe("a wake", () => {
     expect(again).toMatchObject({ say: "wait", status: "queued" });
     const other = [...world.factors.waits.keys()].at(-1) ?? "";
     expect(other).not.toBe(waitId);
-    becomes(other, { confirmed: true });
+    becomes(other, { fate: "confirmed" });
     await wake(hid, other);
     expect(await live()).toMatchObject([{ member: "bob" }]);
   });
@@ -245,7 +245,7 @@ describe("a wake", () => {
 
   it("is not lost with the push: whoever wakes again pushes it, and the client's next record does no harm", async () => {
     const { hid, waitId, cid } = await waiting();
-    becomes(waitId, { confirmed: true });
+    becomes(waitId, { fate: "confirmed" });
     world.keys.down = true;
     expect(await codeOf(wake(hid, waitId))).toBe("unavailable");
     expect(await take(hid, 2, { do: "resend", cid })).toMatchObject({ say: "nothing" });
@@ -262,7 +262,7 @@ describe("a wake", () => {
     const { hid, waitId } = await waiting();
     const contacts = { email: "other@receiver.example", phone: null };
     await world.api.call(updateMember, { ...mine, name: "bob", version: 1, contacts, passphrase: null });
-    becomes(waitId, { confirmed: true });
+    becomes(waitId, { fate: "confirmed" });
     await wake(hid, waitId);
     expect(world.keys.pushed).toMatchObject([{ outcome: denied }]);
     expect(await live()).toEqual([]);
@@ -272,7 +272,7 @@ describe("a wake", () => {
     const { hid, waitId } = await waiting(byLink, { gate: "sms" });
     const contacts = { email: "other@receiver.example", phone: "+49301234567" };
     await world.api.call(updateMember, { ...mine, name: "bob", version: 1, contacts, passphrase: null });
-    becomes(waitId, { confirmed: true });
+    becomes(waitId, { fate: "confirmed" });
     await wake(hid, waitId);
     expect(world.keys.pushed).toMatchObject([{ outcome: denied }]);
   });
@@ -281,7 +281,7 @@ describe("a wake", () => {
 describe("a contact that is replaced", () => {
   it("ends the sessions that came in by it, and no others; the same contact again ends none", async () => {
     const { hid, waitId } = await waiting();
-    becomes(waitId, { confirmed: true });
+    becomes(waitId, { fate: "confirmed" });
     await wake(hid, waitId);
     const change = (email: string, version: number) =>
       world.api.call(updateMember, {
@@ -326,7 +326,7 @@ describe("a client that comes back", () => {
     expect(world.factors.waits.size).toBe(1);
     for (const n of [1, 2]) expect(await codeOf(take(hid, n, { do: "resend", cid }))).toBe("conflict");
     expect(await take(hid, 1, { do: "resend", cid }, again.hid)).toMatchObject({ say: "wait" });
-    becomes(waitId, { confirmed: true });
+    becomes(waitId, { fate: "confirmed" });
     await wake(hid, waitId);
     expect(world.keys.pushed).toMatchObject([{ hid: again.hid, seq: 1, outcome: { say: "accepted" } }]);
     expect(await live()).toMatchObject([{ edge: "edge-1" }]);
@@ -342,7 +342,7 @@ describe("a client that comes back", () => {
 
   it("finds the verdict that came meanwhile, with a session of its own in the place of the one that nobody had", async () => {
     const { hid, waitId } = await waiting();
-    becomes(waitId, { confirmed: true });
+    becomes(waitId, { fate: "confirmed" });
     await wake(hid, waitId);
     const [before] = await live();
     const again = await back(hid, { hid: freshHid("edge-2") });
@@ -357,7 +357,7 @@ describe("a client that comes back", () => {
     const { server } = world.embedded.platformFor("edge", "edge-1");
     await server.on(displaceConnection, (event) => void displaced.push(event.hid), { route: "edge-1" });
     const { hid, waitId } = await waiting();
-    becomes(waitId, { confirmed: true });
+    becomes(waitId, { fate: "confirmed" });
     await wake(hid, waitId);
     const again = await back(hid);
     expect(again.outcome.say).toBe("accepted");
@@ -368,7 +368,7 @@ describe("a client that comes back", () => {
 
   it("after it was let in has no longer than it had: its session ends when the first one would have ended", async () => {
     const { hid, waitId } = await waiting();
-    becomes(waitId, { confirmed: true });
+    becomes(waitId, { fate: "confirmed" });
     await wake(hid, waitId);
     const [first] = await live();
     if (first === undefined) throw new Error("not let in");
@@ -381,7 +381,7 @@ describe("a client that comes back", () => {
 
   it("after it was let in and put out finds no way around the gates", async () => {
     const { hid, waitId } = await waiting();
-    becomes(waitId, { confirmed: true });
+    becomes(waitId, { fate: "confirmed" });
     await wake(hid, waitId);
     const kick = async () => {
       const [found] = await live();
@@ -395,7 +395,7 @@ describe("a client that comes back", () => {
 
   it("twice at once leaves one connection and one session", async () => {
     const { hid, waitId } = await waiting();
-    becomes(waitId, { confirmed: true });
+    becomes(waitId, { fate: "confirmed" });
     await wake(hid, waitId);
     const both = await Promise.allSettled([back(hid), back(hid), back(hid)]);
     expect(both.some(({ status }) => status === "fulfilled")).toBe(true);
@@ -483,7 +483,7 @@ describe("a client that comes back", () => {
 
   it("does not come back after it was let in and left", async () => {
     const { hid, waitId } = await waiting();
-    becomes(waitId, { confirmed: true });
+    becomes(waitId, { fate: "confirmed" });
     await wake(hid, waitId);
     const [session] = await live();
     world.edge.emit(sessionEnded, { sid: session?.sid ?? "", socketId: mine.socketId, hid, why: "left" });

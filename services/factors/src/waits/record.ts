@@ -1,4 +1,4 @@
-import { type WaitView, waitStatus } from "@portcullis/contracts";
+import { type WaitView, waitFate, waitStatus } from "@portcullis/contracts";
 import type { Vault } from "@portcullis/runtime";
 import type { State } from "@portcullis/state";
 import { z } from "zod";
@@ -21,9 +21,7 @@ const wait = z.strictObject({
   resendAtMs: z.number().int().nullable(),
   /** Messages that were asked for. `ref` says by which request, `done` that a transport has taken it or never will. */
   sendings: z.array(z.strictObject({ id: z.string(), ref: z.string(), done: z.boolean() })).max(16),
-  confirmed: z.boolean(),
-  /** By too many wrong numbers: nobody confirms it any more. */
-  spent: z.boolean(),
+  fate: waitFate,
 });
 export type Wait = z.infer<typeof wait>;
 

@@ -1,5 +1,5 @@
 import { randomInt } from "node:crypto";
-import { type WaitView, waitQueue } from "@portcullis/contracts";
+import { type WaitFate, type WaitView, waitQueue } from "@portcullis/contracts";
 import type { Jobs } from "@portcullis/jobs";
 import type { Clock, Ids, Logger } from "@portcullis/runtime";
 import type { State } from "@portcullis/state";
@@ -37,14 +37,6 @@ export interface NewWait {
 }
 
 export type CodeRefusal = "no-wait" | "exhausted" | "wrong" | "used";
-export interface Reading {
-  /** Null: it is over. */
-  readonly wait: WaitView | null;
-  readonly confirmed: boolean;
-  /** By too many wrong numbers. */
-  readonly spent: boolean;
-}
-
 export type Confirmation = "confirmed" | "wrong" | "gone";
 
 export interface Waits {
@@ -52,7 +44,8 @@ export interface Waits {
   start(wait: NewWait): Promise<WaitView>;
   /** Once for each ref. Null: there is no such wait any more. */
   resend(waitId: string, ref: string): Promise<WaitView | null>;
-  read(waitId: string): Promise<Reading>;
+  /** `wait`: null where it is over. */
+  read(waitId: string): Promise<{ readonly wait: WaitView | null; readonly fate: WaitFate }>;
   /** Null where there is nothing to send (any more). */
   compose(waitId: string): Promise<ComposedMessage | null>;
   report(waitId: string, sending: string, status: "sent" | "delayed" | "failed"): Promise<void>;
@@ -128,7 +121,7 @@ export function createWaits(context: WaitsContext): Waits {
   /** Whoever waits is told, and may begin another wait: this one would go on for nothing. */
   async function spend(waitId: string): Promise<"gone"> {
     const spent = await change(waitId, ({ wait }) =>
-      wait.confirmed || isOver(wait) ? null : { ...wait, spent: true },
+      wait.fate === "confirmed" || isOver(wait) ? null : { ...wait, fate: "spent" },
     );
     if (spent !== null) await waker.wake(waitId, spent.handshake);
     return "gone";
@@ -154,8 +147,7 @@ export function createWaits(context: WaitsContext): Waits {
           status: "queued",
           resendAtMs: null,
           sendings: [],
-          confirmed: false,
-          spent: false,
+          fate: "open",
         };
         const wait = await asked(waitId, empty, startRef);
         if (await store.create(waitId, wait)) {
@@ -176,7 +168,7 @@ export function createWaits(context: WaitsContext): Waits {
         const { wait } = stored;
         const isRepeated = wait.sendings.some((sending) => sending.ref === ref);
         const isEarly = wait.resendAtMs === null || clock() < wait.resendAtMs;
-        const isIdle = isRepeated || isEarly || wait.confirmed || wait.spent;
+        const isIdle = isRepeated || isEarly || wait.fate !== "open";
         const next = isIdle ? wait : await asked(waitId, wait, ref);
         // Somebody else may have written meanwhile; asked again, the message is counted once.
         if (!isIdle && !(await store.replace(waitId, stored.version, next))) continue;
@@ -189,13 +181,13 @@ export function createWaits(context: WaitsContext): Waits {
     async read(waitId) {
       const stored = await store.get(waitId);
       return stored === null || isOver(stored.wait)
-        ? { wait: null, confirmed: false, spent: false }
-        : { wait: viewOf(stored.wait), confirmed: stored.wait.confirmed, spent: stored.wait.spent };
+        ? { wait: null, fate: "open" }
+        : { wait: viewOf(stored.wait), fate: stored.wait.fate };
     },
 
     async compose(waitId) {
       const stored = await store.get(waitId);
-      if (stored === null || isOver(stored.wait) || stored.wait.confirmed || stored.wait.spent) return null;
+      if (stored === null || isOver(stored.wait) || stored.wait.fate !== "open") return null;
       if (stored.wait.sendings.every(({ done }) => done)) return null;
       return messageOf(waitId, stored.wait, secrets, context.publicUrl);
     },
@@ -242,8 +234,8 @@ export function createWaits(context: WaitsContext): Waits {
       const waitId = secrets.waitOf(token);
       const stored = waitId === null ? null : await store.get(waitId);
       if (stored === null || isOver(stored.wait)) return null;
-      const { by, confirmed, spent, label } = stored.wait;
-      return by === "link" && !confirmed && !spent ? { label } : null;
+      const { by, fate, label } = stored.wait;
+      return by === "link" && fate === "open" ? { label } : null;
     },
 
     async confirm(token, number) {
@@ -251,14 +243,14 @@ export function createWaits(context: WaitsContext): Waits {
       const stored = waitId === null ? null : await store.get(waitId);
       if (waitId === null || stored === null || isOver(stored.wait) || stored.wait.number === null) return "gone";
       // Of what is confirmed there is nothing to guess any more; who sends the number again may have missed the answer.
-      const isGuess = !stored.wait.confirmed;
+      const isGuess = stored.wait.fate !== "confirmed";
       const failures = failuresOf(stored.wait);
       const tries = isGuess ? await state.add(`factors.wait-numbers.${waitId}`, 1, triesMs) : 0;
       if (tries > numbersMax) return spend(waitId);
       if (isGuess && (await state.add(failures, 1, failuresTtlMs)) > context.failuresMax) return spend(waitId);
       if (!isEqual(stored.wait.number, number)) return tries < numbersMax ? "wrong" : spend(waitId);
       const confirmed = await change(waitId, ({ wait }) =>
-        isOver(wait) || wait.spent ? null : { ...wait, confirmed: true },
+        isOver(wait) || wait.fate === "spent" ? null : { ...wait, fate: "confirmed" },
       );
       if (confirmed === null) return "gone";
       if (isGuess) {

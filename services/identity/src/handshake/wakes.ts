@@ -22,13 +22,10 @@ export function createWakes(context: EngineContext, turns: Turns) {
       // The client's own step is under way, and what it leads to comes first: it may be the one that begins this wait.
       if (value.outcome === null) throw new ServiceError("busy");
       if (value.machine.waiting?.id !== waitId) return repeat(value);
-      const { wait, confirmed, spent } = await caller.call(readWait, { waitId });
+      const { wait, fate } = await caller.call(readWait, { waitId });
       if (wait === null) return;
-      const told = confirmed
-        ? goOn(id, value, version, { type: "confirmed", waitId })
-        : spent
-          ? goOn(id, value, version, { type: "spent", waitId })
-          : report(id, value, version, wait);
+      const told =
+        fate === "open" ? report(id, value, version, wait) : goOn(id, value, version, { type: fate, waitId });
       if (await told) return;
     }
     throw new ServiceError("busy");

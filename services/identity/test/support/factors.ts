@@ -12,6 +12,7 @@ import {
   ServiceError,
   startWait,
   verifyFactors,
+  type WaitFate,
   type WaitView,
 } from "@portcullis/contracts";
 import type { Platform } from "@portcullis/platform";
@@ -40,7 +41,7 @@ export interface FakeFactors {
   /** Called before a code is checked or a secret forgotten. */
   down: boolean;
   /** Waits that were begun, by id: what they are now. */
-  readonly waits: Map<string, { to: string; handshake: string; view: WaitView; confirmed: boolean; spent: boolean }>;
+  readonly waits: Map<string, { to: string; handshake: string; view: WaitView; fate: WaitFate }>;
   readonly resent: string[];
 }
 
@@ -112,7 +113,7 @@ export async function serveFactors({ server }: Platform): Promise<FakeFactors> {
       status: "queued",
       resendAtMs: null,
     };
-    const wait = factors.waits.get(waitId) ?? { to, handshake, view, confirmed: false, spent: false };
+    const wait = factors.waits.get(waitId) ?? { to, handshake, view, fate: "open" as const };
     factors.waits.set(waitId, wait);
     return wait.view;
   });
@@ -122,7 +123,7 @@ export async function serveFactors({ server }: Platform): Promise<FakeFactors> {
   });
   await server.serve(readWait, ({ waitId }) => {
     const wait = factors.waits.get(waitId);
-    return { wait: wait?.view ?? null, confirmed: wait?.confirmed ?? false, spent: wait?.spent ?? false };
+    return { wait: wait?.view ?? null, fate: wait?.fate ?? "open" };
   });
   await server.serve(verifyFactors, async ({ hid, items }) => {
     await factors.before(items);
