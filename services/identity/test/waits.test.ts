@@ -222,6 +222,21 @@ describe("a wake", () => {
     expect(world.keys.pushed.every(({ outcome }) => outcome.say === "wait" && outcome.cid === cid)).toBe(true);
   });
 
+  it.each(["code", "resend"])(
+    "between the reading and the writing of a client's %s leaves that whole",
+    async (what) => {
+      const { hid, cid, waitId } = await waiting({ gate: "email" });
+      becomes(waitId, { status: "sent" });
+      const stop = world.before("state.replace", async () => {
+        stop();
+        await wake(hid, waitId);
+      });
+      const outcome = await take(hid, 2, what === "code" ? code(cid, "right") : { do: "resend", cid });
+      expect(outcome).toMatchObject({ say: what === "code" ? "accepted" : "wait" });
+      expect(world.keys.pushed).toMatchObject([{ seq: 1, outcome: { status: "sent" } }]);
+    },
+  );
+
   it("does nothing by itself: nobody is let in who was not confirmed", async () => {
     const { hid, waitId } = await waiting();
     await wake(hid, waitId);

@@ -7,7 +7,7 @@ import { advance, beginHandshake } from "./moves.ts";
 import { resume } from "./resumption.ts";
 import { createReturns } from "./returns.ts";
 import { stands } from "./standing.ts";
-import { type Answer, bareDenial, createTurns, denial, refOf, type Turn } from "./turns.ts";
+import { type Answer, bareDenial, createTurns, denial, Overtaken, refOf, type Turn } from "./turns.ts";
 import { createWakes } from "./wakes.ts";
 
 export interface Opening {
@@ -37,6 +37,8 @@ export interface Taken {
   readonly keyLive: boolean;
   readonly action: Action;
 }
+
+const triesMax = 5;
 
 /**
  * Runs the pure machine of `libs/policy` on the state port. A step in which nothing has to be asked is one write with its
@@ -77,7 +79,17 @@ export function createEngine(context: EngineContext): Engine {
     return turns.take(turn, null, moved);
   }
 
-  async function step(id: string, { hid, transcript, n, keyLive, action }: Taken): Promise<Outcome> {
+  async function step(id: string, taken: Taken): Promise<Outcome> {
+    for (let tries = 1; ; tries += 1) {
+      try {
+        return await tryStep(id, taken);
+      } catch (error) {
+        if (!(error instanceof Overtaken) || tries === triesMax) throw error;
+      }
+    }
+  }
+
+  async function tryStep(id: string, { hid, transcript, n, keyLive, action }: Taken): Promise<Outcome> {
     const found = await handshakes.get(id);
     // Gone by its deadline: whatever the client proved before, it starts anew.
     if (found === null) return denial;

@@ -54,6 +54,13 @@ export interface Turns {
   deadlineOf(handshake: Handshake): number;
 }
 
+/** A wait has changed between the reading of a handshake and the writing of a step, which is to be taken again: nothing of it was done. */
+export class Overtaken extends ServiceError {
+  constructor() {
+    super("busy");
+  }
+}
+
 /** How long a finished handshake is remembered, so that a repeated step gets the same answer. */
 const afterlifeMs = 60_000;
 /** What a verdict may take that a record crossed on its way. */
@@ -74,6 +81,7 @@ export function createTurns(context: EngineContext): Turns {
     const found = await handshakes.get(turn.id);
     if (found === null) return denial;
     const { value, version } = found;
+    if (value.n === turn.n - 1) throw new Overtaken();
     if (value.n !== turn.n || value.given !== turn.given) throw new ServiceError("conflict");
     return value.outcome ?? settle(turn, version, value);
   }
