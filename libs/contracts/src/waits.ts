@@ -158,6 +158,8 @@ export const pushOutcome = request({
     hid: handshakeId,
     /** +1 with each push of this connection. */
     seq: z.number().int().positive(),
+    /** Number of the client's record behind which this was decided: news of a wait must not come behind the question that followed it. */
+    n: z.number().int().nonnegative(),
     outcome,
   }),
   /** False: no edge has that connection any more. */

@@ -233,9 +233,20 @@ describe("a wake", () => {
       });
       const outcome = await take(hid, 2, what === "code" ? code(cid, "right") : { do: "resend", cid });
       expect(outcome).toMatchObject({ say: what === "code" ? "accepted" : "wait" });
-      expect(world.keys.pushed).toMatchObject([{ seq: 1, outcome: { status: "sent" } }]);
+      expect(world.keys.pushed).toMatchObject([{ seq: 1, n: 1, outcome: { status: "sent" } }]);
     },
   );
+
+  it("whose news comes too late for the question it belonged to says what is asked by now", async () => {
+    const { hid, cid, waitId } = await waiting({ gate: "email" }, { gate: "sms" });
+    becomes(waitId, { status: "sent" });
+    world.keys.down = true;
+    expect(await codeOf(wake(hid, waitId))).toBe("unavailable");
+    const next = await take(hid, 2, code(cid, "right"));
+    world.keys.down = false;
+    await wake(hid, waitId);
+    expect(world.keys.pushed).toMatchObject([{ n: 2, outcome: { say: "challenge", cid: cidOf(next) } }]);
+  });
 
   it("does nothing by itself: nobody is let in who was not confirmed", async () => {
     const { hid, waitId } = await waiting();

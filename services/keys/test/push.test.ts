@@ -40,9 +40,9 @@ async function begun(options: Parameters<World["client"]>[0] = { appKey: key }) 
   if (plaintext.t !== "challenge" && plaintext.t !== "wait") throw new Error(`no question: ${plaintext.t}`);
   return { client: made, cid: plaintext.cid };
 }
-async function push(seq: number, outcome: Outcome, hid = client.hid) {
+async function push(seq: number, outcome: Outcome, { hid = client.hid, n = 0 } = {}) {
   await world.register(outcome);
-  return world.asIdentity.call(pushOutcome, { hid, seq, outcome });
+  return world.asIdentity.call(pushOutcome, { hid, seq, n, outcome });
 }
 const wait = (status: "queued" | "sent" | "delayed" = "sent"): Outcome => ({
   say: "wait",
@@ -127,6 +127,17 @@ describe("what is said without being asked", () => {
     expect(new Set(world.identity.taken.map(({ n }) => n))).toEqual(new Set([1]));
   });
 
+  it("is refused behind a record that was taken since, and before one that is being taken", async () => {
+    world.identity.onStep = () => challenge(world.now() + 1_000);
+    await record({ t: "answer", cid, gate: "otp", value: "1" });
+    for (const n of [0, 2]) await expect(push(1, wait(), { n })).rejects.toMatchObject({ code: "busy" });
+    expect(steps).toEqual([]);
+    expect(await push(1, wait(), { n: 1 })).toEqual({ taken: true });
+    // What was said once is said again wherever the client is by now.
+    await record({ t: "resend", cid });
+    expect(await push(1, wait(), { n: 1 })).toEqual({ taken: true });
+  });
+
   it("of many replicas at once is sealed once", async () => {
     const outcomes = await Promise.all(Array.from({ length: 6 }, () => push(1, wait())));
     expect(outcomes.every(({ taken: one }) => one)).toBe(true);
@@ -134,7 +145,7 @@ describe("what is said without being asked", () => {
   });
 
   it("goes nowhere for a handshake that is not there, or is over", async () => {
-    expect(await push(1, wait(), `edge-1.${"A".repeat(22)}`)).toEqual({ taken: false });
+    expect(await push(1, wait(), { hid: `edge-1.${"A".repeat(22)}` })).toEqual({ taken: false });
     world.identity.onStep = () => denied;
     await record({ t: "cancel" });
     expect(await push(1, wait())).toEqual({ taken: false });
@@ -182,8 +193,9 @@ describe("an accept that is pushed", () => {
     held.open();
     await crossing;
     pausing.open();
-    await pushing;
+    await expect(pushing).rejects.toMatchObject({ code: "busy" });
     stop();
+    await push(1, outcome, { n: 1 });
     const plaintext = await client.hear(frame(steps[0]));
     expect(plaintext).toMatchObject({ t: "accepted", nC: 1 });
     const { F, secrets } = await client.finish();

@@ -77,8 +77,9 @@ export function createWakes(context: EngineContext, turns: Turns) {
     if (value.pushes > 0) await push(value, value.standing ?? denial);
   }
 
-  async function push({ connection, pushes }: Handshake, outcome: Outcome): Promise<void> {
-    await caller.call(pushOutcome, { hid: connection, seq: pushes, outcome });
+  /** @throws {ServiceError} busy where the client's next record is being taken: what stands then is said. */
+  async function push({ connection, pushes, n }: Handshake, outcome: Outcome): Promise<void> {
+    await caller.call(pushOutcome, { hid: connection, seq: pushes, n, outcome });
   }
 
   return { wake };

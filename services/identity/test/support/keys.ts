@@ -16,7 +16,7 @@ export interface FakeKeys {
   readonly farewells: { readonly sids: readonly string[]; readonly what: string }[];
   down: boolean;
   /** What was to be said unasked. */
-  readonly pushed: { readonly hid: string; readonly seq: number; readonly outcome: Outcome }[];
+  readonly pushed: { readonly hid: string; readonly seq: number; readonly n: number; readonly outcome: Outcome }[];
 }
 
 export async function serveKeys({ server, ids }: Platform): Promise<FakeKeys> {

@@ -20,6 +20,8 @@ export interface PushContext extends SpeakerContext {
 export interface Push {
   readonly hid: string;
   readonly seq: number;
+  /** Of the client's record behind which it belongs. */
+  readonly n: number;
   readonly outcome: Outcome;
 }
 
@@ -29,8 +31,11 @@ const nobody = { taken: false };
 /**
  * Says something that the client did not ask for. It is sealed once, into the one order of what the server says on this connection,
  * and kept, so that the same push again sends the same bytes; the edge writes what it has not written.
+ *
+ * @throws {ServiceError} busy: a record of the client's was taken since this was decided, or is being taken. Sealed behind what that led to,
+ * news of a wait would ask again for a code that was right.
  */
-export async function push(context: PushContext, { hid, seq, outcome }: Push): Promise<{ taken: boolean }> {
+export async function push(context: PushContext, { hid, seq, n, outcome }: Push): Promise<{ taken: boolean }> {
   for (let tries = 0; tries < triesMax; tries += 1) {
     const found = await context.channels.get(hid);
     if (found === null) return nobody;
@@ -38,6 +43,7 @@ export async function push(context: PushContext, { hid, seq, outcome }: Push): P
     if (channel.pushes > seq) return { taken: true };
     if (channel.pushes === seq) return deliver(context, hid, channel, restoreStep(channel.lastPush));
     if (channel.done) return nobody;
+    if (channel.clientCount !== n) throw new ServiceError("busy");
 
     const said = await say(context, hid, channel, outcome);
     const frames = [...framesOf(channel), ...said.step.frames].slice(-pushedMax);
