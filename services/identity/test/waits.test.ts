@@ -507,6 +507,18 @@ describe("a client that comes back", () => {
     await expect.poll(async () => (await back(hid)).outcome).toEqual(denied);
   });
 
+  it("does not come back after it gave up while news of its wait was written", async () => {
+    const { hid, waitId } = await waiting();
+    becomes(waitId, { status: "sent" });
+    const stop = world.before("state.replace", async () => {
+      stop();
+      await wake(hid, waitId);
+    });
+    world.edge.emit(handshakeLeft, { hid, why: "closed" });
+    await expect.poll(() => world.logged.some((line) => line.includes('"cause":"left"'))).toBe(true);
+    expect((await back(hid)).outcome).toEqual(denied);
+  });
+
   it("does not come back after it was let in and left", async () => {
     const { hid, waitId } = await waiting();
     becomes(waitId, { fate: "confirmed" });

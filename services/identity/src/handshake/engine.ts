@@ -110,19 +110,22 @@ export function createEngine(context: EngineContext): Engine {
     return turns.take(turn, version, advance(taken, eventOf(turn, action)));
   }
 
-  /** If another step wins meanwhile, that one's verdict stands, and the deadline ends what has none. */
+  /** A verdict that came first stands. */
   async function left(hid: string, why: string): Promise<void> {
     // The client may be on its way to another edge.
     if (why === "lost") return;
     const id = await handshakes.idOf(hid);
-    const found = await handshakes.get(id);
-    if (found === null || found.value.connection !== hid) return;
-    const { next, effects } = advance(found.value, { type: "left", now: clock() });
-    const denied = effects.find((effect) => effect.do === "deny");
-    if (denied === undefined) return;
-    const ended = { ...next, pending: [], beginning: null, resending: null, outcome: denial, standing: denial };
-    if ((await turns.write(id, found.version, ended)) !== null)
+    for (let tries = 0; tries < triesMax; tries += 1) {
+      const found = await handshakes.get(id);
+      if (found === null || found.value.connection !== hid) return;
+      const { next, effects } = advance(found.value, { type: "left", now: clock() });
+      const denied = effects.find((effect) => effect.do === "deny");
+      if (denied === undefined) return;
+      const ended = { ...next, pending: [], beginning: null, resending: null, outcome: denial, standing: denial };
+      if ((await turns.write(id, found.version, ended)) === null) continue;
       verdicts.denied(denied.cause, clock() - next.startedAtMs);
+      return;
+    }
   }
 
   /** Under a new master key a path is found by its old HMAC until somebody comes by who knows it: then it gets the new one. */
