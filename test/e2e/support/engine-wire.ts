@@ -3,7 +3,10 @@ import { connect, createServer, type Server, type Socket } from "node:net";
 /** A wire to an engine that keeps what passes, and that can fail in the ways in which engines and networks do. */
 export interface EngineWire {
   readonly url: string;
-  /** All bytes of both directions. */
+  /**
+   * All that the engine was sent, one connection after the other. Not what it says: a secret comes back only where it was sent before, and
+   * what Redis tells of itself, hundreds of six-digit fractions of seconds, is now and then somebody's code.
+   */
   recorded(): Buffer;
   /** Everybody is disconnected, nobody gets through: the engine was killed. */
   cut(): Promise<void>;
@@ -25,7 +28,7 @@ const recordedBytesMax = 64 * 1024 * 1024;
 
 export async function startEngineWire(target: string, portDefault: number): Promise<EngineWire> {
   const to = new URL(target);
-  const chunks: Buffer[] = [];
+  const sent: Buffer[][] = [];
   let bytes = 0;
   const pairs = new Set<Pair>();
   let state: "open" | "frozen" | "swallowing" = "open";
@@ -33,6 +36,8 @@ export async function startEngineWire(target: string, portDefault: number): Prom
   let port = 0;
 
   function take(near: Socket): void {
+    const chunks: Buffer[] = [];
+    sent.push(chunks);
     const pair: Pair = { near, far: null, dead: state === "swallowing" };
     pairs.add(pair);
     near.on("error", () => undefined);
@@ -41,7 +46,9 @@ export async function startEngineWire(target: string, portDefault: number): Prom
       pair.far?.destroy();
     });
     near.pause();
-    near.on("data", (chunk) => pass(pair, chunk, pair.far));
+    near.on("data", (chunk) => {
+      if (pass(pair, chunk, pair.far)) chunks.push(chunk);
+    });
     if (state === "open") join(pair);
     else if (pair.dead) near.resume();
   }
@@ -59,12 +66,13 @@ export async function startEngineWire(target: string, portDefault: number): Prom
     near.resume();
   }
 
-  function pass(pair: Pair, chunk: Buffer, onward: Socket | null): void {
-    if (pair.dead) return;
+  /** @returns whether it was passed on. */
+  function pass(pair: Pair, chunk: Buffer, onward: Socket | null): boolean {
+    if (pair.dead) return false;
     bytes += chunk.length;
     if (bytes > recordedBytesMax) throw new Error("more passes than a test should need");
-    chunks.push(chunk);
     onward?.write(chunk);
+    return true;
   }
 
   async function listen(): Promise<void> {
@@ -84,7 +92,7 @@ export async function startEngineWire(target: string, portDefault: number): Prom
   url.host = `127.0.0.1:${port}`;
   return {
     url: url.href,
-    recorded: () => Buffer.concat(chunks),
+    recorded: () => Buffer.concat(sent.flat()),
     async mend() {
       state = "open";
       await listen();
