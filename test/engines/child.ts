@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
+import { accessSync, closeSync, constants, mkdtempSync, openSync, readFileSync, rmSync, statfsSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -11,6 +11,23 @@ import type { EngineName, RunningEngine } from "./types.ts";
 const startsMax = 3;
 const readyTimeoutMs = 15_000;
 const termTimeoutMs = 3000;
+
+const memory = "/dev/shm";
+const memoryBytesMin = 2 * 1024 ** 3;
+
+/**
+ * In memory where there is enough of it. What these engines keep ends with them, and outlives a kill -9 there as well; but Redis, which syncs
+ * every write, answers nobody while a disk stands still, and a busy machine's does for seconds.
+ */
+function home(): string {
+  try {
+    accessSync(memory, constants.W_OK);
+    const { bavail, bsize } = statfsSync(memory);
+    return bavail * bsize >= memoryBytesMin ? memory : tmpdir();
+  } catch {
+    return tmpdir();
+  }
+}
 
 const children = new Set<ChildProcess>();
 // Whatever ends this process, no engine stays behind; after kill -9 a guard sees to it.
@@ -26,7 +43,7 @@ export async function startChild(
 ): Promise<RunningEngine> {
   for (let start = 1; ; start += 1) {
     const port = await freePort();
-    const folder = mkdtempSync(join(tmpdir(), `portcullis-${engine}-`));
+    const folder = mkdtempSync(join(home(), `portcullis-${engine}-`));
     const logFile = join(folder, "engine.log");
     const output = openSync(logFile, "a");
     // In a session of its own: Ctrl-C and the end of a terminal are for us, and engines go last.
