@@ -16,10 +16,11 @@ const memory = "/dev/shm";
 const memoryBytesMin = 2 * 1024 ** 3;
 
 /**
- * In memory where there is enough of it. What these engines keep ends with them, and outlives a kill -9 there as well; but Redis, which syncs
+ * In memory where there is enough of it, and `TMPDIR` says nothing else. What these engines keep ends with them, and outlives a kill -9 there as well; but Redis, which syncs
  * every write, answers nobody while a disk stands still, and a busy machine's does for seconds.
  */
 function home(): string {
+  if (process.env.TMPDIR) return tmpdir();
   try {
     accessSync(memory, constants.W_OK);
     const { bavail, bsize } = statfsSync(memory);
