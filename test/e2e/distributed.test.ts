@@ -69,7 +69,8 @@ async function waiting() {
   const edges: string[] = [];
   const entering = keeper.connect(`${socket.url}?id=bob`, {
     appKey: socket.appKey,
-    timeoutMs: 60_000,
+    // Through all that a test does meanwhile.
+    timeoutMs: 150_000,
     onWait: (each) => void waits.push(each),
     onFrame: (_direction, kind, { edge }) => void (kind === "hello" && edges.push(`${edge}`)),
   });
@@ -417,6 +418,8 @@ describe.runIf(full)("a rolling restart of everything, under load", () => {
         await sleep(100);
       }
     })();
+    // It is awaited below, unless something else fails before.
+    speaking.catch(() => undefined);
 
     for (const replica of world.replicas) {
       const pid = replica.pid();

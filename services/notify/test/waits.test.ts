@@ -216,7 +216,7 @@ describe("the message of a wait", () => {
     await until(() => asked === 2);
     composed = { channel: "email", to: mailbox };
     await send("send_4");
-    await until(() => mailed.length === 1);
+    await until(() => reports.length === 1);
     expect([mailed, reports]).toEqual([["send_4"], ["send_4 sent"]]);
   });
 
