@@ -189,7 +189,7 @@ export function createPerson(options: {
 
 /** Those that a person can go. */
 function waysOf(options: readonly QuestionOption[]): readonly QuestionOption[] {
-  return options.filter(({ ask }) => ask !== null);
+  return options.filter(({ ask, details }) => ask !== null && ask.isForPerson?.(details) !== false);
 }
 
 function pick({ gate, at }: Pick<QuestionOption, "gate" | "at">): Choice {

@@ -1,7 +1,6 @@
 import type { Challenge, Wait } from "@portcullis/protocol";
 import { PortcullisError } from "./errors.ts";
 import type { Settings } from "./options.ts";
-import { answerExcerpt } from "./prompts/question.ts";
 import { type Answering, askApplication, askForCode, type Reply, type Server } from "./question.ts";
 import { optionOf, type QuestionOption } from "./question-option.ts";
 import { type Waiting, waitingOf } from "./waiting.ts";
@@ -88,7 +87,7 @@ export function createDialogue({ options: given, clock }: Settings): Dialogue {
       if (asking === own) wish(one);
     };
     const showsWaits = onWait !== undefined;
-    put({ answers, onChallenge, showsWaits, prove: prover(own, place), server, nowMs: clock(), signal }).then(
+    put({ answers, onChallenge, showsWaits, automatic: answerer(own, place), server, nowMs: clock(), signal }).then(
       (reply) => {
         if (reply === null) return settled({ kind: "given-up", error: new PortcullisError("cancelled") });
         return settled({ kind: "answered", cid, reply });
@@ -97,13 +96,12 @@ export function createDialogue({ options: given, clock }: Settings): Dialogue {
     );
   }
 
-  function prover(own: Asking, { th }: Place): Answering["prove"] {
-    const { answerSecret } = given;
-    if (answerSecret === undefined) return null;
-    return async (details) => {
-      own.bound = true;
-      const secret = typeof answerSecret === "string" ? answerSecret : await answerSecret();
-      return answerExcerpt({ secret, th, cid: own.cid, details });
+  /** What is answered without a person may be a proof that holds on one connection only. */
+  function answerer(own: Asking, { th }: Place): Answering["automatic"] {
+    return ({ ask, details }) => {
+      const answer = ask?.automatic?.({ details, th, cid: own.cid, means: given, signal: own.stop.signal }) ?? null;
+      if (answer !== null) own.bound = true;
+      return answer;
     };
   }
 
@@ -133,7 +131,7 @@ export function createDialogue({ options: given, clock }: Settings): Dialogue {
       };
       const waiting = waitingOf(wait, { options, nowMs, resend, choose });
       if (isNew(cid, place)) {
-        if (waiting.by === "link") turnTo(cid);
+        if (waiting.by !== "code") turnTo(cid);
         else ask(cid, place, (answering) => askForCode(waiting, wait, answering));
       }
       given.onWait?.(waiting);

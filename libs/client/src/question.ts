@@ -52,8 +52,8 @@ export interface Answering {
   readonly onChallenge: ChallengeCallback | undefined;
   /** Whether somebody shows the number that a link asks for. */
   readonly showsWaits: boolean;
-  /** Answers a `question`; null where there is no answer secret. */
-  readonly prove: ((details: Readonly<Record<string, unknown>>) => Promise<string>) | null;
+  /** Answers without a person; null where it cannot. */
+  readonly automatic: (option: QuestionOption) => Promise<string> | null;
   readonly server: Server;
   readonly nowMs: number;
   readonly signal: AbortSignal;
@@ -72,14 +72,16 @@ export async function askApplication(
   asked: Asked,
   answering: Answering,
 ): Promise<Reply | null> {
-  const { answers, onChallenge, showsWaits, prove } = answering;
+  const { answers, onChallenge, showsWaits, automatic } = answering;
   return guarded(async () => {
     for (const option of options) {
       const { gate, at, ask, details } = option;
-      if (gate === "question" && prove !== null) return { gate, at, value: await prove(details) };
       const callback = callbackOf(answers, gate);
-      // Nothing is answered to a link, so that there is no callback for one. Where there are other ways, it is for somebody to choose.
-      const isPicked = details.by === "link" && showsWaits && (options.length === 1 || onChallenge === undefined);
+      const found = callback === undefined ? automatic(option) : null;
+      if (found !== null) return { gate, at, value: await found };
+      // Nothing is answered to what is done elsewhere, so that there is no callback for it. Where there are other ways, it is for somebody to choose.
+      const isElsewhere = ask?.waits === true && details.by !== "code";
+      const isPicked = isElsewhere && showsWaits && (options.length === 1 || onChallenge === undefined);
       if (ask?.waits === true && (callback !== undefined || isPicked)) return { gate, at, value: null };
       if (callback !== undefined) return replyOf(option, await callback(questionOf(option, options, asked, answering)));
     }

@@ -5,11 +5,16 @@ import type { QuestionOption } from "./question-option.ts";
 export interface Waiting {
   readonly gate: string;
   readonly at: string;
-  /** `code`: it is asked for here. `link`: it is opened elsewhere, and `number` is typed there. */
-  readonly by: "code" | "link";
-  /** Where the message goes, masked. */
+  /**
+   * `code`: it is asked for here. `link`: it is opened elsewhere, and `number` is typed there. `approval`: a person of the socket types
+   * `number`. `callback`: a service says yes or no.
+   */
+  readonly by: "code" | "link" | "approval" | "callback";
+  /** Where the message goes, masked; "" where nobody is sent one. */
   readonly to: string;
-  /** To be shown to the person; null where a code is asked for. */
+  /** What else the server says about it (docs/protocol.md section 9). */
+  readonly details: Readonly<Record<string, unknown>>;
+  /** To be shown to the person; null where there is none. */
   readonly number: string | null;
   /**
    * `queued`: is to be sent. `sent`. `delayed`: could not be sent yet, the server tries again. `failed`: it gave up. `refused`: too
@@ -31,6 +36,8 @@ export interface Waiting {
   choose(choice: { readonly gate: string; readonly at: string; readonly value?: string }): void;
 }
 
+const ways = ["code", "link", "approval", "callback"] as const;
+
 /** Told of each wait, and whenever something about it has changed. Must not throw. */
 export type WaitingCallback = (waiting: Waiting) => void;
 
@@ -43,7 +50,8 @@ export function waitingOf(
   return {
     gate,
     at,
-    by: prompt.by === "link" ? "link" : "code",
+    by: ways.find((way) => way === prompt.by) ?? "code",
+    details: prompt,
     to: typeof prompt.to === "string" ? prompt.to : "",
     number: typeof prompt.number === "string" ? prompt.number : null,
     status,

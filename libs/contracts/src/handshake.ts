@@ -62,6 +62,7 @@ export const step = z.strictObject({
 export type Step = z.infer<typeof step>;
 
 const answer = z.strictObject({ gate: gateName, value: text(4096), at: position.nullable() });
+const parameters = z.record(text(64), text(1024));
 
 /** What the machine decided to say; `keys` turns it into frames. */
 export const outcome = z.discriminatedUnion("say", [
@@ -81,9 +82,7 @@ export const outcome = z.discriminatedUnion("say", [
     cid: id,
     at: position,
     gate: gateName,
-    by: z.enum(["code", "link"]),
-    to: text(64),
-    number: text(8).nullable(),
+    prompt: z.record(text(32), z.union([text(128), z.number().int()])),
     status: z.enum(["queued", "sent", "delayed", "failed", "refused"]),
     resendAtMs: epochMs.nullable(),
     attemptsLeft: z.number().int().nonnegative(),
@@ -181,6 +180,10 @@ export const identityOpen = request({
     /** Transcript hash of this connection; not secret. */
     transcript: bytes(32),
     answers: z.array(answer).max(16),
+    /** For the owner's program. */
+    parameters,
+    /** A one-time ticket from elsewhere; not looked at where something goes on. */
+    ticket: text(128).nullable(),
   }),
   reply: outcome,
   idempotency: "by hid: the same repeated gets the stored outcome; anything else under the same hid is a conflict",
@@ -203,7 +206,7 @@ export const identityStep = request({
     keyLive: z.boolean(),
     action: z.discriminatedUnion("do", [
       z.strictObject({ do: z.literal("answer"), cid: id, answer }),
-      z.strictObject({ do: z.literal("offer"), answers: z.array(answer).min(1).max(16) }),
+      z.strictObject({ do: z.literal("offer"), answers: z.array(answer).min(1).max(16), parameters }),
       z.strictObject({ do: z.literal("start"), cid: id, gate: gateName, at: position.nullable() }),
       z.strictObject({ do: z.literal("resend"), cid: id }),
       z.strictObject({ do: z.literal("cancel") }),
@@ -226,6 +229,33 @@ export const handshakeLeft = event({
   delivery: "unordered; if lost, the handshake expires by its own deadline",
 });
 
+/** Questions that only their judge can make, for a challenge that is about to be said. */
+export const prepareFactors = request({
+  name: "factors.prepare",
+  server: "factors",
+  callers: ["identity"],
+  request: z.strictObject({
+    hid: handshakeId,
+    socketId: id,
+    memberId: text(128).nullable(),
+    transcript: bytes(32),
+    /** Of the challenge. */
+    cid: id,
+    /** Names the network that the connection comes from, and does not tell it: an HMAC. */
+    network: text(64),
+    items: z
+      .array(z.strictObject({ at: position, gate: gateName, config: z.record(z.string(), z.unknown()) }))
+      .min(1)
+      .max(32),
+  }),
+  reply: z.strictObject({
+    /** One for each item, in order. Null: it cannot be asked now, and is not offered. */
+    prompts: z.array(z.record(z.string(), z.unknown()).nullable()).max(32),
+  }),
+  idempotency: "by cid: the answer to a question that was prepared twice is judged alike",
+  replay: "harmless",
+});
+
 export const verifyFactors = request({
   name: "factors.verify",
   server: "factors",
@@ -235,6 +265,8 @@ export const verifyFactors = request({
     socketId: id,
     memberId: text(128).nullable(),
     transcript: bytes(32),
+    /** As of `factors.prepare`. */
+    network: text(64),
     /** Of the challenge that is answered; null for what was offered. */
     cid: id.nullable(),
     items: z

@@ -12,17 +12,14 @@ import { outcome, step } from "./handshake.ts";
 export const waitStatus = z.enum(["queued", "sent", "delayed", "failed", "refused"]);
 export type WaitStatus = z.infer<typeof waitStatus>;
 
-/** `spent`: too many wrong numbers were typed; nobody can confirm it any more. */
-export const waitFate = z.enum(["open", "confirmed", "spent"]);
+/** `spent`: too many wrong numbers were typed; nobody can confirm it any more. `refused`: somebody who was asked said no. */
+export const waitFate = z.enum(["open", "confirmed", "spent", "refused"]);
 export type WaitFate = z.infer<typeof waitFate>;
 
 /** What the waiting client is told. */
 export const waitView = z.strictObject({
-  by: z.enum(["code", "link"]),
-  /** Masked. */
-  to: text(64),
-  /** To be typed on the page behind the link; null where a code is typed into the client. */
-  number: text(8).nullable(),
+  /** Of the gate (docs/protocol.md section 9): `by`, and what goes with it. Contacts are masked. */
+  prompt: z.record(text(32), z.union([text(128), z.number().int()])),
   status: waitStatus,
   /** From then on another message may be asked for; null: never. */
   resendAtMs: epochMs.nullable(),
@@ -41,12 +38,14 @@ export const startWait = request({
     /** Id of the handshake: whom to wake. */
     handshake: handshakeId,
     socketId: id,
-    /** Of the member's contact: another one when the contact changes. */
-    enrolmentId: id,
+    /** Of what is enrolled for the gate: another one when that changes. Null at a gate that needs nothing enrolled. */
+    enrolmentId: id.nullable(),
     gate: gateName,
     config: z.record(z.string(), z.unknown()),
-    /** The contact. */
-    to: text(254),
+    /** The member's contact; null at a gate that needs none. */
+    to: text(254).nullable(),
+    /** Name of the member, as claimed. */
+    member: text(128).nullable(),
     /** Name of the socket, for the text of the message. */
     label: text(63),
     untilMs: epochMs,

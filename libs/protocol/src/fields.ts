@@ -26,4 +26,9 @@ export const retryAfterMs = count(86_400_000);
 export const bytes32 = z.string().check(z.regex(/^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$/));
 
 export const answerValue = text(limits.answerChars);
+/** For the owner's program. */
+export const parameters = z
+  .record(text(limits.parameterNameChars, 1), text(limits.parameterChars))
+  .check(z.refine((entries) => Object.keys(entries).length <= limits.parameters));
+export const ticket = z.string().check(z.regex(/^pt1\.[A-Za-z0-9_-]{43}$/));
 export const offeredAnswer = z.strictObject({ gate: gateName, value: answerValue, at: z.optional(position) });

@@ -1,7 +1,7 @@
 import * as z from "zod/mini";
 import { utf8 } from "./bytes.ts";
 import { ProtocolError } from "./errors.ts";
-import { count, member, offeredAnswer, text } from "./fields.ts";
+import { count, member, offeredAnswer, parameters, text, ticket } from "./fields.ts";
 import { check, parseJson, textOf } from "./json.ts";
 import { limits } from "./limits.ts";
 
@@ -16,11 +16,9 @@ const schema = z.strictObject({
   answers: z.optional(z.array(offeredAnswer).check(z.minLength(1), z.maxLength(limits.answers))),
   /** Of a session that goes on: the counter of the first message that may not have arrived. */
   resume: z.optional(z.strictObject({ next: count(Number.MAX_SAFE_INTEGER) })),
-  parameters: z.optional(
-    z
-      .record(text(limits.parameterNameChars, 1), text(limits.parameterChars))
-      .check(z.refine((parameters) => Object.keys(parameters).length <= limits.parameters)),
-  ),
+  parameters: z.optional(parameters),
+  /** One-time, had elsewhere. Here and not in the URL: URLs are logged. */
+  ticket: z.optional(ticket),
 });
 
 export type OpenPayload = z.infer<typeof schema>;

@@ -11,6 +11,7 @@ import {
   label,
   member,
   offeredAnswer,
+  parameters,
   position,
   retryAfterMs,
 } from "./fields.ts";
@@ -151,6 +152,8 @@ const offer = z.strictObject({
   n,
   t: z.literal("offer"),
   answers: z.array(offeredAnswer).check(z.minLength(1), z.maxLength(limits.answers)),
+  /** For the owner's program: added to those that came before. */
+  parameters: z.optional(parameters),
 });
 
 const start = z.strictObject({ n, t: z.literal("start"), cid: label, gate: gateName, at: z.optional(position) });

@@ -55,6 +55,6 @@ export async function run(platform: Platform, config: FactorsConfig): Promise<vo
   });
   const tagOf = (text: string) => createHmac("sha256", countKey).update(text).digest("base64url");
   await serveAuthenticators(server, { store, answerSecrets, codes });
-  await serveWaits(server, { waits, state, tagOf });
+  await serveWaits(server, { gates, waits, state, tagOf });
   await serveGates({ server, clock, log }, { gates, codes, waits, answerSecrets });
 }

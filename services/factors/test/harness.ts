@@ -171,7 +171,7 @@ export function phone(uri: string, clock: () => number): Authenticator {
 }
 
 /** Where it does not matter on which connection, and to which challenge, something is answered. */
-export const anywhere = { transcript: new Uint8Array(32), cid: null };
+export const anywhere = { network: "n1", transcript: new Uint8Array(32), cid: null };
 
 export function freshHid(): string {
   return `edge1.${randomBytes(16).toString("base64url")}`;

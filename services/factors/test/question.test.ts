@@ -26,6 +26,7 @@ async function verify(value: string, where: { cid?: string | null; memberId?: st
     socketId: "s1",
     memberId: "bob",
     transcript: th,
+    network: "n1",
     cid,
     ...where,
     items: [{ ref: "r1", gate: "question", config: { kind: "excerpt" }, value, waitId: null }],

@@ -54,6 +54,7 @@ interface Started {
   readonly enrolmentId?: string;
   readonly untilMs?: number;
 }
+const numberOf = ({ prompt }: WaitView) => `${prompt.number ?? "none"}`;
 async function start(options: Started = {}): Promise<{ waitId: string; view: WaitView }> {
   names += 1;
   const { waitId = `w${names}`, gate = "sms", by = "code", socketId = "s1", enrolmentId = "e1" } = options;
@@ -65,6 +66,7 @@ async function start(options: Started = {}): Promise<{ waitId: string; view: Wai
     gate,
     config: { by },
     to: options.to ?? (gate === "sms" ? `+4930${1_000_000 + names}` : `grace${names}@receiver.example`),
+    member: "bob",
     label: "chat",
     untilMs: options.untilMs ?? factors.now() + 10 * minuteMs,
   });
@@ -125,9 +127,7 @@ describe("a wait by code", () => {
     await started();
     const { waitId, view } = await start({ to: "+49301234567" });
     expect(view).toEqual({
-      by: "code",
-      to: "•••67",
-      number: null,
+      prompt: { by: "code", to: "•••67" },
       status: "queued",
       resendAtMs: factors.now() + minuteMs,
     });
@@ -219,17 +219,17 @@ describe("a wait by link", () => {
   it("is confirmed by the number alone, and wakes its handshake", async () => {
     await started();
     const { waitId, view } = await start({ gate: "email", by: "link" });
-    expect(view.number).toMatch(/^[1-9]\d\d$/);
+    expect(numberOf(view)).toMatch(/^[1-9]\d\d$/);
     const token = await tokenOf(waitId);
     expect((await compose(waitId))?.text).toContain(`https://p.example/confirm/${token}`);
-    expect((await compose(waitId))?.text).not.toContain(view.number);
+    expect((await compose(waitId))?.text).not.toContain(numberOf(view));
     expect(await api.caller.call(findWait, { token, address: "192.0.2.1" })).toEqual({ wait: { label: "chat" } });
     expect(await read(waitId)).toMatchObject({ fate: "open" });
-    expect(await confirm(token, view.number ?? "")).toBe("confirmed");
+    expect(await confirm(token, numberOf(view) ?? "")).toBe("confirmed");
     expect(await read(waitId)).toMatchObject({ fate: "confirmed" });
     expect(woken).toEqual([waitId]);
     // Again by the same person; the page itself is gone.
-    expect(await confirm(token, view.number ?? "")).toBe("confirmed");
+    expect(await confirm(token, numberOf(view) ?? "")).toBe("confirmed");
     expect(await api.caller.call(findWait, { token, address: "192.0.2.1" })).toEqual({ wait: null });
     expect(await compose(waitId)).toBe(null);
   });
@@ -239,7 +239,7 @@ describe("a wait by link", () => {
     await started({ masterKey });
     const one = await start({ by: "link" });
     const token = await tokenOf(one.waitId);
-    const number = one.view.number ?? "";
+    const number = numberOf(one.view);
     const guesses: string[] = [];
     for (let guess = 0; guess < 3; guess += 1) guesses.push(await confirm(token, number === "111" ? "112" : "111"));
     expect(guesses).toEqual(["wrong", "wrong", "gone"]);
@@ -254,13 +254,13 @@ describe("a wait by link", () => {
     const two = await start({ by: "link", untilMs: factors.now() + minuteMs });
     const late = await tokenOf(two.waitId);
     factors.advance(minuteMs);
-    expect(await confirm(late, two.view.number ?? "")).toBe("gone");
+    expect(await confirm(late, numberOf(two.view))).toBe("gone");
 
     const [three, four] = [await start({ by: "link" }), await start({ by: "link" })];
     const [, tag = ""] = (await tokenOf(three.waitId)).split(".");
     for (const forged of ["", "x", `${three.waitId}.`, `${three.waitId}.${tag.slice(1)}A`])
-      expect(await confirm(forged, three.view.number ?? ""), forged).toBe("gone");
-    expect(await confirm(`${four.waitId}.${tag}`, four.view.number ?? "")).toBe("gone");
+      expect(await confirm(forged, numberOf(three.view)), forged).toBe("gone");
+    expect(await confirm(`${four.waitId}.${tag}`, numberOf(four.view))).toBe("gone");
     const code = await start();
     const never = createWaitSecrets(createVault({ masterKey, purpose: "factors" })).tokenOf(code.waitId);
     expect(await confirm(never, "123")).toBe("gone");
@@ -272,7 +272,7 @@ describe("a wait by link", () => {
     await started();
     const { waitId, view } = await start({ by: "link" });
     const token = await tokenOf(waitId);
-    for (let sent = 0; sent < 5; sent += 1) expect(await confirm(token, view.number ?? "")).toBe("confirmed");
+    for (let sent = 0; sent < 5; sent += 1) expect(await confirm(token, numberOf(view) ?? "")).toBe("confirmed");
     expect(woken).toHaveLength(5);
     factors.advance(minuteMs);
     expect(await resend(waitId, "r1")).toMatchObject({ status: "queued", resendAtMs: factors.now() });
@@ -282,7 +282,7 @@ describe("a wait by link", () => {
     await started({ failuresMax: 6 });
     const linked = async (enrolmentId: string) => {
       const { waitId, view } = await start({ by: "link", enrolmentId });
-      return { token: await tokenOf(waitId), number: view.number ?? "" };
+      return { token: await tokenOf(waitId), number: numberOf(view) ?? "" };
     };
     const other = (number: string) => (number === "111" ? "112" : "111");
     const [one, dead, alive] = [await linked("dead"), await linked("dead"), await linked("alive")];
@@ -308,7 +308,7 @@ describe("a wait by link", () => {
     await started();
     const { waitId, view } = await start({ by: "link" });
     deaf = 3;
-    await confirm(await tokenOf(waitId), view.number ?? "");
+    await confirm(await tokenOf(waitId), numberOf(view) ?? "");
     expect(woken).toEqual([]);
     const jobs: unknown[] = [];
     const worker = await factors.jobs.work("wakes", async ({ data }) => void jobs.push(data));
@@ -321,7 +321,7 @@ describe("a wait by link", () => {
     await started();
     const { waitId, view } = await start({ by: "link" });
     deaf = 3;
-    await confirm(await tokenOf(waitId), view.number ?? "");
+    await confirm(await tokenOf(waitId), numberOf(view) ?? "");
     const confirmedAtMs = factors.now();
     const triedAtMs: number[] = [];
     const worker = await factors.jobs.work("wakes", async () => {
@@ -339,7 +339,7 @@ describe("a wait by link", () => {
     await started();
     const { waitId, view } = await start({ by: "link" });
     deaf = 2;
-    await confirm(await tokenOf(waitId), view.number ?? "");
+    await confirm(await tokenOf(waitId), numberOf(view) ?? "");
     expect(woken).toEqual([waitId]);
     const jobs: unknown[] = [];
     const worker = await factors.jobs.work("wakes", async ({ data }) => void jobs.push(data));
@@ -489,7 +489,7 @@ describe("a repeated request", () => {
     const options = { waitId: "same", by: "link", to: "+49300000001" } as const;
     const views = await Promise.all([start(options), start(options), start(options)]);
     const after = await start(options);
-    expect(new Set([...views, after].map(({ view }) => view.number)).size).toBe(1);
+    expect(new Set([...views, after].map(({ view }) => numberOf(view))).size).toBe(1);
     expect(await sendings("same")).toHaveLength(1);
   });
 
@@ -578,7 +578,7 @@ describe("what is stored and sent around", () => {
     const { waitId, view } = await start({ gate: "email", by: "link", to: "planted@receiver.example" });
     const { waitId: coded } = await start({ to: "+4930777888999" });
     const [token, code] = [await tokenOf(waitId), await codeOf(coded)];
-    await confirm(token, view.number ?? "");
+    await confirm(token, numberOf(view) ?? "");
     await check(coded, code);
     const everything = [...factors.onBus.map((bytes) => Buffer.from(bytes).toString("latin1")), ...factors.logged].join(
       "\n",

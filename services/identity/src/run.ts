@@ -62,6 +62,7 @@ export async function run(
       paths,
       vault,
       stepKey: vault.subkey("handshake-step"),
+      networkKey: vault.subkey("networks"),
       clock,
       ids,
       log,

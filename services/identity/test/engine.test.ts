@@ -53,7 +53,7 @@ const take = (
   action:
     | ReturnType<typeof answer>
     | { do: "cancel" }
-    | { do: "offer"; answers: { gate: string; value: string; at: null }[] },
+    | { do: "offer"; answers: { gate: string; value: string; at: null }[]; parameters: Record<string, string> },
   keyLive = true,
 ) => world.keysCaller.call(identityStep, { handshake: hid, hid, transcript: new Uint8Array(32), n, keyLive, action });
 const otp = (value: string) => ({ gate: "otp", value, at: null });
@@ -187,8 +187,10 @@ describe("a handshake", () => {
     await socket({ mode: "offered" });
     const request = bob({ answers: [otp("wrong")] });
     expect(await open(request)).toMatchObject({ say: "nothing" });
-    expect(await take(request.hid, 1, { do: "offer", answers: [otp("wrong")] })).toMatchObject({ say: "nothing" });
-    sidOf(await take(request.hid, 2, { do: "offer", answers: [otp("right")] }));
+    expect(await take(request.hid, 1, { do: "offer", answers: [otp("wrong")], parameters: {} })).toMatchObject({
+      say: "nothing",
+    });
+    sidOf(await take(request.hid, 2, { do: "offer", answers: [otp("right")], parameters: {} }));
   });
 });
 
@@ -443,7 +445,7 @@ describe("a handshake whose ground goes away while a question is out", () => {
   ])("because %s: ends with its next step, whatever that says, and nothing is verified", async (_, remove, keyLive) => {
     await socket();
     const handshakes = [await asked(), await asked(), await asked()];
-    const offer = { do: "offer" as const, answers: [otp("right")] };
+    const offer = { do: "offer" as const, answers: [otp("right")], parameters: {} };
     await remove();
     const steps = handshakes.map(({ hid, cid }, index) =>
       take(hid, 1, [answer(cid, "right"), answer(cid, "wrong"), offer][index] ?? offer, keyLive),
@@ -460,7 +462,7 @@ describe("a handshake whose ground goes away while a question is out", () => {
     const request = bob();
     expect(await open(request)).toMatchObject({ say: "nothing" });
     await removeOtp("bob");
-    expect(await take(request.hid, 1, { do: "offer", answers: [otp("wrong")] })).toEqual(denied);
+    expect(await take(request.hid, 1, { do: "offer", answers: [otp("wrong")], parameters: {} })).toEqual(denied);
   });
 
   it("also while its answer is verified", async () => {

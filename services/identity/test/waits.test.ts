@@ -89,7 +89,12 @@ describe("a wait", () => {
     const { hid, outcome } = await open();
     expect(outcome).toMatchObject({ options: [{ at: "0", gate: "email", prompt: { by: "link" } }] });
     const wait = await take(hid, 1, start(cidOf(outcome)));
-    expect(wait).toMatchObject({ say: "wait", at: "0", gate: "email", by: "link", to: "masked", number: "417" });
+    expect(wait).toMatchObject({
+      say: "wait",
+      at: "0",
+      gate: "email",
+      prompt: { by: "link", to: "masked", number: "417" },
+    });
     expect([...world.factors.waits.values()]).toMatchObject([{ to: "bob@receiver.example", handshake: hid }]);
   });
 

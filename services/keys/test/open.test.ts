@@ -57,6 +57,8 @@ describe("an opening", () => {
         parked: null,
         resumed: null,
         transcript: client.th,
+        parameters: {},
+        ticket: null,
         answers: [answers[0], { ...answers[1], at: null }],
       },
     ]);

@@ -11,4 +11,29 @@ export interface Prompt {
   readonly waits: boolean;
   /** What is sent for what a person typed. */
   normalise(value: string): string;
+  /** Whether a person can answer it, by what the server says about it; absent: yes. */
+  isForPerson?(details: Asked["details"]): boolean;
+  /**
+   * Answers without a person, where it has what that takes; null: it has not, and somebody is asked.
+   *
+   * @throws {PortcullisError} `unsupported` on a question that it does not understand
+   */
+  automatic?(asked: Asked): Promise<string> | null;
+}
+
+/** What an application may give for answers without a person; options of `connect`. */
+export interface Means {
+  readonly answerSecret?: string | (() => string | PromiseLike<string>) | undefined;
+}
+
+/** A question that may be answered without a person. */
+export interface Asked {
+  /** As the server sent them. */
+  readonly details: Readonly<Record<string, unknown>>;
+  /** Transcript hash of the connection, which proofs are bound to. */
+  readonly th: Uint8Array;
+  readonly cid: string;
+  readonly means: Means;
+  /** Aborted when no answer is wanted any more. */
+  readonly signal: AbortSignal;
 }

@@ -1,26 +1,29 @@
 import { answerProof, parseAnswerSecret } from "@portcullis/crypto";
 import { PortcullisError } from "../errors.ts";
+import type { Asked, Prompt } from "./prompt.ts";
 
-/**
- * The answer to a `question` of kind `excerpt` (docs/protocol.md section 9): no person is asked.
- *
- * @param question.details as the server sent them
- * @throws {PortcullisError} `unsupported` on a question of another kind, `key` on what is no answer secret
- */
-export async function answerExcerpt(question: {
-  readonly secret: string;
-  readonly th: Uint8Array;
-  readonly cid: string;
-  readonly details: Readonly<Record<string, unknown>>;
-}): Promise<string> {
-  const { kind, statement, positions } = question.details;
+/** No person is asked where there is an answer secret (docs/protocol.md section 9). */
+export const question: Prompt = Object.freeze({
+  title: "Answer",
+  inputMode: "text",
+  autocomplete: "off",
+  pattern: ".+",
+  waits: false,
+  normalise: (value: string) => value,
+  isForPerson: ({ kind }: Asked["details"]) => kind !== "excerpt",
+  automatic: (asked: Asked) => (asked.means.answerSecret === undefined ? null : answerExcerpt(asked)),
+});
+
+async function answerExcerpt({ details, th, cid, means }: Asked): Promise<string> {
+  const { kind, statement, positions } = details;
   if (kind !== "excerpt" || typeof statement !== "string" || !Array.isArray(positions))
     throw new PortcullisError("unsupported");
   const words = statement.split(" ");
   const choice = positions.map((position) => words[Number(position) - 1] ?? "").join(" ");
-  const secret = readSecret(question.secret);
+  const { answerSecret = "" } = means;
+  const secret = readSecret(typeof answerSecret === "string" ? answerSecret : await answerSecret());
   try {
-    return await answerProof({ secret, th: question.th, cid: question.cid, statement, choice });
+    return await answerProof({ secret, th, cid, statement, choice });
   } finally {
     secret.fill(0);
   }

@@ -1,12 +1,13 @@
 import { email } from "./email.ts";
 import { otp } from "./otp.ts";
 import type { Prompt } from "./prompt.ts";
+import { question } from "./question.ts";
 import { sms } from "./sms.ts";
 
-/** One entry for each gate that asks a person: a new gate is a new file and a new line here. */
-export const prompts = Object.freeze({ otp, email, sms } satisfies Record<string, Prompt>);
+/** One entry for each gate that asks something: a new gate is a new file and a new line here. */
+export const prompts = Object.freeze({ otp, email, sms, question } satisfies Record<string, Prompt>);
 
-/** Null for a gate that asks no person, or that this version has no prompt for. */
+/** Null for a gate that this version does not know. */
 export function promptOf(gate: string): Prompt | null {
   const known: Readonly<Record<string, Prompt>> = prompts;
   return Object.hasOwn(known, gate) ? (known[gate] ?? null) : null;

@@ -27,11 +27,12 @@ export interface Gate {
    */
   readonly place: "first" | "opening" | "anywhere";
   /**
-   * `once`: the client has what it takes and may offer it unasked. `asked`: the answer depends on the question. `waits`: a message
-   * goes to somebody first, and the handshake is parked until it is answered.
+   * `once`: the client has what it takes and may offer it unasked. `asked`: the answer depends on the question, which comes from the
+   * challenge's id alone. `prepared`: the part that judges the answer has to make the question. `waits`: somebody outside the connection has to
+   * do something first, and the handshake is parked until then.
    */
-  readonly dialogue: "once" | "asked" | "waits";
-  /** What the question says, made from the challenge's id alone, so that each challenge has another; null: nothing. */
+  readonly dialogue: "once" | "asked" | "prepared" | "waits";
+  /** What the question says, made from the challenge's id alone, so that each challenge has another; null: nothing, or it is prepared. */
   prompt(item: { readonly gate: string }, cid: string): Readonly<Record<string, unknown>> | null;
   /** Passed (true) or failed (false) by the opening itself; null: the client has to answer. */
   decided(facts: OpeningFacts): boolean | null;

@@ -33,6 +33,11 @@ export function waitsAt(name: GateName): boolean {
   return dialogue === "waits";
 }
 
+/** Whether the part that judges its answer has to make the question. */
+export function isPrepared(name: GateName): boolean {
+  return (gates[name] as Gate).dialogue === "prepared";
+}
+
 /** What a challenge says about one of its gates; null: nothing. */
 export function promptOf(gate: GateName, config: GateConfig, cid: string): Readonly<Record<string, unknown>> | null {
   return (gates[gate] as Gate).prompt({ gate, ...config }, cid);

@@ -34,6 +34,8 @@ export type HandshakeEvent =
   | { readonly type: "confirmed"; readonly waitId: string; readonly nextCid: string; readonly now: number }
   /** Whoever was waited for cannot confirm any more: too many wrong tries elsewhere. */
   | { readonly type: "spent"; readonly waitId: string; readonly nextCid: string; readonly now: number }
+  /** Whoever was waited for has said no. */
+  | { readonly type: "refused"; readonly waitId: string; readonly now: number }
   /** The moment of `deadlineMs` has come. */
   | { readonly type: "expired"; readonly now: number }
   /** The connection is gone. */

@@ -16,6 +16,7 @@ export const denyCauses = [
   "deadline",
   "left",
   "revoked",
+  "refused",
   "reused-id",
 ] as const;
 export type DenyCause = (typeof denyCauses)[number];

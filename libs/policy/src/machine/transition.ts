@@ -36,6 +36,8 @@ export function transition(state: HandshakeState, event: HandshakeEvent): Transi
       return confirmed(state, event.waitId, event.nextCid, event.now);
     case "spent":
       return spent(state, event.waitId, event.nextCid, event.now);
+    case "refused":
+      return refused(state, event.waitId);
     case "expired":
       return ignore(state, "early");
     case "left":
@@ -138,6 +140,12 @@ function spent(before: HandshakeState, waitId: string, nextCid: string, now: num
   const state = { ...before, outstanding: null, waiting: null, failures: before.failures + 1 };
   if (state.failures >= state.policy.onFailure.attempts) return deny(state, "too-many-failures");
   return proceed(state, nextCid, now, true);
+}
+
+/** No guess that missed but a decision: there is no other way around somebody who was asked and said no. */
+function refused(before: HandshakeState, waitId: string): Transition {
+  if (before.waiting?.id !== waitId) return ignore(before, "not-pending");
+  return deny(before, "refused");
 }
 
 function isMeant(at: string | null | undefined, open: PlacedGate): boolean {

@@ -1,6 +1,7 @@
 import type { Clock } from "@portcullis/runtime";
 import type { Codes } from "../authenticators/codes.ts";
 import type { AuthenticatorStore } from "../authenticators/store.ts";
+import type { Channel } from "../waits/channel.ts";
 import type { Waits } from "../waits/waits.ts";
 
 /** Where the answer comes from, and what a gate may use to judge it. */
@@ -11,12 +12,22 @@ export interface GateContext {
   readonly memberId: string | null;
   /** Transcript hash of the connection. */
   readonly transcript: Uint8Array;
+  /** Names the network that the client comes from: an HMAC. */
+  readonly network: string;
   /** Of the challenge that is answered; null for what was offered. */
   readonly cid: string | null;
   readonly clock: Clock;
   readonly codes: Codes;
   readonly waits: Pick<Waits, "check">;
   readonly answerSecrets: Pick<AuthenticatorStore, "find">;
+}
+
+/** How a gate waits: over which channel somebody is told, and what they then do. */
+export interface WaitKind {
+  /** Null: nobody is sent anything. */
+  readonly channel: Channel | null;
+  /** `code`: typed into the client. `link`: a page where a number is typed. `approval`: a person of the socket. `callback`: a service. */
+  readonly by: "code" | "link" | "approval" | "callback";
 }
 
 export interface GateItem {
@@ -39,6 +50,16 @@ export interface GateResult {
 export interface Gate {
   /** As in a policy. */
   readonly name: string;
+  /**
+   * Makes the question, where the policy says that it is prepared: for the same `cid` one that is judged alike.
+   * @returns null where it cannot be asked now
+   */
+  prepare?(
+    context: GateContext & { readonly cid: string },
+    config: GateItem["config"],
+  ): Promise<Record<string, unknown> | null>;
+  /** Where the policy says that it waits. @returns null for a configuration that makes no sense */
+  wait?(config: GateItem["config"]): WaitKind | null;
   /** Judges one answer. The same `hid` and `ref` again get the same result; a refusal shows by `cause` alone what was wrong. */
   verify(context: GateContext, item: GateItem): Promise<GateResult>;
 }

@@ -1,9 +1,9 @@
-import { verifyFactors } from "@portcullis/contracts";
+import { prepareFactors, ServiceError, verifyFactors } from "@portcullis/contracts";
 import type { Platform } from "@portcullis/platform";
 import { meterFor } from "@portcullis/runtime";
 import type { Gate, GateContext, GateResult } from "./gate.ts";
 
-/** Answers `factors.verify`. */
+/** Answers `factors.verify` and `factors.prepare`. */
 export async function serveGates(
   { server, clock, log }: Pick<Platform, "server" | "clock" | "log">,
   {
@@ -13,6 +13,20 @@ export async function serveGates(
 ): Promise<void> {
   const verifications = meterFor("factors").createCounter("portcullis.factors.verifications", {
     description: "Answers judged, by gate and by outcome (ok, or the cause of the refusal)",
+  });
+
+  await server.serve(prepareFactors, async ({ items, ...where }) => {
+    const context = { ...where, ...means, clock };
+    // All at once: one that has to ask elsewhere keeps nobody waiting but for itself.
+    const prompts = items.map(async ({ gate: name, config }) => {
+      const prepare = gates.get(name)?.prepare;
+      if (prepare === undefined) throw new ServiceError("invalid");
+      return prepare(context, config).catch((error: unknown) => {
+        log.error("a question could not be made", { gate: name }, error);
+        return null;
+      });
+    });
+    return { prompts: await Promise.all(prompts) };
   });
 
   await server.serve(verifyFactors, async ({ items, ...where }) => {

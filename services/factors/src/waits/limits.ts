@@ -1,5 +1,6 @@
 import { createHmac } from "node:crypto";
 import type { State } from "@portcullis/state";
+import type { Channel } from "./channel.ts";
 
 const minuteMs = 60_000;
 const dayMs = 24 * 60 * minuteMs;
@@ -19,7 +20,7 @@ const answeredShare = 0.1;
 
 /** What a message is limited by: whose contact, at whose cost. */
 export interface Occasion {
-  readonly channel: "email" | "sms";
+  readonly channel: Channel;
   readonly to: string;
   readonly socketId: string;
 }

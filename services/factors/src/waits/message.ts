@@ -1,8 +1,9 @@
-import type { Wait } from "./record.ts";
+import type { Channel } from "./channel.ts";
+import type { Addressed, Wait } from "./record.ts";
 import type { WaitSecrets } from "./secrets.ts";
 
 export interface ComposedMessage {
-  readonly channel: "email" | "sms";
+  readonly channel: Channel;
   readonly to: string;
   readonly subject: string;
   readonly text: string;
@@ -11,7 +12,7 @@ export interface ComposedMessage {
 }
 
 /** What is sent. Composed when it is sent and not before: until then there is nothing that could be read in a queue. */
-export function messageOf(waitId: string, wait: Wait, secrets: WaitSecrets, publicUrl: string): ComposedMessage {
+export function messageOf(waitId: string, wait: Addressed, secrets: WaitSecrets, publicUrl: string): ComposedMessage {
   const { channel, to, by, label, untilMs } = wait;
   const said = by === "code" ? secrets.codeOf(waitId) : `${publicUrl}/confirm/${secrets.tokenOf(waitId)}`;
   const compose = channel === "sms" ? textMessage : mail;

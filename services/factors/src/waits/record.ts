@@ -2,16 +2,22 @@ import { type WaitView, waitFate, waitStatus } from "@portcullis/contracts";
 import type { Vault } from "@portcullis/runtime";
 import type { State } from "@portcullis/state";
 import { z } from "zod";
+import { type Channel, channel } from "./channel.ts";
 import { masked } from "./masked.ts";
 
 const wait = z.strictObject({
   handshake: z.string(),
   socketId: z.string(),
-  /** Of the contact. */
-  enrolmentId: z.string(),
-  channel: z.enum(["email", "sms"]),
-  by: z.enum(["code", "link"]),
-  to: z.string(),
+  gate: z.string(),
+  /** Of what is enrolled for the gate, the contact for example; null where it needs nothing enrolled. */
+  enrolmentId: z.string().nullable(),
+  /** Null: nobody is sent anything. */
+  channel: channel.nullable(),
+  by: z.enum(["code", "link", "approval", "callback"]),
+  /** Null where nobody is sent anything. */
+  to: z.string().nullable(),
+  /** As claimed. */
+  member: z.string().nullable(),
   /** Name of the socket. */
   label: z.string(),
   /** Shown by the waiting client and typed on the page; null where a code is typed into the client. */
@@ -24,6 +30,13 @@ const wait = z.strictObject({
   fate: waitFate,
 });
 export type Wait = z.infer<typeof wait>;
+
+/** One in which somebody is sent something. */
+export type Addressed = Wait & { readonly channel: Channel; readonly to: string };
+
+export function isAddressed(wait: Wait): wait is Addressed {
+  return wait.channel !== null && wait.to !== null;
+}
 
 export interface StoredWait {
   readonly wait: Wait;
@@ -59,5 +72,10 @@ export function createWaitStore(state: State, vault: Vault, clock: () => number)
 }
 
 export function viewOf({ by, channel, to, number, status, resendAtMs }: Wait): WaitView {
-  return { by, to: masked(channel, to), number, status, resendAtMs };
+  const prompt = {
+    by,
+    ...(channel === null || to === null ? {} : { to: masked(channel, to) }),
+    ...(number === null ? {} : { number }),
+  };
+  return { prompt, status, resendAtMs };
 }

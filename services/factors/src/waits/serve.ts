@@ -12,11 +12,8 @@ import {
 } from "@portcullis/contracts";
 import { networkOf } from "@portcullis/runtime";
 import type { State } from "@portcullis/state";
-import { z } from "zod";
+import type { Gate } from "../gates/gate.ts";
 import type { Waits } from "./waits.ts";
-
-const channel = z.enum(["email", "sms"]);
-const config = z.strictObject({ by: z.enum(["code", "link"]) });
 
 /** Pages and numbers that one network may try: a link is not guessed, but whoever tries is not to try for free. */
 const perNetworkMax = 60;
@@ -25,17 +22,27 @@ const perNetworkMs = 10 * 60_000;
 /** Answers the `factors.waits.*` contracts. */
 export async function serveWaits(
   server: Server,
-  { waits, state, tagOf }: { readonly waits: Waits; readonly state: State; readonly tagOf: (text: string) => string },
+  {
+    gates,
+    waits,
+    state,
+    tagOf,
+  }: {
+    readonly gates: ReadonlyMap<string, Gate>;
+    readonly waits: Waits;
+    readonly state: State;
+    readonly tagOf: (text: string) => string;
+  },
 ): Promise<void> {
   const admitNetwork = async (address: string) => {
     const tries = await state.add(`factors.confirm.${tagOf(networkOf(address))}`, 1, perNetworkMs);
     if (tries > perNetworkMax) throw new ServiceError("too_many", { retryAfterS: perNetworkMs / 1_000 });
   };
 
-  await server.serve(startWait, async ({ gate, config: given, ...wait }) => {
-    const [toWhere, how] = [channel.safeParse(gate), config.safeParse(given)];
-    if (!toWhere.success || !how.success) throw new ServiceError("invalid");
-    return waits.start({ ...wait, channel: toWhere.data, by: how.data.by });
+  await server.serve(startWait, async ({ config, ...wait }) => {
+    const kind = gates.get(wait.gate)?.wait?.(config) ?? null;
+    if (kind === null || (kind.channel === null) !== (wait.to === null)) throw new ServiceError("invalid");
+    return waits.start({ ...wait, ...kind });
   });
   await server.serve(resendWait, ({ waitId, ref }) => waits.resend(waitId, ref));
   await server.serve(readWait, ({ waitId }) => waits.read(waitId));

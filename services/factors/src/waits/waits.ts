@@ -3,9 +3,10 @@ import { type WaitFate, type WaitView, waitQueue } from "@portcullis/contracts";
 import type { Jobs } from "@portcullis/jobs";
 import type { Clock, Ids, Logger } from "@portcullis/runtime";
 import type { State } from "@portcullis/state";
+import type { Channel } from "./channel.ts";
 import type { SendLimits } from "./limits.ts";
 import { type ComposedMessage, messageOf } from "./message.ts";
-import { type StoredWait, viewOf, type Wait, type WaitStore } from "./record.ts";
+import { isAddressed, type StoredWait, viewOf, type Wait, type WaitStore } from "./record.ts";
 import { isEqual, type WaitSecrets } from "./secrets.ts";
 import type { Waker } from "./waker.ts";
 
@@ -28,10 +29,12 @@ export interface NewWait {
   readonly waitId: string;
   readonly handshake: string;
   readonly socketId: string;
-  readonly enrolmentId: string;
-  readonly channel: "email" | "sms";
-  readonly by: "code" | "link";
-  readonly to: string;
+  readonly gate: string;
+  readonly enrolmentId: string | null;
+  readonly channel: Wait["channel"];
+  readonly by: Wait["by"];
+  readonly to: string | null;
+  readonly member: string | null;
   readonly label: string;
   readonly untilMs: number;
 }
@@ -60,6 +63,11 @@ export interface Waits {
   /** The socket's name, for the page behind a link; changes nothing. Null for a link that is good for nothing. */
   find(token: string): Promise<{ readonly label: string } | null>;
   confirm(token: string, number: string): Promise<Confirmation>;
+  /**
+   * Whoever may decide has decided. The first decision stands.
+   * @returns what the wait has become; null where there is no such wait any more
+   */
+  decide(waitId: string, fate: "confirmed" | "refused"): Promise<WaitFate | null>;
 }
 
 /** Wrong codes for one wait, over all of its messages (Twilio Verify's rule), and wrong numbers on its page. */
@@ -80,7 +88,7 @@ export function createWaits(context: WaitsContext): Waits {
   /** Wrong codes and wrong numbers of a contact, in a row. */
   const failuresOf = (wait: Wait | null) => `factors.failures.${wait?.enrolmentId ?? "nobody"}`;
   const isOver = ({ untilMs }: Wait) => clock() >= untilMs;
-  const enqueue = (waitId: string, { channel }: Wait, sending: string) =>
+  const enqueue = (waitId: string, channel: Channel, sending: string) =>
     jobs.enqueue(
       waitQueue.names[channel],
       { id: sending, data: { waitId, sending } },
@@ -89,6 +97,7 @@ export function createWaits(context: WaitsContext): Waits {
 
   /** What the wait is after another message was asked for. */
   async function asked(waitId: string, wait: Wait, ref: string): Promise<Wait> {
+    if (!isAddressed(wait)) return { ...wait, status: "sent" };
     const permission = await limits.ask(wait, `${waitId}/${ref}`);
     if (!permission.ok) {
       log.info("a message was refused", { channel: wait.channel, cause: permission.cause });
@@ -105,7 +114,9 @@ export function createWaits(context: WaitsContext): Waits {
    * other one: it may have been sent without anybody hearing of it.
    */
   async function requeue(waitId: string, wait: Wait, ref: string): Promise<void> {
-    for (const { id, ref: by, done } of wait.sendings) if (by === ref && !done) await enqueue(waitId, wait, id);
+    const { channel } = wait;
+    if (channel === null) return;
+    for (const { id, ref: by, done } of wait.sendings) if (by === ref && !done) await enqueue(waitId, channel, id);
   }
 
   async function change(waitId: string, next: (stored: StoredWait) => Wait | null): Promise<Wait | null> {
@@ -138,7 +149,7 @@ export function createWaits(context: WaitsContext): Waits {
     async start({ waitId, channel, by, ...rest }) {
       const before = await store.get(waitId);
       if (before === null) {
-        const number = by === "link" ? `${randomInt(100, 1_000)}` : null;
+        const number = by === "link" || by === "approval" ? `${randomInt(100, 1_000)}` : null;
         const empty: Wait = {
           ...rest,
           channel,
@@ -188,8 +199,9 @@ export function createWaits(context: WaitsContext): Waits {
     async compose(waitId) {
       const stored = await store.get(waitId);
       if (stored === null || isOver(stored.wait) || stored.wait.fate !== "open") return null;
-      if (stored.wait.sendings.every(({ done }) => done)) return null;
-      return messageOf(waitId, stored.wait, secrets, context.publicUrl);
+      const { wait } = stored;
+      if (!isAddressed(wait) || wait.sendings.every(({ done }) => done)) return null;
+      return messageOf(waitId, wait, secrets, context.publicUrl);
     },
 
     async report(waitId, sending, status) {
@@ -226,8 +238,19 @@ export function createWaits(context: WaitsContext): Waits {
       if (!isRight) return "wrong";
       if (!(await state.advance(`factors.wait-used.${waitId}`, 1, holder, triesMs))) return "used";
       await state.reset(failuresKey);
-      await limits.answered(wait);
+      if (isAddressed(wait)) await limits.answered(wait);
       return null;
+    },
+
+    async decide(waitId, fate) {
+      const decided = await change(waitId, ({ wait }) =>
+        isOver(wait) || wait.fate !== "open" ? null : { ...wait, fate },
+      );
+      const stored = decided ?? (await store.get(waitId))?.wait ?? null;
+      if (stored === null || isOver(stored)) return null;
+      // Also where it was decided before: whoever did may have died before anybody heard of it.
+      await waker.wake(waitId, stored.handshake);
+      return stored.fate;
     },
 
     async find(token) {
@@ -241,21 +264,21 @@ export function createWaits(context: WaitsContext): Waits {
     async confirm(token, number) {
       const waitId = secrets.waitOf(token);
       const stored = waitId === null ? null : await store.get(waitId);
-      if (waitId === null || stored === null || isOver(stored.wait) || stored.wait.number === null) return "gone";
+      if (waitId === null || stored === null || isOver(stored.wait) || stored.wait.by !== "link") return "gone";
       // Of what is confirmed there is nothing to guess any more; who sends the number again may have missed the answer.
       const isGuess = stored.wait.fate !== "confirmed";
       const failures = failuresOf(stored.wait);
       const tries = isGuess ? await state.add(`factors.wait-numbers.${waitId}`, 1, triesMs) : 0;
       if (tries > numbersMax) return spend(waitId);
       if (isGuess && (await state.add(failures, 1, failuresTtlMs)) > context.failuresMax) return spend(waitId);
-      if (!isEqual(stored.wait.number, number)) return tries < numbersMax ? "wrong" : spend(waitId);
+      if (!isEqual(stored.wait.number ?? "", number)) return tries < numbersMax ? "wrong" : spend(waitId);
       const confirmed = await change(waitId, ({ wait }) =>
         isOver(wait) || wait.fate === "spent" ? null : { ...wait, fate: "confirmed" },
       );
       if (confirmed === null) return "gone";
       if (isGuess) {
         await state.reset(failures);
-        await limits.answered(confirmed);
+        if (isAddressed(confirmed)) await limits.answered(confirmed);
       }
       await waker.wake(waitId, confirmed.handshake);
       return "confirmed";

@@ -19,6 +19,8 @@ export interface EngineContext {
   readonly vault: Pick<Vault, "unwrap">;
   /** For the HMAC of what came with a step; a plain hash of a six-digit code would be the code. */
   readonly stepKey: Uint8Array;
+  /** For the HMAC of a client's network. */
+  readonly networkKey: Uint8Array;
   readonly clock: Clock;
   readonly ids: Ids;
   readonly log: Logger;

@@ -1,5 +1,6 @@
 import { type Outcome, ServiceError } from "@portcullis/contracts";
 import type { HandshakeEvent } from "@portcullis/policy";
+import { networkOf } from "@portcullis/runtime";
 import { tagOf } from "../secrets.ts";
 import { type Arrival, type Claims, receive } from "./arrival.ts";
 import type { EngineContext } from "./context.ts";
@@ -7,6 +8,7 @@ import { advance, beginHandshake } from "./moves.ts";
 import { resume } from "./resumption.ts";
 import { createReturns } from "./returns.ts";
 import { stands } from "./standing.ts";
+import { placeOf } from "./store.ts";
 import { type Answer, bareDenial, createTurns, denial, Overtaken, refOf, type Turn } from "./turns.ts";
 import { createWakes } from "./wakes.ts";
 
@@ -21,7 +23,11 @@ export interface Opening {
 
 export type Action =
   | { readonly do: "answer"; readonly cid: string; readonly answer: Answer }
-  | { readonly do: "offer"; readonly answers: readonly Answer[] }
+  | {
+      readonly do: "offer";
+      readonly answers: readonly Answer[];
+      readonly parameters: Readonly<Record<string, string>>;
+    }
   | { readonly do: "start"; readonly cid: string; readonly gate: string; readonly at: string | null }
   | { readonly do: "resend"; readonly cid: string }
   | { readonly do: "cancel" };
@@ -73,7 +79,13 @@ export function createEngine(context: EngineContext): Engine {
     if (claims.resumed !== null) return resume(context, hid, claims.resumed, received.arrival);
     const given = tagOf(context.stepKey, JSON.stringify([hid, opening.opening, claims, answers]));
     if (claims.parked !== null) return returns.take(claims.parked, { hid, given, transcript }, received.arrival);
-    const first = { ...beginHandshake(received.arrival, claims, clock()), given, connection: hid };
+    const network = tagOf(context.networkKey, networkOf(claims.connection.address));
+    const first = {
+      ...beginHandshake(received.arrival, claims, clock()),
+      given,
+      network,
+      ...placeOf(hid, transcript),
+    };
     const turn: Turn = { id: hid, hid, n: 0, given, transcript, cid: null, answers };
     const moved = advance(first, { type: "opened", answers: named(turn), cid: ids.id(), now: clock() });
     return turns.take(turn, null, moved);

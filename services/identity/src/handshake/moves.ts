@@ -34,7 +34,7 @@ export function beginHandshake(
   { socket, member, policy, policyHash }: Arrival,
   claims: Claims,
   now: number,
-): Omit<Handshake, "given" | "connection"> {
+): Omit<Handshake, "given" | "connection" | "transcript" | "network"> {
   const keyId = claims.key?.keyId ?? null;
   const machine = begin({
     policy,

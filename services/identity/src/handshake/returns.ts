@@ -5,7 +5,7 @@ import type { Arrival } from "./arrival.ts";
 import type { EngineContext } from "./context.ts";
 import { advance } from "./moves.ts";
 import { stands } from "./standing.ts";
-import type { Handshake } from "./store.ts";
+import { type Handshake, placeOf } from "./store.ts";
 import { bareDenial, denial, type Turn, type Turns } from "./turns.ts";
 
 /** The connection on which a handshake goes on. */
@@ -56,7 +56,7 @@ export function createReturns(context: EngineContext, turns: Turns) {
     const isStranded = value.outcome === null;
     if (isStranded && now - value.takenAtMs < strandedAfterMs) throw new ServiceError("busy");
     await handshakes.follow(hid, id, Math.max(1, turns.deadlineOf(value) - now) + 60_000);
-    const here: Handshake = { ...value, connection: hid, given, n: 0, pushes: 0, takenAtMs: now };
+    const here: Handshake = { ...value, ...placeOf(hid, transcript), given, n: 0, pushes: 0, takenAtMs: now };
 
     const isLate = value.machine.verdict === null && now >= turns.deadlineOf(value);
     if (isLate || !(await stands(context.store, value))) {

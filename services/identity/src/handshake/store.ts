@@ -2,6 +2,7 @@ import { type Outcome, outcome, waitView } from "@portcullis/contracts";
 import { handshakeStateSchema } from "@portcullis/policy";
 import type { State } from "@portcullis/state";
 import { z } from "zod";
+import { toText } from "../secrets.ts";
 import { enrolment } from "../sessions/registry.ts";
 import { terms } from "../sessions/terms.ts";
 
@@ -25,6 +26,10 @@ const handshake = z.strictObject({
   startedAtMs: z.number().int(),
   /** Id of the connection on which the client is now. Another one that comes from it is of the past. */
   connection: z.string(),
+  /** Transcript hash of that connection, base64url. */
+  transcript: z.string(),
+  /** HMAC of the network from which the first connection came. */
+  network: z.string(),
   /** When the last step, or connection, was taken. */
   takenAtMs: z.number().int(),
   /** Verifications asked for and not yet answered: a replica that takes over asks for the same ones again. */
@@ -73,6 +78,18 @@ function outcomeSchema() {
     context.addIssue({ code: "custom", message: "is not an outcome" });
     return z.NEVER;
   });
+}
+
+/** The connection on which the client is, as a handshake remembers it. */
+export function placeOf(hid: string, transcript: Uint8Array): Pick<Handshake, "connection" | "transcript"> {
+  return { connection: hid, transcript: toText(transcript) };
+}
+
+export function whereOf({ connection, transcript }: Handshake): {
+  readonly hid: string;
+  readonly transcript: Uint8Array;
+} {
+  return { hid: connection, transcript: new Uint8Array(Buffer.from(transcript, "base64url")) };
 }
 
 export interface HandshakeStore {

@@ -1,5 +1,20 @@
-import { type Outcome, resendWait, ServiceError, startWait, verifyFactors, type WaitView } from "@portcullis/contracts";
-import { deadlineMs, type Effect, type HandshakeEvent, promptOf } from "@portcullis/policy";
+import {
+  type Outcome,
+  prepareFactors,
+  resendWait,
+  ServiceError,
+  startWait,
+  verifyFactors,
+  type WaitView,
+} from "@portcullis/contracts";
+import {
+  deadlineMs,
+  type Effect,
+  type HandshakeEvent,
+  isPrepared,
+  type PlacedGate,
+  promptOf,
+} from "@portcullis/policy";
 import { contactOf } from "../sockets/members.ts";
 import { admit } from "./accept.ts";
 import type { EngineContext } from "./context.ts";
@@ -27,6 +42,12 @@ export interface Turn {
   readonly answers: readonly Answer[];
 }
 
+/** The connection on which something is said. */
+export interface Where {
+  readonly hid: string;
+  readonly transcript: Uint8Array;
+}
+
 /** An outcome, and what to record of it once it is written. */
 export interface Decided {
   readonly outcome: Outcome;
@@ -42,7 +63,7 @@ export interface Turns {
   resend(turn: Turn, version: string, taken: Handshake, cid: string): Promise<Outcome>;
   /** A step that comes to nothing. */
   nothing(turn: Turn, version: string, taken: Handshake): Promise<Outcome>;
-  decide(id: string, moved: Moved): Promise<Decided>;
+  decide(where: Where, moved: Moved): Promise<Decided>;
   /**
    * Another session for who was let in, on the connection where they are now. It ends when the one before would have ended, and there is
    * none for who was put out of that one, or left it. To be asked when that one is gone: whoever is put out later is put out of this one.
@@ -108,7 +129,7 @@ export function createTurns(context: EngineContext): Turns {
 
   /** The step's last write, which decides between those who take it at once. */
   async function finish(turn: Turn, version: string | null, moved: Moved): Promise<Outcome> {
-    const { outcome, record } = await decide(turn.hid, moved);
+    const { outcome, record } = await decide(turn, moved);
     const standing = outcome.say === "nothing" ? moved.next.standing : outcome;
     if ((await write(turn.id, version, { ...moved.next, outcome, standing })) !== null) {
       record();
@@ -144,9 +165,17 @@ export function createTurns(context: EngineContext): Turns {
   }
 
   /** @throws {ServiceError} unavailable: no verdict without an answer to each question. */
-  async function verify({ hid, transcript, cid, answers }: Turn, { socketId, memberId, pending }: Handshake) {
+  async function verify({ hid, transcript, cid, answers }: Turn, { socketId, memberId, network, pending }: Handshake) {
     const items = pending.map(({ at: _, ...item }) => ({ ...item, value: answers[indexOf(item.ref)]?.value ?? "" }));
-    const { results } = await caller.call(verifyFactors, { hid, socketId, memberId, transcript, cid, items });
+    const { results } = await caller.call(verifyFactors, {
+      hid,
+      socketId,
+      memberId,
+      transcript,
+      network,
+      cid,
+      items,
+    });
     return items.map(({ ref, gate }) => {
       const [result, ...more] = results.filter((each) => each.ref === ref);
       if (result === undefined || more.length > 0) throw new ServiceError("unavailable");
@@ -157,48 +186,69 @@ export function createTurns(context: EngineContext): Turns {
 
   async function beginWait(
     id: string,
-    { socketId, memberId, label, enrolments }: Handshake,
+    { socketId, memberId, member: name, label, enrolments }: Handshake,
     { waitId, gate, config, byMs }: NonNullable<Handshake["beginning"]>,
   ): Promise<WaitView | null> {
+    const asked = { waitId, handshake: id, socketId, gate, config, member: name, label, untilMs: byMs };
+    const enrolment = enrolments.find((each) => each.gate === gate && each.of === "member");
+    if (enrolment === undefined) return caller.call(startWait, { ...asked, enrolmentId: null, to: null });
     const member = memberId === null ? null : await context.store.members.get(memberId);
     const to = member === null ? null : contactOf(context, member, gate);
-    const enrolment = enrolments.find((each) => each.gate === gate && each.of === "member");
-    if (to === null || enrolment === undefined || member?.body.enrolments[gate] !== enrolment.id) return null;
-    return caller.call(startWait, {
-      waitId,
-      handshake: id,
-      socketId,
-      enrolmentId: enrolment.id,
-      gate,
-      config,
-      to,
-      label,
-      untilMs: byMs,
-    });
+    if (to === null || member?.body.enrolments[gate] !== enrolment.id) return null;
+    return caller.call(startWait, { ...asked, enrolmentId: enrolment.id, to });
   }
 
-  async function decide(hid: string, { next, effects }: Moved): Promise<Decided> {
+  async function decide(where: Where, { next, effects }: Moved): Promise<Decided> {
     for (const effect of effects) {
-      if (effect.do === "accept") return accept(hid, next, effect);
+      if (effect.do === "accept") return accept(where.hid, next, effect);
       if (effect.do === "deny") return deny(next, effect.cause);
-      if (effect.do === "challenge" || effect.do === "wait")
-        return { outcome: asking(next, effect), record: () => undefined };
+      if (effect.do === "challenge") return { outcome: await challenge(where, next, effect), record: () => undefined };
+      if (effect.do === "wait") return { outcome: wait(next, effect), record: () => undefined };
     }
     return { outcome: { say: "nothing", deadlineMs: deadlineOf(next) }, record: () => undefined };
   }
 
-  function asking(next: Handshake, effect: Extract<Effect, { do: "challenge" | "wait" }>): Outcome {
-    const { cid, attemptsLeft, answerByMs, retry } = effect;
-    const common = { cid, attemptsLeft, answerByMs, retry, deadlineMs: deadlineOf(next) };
-    if (effect.do === "challenge") {
-      const options = effect.options.map(({ at, gate, config }) => {
-        const prompt = promptOf(gate, config, cid);
-        return { at, gate, prompt: prompt === null ? null : { ...prompt } };
-      });
-      return { say: "challenge", options, ...common };
-    }
+  async function challenge(
+    where: Where,
+    next: Handshake,
+    { cid, options, attemptsLeft, answerByMs, retry }: Extract<Effect, { do: "challenge" }>,
+  ): Promise<Outcome> {
+    const prepared = await prepare(where, next, cid, options);
+    const offered = options.flatMap(({ at, gate, config }) => {
+      if (!isPrepared(gate)) return [{ at, gate, prompt: copyOf(promptOf(gate, config, cid)) }];
+      const prompt = prepared.get(at);
+      return prompt === undefined ? [] : [{ at, gate, prompt }];
+    });
+    // The only way on cannot be asked for now: the client comes back, and nothing has been counted.
+    if (offered.length === 0) throw new ServiceError("unavailable");
+    return { say: "challenge", cid, options: offered, attemptsLeft, answerByMs, retry, deadlineMs: deadlineOf(next) };
+  }
+
+  /** By position; what cannot be asked now is not there. */
+  async function prepare(
+    { hid, transcript }: Where,
+    { socketId, memberId, network }: Handshake,
+    cid: string,
+    options: readonly PlacedGate[],
+  ): Promise<ReadonlyMap<string, Record<string, unknown>>> {
+    const items = options
+      .filter(({ gate }) => isPrepared(gate))
+      .map(({ at, gate, config }) => ({ at, gate, config: { ...config } }));
+    if (items.length === 0) return new Map();
+    const { prompts } = await caller.call(prepareFactors, { hid, socketId, memberId, transcript, network, cid, items });
+    if (prompts.length !== items.length) throw new ServiceError("unavailable");
+    return new Map(
+      items.flatMap(({ at }, index) => {
+        const prompt = prompts[index] ?? null;
+        return prompt === null ? [] : [[at, prompt] as const];
+      }),
+    );
+  }
+
+  function wait(next: Handshake, effect: Extract<Effect, { do: "wait" }>): Outcome {
+    const { at, gate, cid, attemptsLeft, answerByMs, retry } = effect;
     if (next.wait === null) throw new ServiceError("internal");
-    return { say: "wait", at: effect.at, gate: effect.gate, ...next.wait, ...common };
+    return { say: "wait", at, gate, ...next.wait, cid, attemptsLeft, answerByMs, retry, deadlineMs: deadlineOf(next) };
   }
 
   function deny({ startedAtMs }: Handshake, cause: string): Decided {
@@ -260,6 +310,10 @@ export function withWait(standing: Outcome | null, wait: WaitView | null): Outco
  */
 export function refOf({ hid, n }: Pick<Turn, "hid" | "n">, index: number): string {
   return `${n}-${index}-${connectionOf(hid)}`;
+}
+
+function copyOf(prompt: ReturnType<typeof promptOf>): Record<string, unknown> | null {
+  return prompt === null ? null : { ...prompt };
 }
 
 function indexOf(ref: string): number {

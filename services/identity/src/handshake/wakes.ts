@@ -2,7 +2,7 @@ import { type Outcome, pushOutcome, readWait, ServiceError } from "@portcullis/c
 import type { EngineContext } from "./context.ts";
 import { advance } from "./moves.ts";
 import { stands } from "./standing.ts";
-import type { Handshake } from "./store.ts";
+import { type Handshake, whereOf } from "./store.ts";
 import { denial, type Turns, withWait } from "./turns.ts";
 
 const triesMax = 5;
@@ -35,14 +35,14 @@ export function createWakes(context: EngineContext, turns: Turns) {
     id: string,
     value: Handshake,
     version: string,
-    happened: { readonly type: "confirmed" | "spent"; readonly waitId: string },
+    happened: { readonly type: "confirmed" | "spent" | "refused"; readonly waitId: string },
   ): Promise<boolean> {
     const now = clock();
     const isRevoked = !(await stands(context.store, value));
     const event = isRevoked ? ({ type: "revoked", now } as const) : { ...happened, nextCid: ids.id(), now };
     const moved = advance(value, event);
     if (moved.effects.some((effect) => effect.do === "ignore")) throw new ServiceError("busy");
-    const { outcome, record } = await turns.decide(value.connection, moved);
+    const { outcome, record } = await turns.decide(whereOf(value), moved);
     const next = { ...moved.next, standing: outcome, pushes: value.pushes + 1 };
     if ((await turns.write(id, version, next)) === null) {
       await turns.discard(outcome);

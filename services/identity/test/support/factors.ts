@@ -41,7 +41,7 @@ export interface FakeFactors {
   /** Called before a code is checked or a secret forgotten. */
   down: boolean;
   /** Waits that were begun, by id: what they are now. */
-  readonly waits: Map<string, { to: string; handshake: string; view: WaitView; fate: WaitFate }>;
+  readonly waits: Map<string, { to: string | null; handshake: string; view: WaitView; fate: WaitFate }>;
   readonly resent: string[];
 }
 
@@ -107,9 +107,7 @@ export async function serveFactors({ server }: Platform): Promise<FakeFactors> {
     await factors.before([{ ref: waitId, gate, value: "" }]);
     const by = config.by === "link" ? "link" : "code";
     const view: WaitView = {
-      by,
-      to: "masked",
-      number: by === "link" ? "417" : null,
+      prompt: { by, to: "masked", ...(by === "link" ? { number: "417" } : {}) },
       status: "queued",
       resendAtMs: null,
     };

@@ -19,6 +19,8 @@ export interface OpeningOptions {
   readonly key?: OpenRequest["key"];
   readonly answers?: OpenRequest["answers"];
   readonly opening?: string;
+  readonly parameters?: OpenRequest["parameters"];
+  readonly ticket?: string | null;
   readonly parked?: string | null;
   readonly resumed?: OpenRequest["resumed"];
 }
@@ -37,5 +39,7 @@ export function opening(options: OpeningOptions): OpenRequest {
     resumed: options.resumed ?? null,
     transcript: new Uint8Array(32),
     answers: options.answers ?? [],
+    parameters: options.parameters ?? {},
+    ticket: options.ticket ?? null,
   };
 }

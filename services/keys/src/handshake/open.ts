@@ -91,6 +91,8 @@ export async function openHandshake(context: OpenContext, request: OpenRequest):
       resumed: session === null ? null : { sid: session.sid, next: opened?.payload.resume?.next ?? 0 },
       transcript: opened?.handshake.th ?? new Uint8Array(32),
       answers: (opened?.payload.answers ?? []).map(({ gate, value, at }) => ({ gate, value, at: at ?? null })),
+      parameters: opened?.payload.parameters ?? {},
+      ticket: opened?.payload.ticket ?? null,
     });
     if (opened === null) return bareDenial;
     const keyId = parked?.keyId ?? session?.stored.keyId ?? key?.keyId ?? null;

@@ -123,6 +123,7 @@ function actionOf(plaintext: ClientPlaintext) {
       return {
         do: "offer" as const,
         answers: plaintext.answers.map(({ gate, value, at }) => ({ gate, value, at: at ?? null })),
+        parameters: plaintext.parameters ?? {},
       };
     case "start":
       return { do: "start" as const, cid: plaintext.cid, gate: plaintext.gate, at: plaintext.at ?? null };

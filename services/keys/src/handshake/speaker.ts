@@ -70,14 +70,14 @@ export async function say(
       };
     }
     case "wait": {
-      const { cid, at, gate, by, to, number, status, attemptsLeft, retry, resendAtMs } = outcome;
+      const { cid, at, gate, prompt, status, attemptsLeft, retry, resendAtMs } = outcome;
       const said = await seal(context, channel, {
         n: channel.serverCount + 1,
         t: "wait",
         cid,
         at,
         gate,
-        prompt: number === null ? { by, to } : { by, to, number },
+        prompt,
         status,
         resendMs: resendAtMs === null ? null : Math.max(0, resendAtMs - context.clock()),
         attemptsLeft,
