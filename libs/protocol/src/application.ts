@@ -4,7 +4,7 @@ import { ProtocolError } from "./errors.ts";
 import { count } from "./fields.ts";
 import { check, parseJson, textOf } from "./json.ts";
 import { limits } from "./limits.ts";
-import { type MessageDown, type MessageUp, parseMessageDown, parseMessageUp } from "./message.ts";
+import { isMessageUp, type MessageDown, type MessageUp, parseMessageDown, parseMessageUp } from "./message.ts";
 import { goodbye, groupGrant, revoked } from "./plaintext.ts";
 import { recordTypes } from "./record.ts";
 
@@ -53,7 +53,7 @@ function parse<Output>(schema: z.ZodMiniType<Output>, bytes: Uint8Array): Output
 
 /** Of a record 20. @param bytes unpadded. @throws {ProtocolError} */
 export function parseApplicationUp(bytes: Uint8Array): ApplicationUp {
-  return bytes[0] === recordTypes.messageUp ? { t: "message", ...parseMessageUp(bytes) } : parse(catchUp, bytes);
+  return isMessageUp(bytes) ? { t: "message", ...parseMessageUp(bytes) } : parse(catchUp, bytes);
 }
 
 /** Of a record 21. @param bytes unpadded. @throws {ProtocolError} */

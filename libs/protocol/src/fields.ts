@@ -26,6 +26,8 @@ export const retryAfterMs = count(86_400_000);
 export const bytes32 = z.string().check(z.regex(/^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$/));
 
 export const answerValue = text(limits.answerChars);
+/** As a policy names kinds of messages. */
+export const messageClass = z.string().check(z.regex(/^[a-z][a-z0-9-]{0,31}$/));
 /** For the owner's program. */
 export const parameters = z
   .record(text(limits.parameterNameChars, 1), text(limits.parameterChars))

@@ -1,7 +1,7 @@
 import * as z from "zod/mini";
 import { concat, u64be, utf8, viewOf } from "./bytes.ts";
 import { ProtocolError } from "./errors.ts";
-import { count, label, member } from "./fields.ts";
+import { count, label, member, messageClass } from "./fields.ts";
 import { check, parseJson, textOf } from "./json.ts";
 import { limits } from "./limits.ts";
 import { recordTypes } from "./record.ts";
@@ -19,10 +19,21 @@ const headSchema = z.strictObject({
 
 export type MessageHead = z.infer<typeof headSchema>;
 
-/** A plain message upwards: `40 | counter8 | body`. */
+/** What a message upwards may say about itself. */
+const upHeadSchema = z.strictObject({
+  /** What kind of message it is, as the policy names it: some ask for a step-up first. */
+  class: z.optional(messageClass),
+  /** The session that it is for alone; a consumer's. */
+  to: z.optional(label),
+});
+export type MessageUpHead = z.infer<typeof upHeadSchema>;
+
+/** A message upwards: `40 | counter8 | body`, or `42 | counter8 | headLength2 | head | body`. */
 export interface MessageUp {
   /** From 0, strictly +1 for as long as the session lives, over however many connections. */
   readonly counter: number;
+  /** Empty in a frame 40. */
+  readonly head: MessageUpHead;
   readonly body: Uint8Array;
 }
 
@@ -35,7 +46,7 @@ export interface MessageDown {
 }
 
 const upHeaderBytes = 9;
-const downHeaderBytes = 11;
+const headedBytes = 11;
 
 function assertBody(body: Uint8Array): void {
   if (body.length > limits.messageBytes) throw new ProtocolError("too-large", "message.body");
@@ -47,18 +58,44 @@ function sequenceAt(view: DataView, field: string): number {
   return Number(value);
 }
 
-export function encodeMessageUp(message: MessageUp): Uint8Array {
-  assertBody(message.body);
-  return concat(Uint8Array.of(recordTypes.messageUp), u64be(message.counter), message.body);
+/** A frame 40 where the head is empty or absent, else a frame 42. */
+export function encodeMessageUp({
+  counter,
+  head = {},
+  body,
+}: Omit<MessageUp, "head"> & Partial<MessageUp>): Uint8Array {
+  assertBody(body);
+  if (Object.keys(head).length === 0) return concat(Uint8Array.of(recordTypes.messageUp), u64be(counter), body);
+  const said = utf8(JSON.stringify(check(upHeadSchema, head, "message.head")));
+  if (said.length > limits.messageHeadBytes) throw new ProtocolError("too-large", "message.head");
+  const start = concat(Uint8Array.of(recordTypes.addressedUp), u64be(counter), new Uint8Array(2));
+  viewOf(start).setUint16(upHeaderBytes, said.length);
+  return concat(start, said, body);
 }
 
 /** @returns views into `bytes`, not copies. @throws {ProtocolError} */
 export function parseMessageUp(bytes: Uint8Array): MessageUp {
-  if (bytes.length < upHeaderBytes) throw new ProtocolError("malformed", "message");
-  if (bytes[0] !== recordTypes.messageUp) throw new ProtocolError("out-of-order", "message.type");
-  const body = bytes.subarray(upHeaderBytes);
+  const isAddressed = bytes[0] === recordTypes.addressedUp;
+  if (bytes.length < (isAddressed ? headedBytes : upHeaderBytes)) throw new ProtocolError("malformed", "message");
+  if (!isMessageUp(bytes)) throw new ProtocolError("out-of-order", "message.type");
+  const counter = sequenceAt(viewOf(bytes), "message.counter");
+  const { head, body } = isAddressed ? headed(upHeadSchema, bytes) : { head: {}, body: bytes.subarray(upHeaderBytes) };
   assertBody(body);
-  return { counter: sequenceAt(viewOf(bytes), "message.counter"), body };
+  return { counter, head, body };
+}
+
+/** Whether a frame is, or a plaintext holds, a message upwards, by its first byte. */
+export function isMessageUp(bytes: Uint8Array): boolean {
+  return bytes[0] === recordTypes.messageUp || bytes[0] === recordTypes.addressedUp;
+}
+
+/** `type1 | number8 | headLength2 | head | body` */
+function headed<Head>(schema: z.ZodMiniType<Head>, bytes: Uint8Array): { head: Head; body: Uint8Array } {
+  const headLength = viewOf(bytes).getUint16(upHeaderBytes);
+  if (headLength > limits.messageHeadBytes) throw new ProtocolError("too-large", "message.head");
+  if (headedBytes + headLength > bytes.length) throw new ProtocolError("malformed", "message.head");
+  const text = textOf(bytes.subarray(headedBytes, headedBytes + headLength), "message.head");
+  return { head: parseJson(schema, text, "message.head"), body: bytes.subarray(headedBytes + headLength) };
 }
 
 export function encodeMessageDown(message: MessageDown): Uint8Array {
@@ -72,18 +109,9 @@ export function encodeMessageDown(message: MessageDown): Uint8Array {
 
 /** @returns views into `bytes`, not copies. @throws {ProtocolError} */
 export function parseMessageDown(bytes: Uint8Array): MessageDown {
-  if (bytes.length < downHeaderBytes) throw new ProtocolError("malformed", "message");
+  if (bytes.length < headedBytes) throw new ProtocolError("malformed", "message");
   if (bytes[0] !== recordTypes.messageDown) throw new ProtocolError("out-of-order", "message.type");
-  const view = viewOf(bytes);
-  const headLength = view.getUint16(upHeaderBytes);
-  if (headLength > limits.messageHeadBytes) throw new ProtocolError("too-large", "message.head");
-  if (downHeaderBytes + headLength > bytes.length) throw new ProtocolError("malformed", "message.head");
-  const headText = textOf(bytes.subarray(downHeaderBytes, downHeaderBytes + headLength), "message.head");
-  const body = bytes.subarray(downHeaderBytes + headLength);
+  const { head, body } = headed(headSchema, bytes);
   assertBody(body);
-  return {
-    sequence: sequenceAt(view, "message.sequence"),
-    head: parseJson(headSchema, headText, "message.head"),
-    body,
-  };
+  return { sequence: sequenceAt(viewOf(bytes), "message.sequence"), head, body };
 }

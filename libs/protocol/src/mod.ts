@@ -31,6 +31,7 @@ export { limits } from "./limits.ts";
 export {
   encodeMessageDown,
   encodeMessageUp,
+  isMessageUp,
   type MessageDown,
   type MessageHead,
   type MessageUp,

@@ -12,6 +12,8 @@ export const recordTypes = Object.freeze({
   group: 0x30,
   messageUp: 0x40,
   messageDown: 0x41,
+  /** As `messageUp`, with a head. */
+  addressedUp: 0x42,
 } as const);
 
 export type UpRecordType = 0x10 | 0x20;

@@ -92,7 +92,7 @@ describe("frames of the vectors", () => {
 
   it("messages and denied parse and encode to the same bytes", () => {
     for (const { counter, body, frame } of codec.messageUp) {
-      expect(parseMessageUp(hex(frame))).toEqual({ counter, body: hex(body) });
+      expect(parseMessageUp(hex(frame))).toEqual({ counter, head: {}, body: hex(body) });
       expect(encodeMessageUp({ counter, body: hex(body) })).toEqual(hex(frame));
     }
     for (const { sequence, head, body, frame } of codec.messageDown) {
@@ -241,6 +241,14 @@ describe("records and messages", () => {
     const down = hex(codec.messageDown[0]?.frame ?? "");
     refuses(() => parseMessageUp(down)).toBe("out-of-order");
     refuses(() => parseMessageUp(Uint8Array.of(0x40, 0))).toBe("malformed");
+    const head = { class: "transfer", to: "s1" };
+    const addressed = encodeMessageUp({ counter: 7, head, body: Uint8Array.of(1, 2) });
+    expect(addressed[0]).toBe(0x42);
+    expect(parseMessageUp(addressed)).toEqual({ counter: 7, head, body: Uint8Array.of(1, 2) });
+    refuses(() => parseMessageUp(addressed.subarray(0, 10))).toBe("malformed");
+    refuses(() => parseMessageUp(addressed.subarray(0, 30))).toBe("malformed");
+    refuses(() => encodeMessageUp({ counter: 0, head: { class: "No" }, body: new Uint8Array() })).toBe("malformed");
+    refuses(() => parseMessageUp(Uint8Array.of(0x42, ...new Uint8Array(8), 0xff, 0xff))).toBe("too-large");
     refuses(() => parseMessageUp(new Uint8Array(9 + limits.messageBytes + 1).fill(0x40, 0, 1))).toBe("too-large");
     refuses(() => parseMessageUp(Uint8Array.of(0x40, 0xff, 0, 0, 0, 0, 0, 0, 0))).toBe("malformed");
     const longHead = down.slice();

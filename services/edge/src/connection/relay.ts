@@ -1,6 +1,6 @@
 import type { Caller } from "@portcullis/bus";
 import { type Admitted, takeMessages } from "@portcullis/contracts";
-import { type CloseCodeName, limits, paddedLength, recordTypes } from "@portcullis/protocol";
+import { type CloseCodeName, isMessageUp, limits, paddedLength, recordTypes } from "@portcullis/protocol";
 import type { EdgeTelemetry } from "../telemetry.ts";
 
 export interface RelayOptions {
@@ -31,6 +31,7 @@ const batchBytesMax = 256 * 1024;
 const waitingFramesMax = 1_024;
 const waitingBytesMax = 4 * 1024 * 1024;
 const messageHeaderBytes = 9;
+const addressedHeaderBytes = 11 + limits.messageHeadBytes;
 const recordBytes = 13 + 16;
 
 /**
@@ -41,7 +42,7 @@ export function createRelay(options: RelayOptions): Relay {
   const { caller, admitted, hid, telemetry, onFrame, onClose, onFailed } = options;
   const { sid, sealed, maxBytes } = admitted;
   const controlBytesMax = recordBytes + paddedLength(limits.handshakePlaintextBytes - 4);
-  const sealedBytesMax = Math.max(controlBytesMax, recordBytes + paddedLength(messageHeaderBytes + maxBytes));
+  const sealedBytesMax = Math.max(controlBytesMax, recordBytes + paddedLength(addressedHeaderBytes + maxBytes));
   const waiting: Uint8Array[] = [];
   let waitingBytes = 0;
   let counter = 0;
@@ -49,8 +50,8 @@ export function createRelay(options: RelayOptions): Relay {
 
   function problemWith(frame: Uint8Array): CloseCodeName | null {
     const isRecord = frame[0] === recordTypes.applicationUp;
-    if (!isRecord && (sealed || frame[0] !== recordTypes.messageUp)) return "out-of-order";
-    if (frame.length > (isRecord ? sealedBytesMax : messageHeaderBytes + maxBytes)) return "too-large";
+    if (!isRecord && (sealed || !isMessageUp(frame))) return "out-of-order";
+    if (frame.length > (isRecord ? sealedBytesMax : maxBytes + headerBytesMaxOf(frame))) return "too-large";
     if (!isRecord) return null;
     if (frame.length < recordBytes) return "malformed";
     // Whoever sits between could repeat a record; `keys` would see nothing wrong with one that asks for what was missed.
@@ -104,4 +105,8 @@ export function createRelay(options: RelayOptions): Relay {
     },
     settled: async () => running ?? undefined,
   };
+}
+
+function headerBytesMaxOf(frame: Uint8Array): number {
+  return frame[0] === recordTypes.addressedUp ? addressedHeaderBytes : messageHeaderBytes;
 }

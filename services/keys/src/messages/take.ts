@@ -7,6 +7,7 @@ import {
   closeCodes,
   encodeControl,
   encodeMessageDown,
+  isMessageUp,
   type MessageUp,
   ProtocolError,
   parseApplicationUp,
@@ -92,8 +93,10 @@ async function epochOf({ groups }: MessageContext, { sealed, socketId }: StoredS
 async function takeMessage(
   context: MessageContext,
   { sid, session }: Sender,
-  { counter, body }: MessageUp,
+  { counter, head: { class: kind, to }, body }: MessageUp,
 ): Promise<boolean> {
+  // Nothing here knows classes or receivers yet.
+  if (kind !== undefined || to !== undefined) throw new ProtocolError("out-of-order", "message.head");
   const { socketId, member, maxBytes, expiresAtMs, history } = session;
   if (body.length > maxBytes) throw new ProtocolError("too-large", "message.body");
   const ttlMs = Math.max(0, expiresAtMs - context.clock()) + progressExtraMs;
@@ -117,7 +120,7 @@ async function takeMessage(
 }
 
 async function read(session: StoredSession, frame: Uint8Array): Promise<ApplicationUp> {
-  if (frame[0] === recordTypes.messageUp) {
+  if (isMessageUp(frame)) {
     if (session.sealed) throw new ProtocolError("out-of-order", "message.type");
     return { t: "message", ...parseMessageUp(frame) };
   }
