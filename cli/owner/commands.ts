@@ -28,7 +28,7 @@ export interface OwnerCommand {
 
 const socketColumns = ["id", "label", "url", "updatedAt"];
 const keyColumns = ["keyId", "label", "createdAt", "lastUsedAt", "revokedAt"];
-const memberColumns = ["name", "email", "phone", "authenticator", "answerSecret"];
+const memberColumns = ["name", "email", "phone", "authenticator", "answerSecret", "passkey"];
 const sessionColumns = ["sid", "member", "edge", "gates", "acceptedAt", "expiresAt"];
 const tokenColumns = ["id", "label", "createdAt", "expiresAt", "lastUsedAt"];
 

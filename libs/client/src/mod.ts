@@ -5,7 +5,7 @@ export type { Message } from "./message.ts";
 export type { FrameDirection, FrameKind, FrameSummary, Narrate } from "./narration.ts";
 export type { OfferCallback, Offered, Offering } from "./offers.ts";
 export type { ConnectOptions, SessionState, StateCallback } from "./options.ts";
-export type { Prompt } from "./prompts/prompt.ts";
+export type { PasskeyRequest, Prompt } from "./prompts/prompt.ts";
 export { prompts } from "./prompts/registry.ts";
 export type { AnswerCallback, ChallengeCallback, Question, Server } from "./question.ts";
 export type { QuestionOption } from "./question-option.ts";

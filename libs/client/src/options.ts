@@ -2,6 +2,7 @@ import { encodeOpenPayload, ProtocolError, type SuiteId, suiteIds } from "@portc
 import { type Address, addressOf } from "./address.ts";
 import { createNarrator, type Narrate } from "./narration.ts";
 import type { OfferCallback, Offered } from "./offers.ts";
+import type { Means } from "./prompts/prompt.ts";
 import type { AnswerCallback, ChallengeCallback } from "./question.ts";
 import type { WaitingCallback } from "./waiting.ts";
 import type { WebSocketConstructor } from "./web-socket.ts";
@@ -40,6 +41,8 @@ export interface ConnectOptions {
   readonly onWait?: WaitingCallback | undefined;
   /** `pa1.…`, or a function that gets it: answers the gate `question` by itself. */
   readonly answerSecret?: string | (() => Eventually<string>) | undefined;
+  /** Has a passkey sign; default: the platform's, where it has `navigator.credentials`. The answer is its `toJSON()`. */
+  readonly passkey?: Means["passkey"];
   /**
    * Whether a handshake whose connection is lost goes on over another one, at the same gate and without asking anew. Default true; it
    * tries until the question that stands is over.

@@ -4,6 +4,7 @@ import * as authenticators from "./authenticators.ts";
 import type { Contract } from "./contract.ts";
 import * as handshake from "./handshake.ts";
 import * as messages from "./messages.ts";
+import * as passkeys from "./passkeys.ts";
 import * as sessions from "./sessions.ts";
 import * as sockets from "./sockets.ts";
 import * as waits from "./waits.ts";
@@ -27,6 +28,7 @@ export { type Issue, ServiceError, type ServiceErrorCode, serviceErrors } from "
 export * from "./handshake.ts";
 export { mailQueue, waitQueue, wakeQueue } from "./job-queues.ts";
 export * from "./messages.ts";
+export * from "./passkeys.ts";
 export * from "./sessions.ts";
 export * from "./sockets.ts";
 export { liveSessionKey, removalsKey, removalsTtlMs } from "./state-keys.ts";
@@ -43,7 +45,7 @@ function isContract(value: unknown): value is Contract {
 
 /** Everything that may ever be said on the bus; NATS permissions are generated from it. */
 export const contracts: readonly Contract[] = Object.freeze(
-  [handshake, waits, sessions, messages, accounts, sockets, appKeys, authenticators]
+  [handshake, waits, sessions, messages, accounts, sockets, appKeys, authenticators, passkeys]
     .flatMap((group) => Object.values(group))
     .filter(isContract),
 );

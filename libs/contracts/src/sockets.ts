@@ -130,6 +130,8 @@ export const memberView = z.strictObject({
   authenticator: z.boolean(),
   /** Whether there is an answer secret: without one nobody passes a `question`. */
   answerSecret: z.boolean(),
+  /** Whether there is a passkey at least. */
+  passkey: z.boolean(),
   createdAtMs: epochMs,
   version: z.number().int().positive(),
 });

@@ -6,6 +6,7 @@ export { CryptoError, type CryptoErrorCode, cryptoErrorCodes } from "./errors.ts
 export { type GroupSecret, openGroupRecord, sealGroupRecord } from "./group.ts";
 export { fingerprint, generateIdentity, type Identity, importIdentity, sign, verify } from "./identity.ts";
 export { type HandshakeSecrets, helloHash, openBox, type Psk, sealOpen } from "./open.ts";
+export { passkeyChallenge } from "./passkey.ts";
 export {
   type AnswerProof,
   answerProof,

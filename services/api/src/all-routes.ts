@@ -1,6 +1,7 @@
 import type { Health } from "@portcullis/runtime";
 import { credentialRoutes } from "./account/credentials.ts";
 import { mailboxRoutes } from "./account/mailbox.ts";
+import { ownerPasskeyRoutes } from "./account/passkeys.ts";
 import { securityRoutes } from "./account/security.ts";
 import { signingInRoutes } from "./account/signing-in.ts";
 import { guardRoutes } from "./callers/guard.ts";
@@ -16,6 +17,7 @@ import { appKeyRoutes } from "./sockets/app-keys.ts";
 import { authenticatorRoutes } from "./sockets/authenticators.ts";
 import { liveSessionRoutes } from "./sockets/live-sessions.ts";
 import { memberRoutes } from "./sockets/members.ts";
+import { memberPasskeyRoutes } from "./sockets/passkeys.ts";
 import { socketRoutes } from "./sockets/sockets.ts";
 
 const groups = [
@@ -23,11 +25,13 @@ const groups = [
   mailboxRoutes,
   securityRoutes,
   credentialRoutes,
+  ownerPasskeyRoutes,
   socketRoutes,
   appKeyRoutes,
   memberRoutes,
   authenticatorRoutes,
   answerSecretRoutes,
+  memberPasskeyRoutes,
   liveSessionRoutes,
   outboxRoutes,
   confirmRoutes,

@@ -1,3 +1,5 @@
+import { passkeyOperations } from "./passkey-operations.ts";
+
 /** One call of each operation: what is sent, what must reach the bus, what the bus says, what must come back. */
 export interface Operation {
   readonly method: string;
@@ -55,6 +57,7 @@ const storedMember = {
   hasPassphrase: true,
   authenticator: false,
   answerSecret: true,
+  passkey: false,
   createdAtMs: atMs,
   version: 2,
 };
@@ -64,6 +67,7 @@ const shownMember = {
   hasPassphrase: true,
   authenticator: false,
   answerSecret: true,
+  passkey: false,
   createdAt: at,
   version: 2,
 };
@@ -77,6 +81,7 @@ export const uri =
 export const enrolment = "enrolment";
 
 export const operations: readonly Operation[] = [
+  ...passkeyOperations,
   {
     method: "POST",
     route: "/v1/account",

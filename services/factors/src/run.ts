@@ -7,6 +7,11 @@ import { createAuthenticatorStore, secretBytes } from "./authenticators/store.ts
 import type { FactorsConfig } from "./config.ts";
 import { gates } from "./gates/registry.ts";
 import { serveGates } from "./gates/serve.ts";
+import { createAssertions } from "./passkeys/assertion.ts";
+import { passkeysCollection } from "./passkeys/record.ts";
+import { createRegistrations } from "./passkeys/registration.ts";
+import { servePasskeys } from "./passkeys/serve.ts";
+import { createPasskeyStore } from "./passkeys/store.ts";
 import { createSendLimits } from "./waits/limits.ts";
 import { createWaitStore } from "./waits/record.ts";
 import { createWaitSecrets } from "./waits/secrets.ts";
@@ -54,7 +59,11 @@ export async function run(platform: Platform, config: FactorsConfig): Promise<vo
     failuresMax,
   });
   const tagOf = (text: string) => createHmac("sha256", countKey).update(text).digest("base64url");
-  await serveAuthenticators(server, { store, answerSecrets, codes });
+  const passkeyStore = createPasskeyStore({ collection: await documents.collection(passkeysCollection), vault, clock });
+  const passkeys = { store: passkeyStore, assertions: createAssertions({ store: passkeyStore, state }) };
+  const registrations = createRegistrations({ store: passkeyStore, state, ids, random });
+  await serveAuthenticators(server, { store, answerSecrets, codes, passkeys: passkeyStore });
+  await servePasskeys({ server, log }, { ...passkeys, registrations });
   await serveWaits(server, { gates, waits, state, tagOf });
-  await serveGates({ server, clock, log }, { gates, codes, waits, answerSecrets });
+  await serveGates({ server, clock, log }, { gates, codes, waits, answerSecrets, passkeys });
 }

@@ -47,7 +47,19 @@ export async function run(
   const prepared = await prepareBootstrap(accountContext);
 
   await serveAccounts(server, accountContext);
-  await serveSockets(server, { store, paths, vault, passwords, sessions, revocation, caller, clock, ids, random });
+  await serveSockets(server, {
+    store,
+    paths,
+    vault,
+    passwords,
+    sessions,
+    revocation,
+    caller,
+    site: siteOf(config),
+    clock,
+    ids,
+    random,
+  });
   const edges = createEdgeWatch(state, clock);
   await serveSessions(server, { sessions, edges, clock });
   await serveHandshakes(
@@ -91,6 +103,7 @@ async function openAccounts(platform: Platform, config: IdentityConfig, password
     },
     quotas: {
       signUp: quota("sign-up", 20, 15 * minuteMs),
+      passkeySignIn: quota("passkey-sign-in", 60, 15 * minuteMs),
       askedMail: quota("asked-mail", 20, 15 * minuteMs),
       mailbox: [quota("mailbox-minute", 1, minuteMs), quota("mailbox-day", 20, dayMs)],
     },
@@ -105,6 +118,8 @@ async function openAccounts(platform: Platform, config: IdentityConfig, password
       publicUrl: config.publicUrl.replace(/\/$/, ""),
     }),
     contacts,
+    site: siteOf(config),
+    state,
     vault,
     caller,
     clock,
@@ -114,4 +129,9 @@ async function openAccounts(platform: Platform, config: IdentityConfig, password
     signUp: config.signUp,
     bootstrapToken: (firstOwnerId) => config.bootstrapToken ?? `pcb_${tagOf(bootstrapKey, firstOwnerId)}`,
   };
+}
+
+function siteOf({ publicUrl }: IdentityConfig) {
+  const { hostname: relyingParty, origin } = new URL(publicUrl);
+  return { relyingParty, origin };
 }

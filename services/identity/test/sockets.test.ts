@@ -439,6 +439,7 @@ describe("a member", () => {
       hasPassphrase: false,
       authenticator: false,
       answerSecret: false,
+      passkey: false,
       createdAtMs: world.now(),
       version: 1,
     });

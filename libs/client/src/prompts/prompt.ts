@@ -24,6 +24,16 @@ export interface Prompt {
 /** What an application may give for answers without a person; options of `connect`. */
 export interface Means {
   readonly answerSecret?: string | (() => string | PromiseLike<string>) | undefined;
+  /** Has a passkey sign, where the platform's own `navigator.credentials` is not meant or not there. @returns its `toJSON()` */
+  readonly passkey?: ((request: PasskeyRequest, signal: AbortSignal) => PromiseLike<unknown>) | undefined;
+}
+
+/** PublicKeyCredentialRequestOptionsJSON of WebAuthn level 3, section 5.1.9; bytes in base64url. */
+export interface PasskeyRequest {
+  readonly challenge: string;
+  readonly rpId: string;
+  readonly allowCredentials: readonly { readonly type: "public-key"; readonly id: string }[];
+  readonly userVerification: "required";
 }
 
 /** A question that may be answered without a person. */

@@ -3,6 +3,7 @@ import { email } from "./email.ts";
 import type { Gate } from "./gate.ts";
 import { key } from "./key.ts";
 import { otp } from "./otp.ts";
+import { passkey } from "./passkey.ts";
 import { path } from "./path.ts";
 import { question } from "./question.ts";
 import { sms } from "./sms.ts";
@@ -15,6 +16,7 @@ export const gates = {
   email,
   sms,
   question,
+  passkey,
 } satisfies Record<string, Gate>;
 
 export type GateName = keyof typeof gates;

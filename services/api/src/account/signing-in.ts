@@ -6,9 +6,9 @@ import { email, id, password, time, timeOf } from "../http/fields.ts";
 import { done, nothing } from "../http/nothing.ts";
 import type { RouteContext } from "../routes.ts";
 import { secondFactorFields, secondFactorOf } from "./second-factor.ts";
+import { userAgentOf } from "./user-agent.ts";
 
 const tags = ["account"];
-const userAgentCharactersMax = 256;
 
 const credentials = z.strictObject({ email, password, ...secondFactorFields });
 const newAccount = z.strictObject({
@@ -66,7 +66,7 @@ export function signingInRoutes(app: App, { caller, cookie }: RouteContext): voi
         password,
         secondFactor: secondFactorOf(request.body),
         address: request.ip,
-        userAgent: (request.headers["user-agent"] ?? "").slice(0, userAgentCharactersMax),
+        userAgent: userAgentOf(request),
       });
       cookie.set(reply, secret, expiresAtMs);
       return { sessionId, expiresAt: timeOf(expiresAtMs) };

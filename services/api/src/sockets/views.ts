@@ -43,6 +43,7 @@ export const member = z.object({
   hasPassphrase: z.boolean(),
   authenticator: z.boolean().describe("enrolled: `otp` is mandatory for this member"),
   answerSecret: z.boolean().describe("there is one: the member can pass `question`"),
+  passkey: z.boolean().describe("there is one at least: the member can pass `passkey`"),
   createdAt: time,
   version,
 });

@@ -10,6 +10,7 @@ import {
 } from "@portcullis/contracts";
 import { formatAnswerSecret } from "@portcullis/crypto";
 import type { Platform } from "@portcullis/platform";
+import type { PasskeyStore } from "../passkeys/store.ts";
 import type { Codes } from "./codes.ts";
 import type { AuthenticatorStore } from "./store.ts";
 import { otpauthUri } from "./uri.ts";
@@ -21,7 +22,13 @@ export async function serveAuthenticators(
     store,
     answerSecrets,
     codes,
-  }: { readonly store: AuthenticatorStore; readonly answerSecrets: AuthenticatorStore; readonly codes: Codes },
+    passkeys,
+  }: {
+    readonly store: AuthenticatorStore;
+    readonly answerSecrets: AuthenticatorStore;
+    readonly codes: Codes;
+    readonly passkeys: Pick<PasskeyStore, "forgetSocket">;
+  },
 ): Promise<void> {
   await server.serve(enrolSecret, async ({ subject, issuer, account, active }) => {
     const secret = await store.enrol(subject, active ? "active" : "pending");
@@ -49,6 +56,7 @@ export async function serveAuthenticators(
   await server.serve(forgetSocketSecrets, async ({ socketId }) => {
     await store.forgetSocket(socketId);
     await answerSecrets.forgetSocket(socketId);
+    await passkeys.forgetSocket(socketId);
     return {};
   });
 

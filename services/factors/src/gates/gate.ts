@@ -1,6 +1,8 @@
 import type { Clock } from "@portcullis/runtime";
 import type { Codes } from "../authenticators/codes.ts";
 import type { AuthenticatorStore } from "../authenticators/store.ts";
+import type { Assertions } from "../passkeys/assertion.ts";
+import type { PasskeyStore } from "../passkeys/store.ts";
 import type { Channel } from "../waits/channel.ts";
 import type { Waits } from "../waits/waits.ts";
 
@@ -20,6 +22,7 @@ export interface GateContext {
   readonly codes: Codes;
   readonly waits: Pick<Waits, "check">;
   readonly answerSecrets: Pick<AuthenticatorStore, "find">;
+  readonly passkeys: { readonly store: Pick<PasskeyStore, "credentials">; readonly assertions: Assertions };
 }
 
 /** How a gate waits: over which channel somebody is told, and what they then do. */

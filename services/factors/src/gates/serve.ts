@@ -9,7 +9,10 @@ export async function serveGates(
   {
     gates,
     ...means
-  }: { readonly gates: ReadonlyMap<string, Gate> } & Pick<GateContext, "codes" | "waits" | "answerSecrets">,
+  }: { readonly gates: ReadonlyMap<string, Gate> } & Pick<
+    GateContext,
+    "codes" | "waits" | "answerSecrets" | "passkeys"
+  >,
 ): Promise<void> {
   const verifications = meterFor("factors").createCounter("portcullis.factors.verifications", {
     description: "Answers judged, by gate and by outcome (ok, or the cause of the refusal)",

@@ -2,6 +2,7 @@ import type { Caller } from "@portcullis/bus";
 import { ServiceError } from "@portcullis/contracts";
 import type { Stored } from "@portcullis/documents";
 import type { Clock, Ids, Logger, Vault } from "@portcullis/runtime";
+import type { State } from "@portcullis/state";
 import { compareAndSet } from "../compare-and-set.ts";
 import { fromText, tagOf, toText } from "../secrets.ts";
 import type { Attempts, Quota } from "./attempts.ts";
@@ -21,9 +22,17 @@ export interface AccountContext {
     readonly enrolment: Attempts;
   };
   /** Sign-ups and mails that one network may ask for; mails that one mailbox gets. */
-  readonly quotas: { readonly signUp: Quota; readonly askedMail: Quota; readonly mailbox: readonly Quota[] };
+  readonly quotas: {
+    readonly signUp: Quota;
+    readonly askedMail: Quota;
+    readonly passkeySignIn: Quota;
+    readonly mailbox: readonly Quota[];
+  };
   readonly mails: Mails;
   readonly contacts: Contacts;
+  /** Where owners use their passkeys. */
+  readonly site: { readonly relyingParty: string; readonly origin: string };
+  readonly state: State;
   readonly vault: Vault;
   readonly caller: Caller;
   readonly clock: Clock;

@@ -3,6 +3,14 @@ import * as contract from "@portcullis/contracts";
 import { createTokenOf, listTokensOf, revokeTokenOf } from "./api-tokens.ts";
 import type { AccountContext } from "./context.ts";
 import {
+  beginOwnerPasskeyOf,
+  beginPasskeySignInOf,
+  finishOwnerPasskeyOf,
+  finishPasskeySignInOf,
+  listOwnerPasskeysOf,
+  removeOwnerPasskeyOf,
+} from "./passkeys.ts";
+import {
   changePasswordOf,
   forgotPasswordOf,
   resendVerificationOf,
@@ -33,5 +41,11 @@ export async function serveAccounts(server: Server, context: AccountContext): Pr
   await server.serve(contract.resetPassword, (body) => resetPasswordOf(context, body));
   await server.serve(contract.verifyEmail, (body) => verifyEmailOf(context, body));
   await server.serve(contract.resendVerification, (body) => resendVerificationOf(context, body));
+  await server.serve(contract.beginOwnerPasskey, (body) => beginOwnerPasskeyOf(context, body));
+  await server.serve(contract.finishOwnerPasskey, (body) => finishOwnerPasskeyOf(context, body));
+  await server.serve(contract.listOwnerPasskeys, (body) => listOwnerPasskeysOf(context, body));
+  await server.serve(contract.removeOwnerPasskey, (body) => removeOwnerPasskeyOf(context, body));
+  await server.serve(contract.beginPasskeySignIn, (body) => beginPasskeySignInOf(context, body));
+  await server.serve(contract.finishPasskeySignIn, (body) => finishPasskeySignInOf(context, body));
   await server.serve(contract.composeMail, async ({ mailId }) => ({ mail: await context.mails.compose(mailId) }));
 }

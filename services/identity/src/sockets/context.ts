@@ -17,6 +17,8 @@ export interface SocketContext {
   readonly sessions: SessionRegistry;
   readonly revocation: Revocation;
   readonly caller: Caller;
+  /** Where passkeys are used, unless the owner says. */
+  readonly site: { readonly relyingParty: string; readonly origin: string };
   readonly clock: Clock;
   readonly ids: Ids;
   readonly random: (length: number) => Uint8Array;

@@ -6,6 +6,12 @@ import { enrolAuthenticatorOf, removeAuthenticatorOf } from "./authenticators.ts
 import type { SocketContext } from "./context.ts";
 import { kickSessionOf, listLiveSessionsOf } from "./live-sessions.ts";
 import { createMemberOf, listMembersOf, removeMemberOf, updateMemberOf } from "./members.ts";
+import {
+  beginMemberPasskeyOf,
+  finishMemberPasskeyOf,
+  listMemberPasskeysOf,
+  removeMemberPasskeyOf,
+} from "./passkeys.ts";
 import { createSocketOf, deleteSocketOf, getSocketOf, listSocketsOf, updateSocketOf } from "./sockets.ts";
 
 export async function serveSockets(server: Server, context: SocketContext): Promise<void> {
@@ -25,6 +31,10 @@ export async function serveSockets(server: Server, context: SocketContext): Prom
   await server.serve(contract.removeAnswerSecret, (body) => removeAnswerSecretOf(context, body));
   await server.serve(contract.enrolAuthenticator, (body) => enrolAuthenticatorOf(context, body));
   await server.serve(contract.removeAuthenticator, (body) => removeAuthenticatorOf(context, body));
+  await server.serve(contract.beginMemberPasskey, (body) => beginMemberPasskeyOf(context, body));
+  await server.serve(contract.finishMemberPasskey, (body) => finishMemberPasskeyOf(context, body));
+  await server.serve(contract.listMemberPasskeys, (body) => listMemberPasskeysOf(context, body));
+  await server.serve(contract.removeMemberPasskey, (body) => removeMemberPasskeyOf(context, body));
   await server.serve(contract.listLiveSessions, (body) => listLiveSessionsOf(context, body));
   await server.serve(contract.kickSession, (body) => kickSessionOf(context, body));
 }

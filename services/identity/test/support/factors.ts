@@ -16,6 +16,7 @@ import {
   type WaitView,
 } from "@portcullis/contracts";
 import type { Platform } from "@portcullis/platform";
+import { type FakePasskeys, servePasskeys } from "./passkeys.ts";
 
 interface Item {
   readonly ref: string;
@@ -43,9 +44,11 @@ export interface FakeFactors {
   /** Waits that were begun, by id: what they are now. */
   readonly waits: Map<string, { to: string | null; handshake: string; view: WaitView; fate: WaitFate }>;
   readonly resent: string[];
+  readonly passkeys: FakePasskeys;
 }
 
-export async function serveFactors({ server }: Platform): Promise<FakeFactors> {
+export async function serveFactors(platform: Platform): Promise<FakeFactors> {
+  const { server } = platform;
   const used = new Set<string>();
   const factors: FakeFactors = {
     active: new Set(),
@@ -58,6 +61,7 @@ export async function serveFactors({ server }: Platform): Promise<FakeFactors> {
     down: false,
     waits: new Map(),
     resent: [],
+    passkeys: await servePasskeys(platform),
   };
   const requireUp = () => {
     if (factors.down) throw new ServiceError("unavailable");

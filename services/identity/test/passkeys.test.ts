@@ -1,0 +1,195 @@
+import {
+  authenticate,
+  beginMemberPasskey,
+  beginOwnerPasskey,
+  beginPasskeySignIn,
+  createMember,
+  createSocket,
+  finishMemberPasskey,
+  finishOwnerPasskey,
+  finishPasskeySignIn,
+  identityOpen,
+  listLiveSessions,
+  listMemberPasskeys,
+  listMembers,
+  removeMember,
+  removeMemberPasskey,
+  removeOwnerPasskey,
+} from "@portcullis/contracts";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { opening } from "./support/handshake.ts";
+import { address, codeOf, startWorld, type World } from "./support/world.ts";
+
+type Owner = Awaited<ReturnType<World["owner"]>>;
+
+let world: World;
+let ann: Owner;
+beforeEach(async () => {
+  world = await startWorld({ replicas: 2 });
+  ann = await world.verifiedOwner();
+});
+afterEach(() => world.close());
+
+const begin = (password = ann.password) =>
+  world.api.call(beginOwnerPasskey, { ownerId: ann.ownerId, password, secondFactor: null });
+const register = (id: string) =>
+  world.api.call(finishOwnerPasskey, {
+    ownerId: ann.ownerId,
+    registrationId: "registration",
+    response: { id },
+    label: id,
+  });
+const challenge = (from = address()) => world.api.call(beginPasskeySignIn, { address: from });
+const enter = (signInId: string, id: string) =>
+  world.api.call(finishPasskeySignIn, { signInId, response: { id }, address: address(), userAgent: "test" });
+const isIn = (secret: string) => codeOf(world.api.call(authenticate, { kind: "session", secret }));
+
+describe("an owner's passkey", () => {
+  it("is for this server's own name, and takes the password, since it signs in by itself", async () => {
+    expect(await begin()).toMatchObject({ options: { rp: { id: "p.example" }, user: { name: ann.email } } });
+    expect(await codeOf(begin("not the password"))).toBe("reauthentication_failed");
+  });
+
+  it("signs in without password and code; each challenge is good for one answer, on whichever replica", async () => {
+    await register("phone");
+    const one = await challenge();
+    expect(one).toMatchObject({ relyingParty: "p.example" });
+    expect(Buffer.from(one.challenge, "base64url")).toHaveLength(32);
+    const { secret } = await enter(one.signInId, "phone");
+    expect(await isIn(secret)).toBeNull();
+    expect(await codeOf(enter(one.signInId, "phone"))).toBe("unauthenticated");
+
+    const two = await challenge();
+    expect(await codeOf(enter(two.signInId, "a stranger's"))).toBe("unauthenticated");
+    expect(await codeOf(enter(two.signInId, "phone"))).toBe("unauthenticated");
+
+    const three = await challenge();
+    const at = await Promise.all(Array.from({ length: 20 }, () => codeOf(enter(three.signInId, "phone"))));
+    expect(at.filter((code) => code === null)).toHaveLength(1);
+  });
+
+  it("does not sign in after five minutes", async () => {
+    await register("phone");
+    const { signInId } = await challenge();
+    world.advance(5 * 60_000 + 1);
+    expect(await codeOf(enter(signInId, "phone"))).toBe("unauthenticated");
+  });
+
+  it("gets sixty challenges for one network in a quarter of an hour", async () => {
+    const from = address();
+    for (let count = 0; count < 60; count += 1) await challenge(from);
+    expect(await codeOf(challenge(from))).toBe("too_many");
+    expect(await codeOf(challenge())).toBeNull();
+  });
+
+  it("signs in no more once it is removed, and everybody else who is signed in goes", async () => {
+    await register("phone");
+    const before = await enter((await challenge()).signInId, "phone");
+    const remove = (password: string) =>
+      world.api.call(removeOwnerPasskey, {
+        ownerId: ann.ownerId,
+        passkeyId: "phone",
+        password,
+        keepSessionId: ann.sessionId,
+      });
+    expect(await codeOf(remove("not the password"))).toBe("reauthentication_failed");
+    await remove(ann.password);
+    expect(await isIn(before.secret)).toBe("unauthenticated");
+    expect(await codeOf(enter((await challenge()).signInId, "phone"))).toBe("unauthenticated");
+    expect(await codeOf(remove(ann.password))).toBe("not_found");
+  });
+
+  it("does not sign in where it is removed while it signs", async () => {
+    await register("phone");
+    const { signInId } = await challenge();
+    world.factors.passkeys.beforeAnswer = () =>
+      world.api.call(removeOwnerPasskey, {
+        ownerId: ann.ownerId,
+        passkeyId: "phone",
+        password: ann.password,
+        keepSessionId: ann.sessionId,
+      });
+    expect(await codeOf(enter(signInId, "phone"))).toBe("unauthenticated");
+  });
+});
+
+describe("a member's passkey", () => {
+  const policy = { gates: [{ gate: "passkey", relyingParty: "app.example.com" }] };
+  let who: { ownerId: string; socketId: string; name: string };
+  let path: string;
+  beforeEach(async () => {
+    const made = await world.api.call(createSocket, {
+      ownerId: ann.ownerId,
+      label: "one",
+      path: null,
+      idParameter: null,
+      policy,
+    });
+    path = made.path ?? "";
+    who = { ownerId: ann.ownerId, socketId: made.id, name: "bob" };
+    await world.api.call(createMember, { ...who, contacts: { email: null, phone: null }, passphrase: null });
+    world.factors.right.add("signed");
+  });
+
+  const add = (id: string) =>
+    world.api.call(finishMemberPasskey, {
+      ...who,
+      registrationId: "registration",
+      origin: "https://app.example.com",
+      response: { id },
+      label: id,
+    });
+  const remove = (passkeyId: string) => world.api.call(removeMemberPasskey, { ...who, passkeyId });
+  const sessions = async () => {
+    const { ownerId, socketId } = who;
+    return (await world.api.call(listLiveSessions, { ownerId, socketId, after: null, limit: 50 })).sessions.length;
+  };
+  const come = (answers = [{ gate: "passkey", value: "signed", at: null }]) =>
+    world.keysCaller.call(identityOpen, opening({ label: "one", path, query: "id=bob", answers }));
+
+  it("is made for the owner's own pages, or for those of this server", async () => {
+    const options = async (relyingParty: string | null) =>
+      (await world.api.call(beginMemberPasskey, { ...who, relyingParty })).options;
+    expect(await options("app.example.com")).toMatchObject({ rp: { id: "app.example.com" }, user: { name: "bob" } });
+    expect(await options(null)).toMatchObject({ rp: { id: "p.example" } });
+    expect(await codeOf(world.api.call(beginMemberPasskey, { ...who, name: "eve", relyingParty: null }))).toBe(
+      "not_found",
+    );
+    const stranger = await world.owner();
+    expect(
+      await codeOf(world.api.call(beginMemberPasskey, { ...who, ownerId: stranger.ownerId, relyingParty: null })),
+    ).toBe("not_found");
+  });
+
+  it("lets nobody in before it is there, and then whoever has it", async () => {
+    expect(await come()).toMatchObject({ say: "denied" });
+    await add("phone");
+    expect(await world.api.call(listMemberPasskeys, who)).toMatchObject({ passkeys: [{ id: "phone" }] });
+    const { ownerId, socketId } = who;
+    const { members } = await world.api.call(listMembers, { ownerId, socketId, after: null, limit: 50 });
+    expect(members[0]).toMatchObject({ name: "bob", passkey: true });
+    expect(await come()).toMatchObject({
+      say: "accepted",
+      assurance: { memberBound: true, gates: ["passkey"] },
+    });
+  });
+
+  it("joins another one without ending anything; with one that is removed all go who came in by any", async () => {
+    await add("phone");
+    await come();
+    await add("laptop");
+    expect(await sessions()).toBe(1);
+    await remove("phone");
+    expect(await sessions()).toBe(0);
+    expect(await come()).toMatchObject({ say: "accepted" });
+    await remove("laptop");
+    expect(await come()).toMatchObject({ say: "denied" });
+    expect(await codeOf(remove("laptop"))).toBe("not_found");
+  });
+
+  it("goes with its member", async () => {
+    await add("phone");
+    await world.api.call(removeMember, who);
+    expect([...world.factors.passkeys.of.values()].flat()).toEqual([]);
+  });
+});
