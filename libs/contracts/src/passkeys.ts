@@ -98,7 +98,8 @@ export const beginOwnerPasskey = request({
 export const finishOwnerPasskey = request({
   ...fromApi,
   name: "identity.accounts.passkeys.finish",
-  request: z.strictObject({ ownerId: id, registrationId: id, response: passkeyResponse, label: text(64) }),
+  /** origin: of the page, which is the API's own. */
+  request: z.strictObject({ ownerId: id, registrationId: id, origin, response: passkeyResponse, label: text(64) }),
   reply: passkeyView,
   idempotency: "once: each answer ends its registration",
 });
@@ -127,7 +128,13 @@ export const beginPasskeySignIn = request({
 export const finishPasskeySignIn = request({
   ...fromApi,
   name: "identity.accounts.passkeys.sign-in.finish",
-  request: z.strictObject({ signInId: id, response: passkeyResponse, address: text(64), userAgent: text(256) }),
+  request: z.strictObject({
+    signInId: id,
+    origin,
+    response: passkeyResponse,
+    address: text(64),
+    userAgent: text(256),
+  }),
   reply: z.strictObject({ secret: text(128), sessionId: id, expiresAtMs: epochMs }),
   idempotency: "once: each answer ends its challenge",
 });
@@ -146,7 +153,7 @@ export const finishMemberPasskey = request({
   request: z.strictObject({
     ...aMember,
     registrationId: id,
-    origin: origin.nullable(),
+    origin,
     response: passkeyResponse,
     label: text(64),
   }),

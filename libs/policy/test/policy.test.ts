@@ -1,7 +1,15 @@
 // biome-ignore-all lint/suspicious/noThenProperty: `onFailure.then` is a word of the document, never a function
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
-import { adviceOf, leavesOf, parsePolicy, policyDocumentSchema, policySchema, requiresKey } from "../src/mod.ts";
+import {
+  adviceOf,
+  gateNames,
+  leavesOf,
+  parsePolicy,
+  policyDocumentSchema,
+  policySchema,
+  requiresKey,
+} from "../src/mod.ts";
 import { policyOf } from "./arbitraries.ts";
 
 const mail = { gate: "email" };
@@ -14,6 +22,8 @@ const nested = (depth: number): unknown => {
 const many = (count: number) => ({ allOf: Array.from({ length: count }, () => otp) });
 
 const longerThanAll = "must not be longer than deadlines.handshake, which ends the handshake before";
+
+const allGates = `allowed: ${gateNames.join(", ")}`;
 
 describe("a policy that is written shortly", () => {
   it("gets every default, in milliseconds, and survives storage", () => {
@@ -52,6 +62,25 @@ describe("a policy that is written shortly", () => {
       { gate: "email", by: "code" },
       { gate: "question", kind: "excerpt" },
     ]);
+  });
+
+  it("names the pages on which a passkey may be used: those of its relying party unless it says", () => {
+    const passkey = { gate: "passkey", relyingParty: "example.com" };
+    const itemOf = (item: object) => policyOf({ gates: [item] }).gates[0];
+    expect(itemOf(passkey)).toEqual({ ...passkey, origins: ["https://example.com"] });
+    const origins = ["https://app.example.com:8443", "https://example.com"];
+    expect(itemOf({ ...passkey, origins })).toEqual({ ...passkey, origins });
+    const local = { gate: "passkey", relyingParty: "localhost", origins: ["http://localhost:3000"] };
+    expect(itemOf(local)).toEqual(local);
+    for (const wrong of [
+      "https://evil.example",
+      "https://notexample.com",
+      "http://example.com",
+      "https://example.com/",
+    ])
+      expect(parsePolicy({ gates: [{ ...passkey, origins: [wrong] }] }).ok, wrong).toBe(false);
+    for (const wrong of ["Example.com", "https://example.com", "example.com:443", "", "exa mple"])
+      expect(parsePolicy({ gates: [{ gate: "passkey", relyingParty: wrong }] }).ok, wrong).toBe(false);
   });
 
   it("comes with advice where it is weaker than it may look, and without where it is not", () => {
@@ -125,14 +154,10 @@ const originMessage = "must be an origin such as https://app.example.com: http o
 
 describe("a bad policy is refused with the field's path and what is allowed", () => {
   it.each<[unknown, string, string]>([
-    [{ gates: [{ gate: "key" }, { gate: "fax" }] }, "gates.1.gate", "allowed: path, key, otp, email, sms, question"],
-    [{ gates: [{ gate: 3 }] }, "gates.0.gate", "allowed: path, key, otp, email, sms, question"],
-    [{ gates: [{ gate: "toString" }] }, "gates.0.gate", "allowed: path, key, otp, email, sms, question"],
-    [
-      { gates: [otp, { anyOf: [otp, { allOf: [{ gate: "x" }] }] }] },
-      "gates.1.anyOf.1.allOf.0.gate",
-      "allowed: path, key, otp, email, sms, question",
-    ],
+    [{ gates: [{ gate: "key" }, { gate: "fax" }] }, "gates.1.gate", allGates],
+    [{ gates: [{ gate: 3 }] }, "gates.0.gate", allGates],
+    [{ gates: [{ gate: "toString" }] }, "gates.0.gate", allGates],
+    [{ gates: [otp, { anyOf: [otp, { allOf: [{ gate: "x" }] }] }] }, "gates.1.anyOf.1.allOf.0.gate", allGates],
     [{ gates: [{ gate: "otp", who: 1 }] }, "gates.0.who", "not known here; allowed: gate, of"],
     [{ gates: [{ gate: "key", of: "member" }] }, "gates.0.of", "not known here; allowed: gate"],
     [{ gates: [{ gate: "otp", of: "owner" }] }, "gates.0.of", "allowed: member, socket"],

@@ -1,23 +1,5 @@
+import type { Operation } from "./operation.ts";
 import { passkeyOperations } from "./passkey-operations.ts";
-
-/** One call of each operation: what is sent, what must reach the bus, what the bus says, what must come back. */
-export interface Operation {
-  readonly method: string;
-  /** As in the OpenAPI document. */
-  readonly route: string;
-  readonly path?: string;
-  readonly send?: unknown;
-  readonly headers?: Record<string, string>;
-  readonly contract: string;
-  readonly asks: unknown;
-  readonly answer: object;
-  readonly status: number;
-  /** null: no body. */
-  readonly gives: unknown;
-  /** A token must not be enough. */
-  readonly sessionOnly?: true;
-  readonly anonymous?: true;
-}
 
 const atMs = Date.parse("2026-11-23T12:00:00.000Z");
 const at = "2026-11-23T12:00:00.000Z";

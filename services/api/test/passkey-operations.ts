@@ -1,4 +1,4 @@
-import type { Operation } from "./operations.ts";
+import type { Operation } from "./operation.ts";
 
 const atMs = Date.parse("2026-11-23T12:00:00.000Z");
 const at = "2026-11-23T12:00:00.000Z";
@@ -45,7 +45,7 @@ export const passkeyOperations: readonly Operation[] = [
     route: "/v1/account/passkeys",
     send: { registrationId: "r1", response, label: "phone" },
     contract: "identity.accounts.passkeys.finish",
-    asks: { ownerId: "own_1", registrationId: "r1", response, label: "phone" },
+    asks: { ownerId: "own_1", registrationId: "r1", origin: "http://localhost:{port}", response, label: "phone" },
     answer: stored,
     status: 201,
     gives: shown,
@@ -82,7 +82,7 @@ export const passkeyOperations: readonly Operation[] = [
     send: { signInId: "s1", response },
     headers: { "user-agent": "probe/1" },
     contract: "identity.accounts.passkeys.sign-in.finish",
-    asks: { signInId: "s1", response, address: "127.0.0.1", userAgent: "probe/1" },
+    asks: { signInId: "s1", origin: "http://localhost:{port}", response, address: "127.0.0.1", userAgent: "probe/1" },
     answer: { secret: "pcs_secretsecretsecret", sessionId: "ws_1", expiresAtMs: atMs },
     status: 200,
     gives: { sessionId: "ws_1", expiresAt: at },

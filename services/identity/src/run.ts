@@ -55,7 +55,7 @@ export async function run(
     sessions,
     revocation,
     caller,
-    site: siteOf(config),
+    relyingParty: relyingPartyOf(config),
     clock,
     ids,
     random,
@@ -118,7 +118,7 @@ async function openAccounts(platform: Platform, config: IdentityConfig, password
       publicUrl: config.publicUrl.replace(/\/$/, ""),
     }),
     contacts,
-    site: siteOf(config),
+    relyingParty: relyingPartyOf(config),
     state,
     vault,
     caller,
@@ -131,7 +131,7 @@ async function openAccounts(platform: Platform, config: IdentityConfig, password
   };
 }
 
-function siteOf({ publicUrl }: IdentityConfig) {
-  const { hostname: relyingParty, origin } = new URL(publicUrl);
-  return { relyingParty, origin };
+/** Of the owners' passkeys: the name of this server. */
+function relyingPartyOf({ publicUrl }: IdentityConfig): string {
+  return new URL(publicUrl).hostname;
 }

@@ -36,12 +36,19 @@ const register = (id: string) =>
   world.api.call(finishOwnerPasskey, {
     ownerId: ann.ownerId,
     registrationId: "registration",
+    origin: "https://p.example",
     response: { id },
     label: id,
   });
 const challenge = (from = address()) => world.api.call(beginPasskeySignIn, { address: from });
 const enter = (signInId: string, id: string) =>
-  world.api.call(finishPasskeySignIn, { signInId, response: { id }, address: address(), userAgent: "test" });
+  world.api.call(finishPasskeySignIn, {
+    signInId,
+    origin: "https://p.example",
+    response: { id },
+    address: address(),
+    userAgent: "test",
+  });
 const isIn = (secret: string) => codeOf(world.api.call(authenticate, { kind: "session", secret }));
 
 describe("an owner's passkey", () => {

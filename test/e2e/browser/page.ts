@@ -10,6 +10,12 @@ async function hasPostQuantum(): Promise<boolean> {
   }
 }
 
+/** WebAuthn level 3, of which only the browser's own types know. */
+interface WebAuthn {
+  readonly PublicKeyCredential: { parseCreationOptionsFromJSON(options: object): object };
+  readonly navigator: { readonly credentials: { create(options: object): Promise<{ toJSON(): unknown }> } };
+}
+
 /** What a page does with the SDK. The test calls these by name. */
 const page = {
   hasPostQuantum,
@@ -23,6 +29,19 @@ const page = {
       return { member, gates, suite, heard: message.text() };
     }
     throw new Error("closed");
+  },
+
+  /** @returns RegistrationResponseJSON */
+  async register(options: object): Promise<unknown> {
+    const { PublicKeyCredential: known, navigator } = globalThis as unknown as WebAuthn;
+    const publicKey = known.parseCreationOptionsFromJSON(options);
+    return (await navigator.credentials.create({ publicKey })).toJSON();
+  },
+
+  async enterByPasskey(url: string, appKey: string): Promise<readonly string[]> {
+    const session = await connect(url, { appKey });
+    await session.close();
+    return session.gates;
   },
 
   async refusal(url: string, appKey: string, minSuite: "0020" | "647a" = "0020"): Promise<string> {

@@ -20,7 +20,7 @@ const tags = ["account"];
 const url = "/v1/account/passkeys";
 
 /** The owner's own passkeys, and signing in by one. */
-export function ownerPasskeyRoutes(app: App, { caller, cookie }: RouteContext): void {
+export function ownerPasskeyRoutes(app: App, { caller, cookie, site }: RouteContext): void {
   app.get(
     url,
     {
@@ -74,7 +74,8 @@ export function ownerPasskeyRoutes(app: App, { caller, cookie }: RouteContext): 
       },
     },
     async (request, reply) => {
-      const made = await caller.call(finishOwnerPasskey, { ownerId: ownerOf(request).ownerId, ...request.body });
+      const { ownerId } = ownerOf(request);
+      const made = await caller.call(finishOwnerPasskey, { ownerId, origin: site.origin(), ...request.body });
       return reply.code(201).send(viewOfPasskey(made));
     },
   );
@@ -147,6 +148,7 @@ export function ownerPasskeyRoutes(app: App, { caller, cookie }: RouteContext): 
     async (request, reply) => {
       const { secret, sessionId, expiresAtMs } = await caller.call(finishPasskeySignIn, {
         ...request.body,
+        origin: site.origin(),
         address: request.ip,
         userAgent: userAgentOf(request),
       });

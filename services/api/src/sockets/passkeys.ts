@@ -24,7 +24,7 @@ const origin = z
   });
 
 /** A member's browser registers; the owner's page and program bring question and answer to and fro. */
-export function memberPasskeyRoutes(app: App, { caller }: RouteContext): void {
+export function memberPasskeyRoutes(app: App, { caller, site }: RouteContext): void {
   app.get(
     url,
     {
@@ -99,7 +99,7 @@ export function memberPasskeyRoutes(app: App, { caller }: RouteContext): void {
     },
     async (request, reply) => {
       const { id: socketId, name } = request.params;
-      const { origin = null, ...answer } = request.body;
+      const { origin = site.origin(), ...answer } = request.body;
       const made = await caller.call(finishMemberPasskey, {
         ownerId: ownerOf(request).ownerId,
         socketId,

@@ -31,7 +31,7 @@ export interface AccountContext {
   readonly mails: Mails;
   readonly contacts: Contacts;
   /** Where owners use their passkeys. */
-  readonly site: { readonly relyingParty: string; readonly origin: string };
+  readonly relyingParty: string;
   readonly state: State;
   readonly vault: Vault;
   readonly caller: Caller;

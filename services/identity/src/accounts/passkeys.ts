@@ -32,18 +32,20 @@ export async function beginOwnerPasskeyOf(
   const account = context.contacts.open(owner.id, owner.body.emailSealed).slice(0, 128);
   return context.caller.call(beginPasskey, {
     subject: subjectOf(owner.id),
-    relyingParty: context.site.relyingParty,
+    relyingParty: context.relyingParty,
     account,
   });
 }
 
 export async function finishOwnerPasskeyOf(
   context: AccountContext,
-  { ownerId, ...answer }: { ownerId: string; registrationId: string; response: Response; label: string },
+  {
+    ownerId,
+    ...answer
+  }: { ownerId: string; registrationId: string; origin: string; response: Response; label: string },
 ): Promise<PasskeyView> {
   const { passkey } = await context.caller.call(finishPasskey, {
     subject: subjectOf(ownerId),
-    origin: context.site.origin,
     ...answer,
   });
   return requireMade(passkey);
@@ -81,7 +83,7 @@ export async function beginPasskeySignInOf(context: AccountContext, { address }:
   const challenge = toText(context.random(32));
   const signInId = context.ids.id();
   await context.state.create(signInKey(signInId), Buffer.from(JSON.stringify({ challenge })), signInMs);
-  return { signInId, challenge, relyingParty: context.site.relyingParty };
+  return { signInId, challenge, relyingParty: context.relyingParty };
 }
 
 /**
@@ -90,17 +92,17 @@ export async function beginPasskeySignInOf(context: AccountContext, { address }:
  */
 export async function finishPasskeySignInOf(
   context: AccountContext,
-  request: { signInId: string; response: Response; address: string; userAgent: string },
+  request: { signInId: string; origin: string; response: Response; address: string; userAgent: string },
 ): Promise<{ secret: string; sessionId: string; expiresAtMs: number }> {
-  const { signInId, response } = request;
+  const { signInId, origin, response } = request;
   // Whatever the answer is, it was the one.
   const taken = await context.state.take(signInKey(signInId));
   if (taken === null) throw new ServiceError("unauthenticated");
   const { challenge } = pendingSignIn.parse(JSON.parse(Buffer.from(taken).toString("utf8")));
   const { ownerId } = await context.caller.call(assertPasskey, {
     challenge: fromText(challenge),
-    relyingParty: context.site.relyingParty,
-    origin: context.site.origin,
+    relyingParty: context.relyingParty,
+    origin,
     response,
     requestId: signInId,
   });

@@ -18,7 +18,7 @@ export interface SocketContext {
   readonly revocation: Revocation;
   readonly caller: Caller;
   /** Where passkeys are used, unless the owner says. */
-  readonly site: { readonly relyingParty: string; readonly origin: string };
+  readonly relyingParty: string;
   readonly clock: Clock;
   readonly ids: Ids;
   readonly random: (length: number) => Uint8Array;

@@ -17,7 +17,7 @@ export async function beginMemberPasskeyOf(context: SocketContext, request: Whos
   const { subject } = await find(context, request);
   return context.caller.call(beginPasskey, {
     subject,
-    relyingParty: request.relyingParty ?? context.site.relyingParty,
+    relyingParty: request.relyingParty ?? context.relyingParty,
     account: request.name,
   });
 }
@@ -26,14 +26,13 @@ export async function finishMemberPasskeyOf(
   context: SocketContext,
   request: Whose & {
     registrationId: string;
-    origin: string | null;
+    origin: string;
     response: Record<string, unknown>;
     label: string;
   },
 ) {
-  const { registrationId, response, label } = request;
+  const { registrationId, origin, response, label } = request;
   const { subject, memberId, enrolment } = await find(context, request);
-  const origin = request.origin ?? context.site.origin;
   const { passkey } = await context.caller.call(finishPasskey, { subject, registrationId, origin, response, label });
   const made = requireMade(passkey);
   // One more key to the same door: whoever came in by another one stays.
