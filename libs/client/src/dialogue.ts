@@ -99,7 +99,9 @@ export function createDialogue({ options: given, clock }: Settings): Dialogue {
   /** What is answered without a person may be a proof that holds on one connection only. */
   function answerer(own: Asking, { th }: Place): Answering["automatic"] {
     return ({ ask, details }) => {
-      const answer = ask?.automatic?.({ details, th, cid: own.cid, means: given, signal: own.stop.signal }) ?? null;
+      const { cid, stop } = own;
+      const due = { untilMs: untilMs ?? clock(), clock };
+      const answer = ask?.automatic?.({ details, th, cid, means: given, ...due, signal: stop.signal }) ?? null;
       if (answer !== null) own.bound = true;
       return answer;
     };

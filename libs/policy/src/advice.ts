@@ -39,6 +39,8 @@ function weaknessOf(item: GateItem, { gates }: Policy): string | null {
       return `text messages can be read or redirected on their way; NIST SP 800-63B-4 section 3.1.3.3 restricts them${gates.some(takesSms) ? ": offer another way as well" : ""}`;
     case "question":
       return "shows that the client holds the member's answer secret; it does not show that a person is there";
+    case "captcha":
+      return "makes trying dear for programs; it proves no human, and nothing about who it is";
     default:
       return null;
   }
@@ -46,7 +48,7 @@ function weaknessOf(item: GateItem, { gates }: Policy): string | null {
 
 /** Whether somebody passes who knows the path and reads the member's messages. */
 function opensToReaders(item: Item): boolean {
-  if ("gate" in item) return item.gate === "path" || item.gate === "email" || item.gate === "sms";
+  if ("gate" in item) return ["path", "email", "sms", "captcha"].includes(item.gate);
   return "anyOf" in item ? item.anyOf.some(opensToReaders) : item.allOf.every(opensToReaders);
 }
 

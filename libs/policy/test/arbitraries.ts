@@ -18,6 +18,7 @@ export function policyOf(document: object): Policy {
 const leaf: fc.Arbitrary<object> = fc.oneof(
   { arbitrary: fc.record({ gate: fc.constant("otp"), of: fc.constantFrom("member", "socket") }), weight: 3 },
   { arbitrary: fc.record({ gate: fc.constantFrom("email", "sms"), by: fc.constantFrom("code", "link") }), weight: 2 },
+  { arbitrary: fc.record({ gate: fc.constant("captcha"), cost: fc.constantFrom("low", "high") }), weight: 1 },
 );
 
 function item(depth: number): fc.Arbitrary<object> {

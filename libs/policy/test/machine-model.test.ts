@@ -50,13 +50,13 @@ describe("the handshake machine, against every sequence of events", () => {
       fc.property(facts, fc.boolean(), fc.nat(), (given, atOnce, choice) => {
         const world = new World(given);
         // What waits has to be asked for.
-        const mayOffer = !world.oracle.leaves.some(({ gate }) => gate === "email" || gate === "sms");
+        const mayOffer = !world.oracle.leaves.some(({ gate }) => waits(gate));
         const offered = mayOffer && (atOnce || given.policy.mode === "offered");
         const answers: { ref: string; gate: string; at: string }[] = [];
         const ok = new Set<string>();
         for (let open = world.oracle.open(ok); offered && open.length > 0; open = world.oracle.open(ok)) {
           const at = open[choice % open.length] ?? "none";
-          answers.push({ ref: `a${answers.length}`, gate: "otp", at });
+          answers.push({ ref: `a${answers.length}`, gate: world.oracle.describe(at)?.gate ?? "otp", at });
           ok.add(at);
         }
         fc.pre(answers.length <= 16);

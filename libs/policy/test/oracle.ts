@@ -13,6 +13,14 @@ interface OracleLeaf {
   readonly above: readonly string[];
 }
 
+/** Gates that anybody can pass, whatever is enrolled. */
+const needNothing = ["captcha"];
+
+function whose({ gate, of }: Node): unknown {
+  if (gate === "otp") return of;
+  return needNothing.includes(String(gate)) ? null : "member";
+}
+
 export class Oracle {
   readonly leaves: OracleLeaf[] = [];
   readonly #groups = new Map<string, { kind: "anyOf" | "allOf"; children: string[] }>();
@@ -27,7 +35,7 @@ export class Oracle {
     for (let next = work.shift(); next !== undefined; next = work.shift()) {
       const { node, at, above } = next;
       if (typeof node.gate === "string") {
-        this.leaves.push({ at, gate: node.gate, of: node.gate === "otp" ? node.of : "member", above });
+        this.leaves.push({ at, gate: node.gate, of: whose(node), above });
         continue;
       }
       const kind = "anyOf" in node ? "anyOf" : "allOf";
@@ -51,6 +59,7 @@ export class Oracle {
   #can(leaf: OracleLeaf): boolean {
     if (leaf.gate === "path") return true;
     if (leaf.gate === "key") return this.#facts.keyId !== null;
+    if (needNothing.includes(leaf.gate)) return true;
     const enrolled = leaf.of === "socket" ? this.#facts.socketEnrolled : (this.#facts.member?.enrolled ?? []);
     return enrolled.includes(leaf.gate);
   }

