@@ -171,6 +171,19 @@ describe("connect, gate by gate", { timeout: 30_000 }, () => {
     expect(await program.exit).toBe(0);
   });
 
+  test("shows the statement to whoever has a rule, and takes what they pick", async () => {
+    const socket = await socketWith({ gate: "question", kind: "rule" });
+    const { rule } = await owner.put<{ rule: string }>(`/v1/sockets/${socket.id}/members/bob/answer-rule`, {});
+    const program = run(cli, ["connect"], socket.env);
+    const [statement = ""] = await program.until(/^[a-z]+( [a-z]+){15}$/m);
+    const words = statement.split(" ");
+    const picked = rule.split(" ").map((position) => words[Number(position) - 1]);
+    program.type(picked.join(" "));
+    await program.until(/You are in as bob, through key and question/);
+    program.endInput();
+    expect(await program.exit).toBe(0);
+  });
+
   test("says what is missing: an answer secret, a command, an argument", async () => {
     const socket = await socketWith({ gate: "question" });
     await socket.answerSecret();

@@ -1,6 +1,7 @@
 import type { ChallengeCallback, Question, QuestionOption, Waiting, WaitingCallback } from "@portcullis/client";
 import type { Authenticator } from "../../deploy/demo/authenticator.ts";
 import { exitCodes, Sorry } from "../exit.ts";
+import { harmless } from "../harmless.ts";
 import type { Terminal } from "../terminal.ts";
 import type { Report } from "./report.ts";
 
@@ -100,7 +101,7 @@ export function createPerson(options: {
   }
 
   async function typed(question: Question): Promise<Choice> {
-    const { gate, at, ask, attemptsLeft, signal, answerUntilMs } = question;
+    const { gate, at, ask, details, attemptsLeft, signal, answerUntilMs } = question;
     const knowsCodes = gate === "otp" && authenticator !== null;
     const hasOthers = waysOf(question.options).length > 1;
     const words = [
@@ -109,6 +110,8 @@ export function createPerson(options: {
       ...(hasOthers ? ["other"] : []),
       "drop",
     ];
+    const shown = ask?.shown?.(details) ?? null;
+    if (shown !== null) report.say(harmless(shown));
     const title = `${ask?.title ?? "Answer"} (${Math.min(attemptsLeft, triesMax)} tries; ${words.join(", ")})`;
     for (;;) {
       const line = (await terminal.ask(timed(title, answerUntilMs), { signal, masked: true }))?.trim() ?? null;
@@ -119,7 +122,7 @@ export function createPerson(options: {
       if (line === "resend" && question.waiting !== null) askForAnother();
       else if (ask === null || new RegExp(`^(?:${ask.pattern})$`).test(ask.normalise(line)))
         return { gate, at, value: line };
-      else report.say("A code is 6 digits.");
+      else report.say(ask.inputMode === "numeric" ? "A code is 6 digits." : "That is no answer.");
     }
   }
 

@@ -28,7 +28,7 @@ export interface OwnerCommand {
 
 const socketColumns = ["id", "label", "url", "updatedAt"];
 const keyColumns = ["keyId", "label", "createdAt", "lastUsedAt", "revokedAt"];
-const memberColumns = ["name", "email", "phone", "authenticator", "answerSecret", "passkey"];
+const memberColumns = ["name", "email", "phone", "authenticator", "answerSecret", "answerRule", "passkey"];
 const sessionColumns = ["sid", "member", "edge", "gates", "acceptedAt", "expiresAt"];
 const tokenColumns = ["id", "label", "createdAt", "expiresAt", "lastUsedAt"];
 
@@ -209,6 +209,16 @@ export const ownerCommands: readonly OwnerCommand[] = [
     usage: "member answer-secret SOCKET NAME",
     about: "a new answer secret for the member, for the gate question; the one before ends",
     run: (api, given) => api.ask("POST", `${memberPath(given)}/answer-secret`),
+    show: (answer) => `${record(answer)}\n${shownOnce}`,
+  },
+  {
+    usage: "member answer-rule SOCKET NAME",
+    about: "a new answer rule for the member, for the gate question of the kind rule; the one before ends",
+    options: { rule: ["STEPS", "like '3 -1 2+4 =tea'; four random positions unless you say so"] },
+    run: (api, given) => {
+      const { rule } = given.options;
+      return api.ask("PUT", `${memberPath(given)}/answer-rule`, { body: rule === undefined ? {} : { rule } });
+    },
     show: (answer) => `${record(answer)}\n${shownOnce}`,
   },
   {

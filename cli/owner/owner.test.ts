@@ -89,6 +89,9 @@ describe("portcullis owner", { timeout: 60_000 }, () => {
     await json("member", "add", "chat", "bob", "--email", "bob@example.com");
     const { uri } = await json<{ uri: string }>("member", "authenticator", "chat", "bob");
     await json("member", "answer-secret", "chat", "bob");
+    expect(await json("member", "answer-rule", "chat", "bob", "--rule", "3 -1  2+4 =Tea")).toEqual({
+      rule: "3 -1 2+4 =tea",
+    });
     const phone = scan(uri);
     const session = await connect(`${socket.url}?id=bob`, {
       appKey: key,
@@ -96,7 +99,7 @@ describe("portcullis owner", { timeout: 60_000 }, () => {
     });
     expect(session.sealed).toBe(true);
     expect((await owner(["session", "list", "chat"])).out).toMatch(new RegExp(`${session.sid} +bob +edge-1`));
-    expect((await owner(["member", "list", "chat"])).out).toMatch(/bob +bob@example.com +- +yes +yes/);
+    expect((await owner(["member", "list", "chat"])).out).toMatch(/bob +bob@example.com +- +yes +yes +yes/);
     expect((await owner(["session", "kick", "chat", session.sid])).exit).toBe(0);
     expect(await session.closed).toMatchObject({ what: "kicked" });
     expect((await owner(["session", "list", socket.id])).out).toBe("Nobody is there.\n");

@@ -2,6 +2,7 @@
 export interface Owner {
   get<T>(path: string): Promise<T>;
   post<T>(path: string, body?: unknown): Promise<T>;
+  put<T>(path: string, body: unknown): Promise<T>;
   patch<T>(path: string, body: unknown): Promise<T>;
   delete<T>(path: string): Promise<T>;
 }
@@ -68,6 +69,7 @@ export async function signIn(
   const ask = asker(url, origin, { cookie });
   return {
     get: (path) => ask("GET", path),
+    put: (path, body) => ask("PUT", path, body),
     post: (path, body) => ask("POST", path, body ?? {}),
     patch: (path, body) => ask("PATCH", path, body),
     delete: (path) => ask("DELETE", path),

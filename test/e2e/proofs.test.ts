@@ -1,4 +1,5 @@
-import { connect } from "@portcullis/client";
+import { connect, type Question } from "@portcullis/client";
+import { answerByRule, readAnswerRule } from "@portcullis/policy";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { denial, sessionKeeper } from "./support/sessions.ts";
 import { makeSocket } from "./support/socket.ts";
@@ -49,5 +50,68 @@ describe("a captcha", () => {
     const socket = await makeSocket(world.owner, policy);
     const entering = connect(socket.url, { appKey: socket.appKey, answers: { captcha: () => "e30" } });
     await expect(entering).rejects.toMatchObject(denial);
+  });
+});
+
+describe("a question by a secret rule", () => {
+  const written = "3 -1 2+4 =tea";
+  const read = readAnswerRule(written);
+  if (read === null) throw new Error("no rule");
+  const answerOf = ({ details }: Question) => answerByRule(read, String(details.statement));
+
+  async function bobsSocket() {
+    const socket = await makeSocket(world.owner, { gates: [{ gate: "key" }, { gate: "question", kind: "rule" }] });
+    await world.owner.post(`/v1/sockets/${socket.id}/members`, { name: "bob" });
+    const rule = `/v1/sockets/${socket.id}/members/bob/answer-rule`;
+    expect(await world.owner.put(rule, { rule: written })).toEqual({ rule: written });
+    return { ...socket, url: `${socket.url}?id=bob`, rule };
+  }
+
+  test("lets in who picks the words by it, from another statement after each try; and out when it is removed", async () => {
+    const socket = await bobsSocket();
+    const asked: Question[] = [];
+    const session = await keeper.connect(socket.url, {
+      appKey: socket.appKey,
+      answers: {
+        question(question) {
+          asked.push(question);
+          return question.retry ? answerOf(question) : "amber anchor apple";
+        },
+      },
+    });
+    expect(session.assurance).toEqual({ key: true, memberBound: true, gates: ["question"] });
+    const [first, second] = asked.map(({ details }) => details);
+    expect(Object.keys(first ?? {})).toEqual(["kind", "statement"]);
+    expect(first?.statement).not.toBe(second?.statement);
+    await world.owner.delete(socket.rule);
+    expect(await session.closed).toMatchObject({ reason: "revoked", what: "kicked" });
+    const again = connect(socket.url, { appKey: socket.appKey, answers: { question: answerOf } });
+    await expect(again).rejects.toMatchObject({ code: "denied" });
+  });
+
+  test("is asked once, where the connection breaks while somebody thinks, and answered over another edge", async () => {
+    const socket = await bobsSocket();
+    const proxy = await startTcpProxy(world.edges[0] ?? "");
+    const asked: Question[] = [];
+    const typed = Promise.withResolvers<string>();
+    try {
+      const entering = keeper.connect(proxy.through(socket.url), {
+        appKey: socket.appKey,
+        answers: {
+          question(question) {
+            asked.push(question);
+            return typed.promise;
+          },
+        },
+      });
+      await expect.poll(() => asked.length).toBe(1);
+      proxy.cut();
+      proxy.leadTo(world.edges[1] ?? "");
+      typed.resolve(answerOf(asked[0] as Question));
+      expect((await entering).edge).toBe("edge-2");
+      expect(asked).toHaveLength(1);
+    } finally {
+      await proxy.close();
+    }
   });
 });

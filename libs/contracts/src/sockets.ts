@@ -132,6 +132,8 @@ export const memberView = z.strictObject({
   answerSecret: z.boolean(),
   /** Whether there is a passkey at least. */
   passkey: z.boolean(),
+  /** Whether there is an answer rule: without one nobody passes a `question` of the kind `rule`. */
+  answerRule: z.boolean(),
   createdAtMs: epochMs,
   version: z.number().int().positive(),
 });
@@ -202,6 +204,22 @@ export const createAnswerSecret = request({
 export const removeAnswerSecret = request({
   ...fromApi,
   name: "identity.sockets.answer-secrets.remove",
+  request: z.strictObject(aMember),
+  reply: empty,
+  idempotency: "removing twice is not_found; sessions that stand on it end",
+});
+
+export const setMemberAnswerRule = request({
+  ...fromApi,
+  name: "identity.sockets.answer-rules.set",
+  /** `rule` null: one is made. */
+  request: z.strictObject({ ...aMember, rule: text(128).nullable() }),
+  reply: z.strictObject({ rule: text(128) }),
+  idempotency: "each call replaces the rule, and sessions that stand on the one before end; it is shown once",
+});
+export const removeAnswerRule = request({
+  ...fromApi,
+  name: "identity.sockets.answer-rules.remove",
   request: z.strictObject(aMember),
   reply: empty,
   idempotency: "removing twice is not_found; sessions that stand on it end",

@@ -198,6 +198,24 @@ export const forgetAnswerSecret = request({
   idempotency: "forgetting twice is forgetting",
 });
 
+/** A member's answer rule (docs/protocol.md section 9), by which a person answers `question` of the kind `rule`. */
+export const setAnswerRule = request({
+  ...fromIdentity,
+  name: "factors.answer-rules.set",
+  /** `rule` null: one is made. */
+  request: z.strictObject({ socketId: id, member: id, rule: text(128).nullable() }),
+  /** As it is kept; shown once. */
+  reply: z.strictObject({ rule: text(128) }),
+  idempotency: "each call replaces the rule, and with it what was counted against the one before",
+});
+export const forgetAnswerRule = request({
+  ...fromIdentity,
+  name: "factors.answer-rules.forget",
+  request: z.strictObject({ socketId: id, member: id }),
+  reply: z.strictObject({ existed: z.boolean() }),
+  idempotency: "forgetting twice is forgetting",
+});
+
 /** What Twilio says became of a message; `notify` knows the secret by which it is signed. */
 export const reportTwilio = request({
   name: "notify.twilio.report",

@@ -38,6 +38,8 @@ function weaknessOf(item: GateItem, { gates }: Policy): string | null {
     case "sms":
       return `text messages can be read or redirected on their way; NIST SP 800-63B-4 section 3.1.3.3 restricts them${gates.some(takesSms) ? ": offer another way as well" : ""}`;
     case "question":
+      if (item.kind === "rule")
+        return "shows that somebody knows the member's rule; who sees a few statements with their answers can work it out";
       return "shows that the client holds the member's answer secret; it does not show that a person is there";
     case "captcha":
       return "makes trying dear for programs; it proves no human, and nothing about who it is";

@@ -1,6 +1,15 @@
 export { adviceOf } from "./advice.ts";
 export type { Enrolment } from "./gates/gate.ts";
-export { choiceOf, type Excerpt, excerptOf } from "./gates/question/statement.ts";
+export {
+  type AnswerRule,
+  answerByRule,
+  normaliseAnswer,
+  readAnswerRule,
+  ruleBytesMax,
+  ruleHelp,
+  ruleWords,
+} from "./gates/question/answer-rule.ts";
+export { choiceOf, type Excerpt, excerptOf, statementOf } from "./gates/question/statement.ts";
 export { type GateConfig, type GateItem, type GateName, gateNames, isPrepared, promptOf } from "./gates/registry.ts";
 export type { Item, PlacedGate } from "./items.ts";
 export { begin, deadlineMs } from "./machine/begin.ts";

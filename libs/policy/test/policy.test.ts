@@ -58,6 +58,9 @@ describe("a policy that is written shortly", () => {
       handshakeMs: 900_000,
     });
     expect(policyOf({ gates: [mail], deadlines: { handshake: "40s" } }).deadlines.waitMs).toBe(40_000);
+    expect(policyOf({ gates: [{ gate: "question", kind: "rule" }] }).gates).toEqual([
+      { gate: "question", kind: "rule" },
+    ]);
     expect(policyOf({ gates: [mail, { gate: "question" }] }).gates).toEqual([
       { gate: "email", by: "code" },
       { gate: "question", kind: "excerpt" },
@@ -228,7 +231,7 @@ describe("a bad policy is refused with the field's path and what is allowed", ()
     ],
     [{ gates: Array(9).fill(mail) }, "gates", "must hold at most 8 gates that wait for somebody"],
     [{ gates: [{ gate: "sms", by: "pigeon" }] }, "gates.0.by", "allowed: code, link"],
-    [{ gates: [{ gate: "question", kind: "rule" }] }, "gates.0.kind", "allowed: excerpt"],
+    [{ gates: [{ gate: "question", kind: "riddle" }] }, "gates.0.kind", "allowed: excerpt, rule"],
     [{ gates: [otp, mail], mode: "offered" }, "mode", "must be prompted: email has to ask first"],
     [
       { gates: [{ anyOf: [otp, { gate: "question" }] }], mode: "offered" },

@@ -12,6 +12,7 @@ import { outboxRoutes } from "./pages/outbox.ts";
 import { twilioRoutes } from "./providers/twilio.ts";
 import type { RouteContext } from "./routes.ts";
 import { serverRoutes } from "./server-info.ts";
+import { answerRuleRoutes } from "./sockets/answer-rules.ts";
 import { answerSecretRoutes } from "./sockets/answer-secrets.ts";
 import { appKeyRoutes } from "./sockets/app-keys.ts";
 import { authenticatorRoutes } from "./sockets/authenticators.ts";
@@ -30,6 +31,7 @@ const groups = [
   appKeyRoutes,
   memberRoutes,
   authenticatorRoutes,
+  answerRuleRoutes,
   answerSecretRoutes,
   memberPasskeyRoutes,
   liveSessionRoutes,

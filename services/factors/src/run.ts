@@ -1,7 +1,8 @@
 import { createHmac } from "node:crypto";
 import type { Platform } from "@portcullis/platform";
+import { createAnswerRules } from "./authenticators/answer-rules.ts";
 import { createCodes } from "./authenticators/codes.ts";
-import { answerSecretsCollection, authenticatorsCollection } from "./authenticators/record.ts";
+import { answerRulesCollection, answerSecretsCollection, authenticatorsCollection } from "./authenticators/record.ts";
 import { serveAuthenticators } from "./authenticators/serve.ts";
 import { createAuthenticatorStore, secretBytes } from "./authenticators/store.ts";
 import type { FactorsConfig } from "./config.ts";
@@ -39,6 +40,12 @@ export async function run(platform: Platform, config: FactorsConfig): Promise<vo
     secretBytes: 32,
     collection: await documents.collection(answerSecretsCollection),
   });
+  const answerRules = await createAnswerRules({
+    ...secretsOf,
+    collection: await documents.collection(answerRulesCollection),
+    state,
+    log,
+  });
   const codes = createCodes({ store, state, clock, random, log, failuresMax });
   const countKey = vault.subkey("wait-counts");
   const waits = createWaits({
@@ -64,8 +71,11 @@ export async function run(platform: Platform, config: FactorsConfig): Promise<vo
   const passkeys = { store: passkeyStore, assertions: createAssertions({ store: passkeyStore, state }) };
   const suspicion = createSuspicion({ state, clock });
   const registrations = createRegistrations({ store: passkeyStore, state, ids, random });
-  await serveAuthenticators(server, { store, answerSecrets, codes, passkeys: passkeyStore });
+  await serveAuthenticators(server, { store, answerSecrets, answerRules, codes, passkeys: passkeyStore });
   await servePasskeys({ server, log }, { ...passkeys, registrations });
   await serveWaits(server, { gates, waits, state, tagOf });
-  await serveGates({ server, clock, log }, { gates, codes, waits, answerSecrets, passkeys, state, vault, suspicion });
+  await serveGates(
+    { server, clock, log },
+    { gates, codes, waits, answerSecrets, answerRules, passkeys, state, vault, suspicion },
+  );
 }

@@ -2,22 +2,23 @@ import { answerProof, parseAnswerSecret } from "@portcullis/crypto";
 import { PortcullisError } from "../errors.ts";
 import type { Asked, Prompt } from "./prompt.ts";
 
-/** No person is asked where there is an answer secret (docs/protocol.md section 9). */
+/** A person answers by their rule; where it is an excerpt that is asked for, the answer secret does (docs/protocol.md section 9). */
 export const question: Prompt = Object.freeze({
-  title: "Answer",
+  title: "Your part of it",
   inputMode: "text",
   autocomplete: "off",
   pattern: ".+",
   waits: false,
   normalise: (value: string) => value,
   isForPerson: ({ kind }: Asked["details"]) => kind !== "excerpt",
-  automatic: (asked: Asked) => (asked.means.answerSecret === undefined ? null : answerExcerpt(asked)),
+  shown: ({ statement }: Asked["details"]) => (typeof statement === "string" ? statement : null),
+  automatic: (asked: Asked) =>
+    asked.details.kind !== "excerpt" || asked.means.answerSecret === undefined ? null : answerExcerpt(asked),
 });
 
 async function answerExcerpt({ details, th, cid, means }: Asked): Promise<string> {
-  const { kind, statement, positions } = details;
-  if (kind !== "excerpt" || typeof statement !== "string" || !Array.isArray(positions))
-    throw new PortcullisError("unsupported");
+  const { statement, positions } = details;
+  if (typeof statement !== "string" || !Array.isArray(positions)) throw new PortcullisError("unsupported");
   const words = statement.split(" ");
   const choice = positions.map((position) => words[Number(position) - 1] ?? "").join(" ");
   const { answerSecret = "" } = means;

@@ -44,6 +44,7 @@ export const member = z.object({
   authenticator: z.boolean().describe("enrolled: `otp` is mandatory for this member"),
   answerSecret: z.boolean().describe("there is one: the member can pass `question`"),
   passkey: z.boolean().describe("there is one at least: the member can pass `passkey`"),
+  answerRule: z.boolean().describe("there is one: the member can pass `question` of the kind `rule`"),
   createdAt: time,
   version,
 });

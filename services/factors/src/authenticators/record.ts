@@ -27,6 +27,12 @@ export const authenticatorsCollection: CollectionDefinition<Authenticator> = {
   indexes: [{ fields: ["socketId"] }],
 };
 
+/** The same for members' answer rules, which are never pending either. */
+export const answerRulesCollection: CollectionDefinition<Authenticator> = {
+  ...authenticatorsCollection,
+  name: "factors_answer_rules",
+};
+
 /** The same for members' answer secrets, which are never pending. */
 export const answerSecretsCollection: CollectionDefinition<Authenticator> = {
   ...authenticatorsCollection,

@@ -2,15 +2,18 @@ import {
   checkCode,
   confirmSecret,
   enrolSecret,
+  forgetAnswerRule,
   forgetAnswerSecret,
   forgetSecret,
   forgetSocketSecrets,
   mintAnswerSecret,
   ServiceError,
+  setAnswerRule,
 } from "@portcullis/contracts";
 import { formatAnswerSecret } from "@portcullis/crypto";
 import type { Platform } from "@portcullis/platform";
 import type { PasskeyStore } from "../passkeys/store.ts";
+import type { AnswerRules } from "./answer-rules.ts";
 import type { Codes } from "./codes.ts";
 import type { AuthenticatorStore } from "./store.ts";
 import { otpauthUri } from "./uri.ts";
@@ -21,11 +24,13 @@ export async function serveAuthenticators(
   {
     store,
     answerSecrets,
+    answerRules,
     codes,
     passkeys,
   }: {
     readonly store: AuthenticatorStore;
     readonly answerSecrets: AuthenticatorStore;
+    readonly answerRules: AnswerRules;
     readonly codes: Codes;
     readonly passkeys: Pick<PasskeyStore, "forgetSocket">;
   },
@@ -56,6 +61,7 @@ export async function serveAuthenticators(
   await server.serve(forgetSocketSecrets, async ({ socketId }) => {
     await store.forgetSocket(socketId);
     await answerSecrets.forgetSocket(socketId);
+    await answerRules.forgetSocket(socketId);
     await passkeys.forgetSocket(socketId);
     return {};
   });
@@ -66,6 +72,14 @@ export async function serveAuthenticators(
     secret.fill(0);
     return { secret: text };
   });
+
+  await server.serve(setAnswerRule, async ({ socketId, member, rule }) => ({
+    rule: await answerRules.set({ of: "member", socketId, member }, rule),
+  }));
+
+  await server.serve(forgetAnswerRule, async ({ socketId, member }) => ({
+    existed: await answerRules.forget({ of: "member", socketId, member }),
+  }));
 
   await server.serve(forgetAnswerSecret, async ({ socketId, member }) => ({
     existed: await answerSecrets.forget({ of: "member", socketId, member }),

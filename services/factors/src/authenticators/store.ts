@@ -16,8 +16,11 @@ export interface FoundEnrolment {
 
 /** Secrets that somebody has enrolled with, wrapped by the vault. */
 export interface AuthenticatorStore {
-  /** @returns the new secret, to be shown once and wiped. A pending one replaces a pending one only. */
-  enrol(subject: AuthenticatorSubject, status: EnrolmentStatus): Promise<Uint8Array>;
+  /**
+   * @param given instead of a random secret, of the same length
+   * @returns the new secret, to be shown once and wiped. A pending one replaces a pending one only.
+   */
+  enrol(subject: AuthenticatorSubject, status: EnrolmentStatus, given?: Uint8Array): Promise<Uint8Array>;
   /** One read and one unwrapping, whether or not there is anything: an unknown subject takes as long as a known one. */
   find(subject: AuthenticatorSubject | null, status: EnrolmentStatus): Promise<FoundEnrolment | null>;
   /** The pending secret comes into force. @returns false when it is not the pending one any more. */
@@ -66,10 +69,10 @@ export function createAuthenticatorStore(options: AuthenticatorStoreOptions): Au
   };
 
   return {
-    async enrol(subject, status) {
+    async enrol(subject, status, given) {
       const id = subjectId(subject);
-      const secret = random(secretBytes);
-      if (secret.length !== secretBytes) throw new RangeError("the random source ran dry");
+      const secret = given ?? random(secretBytes);
+      if (secret.length !== secretBytes) throw new RangeError("a secret of another length");
       const next = wrapped(id, secret);
       for (let attempt = 0; attempt < writeAttemptsMax; attempt += 1) {
         const current = await collection.get(id);

@@ -1,5 +1,6 @@
 import type { Clock, Vault } from "@portcullis/runtime";
 import type { State } from "@portcullis/state";
+import type { AnswerRules } from "../authenticators/answer-rules.ts";
 import type { Codes } from "../authenticators/codes.ts";
 import type { AuthenticatorStore } from "../authenticators/store.ts";
 import type { Assertions } from "../passkeys/assertion.ts";
@@ -29,6 +30,7 @@ export interface GateContext {
   readonly waits: Pick<Waits, "check">;
   readonly answerSecrets: Pick<AuthenticatorStore, "find">;
   readonly passkeys: { readonly store: Pick<PasskeyStore, "credentials">; readonly assertions: Assertions };
+  readonly answerRules: Pick<AnswerRules, "judge">;
 }
 
 /** How a gate waits: over which channel somebody is told, and what they then do. */

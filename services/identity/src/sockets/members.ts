@@ -1,4 +1,11 @@
-import { forgetAnswerSecret, forgetPasskey, forgetSecret, type MemberView, ServiceError } from "@portcullis/contracts";
+import {
+  forgetAnswerRule,
+  forgetAnswerSecret,
+  forgetPasskey,
+  forgetSecret,
+  type MemberView,
+  ServiceError,
+} from "@portcullis/contracts";
 import type { Stored } from "@portcullis/documents";
 import type { Vault } from "@portcullis/runtime";
 import { z } from "zod";
@@ -116,6 +123,7 @@ export async function removeMemberOf(context: SocketContext, request: Whose): Pr
   );
   await context.caller.call(forgetSecret, { subject: { of: "member", socketId: socket.id, member: found.id } });
   await context.caller.call(forgetAnswerSecret, { socketId: socket.id, member: found.id });
+  await context.caller.call(forgetAnswerRule, { socketId: socket.id, member: found.id });
   const subject = { of: "member" as const, socketId: socket.id, member: found.id };
   await context.caller.call(forgetPasskey, { subject, passkeyId: null });
   await context.store.members.delete(found.id);
@@ -181,6 +189,7 @@ function view(context: SocketContext, { id, version, body }: Stored<Member>): Me
     hasPassphrase: body.passphraseHash !== null,
     authenticator: body.enrolments.otp !== undefined,
     answerSecret: body.enrolments.question !== undefined,
+    answerRule: body.enrolments.rule !== undefined,
     passkey: body.enrolments.passkey !== undefined,
     createdAtMs: body.createdAtMs,
     version,

@@ -1,5 +1,6 @@
 import type { Server } from "@portcullis/bus";
 import * as contract from "@portcullis/contracts";
+import { removeAnswerRuleOf, setAnswerRuleOf } from "./answer-rules.ts";
 import { createAnswerSecretOf, removeAnswerSecretOf } from "./answer-secrets.ts";
 import { createAppKeyOf, listAppKeysOf, revokeAppKeyOf } from "./app-keys.ts";
 import { enrolAuthenticatorOf, removeAuthenticatorOf } from "./authenticators.ts";
@@ -29,6 +30,8 @@ export async function serveSockets(server: Server, context: SocketContext): Prom
   await server.serve(contract.removeMember, (body) => removeMemberOf(context, body));
   await server.serve(contract.createAnswerSecret, (body) => createAnswerSecretOf(context, body));
   await server.serve(contract.removeAnswerSecret, (body) => removeAnswerSecretOf(context, body));
+  await server.serve(contract.setMemberAnswerRule, (body) => setAnswerRuleOf(context, body));
+  await server.serve(contract.removeAnswerRule, (body) => removeAnswerRuleOf(context, body));
   await server.serve(contract.enrolAuthenticator, (body) => enrolAuthenticatorOf(context, body));
   await server.serve(contract.removeAuthenticator, (body) => removeAuthenticatorOf(context, body));
   await server.serve(contract.beginMemberPasskey, (body) => beginMemberPasskeyOf(context, body));

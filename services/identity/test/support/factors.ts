@@ -3,6 +3,7 @@ import {
   checkCode,
   confirmSecret,
   enrolSecret,
+  forgetAnswerRule,
   forgetAnswerSecret,
   forgetSecret,
   forgetSocketSecrets,
@@ -10,6 +11,7 @@ import {
   readWait,
   resendWait,
   ServiceError,
+  setAnswerRule,
   startWait,
   verifyFactors,
   type WaitFate,
@@ -106,6 +108,15 @@ export async function serveFactors(platform: Platform): Promise<FakeFactors> {
   await server.serve(forgetAnswerSecret, ({ socketId, member }) => {
     requireUp();
     return { existed: factors.active.delete(`answers:${socketId}:${member}`) };
+  });
+  await server.serve(setAnswerRule, ({ socketId, member, rule }) => {
+    requireUp();
+    factors.active.add(`rules:${socketId}:${member}`);
+    return { rule: rule ?? "1 2 3 4" };
+  });
+  await server.serve(forgetAnswerRule, ({ socketId, member }) => {
+    requireUp();
+    return { existed: factors.active.delete(`rules:${socketId}:${member}`) };
   });
   await server.serve(startWait, async ({ waitId, handshake, gate, config, to }) => {
     await factors.before([{ ref: waitId, gate, value: "" }]);

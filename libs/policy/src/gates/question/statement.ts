@@ -33,6 +33,19 @@ export function excerptOf(cid: string): Excerpt {
   return { statement, positions: positions.sort((a, b) => a - b) };
 }
 
+/**
+ * So many different words with spaces between, at most 32. They come from the challenge's id, as with an excerpt, and whoever judges the
+ * answer makes them again.
+ */
+export function statementOf(cid: string, count: number): string {
+  const left = [...words];
+  return Array.from({ length: count }, (_, index) => {
+    // Two characters each time: the list gets shorter, and six bits would no longer reach evenly.
+    const seed = bitsOf(cid.charCodeAt(index % cid.length)) * 64 + bitsOf(cid.charCodeAt((index * 7 + 3) % cid.length));
+    return left.splice(seed % left.length, 1)[0];
+  }).join(" ");
+}
+
 /** The words that are asked for, as they are answered: with spaces between. Empty where the question makes no sense. */
 export function choiceOf({ statement, positions }: Excerpt): string {
   const all = statement.split(" ");
