@@ -1,3 +1,6 @@
+import { generateKeyPairSync, randomUUID, sign } from "node:crypto";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { connect, type Question } from "@portcullis/client";
 import { answerByRule, readAnswerRule } from "@portcullis/policy";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
@@ -9,7 +12,7 @@ import { startWorld, type World } from "./support/world.ts";
 const keeper = sessionKeeper();
 let world: World;
 beforeAll(async () => {
-  world = await startWorld({ replicas: true });
+  world = await startWorld({ replicas: true, env: { OUTBOUND_ALLOW: "http://127.0.0.1" } });
 });
 afterEach(() => keeper.closeAll());
 afterAll(() => world.close());
@@ -113,5 +116,51 @@ describe("a question by a secret rule", () => {
     } finally {
       await proxy.close();
     }
+  });
+});
+
+describe("a token of an identity provider", () => {
+  const { privateKey, publicKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
+  const jwks = JSON.stringify({ keys: [{ ...publicKey.export({ format: "jwk" }), kid: "k1" }] });
+  const provider = createServer((request, response) => {
+    response.writeHead(request.url === "/.well-known/jwks.json" ? 200 : 404).end(jwks);
+  });
+  let issuer = "";
+  beforeAll(async () => {
+    await new Promise<void>((resolve) => provider.listen(0, "127.0.0.1", resolve));
+    issuer = `http://127.0.0.1:${(provider.address() as AddressInfo).port}`;
+  });
+  afterAll(() => new Promise((resolve) => provider.close(resolve)));
+
+  function tokenOf(sub: string): string {
+    const iat = Math.floor(world.now() / 1_000);
+    const part = (value: object) => Buffer.from(JSON.stringify(value)).toString("base64url");
+    const claims = { iss: issuer, aud: "chat", sub, jti: randomUUID(), iat, exp: iat + 60 };
+    const signed = `${part({ alg: "ES256", kid: "k1" })}.${part(claims)}`;
+    const mac = sign("sha256", Buffer.from(signed), { key: privateKey, dsaEncoding: "ieee-p1363" });
+    return `${signed}.${mac.toString("base64url")}`;
+  }
+
+  test("lets in the member whom it names, offered unasked, once; and nobody else", async () => {
+    const socket = await makeSocket(world.owner, {
+      gates: [{ gate: "key" }, { gate: "jwt", issuer, audience: "chat" }],
+    });
+    for (const name of ["bob", "eve"]) await world.owner.post(`/v1/sockets/${socket.id}/members`, { name });
+    const token = tokenOf("bob");
+    const offer = [{ gate: "jwt", value: token }];
+    const session = await keeper.connect(`${socket.url}?id=bob`, { appKey: socket.appKey, offer });
+    expect(session.assurance).toEqual({ key: true, memberBound: true, gates: ["jwt"] });
+    const asked: Question[] = [];
+    const answers = {
+      jwt(question: Question) {
+        asked.push(question);
+        return token;
+      },
+    };
+    const again = connect(`${socket.url}?id=bob`, { appKey: socket.appKey, answers });
+    await expect(again).rejects.toMatchObject(denial);
+    expect(asked[0]?.details).toEqual({ issuer, audience: "chat" });
+    const eve = connect(`${socket.url}?id=eve`, { appKey: socket.appKey, answers: { jwt: () => tokenOf("bob") } });
+    await expect(eve).rejects.toMatchObject(denial);
   });
 });

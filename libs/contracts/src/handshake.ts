@@ -264,6 +264,8 @@ export const verifyFactors = request({
     hid: handshakeId,
     socketId: id,
     memberId: text(128).nullable(),
+    /** Name of the member, as claimed. */
+    member: text(128).nullable().optional(),
     transcript: bytes(32),
     /** As of `factors.prepare`. */
     network: text(64),

@@ -41,6 +41,8 @@ function weaknessOf(item: GateItem, { gates }: Policy): string | null {
       if (item.kind === "rule")
         return "shows that somebody knows the member's rule; who sees a few statements with their answers can work it out";
       return "shows that the client holds the member's answer secret; it does not show that a person is there";
+    case "jwt":
+      return "says what the identity provider says of whoever holds the token; a stolen one lets in until it is used or expires";
     case "captcha":
       return "makes trying dear for programs; it proves no human, and nothing about who it is";
     default:

@@ -86,6 +86,30 @@ describe("a policy that is written shortly", () => {
       expect(parsePolicy({ gates: [{ gate: "passkey", relyingParty: wrong }] }).ok, wrong).toBe(false);
   });
 
+  it("names an identity provider, its keys below it unless it says, and algorithms of public keys alone", () => {
+    const jwt = { gate: "jwt", issuer: "https://login.example.com/", audience: "chat" };
+    expect(policyOf({ gates: [jwt] }).gates).toEqual([
+      {
+        ...jwt,
+        jwks: "https://login.example.com/.well-known/jwks.json",
+        algorithms: ["RS256", "ES256", "EdDSA"],
+        member: "sub",
+        maxAgeMs: 600_000,
+        once: true,
+      },
+    ]);
+    for (const wrong of [
+      { algorithms: ["none"] },
+      { algorithms: ["HS256"] },
+      { algorithms: [] },
+      { issuer: "https://user@login.example.com" },
+      { jwks: "file:///etc/passwd" },
+      { maxAge: "25h" },
+      { member: "a b" },
+    ])
+      expect(parsePolicy({ gates: [{ ...jwt, ...wrong }] }).ok, JSON.stringify(wrong)).toBe(false);
+  });
+
   it("is said to prove no human where all that it asks for is work", () => {
     const advice = adviceOf(policyOf({ gates: [{ gate: "key" }, { gate: "captcha" }] }));
     expect(advice).toMatchObject([{ path: "gates.1", message: expect.stringContaining("no human") }]);

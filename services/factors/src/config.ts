@@ -1,4 +1,4 @@
-import { type ConfigOf, defineConfig, integer, origin } from "@portcullis/runtime";
+import { type ConfigOf, defineConfig, integer, origin, outboundAllow } from "@portcullis/runtime";
 
 export const factorsConfig = defineConfig({
   failuresMax: {
@@ -26,6 +26,7 @@ export const factorsConfig = defineConfig({
     default: "5000",
     describe: "E-mails that one socket may cause in a day. 0: none.",
   },
+  outboundAllow,
 });
 
 export type FactorsConfig = ConfigOf<typeof factorsConfig.options>;

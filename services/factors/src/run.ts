@@ -1,5 +1,6 @@
 import { createHmac } from "node:crypto";
 import type { Platform } from "@portcullis/platform";
+import { createSafeFetch } from "@portcullis/runtime";
 import { createAnswerRules } from "./authenticators/answer-rules.ts";
 import { createCodes } from "./authenticators/codes.ts";
 import { answerRulesCollection, answerSecretsCollection, authenticatorsCollection } from "./authenticators/record.ts";
@@ -9,6 +10,7 @@ import type { FactorsConfig } from "./config.ts";
 import { gates } from "./gates/registry.ts";
 import { serveGates } from "./gates/serve.ts";
 import { createSuspicion } from "./gates/suspicion.ts";
+import { createKeySets } from "./jwt/key-sets.ts";
 import { createAssertions } from "./passkeys/assertion.ts";
 import { passkeysCollection } from "./passkeys/record.ts";
 import { createRegistrations } from "./passkeys/registration.ts";
@@ -69,6 +71,8 @@ export async function run(platform: Platform, config: FactorsConfig): Promise<vo
   const tagOf = (text: string) => createHmac("sha256", countKey).update(text).digest("base64url");
   const passkeyStore = createPasskeyStore({ collection: await documents.collection(passkeysCollection), vault, clock });
   const passkeys = { store: passkeyStore, assertions: createAssertions({ store: passkeyStore, state }) };
+  const fetch = createSafeFetch({ allow: config.outboundAllow ?? [] });
+  const keySets = createKeySets({ fetch, clock, log });
   const suspicion = createSuspicion({ state, clock });
   const registrations = createRegistrations({ store: passkeyStore, state, ids, random });
   await serveAuthenticators(server, { store, answerSecrets, answerRules, codes, passkeys: passkeyStore });
@@ -76,6 +80,6 @@ export async function run(platform: Platform, config: FactorsConfig): Promise<vo
   await serveWaits(server, { gates, waits, state, tagOf });
   await serveGates(
     { server, clock, log },
-    { gates, codes, waits, answerSecrets, answerRules, passkeys, state, vault, suspicion },
+    { gates, codes, waits, answerSecrets, answerRules, passkeys, state, vault, suspicion, keySets },
   );
 }

@@ -1,5 +1,6 @@
 import { captcha } from "./captcha.ts";
 import { email } from "./email.ts";
+import { jwt } from "./jwt.ts";
 import { otp } from "./otp.ts";
 import { passkey } from "./passkey.ts";
 import type { Prompt } from "./prompt.ts";
@@ -7,7 +8,10 @@ import { question } from "./question.ts";
 import { sms } from "./sms.ts";
 
 /** One entry for each gate that asks something: a new gate is a new file and a new line here. */
-export const prompts = Object.freeze({ otp, email, sms, question, passkey, captcha } satisfies Record<string, Prompt>);
+export const prompts = Object.freeze({ otp, email, sms, question, passkey, captcha, jwt } satisfies Record<
+  string,
+  Prompt
+>);
 
 /** Null for a gate that this version does not know. */
 export function promptOf(gate: string): Prompt | null {

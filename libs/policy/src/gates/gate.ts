@@ -41,4 +41,6 @@ export interface Gate {
   decided(facts: OpeningFacts): boolean | null;
   /** What must be enrolled for the gate to be passable; null: nothing. */
   needs(item: { readonly gate: string }): Enrolment | null;
+  /** Passing it shows the member who was named, though nothing has to be enrolled. */
+  readonly bindsMember?: true;
 }

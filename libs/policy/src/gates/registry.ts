@@ -2,6 +2,7 @@ import { z } from "zod";
 import { captcha } from "./captcha.ts";
 import { email } from "./email.ts";
 import type { Dialogue, Gate } from "./gate.ts";
+import { jwt } from "./jwt.ts";
 import { key } from "./key.ts";
 import { otp } from "./otp.ts";
 import { passkey } from "./passkey.ts";
@@ -19,6 +20,7 @@ export const gates = {
   question,
   passkey,
   captcha,
+  jwt,
 } satisfies Record<string, Gate>;
 
 export type GateName = keyof typeof gates;

@@ -38,7 +38,8 @@ export function sequenceOf(terms: Terms): Leaf[] {
 
 /** Bound to the member's own authenticator, so that passing it proves more than a claim. */
 export function isMemberBound(item: GateItem): boolean {
-  return gateOf(item).needs(item)?.of === "member";
+  const { needs, bindsMember } = gateOf(item);
+  return needs(item)?.of === "member" || bindsMember === true;
 }
 
 /** Positions that the opening itself has passed. */

@@ -3,6 +3,7 @@ import type { State } from "@portcullis/state";
 import type { AnswerRules } from "../authenticators/answer-rules.ts";
 import type { Codes } from "../authenticators/codes.ts";
 import type { AuthenticatorStore } from "../authenticators/store.ts";
+import type { KeySets } from "../jwt/key-sets.ts";
 import type { Assertions } from "../passkeys/assertion.ts";
 import type { PasskeyStore } from "../passkeys/store.ts";
 import type { Channel } from "../waits/channel.ts";
@@ -15,6 +16,8 @@ export interface GateContext {
   readonly socketId: string;
   /** Claimed, and proven by nothing but the gates themselves; null on an anonymous connection. */
   readonly memberId: string | null;
+  /** The name under which it was claimed. */
+  readonly member?: string | null | undefined;
   /** Transcript hash of the connection. */
   readonly transcript: Uint8Array;
   /** Names the network that the client comes from: an HMAC. */
@@ -26,6 +29,7 @@ export interface GateContext {
   readonly state: State;
   readonly vault: Vault;
   readonly suspicion: Suspicion;
+  readonly keySets: KeySets;
   readonly codes: Codes;
   readonly waits: Pick<Waits, "check">;
   readonly answerSecrets: Pick<AuthenticatorStore, "find">;

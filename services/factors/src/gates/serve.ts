@@ -3,7 +3,7 @@ import type { Platform } from "@portcullis/platform";
 import { meterFor } from "@portcullis/runtime";
 import type { Gate, GateContext, GateResult } from "./gate.ts";
 
-type Means = Omit<GateContext, "hid" | "socketId" | "memberId" | "transcript" | "network" | "cid" | "clock">;
+type Means = Omit<GateContext, "hid" | "socketId" | "memberId" | "member" | "transcript" | "network" | "cid" | "clock">;
 
 /** Answers `factors.verify` and `factors.prepare`. */
 export async function serveGates(
