@@ -70,7 +70,7 @@ function forPrograms(terminal: Terminal): Report {
   };
 }
 
-const channels: Readonly<Record<string, string>> = { email: "An e-mail", sms: "A text message" };
+const channels: Readonly<Record<string, string>> = { email: "An e-mail", sms: "A text message", call: "A call" };
 
 function describe({ gate, by, to, number, status }: Waiting): string {
   const message = `${channels[gate] ?? "A message"} to ${harmless(to)}`;

@@ -35,7 +35,7 @@ const tokenColumns = ["id", "label", "createdAt", "expiresAt", "lastUsedAt"];
 const policyOption = { policy: ["FILE", "the policy, as JSON; - is standard input"] } as const;
 const contactOptions = {
   email: ["ADDRESS", "for the gate email"],
-  phone: ["NUMBER", "for the gate sms, like +49301234567"],
+  phone: ["NUMBER", "for the gates sms and call, like +49301234567"],
 } as const;
 const shownOnce = "It is shown this once: keep it where nobody else looks.";
 const rows = (answer: Json, name: string) => (Array.isArray(answer[name]) ? (answer[name] as Json[]) : []);

@@ -82,7 +82,7 @@ export const composeWait = request({
   reply: z.strictObject({
     message: z
       .strictObject({
-        channel: z.enum(["email", "sms"]),
+        channel: z.enum(["email", "sms", "call"]),
         to: text(254),
         subject: text(200),
         text: text(4096),
@@ -247,7 +247,7 @@ export const readOutbox = request({
         z.strictObject({
           id,
           atMs: epochMs,
-          channel: z.enum(["email", "sms"]),
+          channel: z.enum(["email", "sms", "call"]),
           to: text(254),
           subject: text(200),
           text: text(8192),

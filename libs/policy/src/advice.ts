@@ -19,7 +19,7 @@ export function adviceOf(policy: Policy): PolicyIssue[] {
   visitGates(policy.gates, (at, item) => {
     const weakness = weaknessOf(item, policy);
     if (weakness !== null) found.push({ path: `gates.${at}`, message: weakness });
-    asksByMessage ||= item.gate === "email" || item.gate === "sms";
+    asksByMessage ||= ["email", "sms", "call"].includes(item.gate);
   });
   if (asksByMessage && policy.gates.every(opensToReaders)) {
     found.push({
@@ -37,6 +37,8 @@ function weaknessOf(item: GateItem, { gates }: Policy): string | null {
       return "e-mail shows that somebody reads the mailbox; it is no authenticator (NIST SP 800-63B-4 section 3.1.3)";
     case "sms":
       return `text messages can be read or redirected on their way; NIST SP 800-63B-4 section 3.1.3.3 restricts them${gates.some(takesSms) ? ": offer another way as well" : ""}`;
+    case "call":
+      return `calls can be redirected, and a code may be left on an answering machine; NIST SP 800-63B-4 section 3.1.3.3 restricts them${gates.some(takesSms) ? ": offer another way as well" : ""}`;
     case "question":
       if (item.kind === "rule")
         return "shows that somebody knows the member's rule; who sees a few statements with their answers can work it out";
@@ -52,12 +54,12 @@ function weaknessOf(item: GateItem, { gates }: Policy): string | null {
 
 /** Whether somebody passes who knows the path and reads the member's messages. */
 function opensToReaders(item: Item): boolean {
-  if ("gate" in item) return ["path", "email", "sms", "captcha"].includes(item.gate);
+  if ("gate" in item) return ["path", "email", "sms", "call", "captcha"].includes(item.gate);
   return "anyOf" in item ? item.anyOf.some(opensToReaders) : item.allOf.every(opensToReaders);
 }
 
-/** Whether there is no way through without a text message. */
+/** Whether there is no way through without a text message or a call. */
 function takesSms(item: Item): boolean {
-  if ("gate" in item) return item.gate === "sms";
+  if ("gate" in item) return item.gate === "sms" || item.gate === "call";
   return "anyOf" in item ? item.anyOf.every(takesSms) : item.allOf.some(takesSms);
 }

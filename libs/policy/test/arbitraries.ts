@@ -18,6 +18,7 @@ export function policyOf(document: object): Policy {
 const leaf: fc.Arbitrary<object> = fc.oneof(
   { arbitrary: fc.record({ gate: fc.constant("otp"), of: fc.constantFrom("member", "socket") }), weight: 3 },
   { arbitrary: fc.record({ gate: fc.constantFrom("email", "sms"), by: fc.constantFrom("code", "link") }), weight: 2 },
+  { arbitrary: fc.constant({ gate: "call", by: "code" }), weight: 1 },
   { arbitrary: fc.record({ gate: fc.constant("captcha"), cost: fc.constantFrom("low", "high") }), weight: 1 },
 );
 
@@ -59,7 +60,7 @@ export const facts: fc.Arbitrary<Facts> = fc.record({
   policy: documents.map(policyOf),
   keyId: mostly<string | null>("k1", null),
   member: fc.oneof(
-    { arbitrary: fc.constant<Facts["member"]>({ id: "bob", enrolled: ["otp", "email", "sms"] }), weight: 14 },
+    { arbitrary: fc.constant<Facts["member"]>({ id: "bob", enrolled: ["otp", "email", "sms", "call"] }), weight: 14 },
     { arbitrary: fc.constant<Facts["member"]>({ id: "bob", enrolled: ["email"] }), weight: 3 },
     { arbitrary: fc.constant<Facts["member"]>({ id: "bob", enrolled: [] }), weight: 1 },
     { arbitrary: fc.constant<Facts["member"]>(null), weight: 1 },

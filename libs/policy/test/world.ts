@@ -453,7 +453,7 @@ export class World {
 
 /** Whether a handshake is parked at such a gate. */
 export function waits(gate: string | undefined): boolean {
-  return ["email", "sms"].includes(gate ?? "");
+  return ["email", "sms", "call"].includes(gate ?? "");
 }
 
 function freeze<T>(value: T): T {

@@ -20,6 +20,12 @@ export const factorsConfig = defineConfig({
     default: "500",
     describe: "Text messages that one socket may cause in a day: each costs money. 0: none.",
   },
+  callsPerSocketDay: {
+    env: "CALLS_PER_SOCKET_DAY",
+    type: integer({ min: 0, max: 1_000_000 }),
+    default: "100",
+    describe: "Calls that one socket may cause in a day: each costs money, and some numbers much of it. 0: none.",
+  },
   emailsPerSocketDay: {
     env: "EMAILS_PER_SOCKET_DAY",
     type: integer({ min: 0, max: 1_000_000 }),

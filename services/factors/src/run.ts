@@ -58,7 +58,7 @@ export async function run(platform: Platform, config: FactorsConfig): Promise<vo
       state,
       key: countKey,
       clock,
-      perSocketDay: { sms: config.smsPerSocketDay, email: config.emailsPerSocketDay },
+      perSocketDay: { sms: config.smsPerSocketDay, email: config.emailsPerSocketDay, call: config.callsPerSocketDay },
     }),
     secrets: createWaitSecrets(vault),
     waker: createWaker({ caller, jobs, ids }),

@@ -87,6 +87,7 @@ export async function startFactors(options: FactorsOptions = {}) {
       publicUrl: "https://p.example",
       smsPerSocketDay: 500,
       emailsPerSocketDay: 5000,
+      callsPerSocketDay: 100,
       outboundAllow: null,
       ...options.config,
     });

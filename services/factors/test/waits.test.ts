@@ -47,7 +47,7 @@ async function started(options: FactorsOptions = {}) {
 let names = 0;
 interface Started {
   readonly waitId?: string;
-  readonly gate?: "email" | "sms";
+  readonly gate?: "email" | "sms" | "call";
   readonly by?: "code" | "link";
   readonly to?: string;
   readonly socketId?: string;
@@ -65,7 +65,7 @@ async function start(options: Started = {}): Promise<{ waitId: string; view: Wai
     enrolmentId,
     gate,
     config: { by },
-    to: options.to ?? (gate === "sms" ? `+4930${1_000_000 + names}` : `grace${names}@receiver.example`),
+    to: options.to ?? (gate !== "email" ? `+4930${1_000_000 + names}` : `grace${names}@receiver.example`),
     member: "bob",
     label: "chat",
     untilMs: options.untilMs ?? factors.now() + 10 * minuteMs,
@@ -115,12 +115,53 @@ const queued = async (): Promise<unknown[]> => {
   const ids: unknown[] = [];
   const stop = await workOn(async ({ data }) => void ids.push(data.sending));
   const last = { id: "last", data: { waitId: "last", sending: "last" } };
-  for (const name of Object.values(waitQueue.names)) await factors.jobs.enqueue(name, last);
-  await expect.poll(() => ids.filter((id) => id === "last")).toHaveLength(2);
+  const names = Object.values(waitQueue.names);
+  for (const name of names) await factors.jobs.enqueue(name, last);
+  await expect.poll(() => ids.filter((id) => id === "last")).toHaveLength(names.length);
   await stop();
   return ids.filter((id) => id !== "last");
 };
 const wrong = (code: string) => (code === "111111" ? "222222" : "111111");
+
+describe("a call", () => {
+  const spoken = async (waitId: string) =>
+    [...((await compose(waitId))?.text ?? "").matchAll(/(?:\d, ){5}\d/g)].map(([digits]) =>
+      digits.replaceAll(", ", ""),
+    );
+
+  it("says the code twice, digit by digit, to the contact alone; the client sees two digits of the number", async () => {
+    await started();
+    const { waitId, view } = await start({ gate: "call", to: "+49301234567" });
+    expect(view).toMatchObject({ prompt: { by: "code", to: "\u2022\u2022\u202267" }, status: "queued" });
+    expect(await compose(waitId)).toMatchObject({ channel: "call", to: "+49301234567", subject: "" });
+    const [first = "", ...again] = await spoken(waitId);
+    expect(again).toEqual([first]);
+    expect(await check(waitId, wrong(first))).toBe("wrong");
+    const hid = freshHid();
+    expect(await check(waitId, first, { hid })).toBe("ok");
+    expect(await check(waitId, first, { hid })).toBe("ok");
+    expect(await check(waitId, first)).toBe("used");
+    expect(factors.logged.join("")).not.toContain("+49301234567");
+  });
+
+  it("is made so often for a socket in a day, and by code alone", async () => {
+    await started({ config: { callsPerSocketDay: 2 } });
+    const statuses: string[] = [];
+    for (let index = 0; index < 3; index += 1) statuses.push((await start({ gate: "call" })).view.status);
+    expect(statuses).toEqual(["queued", "queued", "refused"]);
+    expect((await start({ gate: "sms" })).view.status).toBe("queued");
+    await expect(start({ gate: "call", by: "link", socketId: "s2" })).rejects.toMatchObject({ code: "invalid" });
+  });
+
+  it("goes to no range of numbers whose codes do not come back: calls earn more than messages do", async () => {
+    await started();
+    const to = (index: number) => `+4930123${1_000 + index}`;
+    for (let index = 0; index < 20; index += 1)
+      expect((await start({ gate: "call", to: to(index) })).view.status).toBe("queued");
+    expect((await start({ gate: "call", to: to(21) })).view.status).toBe("refused");
+    expect((await start({ gate: "sms", to: to(22) })).view.status).toBe("refused");
+  });
+});
 
 describe("a wait by code", () => {
   it("leaves a job that names it, and the message says a code of six digits to the contact alone", async () => {
@@ -421,7 +462,7 @@ describe("messages are limited", () => {
       state: factors.state,
       key: new Uint8Array(32),
       clock: factors.now,
-      perSocketDay: { sms: 6, email: 1 },
+      perSocketDay: { sms: 6, email: 1, call: 1 },
     });
     const refusal = async (to: string, holder: string, socketId = "s1") => {
       const permission = await limits.ask({ channel: "sms", to, socketId }, holder);

@@ -79,6 +79,13 @@ export const notifyConfig = defineConfig({
     default: null,
     describe: "Sender of text messages.",
   },
+  twilioVoiceFrom: {
+    env: "TWILIO_VOICE_FROM",
+    type: textType("a number like +4930123456", (value) => (/^\+[0-9]{6,15}$/.test(value) ? value : undefined)),
+    default: null,
+    describe:
+      "Caller of calls, which go out by Twilio where it is set; needs the other settings of Twilio too. Unset: calls are written to the outbox where there is one, and fail elsewhere.",
+  },
   twilioUrl: {
     env: "TWILIO_URL",
     type: textType("https://, or http:// to this machine", endpoint),

@@ -2,7 +2,7 @@ import type { Platform } from "@portcullis/platform";
 import type { NotifyConfig } from "./config.ts";
 import { startMailWorker } from "./mails/worker.ts";
 import { serveOutbox } from "./outbox/serve.ts";
-import { smsTransportOf } from "./transports/choose.ts";
+import { noVoice, smsTransportOf, voiceTransportOf } from "./transports/choose.ts";
 import { openOutbox } from "./transports/outbox.ts";
 import { createSmtpTransport } from "./transports/smtp.ts";
 import { serveTwilio } from "./waits/twilio.ts";
@@ -23,16 +23,18 @@ export async function run(platform: Platform, config: NotifyConfig): Promise<voi
   const outbox = smtp === null || byProvider === null ? await openOutbox({ folder: outboxDir, log, clock }) : null;
   const mail = smtp === null ? outbox?.mail : createSmtpTransport({ server: smtp, allowPlain: smtpAllowPlain });
   const sms = byProvider ?? outbox?.sms;
+  const voice = voiceTransportOf(config, clock) ?? outbox?.voice ?? noVoice;
   if (mail === undefined || sms === undefined) throw new TypeError("a message has no way to go");
   closer.add("mail transport", () => mail.close());
   await serveOutbox(server, { outbox, key: outboxKey });
   await serveTwilio(server, platform.caller, config);
   const mails = await startMailWorker({ platform, transport: mail, from });
   closer.add("mail worker", () => mails.close());
-  const waits = await startWaitWorker({ platform, mail, sms, from });
+  const waits = await startWaitWorker({ platform, mail, sms, voice, from });
   closer.add("wait worker", () => waits.close());
   const wakes = await startWakeWorker(platform);
   closer.add("wake worker", () => wakes.close());
   log.info(smtp === null ? "mails are written to the outbox" : "mails are sent by SMTP");
+  log.info(`calls go out by: ${voice.name}`);
   log.info(byProvider === null ? "text messages are written to the outbox" : `text messages go out by ${sms.name}`);
 }

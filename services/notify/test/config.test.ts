@@ -15,6 +15,7 @@ describe("settings", () => {
       twilioAccountSid: null,
       twilioAuthToken: null,
       twilioFrom: null,
+      twilioVoiceFrom: null,
       twilioUrl: new URL("https://api.twilio.com"),
       publicUrl: null,
       smsWebhookUrl: null,

@@ -15,6 +15,7 @@ import {
 import { readConfig } from "@portcullis/runtime";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { notifyConfig, run } from "../src/run.ts";
+import { noVoice } from "../src/transports/choose.ts";
 import { NotSentError } from "../src/transports/not-sent.ts";
 import type { SmsTransport } from "../src/transports/transport.ts";
 import { startWaitWorker } from "../src/waits/worker.ts";
@@ -34,7 +35,7 @@ let reports: string[] = [];
 let asked = 0;
 /** How often a report is refused before it is heard. */
 let deaf = 0;
-let composed: { channel: "email" | "sms"; to: string } | null;
+let composed: { channel: "email" | "sms" | "call"; to: string } | null;
 
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), "waits-"));
@@ -114,7 +115,14 @@ async function direct(refusal: Error | null = null): Promise<readonly string[]> 
   };
   const mail = { name: "smtp" as const, send: async () => undefined, close: async () => undefined };
   const from = { name: "", address: "portcullis@sender.example" };
-  const worker = await startWaitWorker({ platform: notify.platform, mail, sms, from, reportPauseMs: 1 });
+  const worker = await startWaitWorker({
+    platform: notify.platform,
+    mail,
+    sms,
+    voice: noVoice,
+    from,
+    reportPauseMs: 1,
+  });
   notify.platform.closer.add("wait worker", () => worker.close());
   return sent;
 }
@@ -207,6 +215,7 @@ describe("the message of a wait", () => {
       platform: notify.platform,
       mail,
       sms: stuck,
+      voice: noVoice,
       from,
       concurrency: 2,
       stopMsMax: 10,
@@ -277,9 +286,57 @@ describe("what Twilio says of a message that it took", () => {
     expect(reports).toEqual(["send_1 failed"]);
   });
 
+  it.each(["busy", "no-answer", "failed", "canceled"])(
+    "is told of a call that is %s, and not of others",
+    async (status) => {
+      await start({
+        TWILIO_ACCOUNT_SID: `AC${"0".repeat(32)}`,
+        TWILIO_AUTH_TOKEN: token,
+        TWILIO_FROM: "+15005550006",
+        TWILIO_VOICE_FROM: "+15005550006",
+        PUBLIC_URL: publicUrl,
+      });
+      expect(await say({ CallSid: "CA1", CallStatus: status }, "another token")).toEqual({ genuine: false });
+      for (const other of ["queued", "ringing", "in-progress", "completed"])
+        expect(await say({ CallSid: "CA1", CallStatus: other })).toEqual({ genuine: true });
+      expect(reports).toEqual([]);
+      expect(await say({ CallSid: "CA1", CallStatus: status })).toEqual({ genuine: true });
+      expect(reports).toEqual(["send_1 failed"]);
+    },
+  );
+
   it("is nobody's word where there is no Twilio", async () => {
     await start({ PUBLIC_URL: publicUrl });
     expect(await say({ MessageStatus: "failed" })).toEqual({ genuine: false });
+  });
+});
+
+describe("a call", () => {
+  it("goes out by Twilio from a queue of its own, and into the outbox where there is none", async () => {
+    composed = { channel: "call", to: phone };
+    await start();
+    await send();
+    await until(() => reports.length === 1);
+    expect(reports).toEqual(["send_1 sent"]);
+    expect(await outbox()).toMatchObject([{ id: "send_1", channel: "call", to: phone, text }]);
+  });
+
+  it("fails at once, and is not tried again, where messages go out and nobody can be called", async () => {
+    composed = { channel: "call", to: phone };
+    const server = await startSmtp();
+    const provider = await startProvider((_posted, response) => json(response, 201, { sid: "SM1", status: "queued" }));
+    stops.push(server.stop, provider.stop);
+    await start({
+      SMTP_URL: `smtp://127.0.0.1:${server.port}`,
+      TWILIO_ACCOUNT_SID: `AC${"0".repeat(32)}`,
+      TWILIO_AUTH_TOKEN: "planted-token-0123456789",
+      TWILIO_FROM: "+15005550006",
+      TWILIO_URL: provider.url.href,
+    });
+    await send();
+    await until(() => reports.length === 1);
+    expect(reports).toEqual(["send_1 failed"]);
+    expect(provider.posts).toEqual([]);
   });
 });
 

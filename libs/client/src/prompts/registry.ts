@@ -1,3 +1,4 @@
+import { call } from "./call.ts";
 import { captcha } from "./captcha.ts";
 import { email } from "./email.ts";
 import { jwt } from "./jwt.ts";
@@ -8,7 +9,7 @@ import { question } from "./question.ts";
 import { sms } from "./sms.ts";
 
 /** One entry for each gate that asks something: a new gate is a new file and a new line here. */
-export const prompts = Object.freeze({ otp, email, sms, question, passkey, captcha, jwt } satisfies Record<
+export const prompts = Object.freeze({ otp, email, sms, call, question, passkey, captcha, jwt } satisfies Record<
   string,
   Prompt
 >);

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { call } from "./call.ts";
 import { captcha } from "./captcha.ts";
 import { email } from "./email.ts";
 import type { Dialogue, Gate } from "./gate.ts";
@@ -17,6 +18,7 @@ export const gates = {
   otp,
   email,
   sms,
+  call,
   question,
   passkey,
   captcha,

@@ -35,7 +35,7 @@ const query = z.strictObject({
 const message = z.object({
   id: z.string(),
   at: time,
-  channel: z.enum(["email", "sms"]),
+  channel: z.enum(["email", "sms", "call"]),
   to: z.string(),
   subject: z.string(),
   text: z.string(),

@@ -48,6 +48,11 @@ export interface SendLimits {
   readonly perWaitMax: number;
 }
 
+/** Messages and calls that somebody along the way may earn by. */
+function goesByPhone({ channel }: Occasion): boolean {
+  return channel === "sms" || channel === "call";
+}
+
 export function createSendLimits(options: {
   readonly state: State;
   /** For HMACs: contacts are not stored, not even in the names of counters. */
@@ -62,7 +67,7 @@ export function createSendLimits(options: {
   const range = ({ to }: Occasion) => `factors.range.${tag(to.slice(0, prefixLength))}.${Math.floor(clock() / dayMs)}`;
 
   async function isPumped(occasion: Occasion): Promise<boolean> {
-    if (occasion.channel !== "sms") return false;
+    if (!goesByPhone(occasion)) return false;
     const sent = await state.sum(`${range(occasion)}.sent`);
     return sent >= pumpedAfter && (await state.sum(`${range(occasion)}.answered`)) < sent * answeredShare;
   }
@@ -109,12 +114,12 @@ export function createSendLimits(options: {
       if (await isSpent(name, holder)) return refused("contact");
       const spent = await state.add(`factors.spent.${channel}.${socketId}`, 1, dayMs);
       if (spent > perSocketDay[channel]) return refused("socket");
-      if (channel === "sms") await state.add(`${range(occasion)}.sent`, 1, dayMs);
+      if (goesByPhone(occasion)) await state.add(`${range(occasion)}.sent`, 1, dayMs);
       if (version !== null) await state.replace(spacing, version, mark("granted"), spacingMs);
       return { ok: true };
     },
     async answered(occasion) {
-      if (occasion.channel === "sms") await state.add(`${range(occasion)}.answered`, 1, dayMs);
+      if (goesByPhone(occasion)) await state.add(`${range(occasion)}.answered`, 1, dayMs);
     },
   };
 }

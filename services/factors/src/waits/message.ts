@@ -15,6 +15,7 @@ export interface ComposedMessage {
 export function messageOf(waitId: string, wait: Addressed, secrets: WaitSecrets, publicUrl: string): ComposedMessage {
   const { channel, to, by, label, untilMs } = wait;
   const said = by === "code" ? secrets.codeOf(waitId) : `${publicUrl}/confirm/${secrets.tokenOf(waitId)}`;
+  if (channel === "call") return { channel, to, untilMs, subject: "", text: spoken(label, said) };
   const compose = channel === "sms" ? textMessage : mail;
   return { channel, to, untilMs, ...compose(by, label, said) };
 }
@@ -25,6 +26,17 @@ function textMessage(by: Wait["by"], label: string, said: string): { subject: st
       ? `${said} is your code for ${label}. Nobody else needs it: do not pass it on.`
       : `To let the waiting connection into ${label}, open ${said} and type the number that it shows. If it is not yours, do nothing.`;
   return { subject: "", text };
+}
+
+/** A line for each sentence, with a pause between. The code is said digit by digit, and twice: there is nothing to look it up in. */
+function spoken(label: string, code: string): string {
+  const digits = [...code].join(", ");
+  return [
+    `Hello. Somebody, hopefully you, is connecting to ${label}.`,
+    `The code is: ${digits}.`,
+    `Once more: ${digits}.`,
+    "Nobody else needs it. If it was not you, do nothing.",
+  ].join("\n");
 }
 
 function mail(by: Wait["by"], label: string, said: string): { subject: string; text: string } {

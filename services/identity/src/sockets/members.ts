@@ -153,13 +153,16 @@ export function contactOf(
 const contactGates = [
   { gate: "email", field: "email" },
   { gate: "sms", field: "phone" },
+  { gate: "call", field: "phone" },
 ] as const;
 
 /** A contact that stays keeps its enrolment; another one is another. */
 function enrolContacts(context: SocketContext, enrolments: Enrolments, before: Contacts, after: Contacts): Enrolments {
   let next = enrolments;
   for (const { gate, field } of contactGates) {
-    if (after[field] === before[field]) continue;
+    // A contact from before there was such a gate is enrolled for it the next time that it is saved.
+    const isThere = after[field] === null || next[gate] !== undefined;
+    if (after[field] === before[field] && isThere) continue;
     next = withEnrolment(next, gate, after[field] === null ? null : context.ids.id());
   }
   return next;

@@ -1,9 +1,11 @@
 import type { Clock } from "@portcullis/runtime";
 import { StartupError } from "@portcullis/runtime";
 import type { NotifyConfig } from "../config.ts";
+import { NotSentError } from "./not-sent.ts";
 import { createSmsWebhook } from "./sms-webhook.ts";
-import type { SmsTransport } from "./transport.ts";
+import type { SmsTransport, VoiceTransport } from "./transport.ts";
 import { createTwilio } from "./twilio.ts";
+import { createTwilioVoice } from "./twilio-voice.ts";
 
 /**
  * The way that text messages take.
@@ -34,6 +36,26 @@ export function smsTransportOf(config: NotifyConfig, clock: Clock): SmsTransport
     return createSmsWebhook({ url: smsWebhookUrl, secret: smsWebhookSecret, clock });
   return null;
 }
+
+/**
+ * The way that calls take.
+ *
+ * @returns null where none is set
+ * @throws {StartupError} it is set in part
+ */
+export function voiceTransportOf(config: NotifyConfig, clock: Clock): VoiceTransport | null {
+  const { twilioAccountSid: accountSid, twilioAuthToken: authToken, twilioVoiceFrom: from, twilioUrl: url } = config;
+  if (from === null) return null;
+  if (accountSid === null || authToken === null)
+    throw new StartupError("TWILIO_VOICE_FROM needs TWILIO_ACCOUNT_SID, TWILIO_AUTH_TOKEN and TWILIO_FROM");
+  return createTwilioVoice({ account: { url, accountSid, authToken, publicUrl: config.publicUrl }, from, clock });
+}
+
+/** Where mails and text messages go out and nobody can be called: the waiting client is told, instead of waiting for a call. */
+export const noVoice: VoiceTransport = {
+  name: "none",
+  send: () => Promise.reject(new NotSentError("ENOVOICE", null, true)),
+};
 
 /** @returns whether they are set. @throws {StartupError} some are */
 function requireWhole(settings: Readonly<Record<string, unknown>>): boolean {

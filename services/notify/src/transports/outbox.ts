@@ -5,7 +5,7 @@ import { asStartupError, type Logger } from "@portcullis/runtime";
 import { createTransport } from "nodemailer";
 import { z } from "zod";
 import { NotSentError } from "./not-sent.ts";
-import type { MailTransport, SmsTransport } from "./transport.ts";
+import type { MailTransport, SmsTransport, VoiceTransport } from "./transport.ts";
 
 export interface OutboxOptions {
   /** Made where it is missing, for its owner only. */
@@ -21,7 +21,7 @@ export interface OutboxOptions {
 const entry = z.strictObject({
   id: z.string(),
   atMs: z.number().int(),
-  channel: z.enum(["email", "sms"]),
+  channel: z.enum(["email", "sms", "call"]),
   to: z.string(),
   subject: z.string(),
   text: z.string(),
@@ -31,6 +31,7 @@ export type OutboxEntry = z.infer<typeof entry>;
 export interface Outbox {
   readonly mail: MailTransport;
   readonly sms: SmsTransport;
+  readonly voice: VoiceTransport;
   /** Newest first. */
   read(limit: number): Promise<OutboxEntry[]>;
 }
@@ -85,6 +86,11 @@ export async function openOutbox({ folder, log, messagesMax = 500, clock = Date.
       name: "outbox",
       send: (id, { to, text }) =>
         keep(id, { json: shown({ id, atMs: clock(), channel: "sms", to, subject: "", text }) }),
+    },
+    voice: {
+      name: "outbox",
+      send: (id, { to, lines }) =>
+        keep(id, { json: shown({ id, atMs: clock(), channel: "call", to, subject: "", text: lines.join("\n") }) }),
     },
     async read(limit) {
       const names = (await readdir(folder)).filter((name) => filePattern.test(name) && name.endsWith(".json"));

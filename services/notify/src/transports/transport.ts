@@ -24,6 +24,30 @@ export interface TextMessage {
   readonly untilMs: number;
 }
 
+export interface CallMessage {
+  /** What it is for, so that what became of it can be told. */
+  readonly waitId: string;
+  /** E.164. */
+  readonly to: string;
+  /** What is said, with a pause between. */
+  readonly lines: readonly string[];
+  /** Epoch milliseconds: nobody is rung up from then on. */
+  readonly untilMs: number;
+}
+
+/** Calls somebody and says something. */
+export interface VoiceTransport {
+  /** For metrics. */
+  readonly name: "twilio" | "outbox" | "none";
+  /**
+   * Resolves when the other side has taken responsibility for the call.
+   *
+   * @param sendingId `[A-Za-z0-9_-]{1,64}`, the same when it is tried again
+   * @throws {NotSentError}
+   */
+  send(sendingId: string, message: CallMessage, signal: AbortSignal): Promise<void>;
+}
+
 /** Takes a text message to where it goes. */
 export interface SmsTransport {
   /** For metrics. */

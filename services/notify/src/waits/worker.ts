@@ -8,12 +8,13 @@ import { isAddress, type Mailbox } from "../mails/mailbox.ts";
 import { messageOf } from "../mails/message.ts";
 import { stopsWithin } from "../stopping.ts";
 import { NotSentError } from "../transports/not-sent.ts";
-import type { MailTransport, SmsTransport } from "../transports/transport.ts";
+import type { MailTransport, SmsTransport, VoiceTransport } from "../transports/transport.ts";
 
 export interface WaitWorkerOptions {
   readonly platform: Pick<Platform, "caller" | "jobs" | "clock" | "log">;
   readonly mail: MailTransport;
   readonly sms: SmsTransport;
+  readonly voice: VoiceTransport;
   readonly from: Mailbox;
   /** Of each channel; default 8. */
   readonly concurrency?: number;
@@ -36,7 +37,7 @@ const reportTries = 8;
  * saying so: then its job is taken again, and the same code goes out a second time.
  */
 export async function startWaitWorker(options: WaitWorkerOptions): Promise<Worker> {
-  const { platform, mail, sms, from, concurrency = 8, messageMsMax = 20_000, stopMsMax = 2_500 } = options;
+  const { platform, mail, sms, voice, from, concurrency = 8, messageMsMax = 20_000, stopMsMax = 2_500 } = options;
   const { reportPauseMs = 150 } = options;
   const stopping = new AbortController();
   const { caller, jobs, clock, log } = platform;
@@ -64,10 +65,11 @@ export async function startWaitWorker(options: WaitWorkerOptions): Promise<Worke
     const { message } = await caller.call(composeWait, { waitId });
     if (message === null) return "nothing";
     const { channel, to, subject, text, untilMs } = message;
-    const transport = channel === "email" ? mail : sms;
+    const transport = { email: mail, sms, call: voice }[channel];
     const signal = AbortSignal.any([stopping.signal, AbortSignal.timeout(messageMsMax)]);
     try {
       if (channel === "sms") await sms.send(sending, { waitId, to, text, untilMs }, signal);
+      else if (channel === "call") await voice.send(sending, { waitId, to, lines: text.split("\n"), untilMs }, signal);
       else if (!isAddress(to)) throw new NotSentError("EADDRESS", null, true);
       else await mail.send(sending, messageOf({ mailId: sending, mail: { to, subject, text }, from, clock }), signal);
     } catch (error) {
@@ -100,10 +102,11 @@ export async function startWaitWorker(options: WaitWorkerOptions): Promise<Worke
     if (data.success) void report(data.data.waitId, data.data.sending, "failed");
   }
 
-  const { email, sms: texts } = waitQueue.names;
+  const { email, sms: texts, call } = waitQueue.names;
   const workers = [
     await jobs.work(email, handle, { concurrency, onExhausted }),
     await jobs.work(texts, handle, { concurrency, onExhausted }),
+    await jobs.work(call, handle, { concurrency, onExhausted }),
   ];
   const both: Worker = { close: async () => void (await Promise.all(workers.map((each) => each.close()))) };
   return stopsWithin(both, stopping, stopMsMax);

@@ -1,0 +1,3 @@
+import { sentCode } from "./contact.ts";
+
+export const call = sentCode("Code from the call");

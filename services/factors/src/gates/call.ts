@@ -1,0 +1,3 @@
+import { contactGate } from "./contact.ts";
+
+export const call = contactGate("call");
