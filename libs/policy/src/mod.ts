@@ -1,4 +1,13 @@
-export { adviceOf } from "./advice.ts";
+export {
+  type Advice,
+  type AdviceCode,
+  type AdviceFacts,
+  adviceCodes,
+  type Severity,
+  severities,
+} from "./advice/advice.ts";
+export { adviceMax, adviceOf } from "./advice/mod.ts";
+export type { Branch, Take } from "./composition.ts";
 export { choiceOf, type Excerpt, excerptOf } from "./gates/excerpt.ts";
 export type { Enrolment } from "./gates/gate.ts";
 export { type GateConfig, type GateItem, type GateName, gateNames, isPrepared, promptOf } from "./gates/registry.ts";
@@ -25,3 +34,6 @@ export {
   requiresKey,
 } from "./policy.ts";
 export { type ParsedPolicy, type PolicyIssue, parsePolicy } from "./validate.ts";
+export { type PolicyVerdict, validatePolicy } from "./validate-policy.ts";
+export { type Circumstances, takeOf } from "./when/branches.ts";
+export { type Conditions, type Risk, risks } from "./when/conditions.ts";

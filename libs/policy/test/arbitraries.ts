@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import { type Policy, parsePolicy } from "../src/mod.ts";
+import { type Policy, parsePolicy, type Risk } from "../src/mod.ts";
 
 /** What a handshake begins with, as the tests generate it. */
 export interface Facts {
@@ -7,6 +7,8 @@ export interface Facts {
   readonly keyId: string | null;
   readonly member: { readonly id: string; readonly enrolled: string[] } | null;
   readonly socketEnrolled: string[];
+  /** Null: not known, but for the name: nobody's. */
+  readonly circumstances: { readonly name: string | null; readonly address: string | null; readonly risk: Risk | null };
 }
 
 export function policyOf(document: object): Policy {
@@ -20,6 +22,28 @@ const leaf: fc.Arbitrary<object> = fc.oneof(
   { arbitrary: fc.record({ gate: fc.constantFrom("email", "sms"), by: fc.constantFrom("code", "link") }), weight: 2 },
 );
 
+/** Small, so that the oracle can try every set of its gates. */
+const distinct = fc
+  .array(
+    fc.oneof({ arbitrary: leaf, weight: 2 }, fc.record({ anyOf: fc.array(leaf, { minLength: 2, maxLength: 3 }) })),
+    {
+      minLength: 2,
+      maxLength: 3,
+    },
+  )
+  .map((items) => ({ distinct: items }));
+
+const conditions = fc
+  .record(
+    {
+      member: fc.constantFrom(["bob"], ["eve", "bob"], ["eve"]),
+      network: fc.constant(["10.0.0.0/8"]),
+      risk: fc.constantFrom("low", "raised", "high"),
+    },
+    { requiredKeys: [] },
+  )
+  .filter((all) => Object.keys(all).length > 0);
+
 function item(depth: number): fc.Arbitrary<object> {
   if (depth === 4) return leaf;
   const children = fc.array(item(depth + 1), { minLength: 1, maxLength: 3 });
@@ -27,6 +51,11 @@ function item(depth: number): fc.Arbitrary<object> {
     { arbitrary: leaf, weight: 3 },
     { arbitrary: fc.record({ anyOf: children }), weight: 2 },
     { arbitrary: fc.record({ allOf: children }), weight: 1 },
+    { arbitrary: depth < 3 ? distinct : leaf, weight: 2 },
+    {
+      arbitrary: fc.record({ when: conditions, then: children, else: fc.option(children, { nil: undefined }) }),
+      weight: 2,
+    },
   );
 }
 
@@ -64,4 +93,9 @@ export const facts: fc.Arbitrary<Facts> = fc.record({
     { arbitrary: fc.constant<Facts["member"]>(null), weight: 1 },
   ),
   socketEnrolled: mostly<string[]>(["otp"], []),
+  circumstances: fc.record({
+    name: fc.constantFrom("bob", "mallory", null),
+    address: fc.constantFrom("10.1.2.3", "192.0.2.1", null),
+    risk: fc.constantFrom("low" as const, "raised" as const, "high" as const, null),
+  }),
 });

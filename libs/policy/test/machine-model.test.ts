@@ -110,6 +110,7 @@ describe("the handshake machine, against every sequence of events", () => {
       keyId: "k1",
       member: null,
       socketEnrolled: [],
+      circumstances: { name: null, address: null, risk: null },
     }).state;
     const restored = (change: object) =>
       handshakeStateSchema.safeParse(JSON.parse(JSON.stringify({ ...state, ...change }))).success;
@@ -126,6 +127,7 @@ describe("the handshake machine, against every sequence of events", () => {
       { outstanding: { cid: "no spaces", byMs: 1 } },
       { outstanding: { cid: "c", byMs: 1 }, pending: [{ ref: "r", at: state.passed[0] ?? "0" }] },
       { policy: { ...state.policy, gates: [] } },
+      { branches: [{ at: "0", take: "then" }] },
     ])
       expect(restored(change), JSON.stringify(change)).toBe(false);
   });

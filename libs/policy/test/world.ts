@@ -157,7 +157,7 @@ export class World {
     this.#facts = facts;
     this.oracle = new Oracle(facts);
     this.#deadlineMs = this.#now + facts.policy.deadlines.handshakeMs;
-    this.state = begin({ ...facts, now: this.#now });
+    this.state = begin(beginningOf(facts, this.#now));
   }
 
   run(command: Command): void {
@@ -449,6 +449,12 @@ export class World {
       expect(effect.passed.filter((gate) => gate !== "key").length).toBe(this.#ok.size);
     }
   }
+}
+
+/** What the machine begins with, from what the tests generate. */
+export function beginningOf({ circumstances: { name, address, risk }, ...facts }: Facts, now: number) {
+  const circumstances = { member: name, address: address ?? undefined, risk: risk ?? undefined };
+  return { ...facts, circumstances, now };
 }
 
 /** Whether a handshake is parked at such a gate. */

@@ -38,4 +38,16 @@ export interface Gate {
   decided(facts: OpeningFacts): boolean | null;
   /** What must be enrolled for the gate to be passable; null: nothing. */
   needs(item: { readonly gate: string }): Enrolment | null;
+  /**
+   * What somebody has to hold to pass it: `phone`, `mailbox`, `app-key`. Two gates that rest on the same are passed by one
+   * device. Null: on nothing that one holds. Absent: on what it needs enrolled, and otherwise on something of its own.
+   */
+  restsOn?(item: { readonly gate: string }): string | null;
+  /**
+   * Whether what is answered is good only on the connection on which it is answered. Absent: no, and somebody in between (a page that looks like
+   * the right one) can pass it on while the person is still there.
+   */
+  readonly boundToConnection?: boolean;
+  /** Of how many values a right answer is one, where people can guess it. */
+  among?(item: { readonly gate: string }): number | null;
 }

@@ -17,4 +17,6 @@ export const question = {
   prompt: (_item: { readonly gate: string }, cid: string) => ({ kind: "excerpt", ...excerptOf(cid) }),
   decided: () => null,
   needs: () => ({ gate: "question", of: "member" }),
+  restsOn: () => "answer-secret",
+  boundToConnection: true,
 } satisfies Gate;

@@ -40,6 +40,24 @@ export function isPrepared(name: GateName): boolean {
   return (gates[name] as Gate).dialogue === "prepared";
 }
 
+/** What somebody has to hold to pass this gate; null: nothing. */
+export function restsOn(item: GateItem): string | null {
+  const gate = gateOf(item);
+  if (gate.restsOn !== undefined) return gate.restsOn(item);
+  const need = gate.needs(item);
+  return need === null ? item.gate : `${need.of}-${need.gate}`;
+}
+
+/** Whether somebody in between gains nothing from what is answered here. */
+export function isBoundToConnection(item: GateItem): boolean {
+  return gateOf(item).boundToConnection === true;
+}
+
+/** Of how many values a right answer is one; null where there is nothing to guess. */
+export function among(item: GateItem): number | null {
+  return gateOf(item).among?.(item) ?? null;
+}
+
 /** What a challenge says about one of its gates; null: nothing. */
 export function promptOf(gate: GateName, config: GateConfig, cid: string): Readonly<Record<string, unknown>> | null {
   return (gates[gate] as Gate).prompt({ gate, ...config }, cid);

@@ -1,5 +1,6 @@
 import { z } from "zod";
-import { leavesMax, waitsMax } from "../items.ts";
+import { takes, topOf, visitParts } from "../composition.ts";
+import { depthMax, leavesMax, waitsMax } from "../items.ts";
 import { policySchema } from "../policy.ts";
 import { integer, strict } from "../strict.ts";
 import { sequenceOf } from "./progress.ts";
@@ -40,6 +41,8 @@ export const handshakeStateSchema = strict({
   /** Claimed until a gate bound to the member has passed. */
   member: strict({ id: z.string().min(1).max(128), enrolled }).nullable(),
   socketEnrolled: enrolled,
+  /** Which way each `when` went, decided once. */
+  branches: z.array(strict({ at: position, take: z.enum(takes) })).max(leavesMax * depthMax),
   /** Epoch ms at which the handshake as a whole is denied. */
   deadlineMs: epochMs,
   opened: z.boolean(),
@@ -68,6 +71,13 @@ export const handshakeStateSchema = strict({
   const refuse = (path: string, message: string) =>
     issues.push({ code: "custom", path: [path], message, input: state });
   if (state.failures > state.policy.onFailure.attempts) refuse("failures", "more than attempts");
+  const whens: string[] = [];
+  visitParts(topOf(state.policy.gates), (at, item) => {
+    if ("when" in item) whens.push(at);
+  });
+  const decided = state.branches.map(({ at }) => at);
+  if (decided.length !== whens.length || !whens.every((at, index) => decided[index] === at))
+    refuse("branches", "not those of the policy");
   const known = new Set(sequenceOf(state).map((leaf) => leaf.at));
   if (!state.passed.every((at) => known.has(at))) refuse("passed", "no such gate");
   if (!state.pending.every(({ at }) => known.has(at))) refuse("pending", "no such gate");
