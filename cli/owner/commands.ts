@@ -253,7 +253,7 @@ function socket({ advice, ...rest }: Json): string {
   const weak = rows({ advice }, "advice");
   return weak.length === 0
     ? record(rest)
-    : `${record(rest)}\n\nWeaker than it may look:\n${table(weak, ["path", "message"], "")}`;
+    : `${record(rest)}\n\nWeaker than it may look:\n${table(weak, ["severity", "path", "message"], "")}`;
 }
 
 const withContacts = ({ contacts, ...rest }: Json): Json => ({ ...rest, ...(contacts as Json) });

@@ -5,7 +5,7 @@ const atMs = Date.parse("2026-11-23T12:00:00.000Z");
 const at = "2026-11-23T12:00:00.000Z";
 const mine = { ownerId: "own_1", socketId: "sck_1" };
 const policy = { gates: [{ gate: "key" }] };
-const advice = [{ path: "gates.1", message: "weak" }];
+const advice = [{ code: "relay", severity: "warning", path: "gates.1", message: "weak" }];
 const stored = {
   id: "sck_1",
   label: "chat",

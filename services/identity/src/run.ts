@@ -9,6 +9,7 @@ import { prepareBootstrap } from "./accounts/sign-up.ts";
 import { openAccountStore } from "./accounts/store.ts";
 import type { identityConfig } from "./config.ts";
 import { createEngine } from "./handshake/engine.ts";
+import { createNetworkRisk } from "./handshake/risk.ts";
 import { serveHandshakes } from "./handshake/serve.ts";
 import { createHandshakeStore } from "./handshake/store.ts";
 import { createVerdicts } from "./handshake/verdicts.ts";
@@ -70,6 +71,7 @@ export async function run(
       sessions,
       edges,
       verdicts: createVerdicts(log),
+      risk: createNetworkRisk(state),
       caller,
       paths,
       vault,

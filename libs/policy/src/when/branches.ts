@@ -25,6 +25,15 @@ export function branchesOf(items: readonly Item[], given: Circumstances, now: nu
   return found;
 }
 
+/** Whether somebody has to know the risk before the handshake begins. */
+export function needsRisk({ gates }: { readonly gates: readonly Item[] }): boolean {
+  let needs = false;
+  visitParts(topOf(gates), (_at, item) => {
+    needs ||= "when" in item && item.when.risk !== undefined;
+  });
+  return needs;
+}
+
 export function takeOf(conditions: Conditions, given: Circumstances, now: number): Take {
   const judged = [
     isMember(conditions.member, given.member),

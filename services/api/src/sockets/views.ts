@@ -13,6 +13,13 @@ export const policy = z
     "gates, order, alternatives, deadlines, messaging; `gates` is required. Issues name the field, like `policy.gates.0.gate`",
   );
 
+export const advice = z.object({
+  code: z.string().describe("names what is said, like `email-no-authenticator`"),
+  severity: z.enum(["info", "warning", "danger"]),
+  path: z.string(),
+  message: z.string(),
+});
+
 export const socket = z.object({
   id,
   label: z.string(),
@@ -20,8 +27,10 @@ export const socket = z.object({
   url: z.string().describe("where clients connect; `{path}` stands for a path that is not known any more"),
   policy,
   advice: z
-    .array(z.object({ path: z.string(), message: z.string() }))
-    .describe("what in the policy is weaker than it may look; `path` names the place, like `gates.1`"),
+    .array(advice)
+    .describe(
+      "what in the policy is weaker than it may look, the gravest first; `path` names the place, like `gates.1`",
+    ),
   idParameter: z.string().describe("query parameter by which a client names its member"),
   authenticator: z.boolean().describe("the socket's own is enrolled: `otp` of `socket` needs it"),
   createdAt: time,

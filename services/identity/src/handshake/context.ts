@@ -4,6 +4,7 @@ import type { EdgeWatch } from "../sessions/edges.ts";
 import type { SessionRegistry } from "../sessions/registry.ts";
 import type { PathTags } from "../sockets/paths.ts";
 import type { SocketStore } from "../sockets/store.ts";
+import type { NetworkRisk } from "./risk.ts";
 import type { HandshakeStore } from "./store.ts";
 import type { Verdicts } from "./verdicts.ts";
 
@@ -14,6 +15,7 @@ export interface EngineContext {
   readonly sessions: SessionRegistry;
   readonly edges: EdgeWatch;
   readonly verdicts: Verdicts;
+  readonly risk: NetworkRisk;
   readonly caller: Caller;
   readonly paths: PathTags;
   readonly vault: Pick<Vault, "unwrap">;

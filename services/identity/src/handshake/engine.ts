@@ -1,5 +1,5 @@
 import { type Outcome, ServiceError } from "@portcullis/contracts";
-import type { HandshakeEvent } from "@portcullis/policy";
+import { type HandshakeEvent, needsRisk } from "@portcullis/policy";
 import { networkOf } from "@portcullis/runtime";
 import { tagOf } from "../secrets.ts";
 import { type Arrival, type Claims, receive } from "./arrival.ts";
@@ -71,17 +71,19 @@ export function createEngine(context: EngineContext): Engine {
   async function open(hid: string, opening: Opening): Promise<Outcome> {
     const { transcript, claims, answers } = opening;
     const received = await receive(context.store, context.paths, claims);
+    const network = tagOf(context.networkKey, networkOf(claims.connection.address));
     if ("turned" in received) {
       verdicts.turned(received.turned);
+      await context.risk.failed(network, 1);
       return bareDenial;
     }
     renewPathTag(received.arrival, claims);
     if (claims.resumed !== null) return resume(context, hid, claims.resumed, received.arrival);
     const given = tagOf(context.stepKey, JSON.stringify([hid, opening.opening, claims, answers]));
     if (claims.parked !== null) return returns.take(claims.parked, { hid, given, transcript }, received.arrival);
-    const network = tagOf(context.networkKey, networkOf(claims.connection.address));
+    const risk = needsRisk(received.arrival.policy) ? await context.risk.of(network) : undefined;
     const first = {
-      ...beginHandshake(received.arrival, claims, clock()),
+      ...beginHandshake(received.arrival, claims, risk, clock()),
       given,
       network,
       ...placeOf(hid, transcript),

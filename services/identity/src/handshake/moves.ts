@@ -1,4 +1,4 @@
-import { authenticatorsOf, begin, type Effect, type HandshakeEvent, transition } from "@portcullis/policy";
+import { authenticatorsOf, begin, type Effect, type HandshakeEvent, type Risk, transition } from "@portcullis/policy";
 import { toText } from "../secrets.ts";
 import { termsOf } from "../sessions/terms.ts";
 import type { Arrival, Claims } from "./arrival.ts";
@@ -7,6 +7,8 @@ import type { Handshake } from "./store.ts";
 export interface Moved {
   readonly next: Handshake;
   readonly effects: readonly Effect[];
+  /** What the client's network is to be held to account for. */
+  readonly failures: number;
 }
 
 /** One move of the machine; what it wants to be done before the next one is remembered beside its state. */
@@ -21,7 +23,8 @@ export function advance(handshake: Handshake, event: HandshakeEvent): Moved {
       next.beginning = { waitId, gate, config: { ...config }, byMs };
     }
   }
-  return { next, effects };
+  const refused = effects.filter((effect) => effect.do === "deny" && effect.cause === "refused").length;
+  return { next, effects, failures: state.failures - handshake.machine.failures + refused };
 }
 
 /** Whether something has to be asked of `factors` before there is an outcome. */
@@ -33,6 +36,7 @@ export function isUnsettled({ pending, beginning, resending }: Handshake): boole
 export function beginHandshake(
   { socket, member, policy, policyHash }: Arrival,
   claims: Claims,
+  risk: Risk | undefined,
   now: number,
 ): Omit<Handshake, "given" | "connection" | "transcript" | "network"> {
   const keyId = claims.key?.keyId ?? null;
@@ -41,6 +45,7 @@ export function beginHandshake(
     keyId,
     member: member === null ? null : { id: member.id, enrolled: Object.keys(member.body.enrolments) },
     socketEnrolled: Object.keys(socket.body.enrolments),
+    circumstances: { member: member?.body.name ?? null, address: claims.connection.address, risk },
     now,
   });
   return {
