@@ -25,6 +25,17 @@ export type {
 export { authenticatorsOf } from "./machine/progress.ts";
 export { answersMax, type DenyCause, denyCauses, type HandshakeState, handshakeStateSchema } from "./machine/state.ts";
 export { type Transition, transition } from "./machine/transition.ts";
+export { explore } from "./play/explore.ts";
+export { type Exploration, explorationSchema, type Heard, type Simulation, simulationSchema } from "./play/result.ts";
+export {
+  type PlayFacts,
+  playFactsSchema,
+  type Script,
+  type ScriptDocument,
+  scriptSchema,
+  stepsMax,
+} from "./play/script.ts";
+export { simulate } from "./play/simulate.ts";
 export {
   leavesOf,
   type Policy,

@@ -22,13 +22,17 @@ export interface Ways {
 /** Ways that are told; a policy of 32 gates can have thousands. */
 export const waysMax = 200;
 /** Looked at on the way there, so that what is left out costs no time. */
-const lookedAtMax = 2_000;
+const lookedAtMax = 1_000;
 
-/** All ways through a policy, what people have enrolled left aside. */
-export function waysThrough(policy: Policy): Ways {
-  const bounded = { more: false };
-  const all = sequence(topOf(policy.gates), bounded);
-  const least = all.filter((way, index) => !all.some((other, place) => isLess(other, way, place < index)));
+/**
+ * All ways through a policy, what people have enrolled left aside.
+ *
+ * @param only gates that may be on them. That there is none among more than are looked at is then certain as well, but for `distinct`.
+ */
+export function waysThrough({ gates }: Pick<Policy, "gates">, only: (item: GateItem) => boolean = () => true): Ways {
+  const bounded = { more: false, only };
+  const all = sequence(topOf(gates), bounded);
+  const least = leastOf(all);
   return { ways: least.slice(0, waysMax), more: bounded.more || least.length > waysMax };
 }
 
@@ -47,10 +51,13 @@ export function isOpening(item: GateItem): boolean {
   return gateOf(item).place !== "anywhere";
 }
 
-type Bounded = { more: boolean };
+interface Bounded {
+  more: boolean;
+  readonly only: (item: GateItem) => boolean;
+}
 
 function through({ at, item }: Part, bounded: Bounded): Way[] {
-  if ("gate" in item) return [{ branches: [], steps: [{ at, item }] }];
+  if ("gate" in item) return bounded.only(item) ? [{ branches: [], steps: [{ at, item }] }] : [];
   if ("anyOf" in item)
     return cut(
       partsOf(item, at).flatMap((part) => through(part, bounded)),
@@ -92,12 +99,31 @@ function isDistinctWay({ steps }: Way): boolean {
   return new Set(devices).size === devices.length;
 }
 
-/** Whether `one` is enough wherever `other` is. @param orSame of two that are the same the first one stays */
-function isLess(one: Way, other: Way, orSame: boolean): boolean {
-  if (one === other) return false;
-  const within =
-    one.steps.every(({ at }) => other.steps.some((step) => step.at === at)) &&
-    one.branches.every(({ at, take }) => other.branches.some((branch) => branch.at === at && branch.take === take));
-  if (!within) return false;
-  return one.steps.length < other.steps.length || one.branches.length < other.branches.length || orSame;
+/** Those of which none is enough wherever another is. Of two that are the same the first one stays. */
+function leastOf(ways: readonly Way[]): Way[] {
+  const bits = numbering();
+  const masked = ways.map(({ steps, branches }) => ({
+    steps: steps.reduce((mask, { at }) => mask | bits(at), 0n),
+    branches: branches.reduce((mask, { at, take }) => mask | bits(`${at} ${take}`), 0n),
+  }));
+  return ways.filter((_, index) => {
+    const way = masked[index];
+    return (
+      way !== undefined &&
+      !masked.some((other, place) => {
+        if (place === index || (other.steps & ~way.steps) !== 0n || (other.branches & ~way.branches) !== 0n)
+          return false;
+        return other.steps !== way.steps || other.branches !== way.branches || place < index;
+      })
+    );
+  });
+}
+
+function numbering(): (name: string) => bigint {
+  const bits = new Map<string, bigint>();
+  return (name) => {
+    const bit = bits.get(name) ?? 1n << BigInt(bits.size);
+    bits.set(name, bit);
+    return bit;
+  };
 }

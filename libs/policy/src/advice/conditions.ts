@@ -5,14 +5,12 @@ import { asked, waysThrough } from "../ways.ts";
 import { type Advice, advice, type Rule } from "./advice.ts";
 
 /** A name is a claim until a gate of that member has passed, and a `when` is decided before any gate. */
-export const claimedName: Rule = ({ policy, ways }) => {
+export const claimedName: Rule = ({ policy }) => {
   const found: Advice[] = [];
+  const unproving = waysThrough(policy, (item) => gateOf(item).needs(item)?.of !== "member").ways;
   visitParts(topOf(policy.gates), (at, item) => {
     if (!("when" in item) || item.when.member === undefined) return;
-    const taken = ways.ways.filter(({ branches }) => branches.some((branch) => branch.at === at));
-    const unproven = taken.some(
-      (way) => !way.steps.some(({ item: gate }) => gateOf(gate).needs(gate)?.of === "member"),
-    );
+    const unproven = unproving.some(({ branches }) => branches.some((branch) => branch.at === at));
     found.push(
       unproven
         ? advice(
@@ -42,7 +40,7 @@ const why = {
 export const relaxed: Rule = ({ policy }) => {
   const found: Advice[] = [];
   visitParts(topOf(policy.gates), (at, item) => {
-    if (!("when" in item) || least(policy, item.then) >= least(policy, item.else)) return;
+    if (!("when" in item) || least(item.then) >= least(item.else)) return;
     const reasons = (["network", "time", "risk"] as const).filter((name) => item.when[name] !== undefined);
     if (reasons.length === 0) return;
     const message = `asks for less where the condition holds: ${reasons.map((name) => why[name]).join("; ")}`;
@@ -52,7 +50,7 @@ export const relaxed: Rule = ({ policy }) => {
 };
 
 /** How many answers it takes at least. */
-function least(policy: Policy, gates: Policy["gates"]): number {
-  const { ways } = waysThrough({ ...policy, gates });
+function least(gates: Policy["gates"]): number {
+  const { ways } = waysThrough({ gates });
   return Math.min(...ways.map((way) => asked(way).length));
 }

@@ -1,7 +1,7 @@
 import { among, gateOf, isBoundToConnection } from "../gates/registry.ts";
 import { visitGates } from "../items.ts";
 import { requiresKey } from "../policy.ts";
-import { asked } from "../ways.ts";
+import { asked, waysThrough } from "../ways.ts";
 import { type Advice, advice, type Rule } from "./advice.ts";
 
 /** What single gates do not show. */
@@ -30,11 +30,9 @@ export const misreadGates: Rule = ({ gates }) =>
  * A page that looks like the right one passes on what people type into it. An app key pins the server and is part of the handshake's keys, so nobody without
  * it gets in between; a passkey signs what the connection is.
  */
-export const relay: Rule = ({ policy, ways }) => {
+export const relay: Rule = ({ policy }) => {
   if (requiresKey(policy)) return [];
-  const open = ways.ways.find(
-    (way) => asked(way).length > 0 && !way.steps.some(({ item }) => isBoundToConnection(item)),
-  );
+  const open = waysThrough(policy, (item) => !isBoundToConnection(item)).ways.find((way) => asked(way).length > 0);
   return open === undefined
     ? []
     : [

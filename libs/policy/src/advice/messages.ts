@@ -1,12 +1,13 @@
 import { requiresKey } from "../policy.ts";
-import { asked, type Way } from "../ways.ts";
+import { asked, isOpening, waysThrough } from "../ways.ts";
 import { advice, type Rule } from "./advice.ts";
 
 const toPeople: ReadonlySet<string> = new Set(["email", "sms", "call"]);
 
 /** Ways on which messages to the member are all that has to be answered. */
-export const messagesOnly: Rule = ({ policy, ways }) => {
-  const found = ways.ways.find((way) => isMessagesOnly(way));
+export const messagesOnly: Rule = ({ policy }) => {
+  const { ways } = waysThrough(policy, (item) => isOpening(item) || toPeople.has(item.gate));
+  const found = ways.find((way) => asked(way).length > 0);
   if (found === undefined) return [];
   if (!requiresKey(policy))
     return [
@@ -17,22 +18,20 @@ export const messagesOnly: Rule = ({ policy, ways }) => {
         "whoever reads the member's messages is let in: there is a way through on which no gate asks for anything else",
       ),
     ];
-  return asked(found).every(({ item }) => item.gate === "email")
+  const byMailOnly = waysThrough(policy, (item) => isOpening(item) || item.gate === "email").ways.find(
+    (way) => asked(way).length > 0,
+  );
+  return byMailOnly !== undefined
     ? [
         advice(
           "messages-only",
           "warning",
-          `gates.${asked(found)[0]?.at ?? "0"}`,
+          `gates.${asked(byMailOnly)[0]?.at ?? "0"}`,
           "besides the app key, which many may hold, e-mail is the only factor on a way through",
         ),
       ]
     : [];
 };
-
-function isMessagesOnly(way: Way): boolean {
-  const steps = asked(way);
-  return steps.length > 0 && steps.every(({ item }) => toPeople.has(item.gate));
-}
 
 export const email: Rule = ({ gates }) =>
   gates
@@ -46,8 +45,8 @@ export const email: Rule = ({ gates }) =>
       ),
     );
 
-export const sms: Rule = ({ gates, ways }) => {
-  const isNeeded = ways.ways.every(({ steps }) => steps.some(({ item }) => item.gate === "sms"));
+export const sms: Rule = ({ gates, policy }) => {
+  const isNeeded = waysThrough(policy, ({ gate }) => gate !== "sms").ways.length === 0;
   return gates
     .filter(({ gate }) => gate === "sms")
     .map(({ at }) =>

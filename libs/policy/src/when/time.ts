@@ -34,7 +34,8 @@ function localOf(now: number, zone: string): { readonly day: number; readonly cl
   const format = formatOf(zone);
   if (format === null || !Number.isFinite(now)) return null;
   const parts = new Map(format.formatToParts(now).map(({ type, value }) => [type, value]));
-  const day = days.findIndex((name) => name === parts.get("weekday")?.toLowerCase());
+  const names: readonly string[] = days;
+  const day = names.indexOf(parts.get("weekday")?.toLowerCase() ?? "");
   return day < 0 ? null : { day, clock: `${parts.get("hour")}:${parts.get("minute")}` };
 }
 
