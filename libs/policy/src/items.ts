@@ -118,9 +118,16 @@ function misplaced(items: readonly Item[]): Misplaced[] {
 /** A combination that nobody could ever pass is a mistake of who wrote it. */
 function indistinct(item: Extract<Group, { readonly distinct: unknown }>, path: (string | number)[]): Misplaced[] {
   let count = 0;
+  const decided: string[] = [];
   visitParts(partsOf(item, ""), (_at, one) => {
-    if ("gate" in one) count += 1;
+    if (!("gate" in one)) return;
+    count += 1;
+    // It has passed or failed before anybody picks a device, and would take the place of what was picked.
+    if (gateOf(one).decided({ keyId: null, ticket: false }) !== null) decided.push(one.gate);
   });
+  const [first] = decided;
+  if (first !== undefined)
+    return [{ path, message: `${first} may not stand in distinct: it is decided by the opening` }];
   if (count > distinctMax) return [{ path, message: `must hold at most ${distinctMax} gates` }];
   if (isDistinct({ at: "", item, takeOf: () => null }, () => true)) return [];
   return [{ path, message: "can never be passed: two of its gates rest on the same device, whichever way is taken" }];

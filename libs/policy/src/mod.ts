@@ -43,6 +43,7 @@ export {
   policyDocumentSchema,
   policySchema,
   requiresKey,
+  requiresTicket,
 } from "./policy.ts";
 export { type ParsedPolicy, type PolicyIssue, parsePolicy } from "./validate.ts";
 export { type PolicyVerdict, validatePolicy } from "./validate-policy.ts";

@@ -9,6 +9,7 @@ export interface Facts {
   readonly socketEnrolled: string[];
   /** Null: not known, but for the name: nobody's. */
   readonly circumstances: { readonly name: string | null; readonly address: string | null; readonly risk: Risk | null };
+  readonly ticket: boolean;
 }
 
 export function policyOf(document: object): Policy {
@@ -17,15 +18,19 @@ export function policyOf(document: object): Policy {
   return parsed.policy;
 }
 
-const leaf: fc.Arbitrary<object> = fc.oneof(
+const device: fc.Arbitrary<object> = fc.oneof(
   { arbitrary: fc.record({ gate: fc.constant("otp"), of: fc.constantFrom("member", "socket") }), weight: 3 },
   { arbitrary: fc.record({ gate: fc.constantFrom("email", "sms"), by: fc.constantFrom("code", "link") }), weight: 2 },
+);
+const leaf = fc.oneof(
+  { arbitrary: device, weight: 5 },
+  { arbitrary: fc.constant<object>({ gate: "ticket" }), weight: 1 },
 );
 
 /** Small, so that the oracle can try every set of its gates. */
 const distinct = fc
   .array(
-    fc.oneof({ arbitrary: leaf, weight: 2 }, fc.record({ anyOf: fc.array(leaf, { minLength: 2, maxLength: 3 }) })),
+    fc.oneof({ arbitrary: device, weight: 2 }, fc.record({ anyOf: fc.array(device, { minLength: 2, maxLength: 3 }) })),
     {
       minLength: 2,
       maxLength: 3,
@@ -70,13 +75,18 @@ export const documents = fc
     handshake: fc.constantFrom("40s", "2m"),
     wait: fc.constantFrom("30s", "40s"),
     anonymous: fc.boolean(),
+    before: fc.oneof(
+      { arbitrary: fc.constant({}), weight: 3 },
+      { arbitrary: fc.constant({ ticket: "required" }), weight: 1 },
+    ),
   })
-  .map(({ path, key, items, mode, attempts, answer, handshake, wait, anonymous }) => ({
+  .map(({ path, key, items, mode, attempts, answer, handshake, wait, anonymous, before }) => ({
     gates: [...(path ? [{ gate: "path" }] : []), ...(key ? [{ gate: "key" }] : []), ...items],
     mode,
     onFailure: { attempts },
     deadlines: { answer, wait, handshake },
     anonymous,
+    before,
   }))
   .filter((document) => parsePolicy(document).ok);
 
@@ -98,4 +108,5 @@ export const facts: fc.Arbitrary<Facts> = fc.record({
     address: fc.constantFrom("10.1.2.3", "192.0.2.1", null),
     risk: fc.constantFrom("low" as const, "raised" as const, "high" as const, null),
   }),
+  ticket: fc.oneof({ arbitrary: fc.constant(true), weight: 3 }, { arbitrary: fc.constant(false), weight: 1 }),
 });

@@ -320,6 +320,14 @@ describe("distinct", () => {
     expect(told).toMatchObject({ state: { passed: ["0.0.0", "0.1.0"], verdict: null }, effects: [] });
   });
 
+  it("refuses a ticket, which is there or not before anybody picks a device", () => {
+    const gates = [{ distinct: [{ gate: "otp" }, { anyOf: [{ gate: "ticket" }, { gate: "sms" }] }] }];
+    expect(parsePolicy({ gates })).toEqual({
+      ok: false,
+      issues: [{ path: "gates.0.distinct", message: "ticket may not stand in distinct: it is decided by the opening" }],
+    });
+  });
+
   it.each<[object, string]>([
     [{ distinct: [mine, mine] }, "gates.0.distinct"],
     [{ distinct: [sms, { allOf: [mail, { anyOf: [sms, mail] }] }] }, "gates.0.distinct"],

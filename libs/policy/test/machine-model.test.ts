@@ -38,6 +38,7 @@ describe("the handshake machine, against every sequence of events", () => {
       "unexpected",
       "not-pending",
       "ended",
+      "no-ticket",
     ])
       expect(seen[name], name).toBeGreaterThan(0);
     expect(seen.accept).toBeGreaterThan(40);
@@ -111,6 +112,7 @@ describe("the handshake machine, against every sequence of events", () => {
       member: null,
       socketEnrolled: [],
       circumstances: { name: null, address: null, risk: null },
+      ticket: false,
     }).state;
     const restored = (change: object) =>
       handshakeStateSchema.safeParse(JSON.parse(JSON.stringify({ ...state, ...change }))).success;

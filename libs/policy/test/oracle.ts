@@ -86,9 +86,17 @@ export class Oracle {
     return devices[gate] ?? `${String(of)} ${gate}`;
   }
 
+  /** How many gates the ticket passes before the first question. */
+  get ticketGates(): number {
+    if (!this.#facts.ticket) return 0;
+    const before = this.#facts.policy.before.ticket === "required" ? 1 : 0;
+    return before + this.leaves.filter(({ gate }) => gate === "ticket").length;
+  }
+
   #can(leaf: OracleLeaf): boolean {
     if (leaf.gate === "path") return true;
     if (leaf.gate === "key") return this.#facts.keyId !== null;
+    if (leaf.gate === "ticket") return this.#facts.ticket;
     const enrolled = leaf.of === "socket" ? this.#facts.socketEnrolled : (this.#facts.member?.enrolled ?? []);
     return enrolled.includes(leaf.gate);
   }
@@ -122,6 +130,7 @@ export class Oracle {
   #passed(ok: ReadonlySet<string>): Map<string, boolean> {
     return this.#evaluate((leaf) => {
       if (leaf.gate === "path") return true;
+      if (leaf.gate === "ticket") return this.#facts.ticket;
       return leaf.gate === "key" ? this.#facts.keyId !== null : ok.has(leaf.at) && this.#can(leaf);
     });
   }
@@ -136,6 +145,7 @@ export class Oracle {
   /** Whether the leaves that the test itself reported as right are enough. */
   accepts(ok: ReadonlySet<string>): boolean {
     if (!this.#facts.policy.anonymous && this.#facts.member === null) return false;
+    if (this.#facts.policy.before.ticket === "required" && !this.#facts.ticket) return false;
     const passed = this.#passed(ok);
     return this.#top.every((at) => passed.get(at) === true) && this.#enrolledUsed(ok);
   }

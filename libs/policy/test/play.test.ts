@@ -237,6 +237,7 @@ describe("a policy that is explored", () => {
             keyId: "k1",
             member: { id: "bob", enrolled: ["email", "sms"] },
             socketEnrolled: ["otp"],
+            ticket: true,
             now,
           });
           const branches = fresh.branches.map(

@@ -29,6 +29,7 @@ describe("a policy that is written shortly", () => {
   it("gets every default, in milliseconds, and survives storage", () => {
     const policy = policyOf({ gates: [{ gate: "key" }, { anyOf: [otp, { gate: "otp", of: "socket" }] }] });
     expect(policy).toEqual({
+      before: { ticket: "optional" },
       gates: [
         { gate: "key" },
         {
@@ -205,12 +206,12 @@ describe("a bad policy is refused with the field's path and what is allowed", ()
     [
       { gates: [otp], during: [] },
       "during",
-      "not known here; allowed: gates, mode, onFailure, deadlines, session, messaging, resume, origins, anonymous, encryption",
+      "not known here; allowed: before, gates, mode, onFailure, deadlines, session, messaging, resume, origins, anonymous, encryption",
     ],
     [
       JSON.parse('{"gates":[{"gate":"otp"}],"__proto__":{}}'),
       "__proto__",
-      "not known here; allowed: gates, mode, onFailure, deadlines, session, messaging, resume, origins, anonymous, encryption",
+      "not known here; allowed: before, gates, mode, onFailure, deadlines, session, messaging, resume, origins, anonymous, encryption",
     ],
     [{ gates: [otp], mode: "asked" }, "mode", "allowed: prompted, offered"],
     [{ gates: [otp], onFailure: { attempts: 0 } }, "onFailure.attempts", whole(1, 10)],

@@ -1,4 +1,4 @@
-import { requiresKey } from "../policy.ts";
+import { requiresKey, requiresTicket } from "../policy.ts";
 import { isOpening, waysThrough } from "../ways.ts";
 import { advice, type Rule } from "./advice.ts";
 
@@ -10,7 +10,9 @@ export const discoverable: Rule = ({ policy }) =>
           "discoverable",
           "warning",
           "gates",
-          "without `key` anybody who finds the path may try the gates, the socket can be told from one that does not exist, and the handshake is protected from sniffers only",
+          requiresTicket(policy)
+            ? "without `key` a client has to pin the server by other means: who sits between it and one that it does not know can take its ticket"
+            : "without `key` anybody who finds the path may try the gates, the socket can be told from one that does not exist, and the handshake is protected from sniffers only",
         ),
       ];
 

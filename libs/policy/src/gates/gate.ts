@@ -4,6 +4,8 @@ import type { z } from "zod";
 export interface OpeningFacts {
   /** The app key under which the box opened; null in Base mode. */
   readonly keyId: string | null;
+  /** A ticket came with it that is for exactly this socket and this member, or for nobody where none was named. */
+  readonly ticket: boolean;
 }
 
 /** Whose authenticator a gate asks for. */
@@ -50,4 +52,6 @@ export interface Gate {
   readonly boundToConnection?: boolean;
   /** Of how many values a right answer is one, where people can guess it. */
   among?(item: { readonly gate: string }): number | null;
+  /** Passing it shows the member who was named, though nothing has to be enrolled. */
+  readonly bindsMember?: true;
 }

@@ -7,11 +7,13 @@ import { passkey } from "./passkey.ts";
 import { path } from "./path.ts";
 import { question } from "./question.ts";
 import { sms } from "./sms.ts";
+import { ticket } from "./ticket.ts";
 
 /** Every gate there is. A new one is its file and its name here. */
 export const gates = {
   path,
   key,
+  ticket,
   otp,
   email,
   sms,

@@ -14,7 +14,12 @@ export interface Terms {
   readonly socketEnrolled: readonly string[];
   /** Which way each `when` of the policy went. */
   readonly branches: readonly Branch[];
+  readonly ticket: boolean;
 }
+
+/** What `before` asks for stands in front of everything else. */
+const ticketAt = "before.ticket";
+const ticketItem: GateItem = { gate: "ticket" };
 
 /**
  * An authenticator that a member has enrolled is asked for in every branch. This stands after everything else and is
@@ -32,17 +37,18 @@ function takeOf({ branches }: Pick<Terms, "branches">): (at: string) => Take {
   return (at) => branches.find((branch) => branch.at === at)?.take ?? "both";
 }
 
-/** Every gate that the handshake could ask for, the enrolled authenticator included. */
+/** Every gate that the handshake could ask for, what `before` and the enrolled authenticator add included. */
 export function sequenceOf(terms: Terms): Leaf[] {
-  const leaves: Leaf[] = [];
+  const leaves: Leaf[] = terms.policy.before.ticket === "required" ? [{ at: ticketAt, item: ticketItem }] : [];
   visitGates(terms.policy.gates, (at, item) => leaves.push({ at, item }), takeOf(terms));
   if (mustUseEnrolled(terms)) leaves.push({ at: enrolledAt, item: enrolledItem });
   return leaves;
 }
 
-/** Bound to the member's own authenticator, so that passing it proves more than a claim. */
-export function isMemberBound(item: GateItem): boolean {
-  return gateOf(item).needs(item)?.of === "member";
+/** Bound to the member who was named, by their own authenticator for instance, so that passing it proves more than a claim. */
+export function isMemberBound(terms: Terms, item: GateItem): boolean {
+  const { needs, bindsMember } = gateOf(item);
+  return needs(item)?.of === "member" || (bindsMember === true && terms.member !== null);
 }
 
 /** Positions that the opening itself has passed. */
@@ -52,7 +58,7 @@ export function passedByOpening(terms: Terms): string[] {
 
 /** False where no sequence of right answers leads in: some item asks for what is not enrolled. */
 export function isPassable(terms: Terms): boolean {
-  return topOf(terms.policy.gates).every((part) => canPass(terms, part));
+  return isBeforePassed(terms) && topOf(terms.policy.gates).every((part) => canPass(terms, part));
 }
 
 /** The authenticators on which the handshake counts: asked for by one of its gates, and enrolled when it began. */
@@ -60,6 +66,11 @@ export function authenticatorsOf(terms: Terms): Enrolment[] {
   return sequenceOf(terms)
     .flatMap(({ item }) => gateOf(item).needs(item) ?? [])
     .filter((need) => isEnrolled(terms, need));
+}
+
+/** Decided by the opening, so that it is no question of which positions have been passed since. */
+function isBeforePassed({ policy, ticket }: Terms): boolean {
+  return policy.before.ticket !== "required" || ticket;
 }
 
 function canPass(terms: Terms, { at, item }: Part): boolean {
@@ -83,7 +94,11 @@ function isEnrolled(terms: Terms, { of, gate }: Enrolment): boolean {
 }
 
 export function isComplete(terms: Terms, passed: ReadonlySet<string>): boolean {
-  return topOf(terms.policy.gates).every((part) => isSatisfied(terms, part, passed)) && isEnrolledUsed(terms, passed);
+  return (
+    isBeforePassed(terms) &&
+    topOf(terms.policy.gates).every((part) => isSatisfied(terms, part, passed)) &&
+    isEnrolledUsed(terms, passed)
+  );
 }
 
 function isSatisfied(terms: Terms, { at, item }: Part, passed: ReadonlySet<string>): boolean {
@@ -97,7 +112,7 @@ function isSatisfied(terms: Terms, { at, item }: Part, passed: ReadonlySet<strin
 function isEnrolledUsed(terms: Terms, passed: ReadonlySet<string>): boolean {
   if (!mustUseEnrolled(terms)) return true;
   return sequenceOf(terms).some(
-    ({ at, item }) => passed.has(at) && isMemberBound(item) && item.gate === enrolledItem.gate,
+    ({ at, item }) => passed.has(at) && isMemberBound(terms, item) && item.gate === enrolledItem.gate,
   );
 }
 

@@ -11,6 +11,7 @@ export const answersMax = 16;
 /** Why a handshake was denied. For audit, metrics and traces; never for the client. */
 export const denyCauses = [
   "no-key",
+  "no-ticket",
   "no-member",
   "not-enrolled",
   "too-many-failures",
@@ -28,7 +29,7 @@ const epochMs = z.number().int().nonnegative();
 const enrolled = z.array(z.string().regex(/^[a-z]{2,16}$/)).max(16);
 
 /** A leaf is passed once and a failure counted at most ten times; a last frame may hold more than either. */
-const idsMax = leavesMax + 1 + 10 + answersMax + waitsMax;
+const idsMax = leavesMax + 2 + 10 + answersMax + waitsMax;
 
 /**
  * All there is of a handshake: plain JSON, small, no secret (answers stay with whoever drives the machine, under `ref`).
@@ -43,11 +44,12 @@ export const handshakeStateSchema = strict({
   socketEnrolled: enrolled,
   /** Which way each `when` went, decided once. */
   branches: z.array(strict({ at: position, take: z.enum(takes) })).max(leavesMax * depthMax),
+  ticket: z.boolean(),
   /** Epoch ms at which the handshake as a whole is denied. */
   deadlineMs: epochMs,
   opened: z.boolean(),
   /** Positions passed, in order of time. */
-  passed: z.array(position).max(leavesMax + 1),
+  passed: z.array(position).max(leavesMax + 2),
   failures: integer(0, 10),
   /** The one challenge that may be answered now. */
   outstanding: strict({ cid: id, byMs: epochMs }).nullable(),

@@ -42,6 +42,7 @@ const enrolled = z.array(gate).max(16);
 /** Who comes, and from where. What is absent: somebody who has everything that the policy asks for, from an unknown address, now. */
 export const playFactsSchema = strict({
   key: z.boolean().optional().describe("whether they hold an app key; true unless set"),
+  ticket: z.boolean().optional().describe("whether they bring a ticket; true unless set"),
   member: strict({ name: z.string().min(1).max(128), enrolled: enrolled.optional() })
     .nullable()
     .optional()

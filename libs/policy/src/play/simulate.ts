@@ -50,6 +50,7 @@ function createPlay(policy: Policy, facts: PlayFacts, start: number) {
   let state: HandshakeState = begin({
     policy,
     keyId: facts.key === false ? null : "key",
+    ticket: facts.ticket !== false,
     member: member === null ? null : { id: member.name, enrolled: member.enrolled ?? needs.member },
     socketEnrolled: facts.socketEnrolled ?? needs.socket,
     circumstances: { member: member?.name ?? null, address: facts.address, risk: facts.risk },
