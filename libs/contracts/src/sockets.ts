@@ -215,12 +215,19 @@ export const removeAnswerSecret = request({
   idempotency: "removing twice is not_found; sessions that stand on it end",
 });
 
+/** What came with the URL: the path behind the socket's own, and the query, as received. */
+export const sessionContext = z.strictObject({ rest: text(2048), query: text(2048) });
 export const liveSession = z.strictObject({
   sid: id,
   member: text(128).nullable(),
   keyId: id.nullable(),
   edge: text(32),
+  role: z.enum(["member", "owner", "consumer"]),
   gates: z.array(text(16)),
+  /** `gates`: those that only this member can pass. */
+  assurance: z.strictObject({ key: z.boolean(), memberBound: z.boolean(), gates: z.array(text(16)) }),
+  context: sessionContext,
+  parameters: z.record(text(64), text(1024)),
   acceptedAtMs: epochMs,
   expiresAtMs: epochMs,
 });

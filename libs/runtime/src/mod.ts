@@ -29,6 +29,7 @@ export {
   textType,
   url,
 } from "./config-types.ts";
+export { type Destination, destinationOf } from "./destination.ts";
 export { errorClass, errorCode, errorName } from "./error-class.ts";
 export { aliveReport, createHealth, type Health, type HealthOptions, type HealthReport } from "./health.ts";
 export { type HealthServer, probeListener, startHealthServer } from "./health-server.ts";
