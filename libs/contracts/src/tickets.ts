@@ -22,7 +22,14 @@ export const mintTicket = request({
     member: memberName.nullable(),
     role: sessionRole,
   }),
-  reply: z.strictObject({ ticket, expiresAtMs: epochMs, label: text(63), idParameter: text(32) }),
+  reply: z.strictObject({
+    ticket,
+    expiresAtMs: epochMs,
+    label: text(63),
+    idParameter: text(32),
+    /** Of the server's identity: a client without an app key pins it. */
+    fingerprint: text(64),
+  }),
   idempotency: "none: each call makes a ticket, which ends by itself within a minute",
 });
 

@@ -16,6 +16,7 @@ export {
   type Bounds,
   bytes,
   choice,
+  domainName,
   duration,
   flag,
   fraction,

@@ -19,6 +19,8 @@ import { liveSessionRoutes } from "./sockets/live-sessions.ts";
 import { memberRoutes } from "./sockets/members.ts";
 import { memberPasskeyRoutes } from "./sockets/passkeys.ts";
 import { socketRoutes } from "./sockets/sockets.ts";
+import { doorRoutes } from "./tickets/door.ts";
+import { mintRoutes } from "./tickets/mint.ts";
 
 const groups = [
   signingInRoutes,
@@ -33,6 +35,8 @@ const groups = [
   answerSecretRoutes,
   memberPasskeyRoutes,
   liveSessionRoutes,
+  mintRoutes,
+  doorRoutes,
   outboxRoutes,
   confirmRoutes,
   twilioRoutes,

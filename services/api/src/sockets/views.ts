@@ -1,4 +1,10 @@
-import type { appKeyView, liveSession, MemberView, SocketView } from "@portcullis/contracts";
+import {
+  type appKeyView,
+  type liveSession,
+  type MemberView,
+  type SocketView,
+  sessionRole,
+} from "@portcullis/contracts";
 import { z } from "zod";
 import { id, time, timeOf, timeOrNull, version } from "../http/fields.ts";
 import type { Site } from "../site.ts";
@@ -62,7 +68,15 @@ export const session = z.object({
   member: z.string().nullable(),
   keyId: id.nullable(),
   edge: z.string(),
+  role: sessionRole.describe("an owner, or a program of theirs, came by a ticket and is no member"),
   gates: z.array(z.string()).describe("passed, in order"),
+  assurance: z
+    .object({ key: z.boolean(), memberBound: z.boolean(), gates: z.array(z.string()) })
+    .describe("whether an app key was proven, and which gates only this member can pass"),
+  context: z
+    .object({ rest: z.string(), query: z.string() })
+    .describe("of the URL: what is behind the socket's path, and the query, as received"),
+  parameters: z.record(z.string(), z.string()).describe("as the client stated them before it was let in"),
   acceptedAt: time,
   expiresAt: time,
 });

@@ -1,4 +1,4 @@
-import { type mintTicket, ServiceError } from "@portcullis/contracts";
+import { type mintTicket, ServiceError, serverIdentity } from "@portcullis/contracts";
 import type { z } from "zod";
 import { requireMember, requireSocket } from "../sockets/context.ts";
 import type { TicketContext } from "./context.ts";
@@ -13,6 +13,8 @@ export async function mintTicketOf(context: TicketContext, request: Request): Pr
   if (role !== "member" && name !== null)
     throw new ServiceError("invalid", { issues: [{ path: "member", message: "only with the role member" }] });
   const member = name === null ? null : await requireMember(context, socket.id, name);
+  // First: a ticket that nobody is told of would lie there for a minute.
+  const { fingerprint } = await context.caller.call(serverIdentity, {});
   const minted = await context.tickets.mint({
     socketId: socket.id,
     role,
@@ -21,5 +23,5 @@ export async function mintTicketOf(context: TicketContext, request: Request): Pr
     enrolment: null,
   });
   const { label, idParameter } = socket.body;
-  return { ...minted, label, idParameter };
+  return { ...minted, label, idParameter, fingerprint };
 }
