@@ -29,7 +29,7 @@ export interface OwnerCommand {
 const socketColumns = ["id", "label", "url", "updatedAt"];
 const keyColumns = ["keyId", "label", "createdAt", "lastUsedAt", "revokedAt"];
 const memberColumns = ["name", "email", "phone", "authenticator", "answerSecret", "passkey"];
-const sessionColumns = ["sid", "member", "edge", "gates", "acceptedAt", "expiresAt"];
+const sessionColumns = ["sid", "member", "role", "edge", "gates", "acceptedAt", "expiresAt"];
 const tokenColumns = ["id", "label", "createdAt", "expiresAt", "lastUsedAt"];
 
 const policyOption = { policy: ["FILE", "the policy, as JSON; - is standard input"] } as const;
@@ -210,6 +210,20 @@ export const ownerCommands: readonly OwnerCommand[] = [
     about: "a new answer secret for the member, for the gate question; the one before ends",
     run: (api, given) => api.ask("POST", `${memberPath(given)}/answer-secret`),
     show: (answer) => `${record(answer)}\n${shownOnce}`,
+  },
+  {
+    usage: "ticket SOCKET",
+    about: "a one-time ticket, good for a minute: for you, unless you say for whom",
+    options: {
+      member: ["NAME", "whom you have signed in yourself"],
+      role: ["ROLE", "member, owner or consumer; owner unless there is a member"],
+    },
+    run: (api, given) => {
+      const { member, role = member === undefined ? "owner" : "member" } = given.options;
+      return api.ask("POST", `${socketPath(given)}/tickets`, { body: { member: member ?? null, role } });
+    },
+    show: (answer) =>
+      `${record(answer)}\n${shownOnce}\nPORTCULLIS_TICKET=… portcullis connect URL --pin PIN goes in with it.`,
   },
   {
     usage: "session list SOCKET",
