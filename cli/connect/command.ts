@@ -22,6 +22,8 @@ At a gate you may type, instead of an answer:  resend  the message once more
   --url URL             the same as the first argument (or PORTCULLIS_URL), for example ws://localhost:8080/label/path?id=bob
   --app-key KEY         its app key, pc1.…; other users of this machine can see it: rather set PORTCULLIS_APP_KEY
   --answer-secret KEY   your answer secret, pa1.…; likewise PORTCULLIS_ANSWER_SECRET
+  --ticket TICKET       a one-time ticket, pt1.…; likewise PORTCULLIS_TICKET
+  --pin FINGERPRINT     the server, where there is a ticket and no app key; portcullis owner ticket says it
   --code CODE           the code of your authenticator app, instead of asking for it
   --code auto           computes it as your phone would, from the demo's authenticator
   --json                one JSON object per line, for programs: server, waiting, refused, accepted, message, not-sent, lost, resumed, gap, closed
@@ -39,6 +41,8 @@ function readArguments(args: readonly string[]) {
     url: string,
     "app-key": string,
     "answer-secret": string,
+    ticket: string,
+    pin: string,
     code: string,
     json: flag,
     help: flag,
@@ -59,15 +63,17 @@ export async function connectCommand(args: readonly string[]): Promise<number> {
     process.stdout.write(help);
     return exitCodes.ok;
   }
+  const { pin, ticket = process.env.PORTCULLIS_TICKET } = given;
   const target = await findTarget({
     url: given.url ?? process.env.PORTCULLIS_URL,
     appKey: given["app-key"] ?? process.env.PORTCULLIS_APP_KEY,
+    byTicket: ticket !== undefined && pin !== undefined,
   });
   const answerSecret = given["answer-secret"] ?? process.env.PORTCULLIS_ANSWER_SECRET;
   const terminal = openTerminal(process.stdin, process.stdout);
   const report = createReport(terminal, given.json);
   try {
-    const session = await enter(target, { code: given.code, answerSecret, terminal, report });
+    const session = await enter(target, { code: given.code, answerSecret, ticket, pin, terminal, report });
     report.accepted(session);
     return await chat(session, terminal, report);
   } finally {
@@ -80,17 +86,21 @@ async function enter(
   options: {
     readonly code: string | undefined;
     readonly answerSecret: string | undefined;
+    readonly ticket: string | undefined;
+    readonly pin: string | undefined;
     readonly terminal: Terminal;
     readonly report: Report;
   },
 ): Promise<Session> {
-  const { code, answerSecret, terminal, report } = options;
+  const { code, answerSecret, ticket, pin, terminal, report } = options;
   // It says hello again where the connection breaks.
   let shown = false;
   const person = createPerson({ code, authenticator: target.authenticator, terminal, report });
   try {
     return await connect(target.url, {
-      appKey: target.appKey,
+      ...(target.appKey === null ? {} : { appKey: target.appKey }),
+      ...(ticket === undefined ? {} : { ticket }),
+      ...(pin === undefined ? {} : { pin }),
       ...(answerSecret === undefined ? {} : { answerSecret }),
       onChallenge: person.answer,
       onWait: person.waitFor,

@@ -4,7 +4,8 @@ import { exitCodes, Sorry } from "../exit.ts";
 
 export interface Target {
   readonly url: string;
-  readonly appKey: string;
+  /** Null where a ticket and a pin stand in for it. */
+  readonly appKey: string | null;
   /** Null where only the person's phone knows the codes. */
   readonly authenticator: Authenticator | null;
 }
@@ -13,11 +14,17 @@ export interface Target {
 export async function findTarget(given: {
   readonly url: string | undefined;
   readonly appKey: string | undefined;
+  /** There is a ticket, and by what the server is known. */
+  readonly byTicket: boolean;
 }): Promise<Target> {
-  const { url, appKey } = given;
-  if (url !== undefined && appKey !== undefined) return { url, appKey, authenticator: null };
+  const { url, appKey, byTicket } = given;
+  if (url !== undefined && (appKey !== undefined || byTicket))
+    return { url, appKey: appKey ?? null, authenticator: null };
   if (url !== undefined || appKey !== undefined) {
-    throw new Sorry(exitCodes.usage, "a URL and an app key belong together: give both, or neither for the demo socket");
+    throw new Sorry(
+      exitCodes.usage,
+      "a URL and an app key belong together (or a ticket and --pin): give both, or neither for the demo socket",
+    );
   }
   const named = process.env.DATA_DIR;
   for (const folder of named ? [named] : ["./data", "./data/distributed"]) {

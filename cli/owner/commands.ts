@@ -29,7 +29,7 @@ export interface OwnerCommand {
 const socketColumns = ["id", "label", "url", "updatedAt"];
 const keyColumns = ["keyId", "label", "createdAt", "lastUsedAt", "revokedAt"];
 const memberColumns = ["name", "email", "phone", "authenticator", "answerSecret", "answerRule", "passkey"];
-const sessionColumns = ["sid", "member", "edge", "gates", "acceptedAt", "expiresAt"];
+const sessionColumns = ["sid", "member", "role", "edge", "gates", "acceptedAt", "expiresAt"];
 const tokenColumns = ["id", "label", "createdAt", "expiresAt", "lastUsedAt"];
 
 const policyOption = { policy: ["FILE", "the policy, as JSON; - is standard input"] } as const;
@@ -222,6 +222,20 @@ export const ownerCommands: readonly OwnerCommand[] = [
     show: (answer) => `${record(answer)}\n${shownOnce}`,
   },
   {
+    usage: "ticket SOCKET",
+    about: "a one-time ticket, good for a minute: for you, unless you say for whom",
+    options: {
+      member: ["NAME", "whom you have signed in yourself"],
+      role: ["ROLE", "member, owner or consumer; owner unless there is a member"],
+    },
+    run: (api, given) => {
+      const { member, role = member === undefined ? "owner" : "member" } = given.options;
+      return api.ask("POST", `${socketPath(given)}/tickets`, { body: { member: member ?? null, role } });
+    },
+    show: (answer) =>
+      `${record(answer)}\n${shownOnce}\nPORTCULLIS_TICKET=… portcullis connect URL --pin PIN goes in with it.`,
+  },
+  {
     usage: "session list SOCKET",
     about: "who is on it",
     run: (api, given) => all(api, `${socketPath(given)}/sessions`, "sessions"),
@@ -263,7 +277,7 @@ function socket({ advice, ...rest }: Json): string {
   const weak = rows({ advice }, "advice");
   return weak.length === 0
     ? record(rest)
-    : `${record(rest)}\n\nWeaker than it may look:\n${table(weak, ["path", "message"], "")}`;
+    : `${record(rest)}\n\nWeaker than it may look:\n${table(weak, ["severity", "path", "message"], "")}`;
 }
 
 const withContacts = ({ contacts, ...rest }: Json): Json => ({ ...rest, ...(contacts as Json) });

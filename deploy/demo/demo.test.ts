@@ -2,6 +2,7 @@ import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
+import { chainNames } from "./chains/registry.ts";
 import { createOutcome, expectationsOf, type Outcome } from "./outcome.ts";
 import { run, stopPrograms } from "./test/program.ts";
 
@@ -47,6 +48,11 @@ describe("the demo", { timeout: 180_000 }, () => {
     const result = await resultOf("--mode", "distributed");
     expect(result).toMatchObject({ ...asItShouldBe, mode: "distributed" });
     expect(new Set(result.edges).size).toBe(2);
+  });
+
+  test.each(chainNames)("shows the chain %s, and says so in one line", async (chain) => {
+    const result = await resultOf("--chain", chain);
+    expect(result).toMatchObject({ ok: true, mode: "embedded", chain, error: null });
   });
 
   test("leaves neither process nor file behind when it is interrupted", async () => {

@@ -2,12 +2,18 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { constants, tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { createChildren } from "./children.ts";
-import { createNarrator } from "./narrator.ts";
-import { createOutcome, expectationsOf } from "./outcome.ts";
-import { findStage, type Mode, modes, startStage } from "./stage.ts";
+import { createFindings } from "./chains/chain.ts";
+import { type ChainName, chainNames, chains } from "./chains/registry.ts";
+import { playChain } from "./chains/run.ts";
+import { type Children, createChildren } from "./children.ts";
+import { createNarrator, type Narrator } from "./narrator.ts";
+import { createOutcome, type Expectation, expectationsOf } from "./outcome.ts";
+import { findStage, type Mode, modes, type Stage, startStage } from "./stage.ts";
 import { play } from "./story.ts";
 
+const chainsHelp = chainNames
+  .map((name) => `${name.padEnd(8)}${chains[name].about}`)
+  .join("\n                         ");
 const help = `npm run demo [-- options]
 
 Starts Portcullis in a temporary folder on a free port and plays its main job with real client processes: two members pass
@@ -16,6 +22,8 @@ stay out; connections break and sessions go on; one member is kicked. A recorder
 byte, and what it wrote is searched for planted secrets, and for a message on a socket that does not seal, which must be found. Nothing that runs or is stored already is touched: also not the engines that NATS_URL,
 REDIS_URL and MONGODB_URL name.
 
+  --chain NAME         one way in instead of that story:
+                         ${chainsHelp}
   --mode embedded      all services in one process (default; about 10 s)
   --mode distributed   engines, one process per service, two edges (about 30 s)
   --mode running       a Portcullis that runs already, with two edges: --url, BOOTSTRAP_TOKEN where sign-up is closed (it is used up: no
@@ -29,6 +37,8 @@ Exit code: 0 everything was as it should be, 1 it was not, 2 wrong arguments. NO
 
 interface Arguments {
   readonly mode: Mode;
+  /** Null: the whole story. */
+  readonly chain: ChainName | null;
   readonly url: string;
   readonly json: boolean;
   readonly help: boolean;
@@ -38,6 +48,7 @@ function readArguments(): Arguments {
   const { values } = parseArgs({
     options: {
       mode: { type: "string", default: "embedded" },
+      chain: { type: "string" },
       url: { type: "string", default: "" },
       json: { type: "boolean", default: false },
       help: { type: "boolean", default: false },
@@ -45,9 +56,11 @@ function readArguments(): Arguments {
   });
   const mode = modes.find((one) => one === values.mode);
   if (mode === undefined) throw new Error(`--mode is ${modes.join(" or ")}`);
+  const chain = chainNames.find((one) => one === values.chain) ?? null;
+  if (values.chain !== undefined && chain === null) throw new Error(`--chain is ${chainNames.join(" or ")}`);
   const { url } = values;
   if ((mode === "running") !== URL.canParse(url)) throw new Error("--mode running and --url belong together");
-  return { mode, url, json: values.json, help: values.help };
+  return { mode, chain, url, json: values.json, help: values.help };
 }
 
 function argumentsOrExit(): Arguments {
@@ -59,10 +72,10 @@ function argumentsOrExit(): Arguments {
   }
 }
 
-async function main({ mode, url, json }: Arguments): Promise<number> {
+async function main({ mode, chain, url, json }: Arguments): Promise<number> {
   const narrator = createNarrator(json ? process.stderr : process.stdout);
   const children = createChildren();
-  const outcome = createOutcome(mode);
+  const told = chain === null ? storyOf(mode) : chainOf(mode, chain);
   const folder = await mkdtemp(join(tmpdir(), "portcullis-demo-"));
   const interrupted = Promise.withResolvers<number>();
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
@@ -87,15 +100,15 @@ async function main({ mode, url, json }: Arguments): Promise<number> {
       const startedMs = performance.now();
       const stage = mode === "running" ? await findStage(running(url)) : await startStage(mode, folder, children);
       narrator.say(`Ready after ${((performance.now() - startedMs) / 1_000).toFixed(1)} s: ${stage.url}`);
-      await play({ mode, folder, stage, children, narrator, outcome });
+      await told.play({ mode, folder, stage, children, narrator });
     } catch (error) {
-      outcome.error = error instanceof Error ? error.message : String(error);
+      told.outcome.error = error instanceof Error ? error.message : String(error);
     }
     return null;
   }
 
   const signalCode = await Promise.race([tell(), interrupted.promise]);
-  const expectations = expectationsOf(outcome);
+  const expectations = told.expectations();
   const failed = expectations.filter(({ isSo }) => !isSo);
   if (signalCode === null) {
     narrator.heading("What had to be shown");
@@ -109,12 +122,52 @@ async function main({ mode, url, json }: Arguments): Promise<number> {
   if (failed.length === 0) await rm(folder, { recursive: true, force: true });
   else {
     // What a story that broke off did not come to is no news.
-    const news = outcome.error === null ? failed : failed.slice(0, 1);
+    const news = told.outcome.error === null ? failed : failed.slice(0, 1);
     for (const { text } of news) process.stderr.write(`demo: not as it should be: ${text}\n`);
     process.stderr.write(`demo: logs and recording are kept in ${folder}\n`);
   }
-  if (json) process.stdout.write(`${JSON.stringify({ ok: failed.length === 0, ...outcome })}\n`);
+  if (json) process.stdout.write(`${JSON.stringify({ ok: failed.length === 0, ...told.outcome })}\n`);
   return failed.length === 0 ? 0 : 1;
+}
+
+interface Stagehands {
+  readonly mode: Mode;
+  readonly folder: string;
+  readonly stage: Stage;
+  readonly children: Children;
+  readonly narrator: Narrator;
+}
+
+/** What is played, and what has to come of it. */
+interface Told {
+  readonly outcome: { error: string | null };
+  play(parts: Stagehands): Promise<void>;
+  expectations(): readonly Expectation[];
+}
+
+function storyOf(mode: Mode): Told {
+  const outcome = createOutcome(mode);
+  return {
+    outcome,
+    play: (parts) => play({ ...parts, outcome }),
+    expectations: () => expectationsOf(outcome),
+  };
+}
+
+function chainOf(mode: Mode, chain: ChainName): Told {
+  const findings = { mode, chain, ...createFindings() };
+  return {
+    outcome: findings,
+    play: (parts) => playChain(chain, { ...parts, findings }),
+    expectations: () => [
+      ...findings.shown.map(({ what, isSo }) => ({ isSo, text: what })),
+      { isSo: findings.error === null, text: endOf(findings.error) },
+    ],
+  };
+}
+
+function endOf(error: string | null): string {
+  return error === null ? "the story came to its end" : `the story broke off: ${error}`;
 }
 
 /** Keys come by the environment: arguments of a process can be read by others. */

@@ -7,6 +7,8 @@ export interface Inbox {
   confirm(number: string): Promise<void>;
   /** The code of the newest text message. */
   code(): Promise<string>;
+  /** The code of the newest mail. */
+  mailedCode(): Promise<string>;
   /** Codes and links that came. */
   readonly secrets: readonly string[];
 }
@@ -31,6 +33,11 @@ export function openInbox(stage: Stage, { email, phone }: { readonly email: stri
     }
   }
 
+  async function codeTo(contact: string): Promise<string> {
+    const [, code = ""] = await find(contact, /\b([0-9]{6})\b/);
+    return code;
+  }
+
   return {
     secrets,
     async confirm(number) {
@@ -40,9 +47,7 @@ export function openInbox(stage: Stage, { email, phone }: { readonly email: stri
       const answer = await fetch(link, { method: "POST", body: new URLSearchParams({ number }) });
       if (!answer.ok) throw new Error(`the page behind the link said ${answer.status}`);
     },
-    async code() {
-      const [, code = ""] = await find(phone, /\b([0-9]{6})\b/);
-      return code;
-    },
+    code: () => codeTo(phone),
+    mailedCode: () => codeTo(email),
   };
 }

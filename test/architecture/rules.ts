@@ -67,9 +67,9 @@ export const rules: IForbiddenRuleType[] = [
   },
   {
     name: "browser-safe-npm",
-    comment: "of npm, only zod, hpke and altcha-lib are known to work in a browser",
+    comment: "of npm, only zod, hpke, altcha-lib and ipaddr.js are known to work in a browser",
     from: { path: browserSafe },
-    to: { path: "^node_modules/", pathNot: "^node_modules/(zod|hpke|altcha-lib)/" },
+    to: { path: "^node_modules/", pathNot: "^node_modules/(zod|hpke|altcha-lib|ipaddr\\.js)/" },
   },
   {
     name: "browser-safe-libs",

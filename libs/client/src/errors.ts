@@ -20,6 +20,7 @@ const meanings = {
   "too-large": { text: "Too large.", retryable: false },
   closed: { text: "The session is closed.", retryable: true },
   key: { text: "The app key is not valid.", retryable: false },
+  ticket: { text: "The ticket is not valid.", retryable: false },
 } as const satisfies Record<string, Meaning>;
 
 export type PortcullisErrorCode = keyof typeof meanings;

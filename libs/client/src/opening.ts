@@ -12,6 +12,8 @@ import type { Wire } from "./wire.ts";
 export const handshakeFramesMax = 64;
 export const handshakeBytesMax = 128 * 1_024;
 
+const ticketShape = /^pt1\.[A-Za-z0-9_-]{43}$/;
+
 export interface Credentials {
   /** What HPKE gets, erased after use; null is Base mode, because the application chose it. */
   readonly psk: { readonly id: string; readonly secret: Uint8Array } | null;
@@ -19,8 +21,9 @@ export interface Credentials {
 }
 
 /** @throws {PortcullisError} `untrusted-server` where nothing would say whose server it is, and the application did not allow that. */
-export async function readCredentials({ appKey, pin, unpinned }: ConnectOptions): Promise<Credentials> {
+export async function readCredentials({ appKey, pin, ticket, unpinned }: ConnectOptions): Promise<Credentials> {
   if (appKey === undefined) {
+    if (pin === undefined && ticket !== undefined) throw new PortcullisError("untrusted-server");
     if (pin === undefined && unpinned !== "allow") throw new PortcullisError("untrusted-server");
     return { psk: null, pin: pin ?? null };
   }
@@ -76,10 +79,14 @@ export async function open(parts: {
   if (offers !== null) scope.atEnd(offers.stop);
   const answers = (offers === null ? null : await scope.race(offers.next())) ?? [];
   const { psk } = credentials;
+  const { ticket } = options;
+  const isFresh = goesOn === null && ticket !== undefined;
+  const presented = isFresh ? await scope.race(readTicket(ticket)) : null;
   const payload = {
     dst: address.dst,
     ...parametersOf(options),
     ...(answers.length === 0 ? {} : { answers }),
+    ...(presented === null ? {} : { ticket: presented }),
     ...(goesOn?.next === undefined ? {} : { resume: { next: goesOn.next } }),
   };
   // All but the offer was checked when the options were read.
@@ -88,6 +95,13 @@ export async function open(parts: {
   wire.send(frame);
   narrate("up", "open", { suite, mode: psk === null ? "base" : "psk", answers: answers.length, bytes: frame.length });
   return { channel: await createChannel(handshake), server, suite, offers, hid: hello.hid };
+}
+
+/** @throws {PortcullisError} `ticket`: what the application got is none; never repeated. */
+async function readTicket(ticket: NonNullable<ConnectOptions["ticket"]>): Promise<string> {
+  const text = typeof ticket === "string" ? ticket : await callback(ticket);
+  if (typeof text !== "string" || !ticketShape.test(text)) throw new PortcullisError("ticket");
+  return text;
 }
 
 async function readHello(wire: Wire): Promise<Hello> {

@@ -19,6 +19,11 @@ type Eventually<T> = T | PromiseLike<T>;
 export interface ConnectOptions {
   /** `pc1.…`, or a function that gets it. It pins the server. Absent: Base mode, which needs `pin` or `unpinned: "allow"`. */
   readonly appKey?: string | (() => Eventually<string>) | undefined;
+  /**
+   * `pt1.…`, a one-time ticket that was had elsewhere. A function is called once for each new handshake, when the server has been verified; never where
+   * one, or a session, goes on. Without an app key it needs `pin`: whoever has a ticket is let in, so that only the right server may see it.
+   */
+  readonly ticket?: string | (() => Eventually<string>) | undefined;
   /** Fingerprint of the server's identity, 22 characters. With an app key it must be the key's own. */
   readonly pin?: string | undefined;
   /** Whether to go on with a server that nothing vouches for, and show it the person's codes. Default "refuse". */
@@ -110,13 +115,14 @@ const fingerprintShape = /^[A-Za-z0-9_-]{22}$/;
 /** @throws {TypeError} which names the option and never repeats it. */
 export function readOptions(url: string | URL, options: ConnectOptions): Settings {
   const address = addressOf(url, options);
-  const { minSuite = "0020", pin, webSocket = globalThis.WebSocket } = options;
+  const { minSuite = "0020", pin, ticket, webSocket = globalThis.WebSocket } = options;
   const floor = suiteIds.indexOf(minSuite);
   if (floor < 0) throw new TypeError("minSuite is not a suite.");
   if (pin !== undefined && !fingerprintShape.test(pin)) throw new TypeError("pin is not a fingerprint.");
   if (webSocket === undefined) throw new TypeError("This platform has no WebSocket: give one as webSocket.");
   try {
-    encodeOpenPayload({ dst: address.dst, ...parametersOf(options) });
+    const given = typeof ticket === "string" ? { ticket } : {};
+    encodeOpenPayload({ dst: address.dst, ...parametersOf(options), ...given });
   } catch (error) {
     if (error instanceof ProtocolError) throw new TypeError(`Not valid: ${error.field}.`);
     throw error;

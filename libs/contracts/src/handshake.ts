@@ -32,6 +32,8 @@ export const admitted = z.strictObject({
   sid: id,
   socketId: id,
   member: text(128).nullable(),
+  /** Whom it is for: one of the socket's people, its owner, or a program of the owner's. */
+  role: z.enum(["member", "owner", "consumer"]),
   /** False: the member is only claimed, and messages are not marked with the name. */
   memberProven: z.boolean(),
   expiresAtMs: epochMs,

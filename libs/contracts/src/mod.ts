@@ -7,6 +7,7 @@ import * as messages from "./messages.ts";
 import * as passkeys from "./passkeys.ts";
 import * as sessions from "./sessions.ts";
 import * as sockets from "./sockets.ts";
+import * as tickets from "./tickets.ts";
 import * as waits from "./waits.ts";
 
 export * from "./accounts.ts";
@@ -29,9 +30,11 @@ export * from "./handshake.ts";
 export { mailQueue, waitQueue, wakeQueue } from "./job-queues.ts";
 export * from "./messages.ts";
 export * from "./passkeys.ts";
+export { reservedLabels } from "./reserved-labels.ts";
 export * from "./sessions.ts";
 export * from "./sockets.ts";
 export { liveSessionKey, removalsKey, removalsTtlMs } from "./state-keys.ts";
+export * from "./tickets.ts";
 export * from "./waits.ts";
 
 function isContract(value: unknown): value is Contract {
@@ -45,7 +48,7 @@ function isContract(value: unknown): value is Contract {
 
 /** Everything that may ever be said on the bus; NATS permissions are generated from it. */
 export const contracts: readonly Contract[] = Object.freeze(
-  [handshake, waits, sessions, messages, accounts, sockets, appKeys, authenticators, passkeys]
+  [handshake, waits, sessions, messages, accounts, sockets, tickets, appKeys, authenticators, passkeys]
     .flatMap((group) => Object.values(group))
     .filter(isContract),
 );

@@ -1,4 +1,5 @@
 /** What `api` asks of `identity` about an owner's sockets. Every request names the owner; a socket of somebody else is not_found. */
+import { adviceCodes, adviceMax, severities } from "@portcullis/policy";
 import { z } from "zod";
 import { request } from "./contract.ts";
 import { email, empty, epochMs, id, text } from "./fields.ts";
@@ -9,6 +10,13 @@ const mine = { ownerId: id, socketId: id };
 const page = { after: id.nullable(), limit: z.number().int().min(1).max(200) };
 const next = id.nullable();
 
+export const advice = z.strictObject({
+  code: z.enum(adviceCodes),
+  severity: z.enum(severities),
+  path: text(256),
+  message: text(512),
+});
+
 export const socketView = z.strictObject({
   id,
   label: text(63),
@@ -17,7 +25,7 @@ export const socketView = z.strictObject({
   /** The policy as the owner wrote it. */
   policy: z.record(z.string(), z.unknown()),
   /** What is weaker in it than it may look. */
-  advice: z.array(z.strictObject({ path: text(256), message: text(512) })).max(64),
+  advice: z.array(advice).max(adviceMax),
   idParameter: text(32),
   /** Whether its own authenticator is enrolled: without one nobody passes an `otp` of the socket. */
   authenticator: z.boolean(),
@@ -225,12 +233,19 @@ export const removeAnswerRule = request({
   idempotency: "removing twice is not_found; sessions that stand on it end",
 });
 
+/** What came with the URL: the path behind the socket's own, and the query, as received. */
+export const sessionContext = z.strictObject({ rest: text(2048), query: text(2048) });
 export const liveSession = z.strictObject({
   sid: id,
   member: text(128).nullable(),
   keyId: id.nullable(),
   edge: text(32),
+  role: z.enum(["member", "owner", "consumer"]),
   gates: z.array(text(16)),
+  /** `gates`: those that only this member can pass. */
+  assurance: z.strictObject({ key: z.boolean(), memberBound: z.boolean(), gates: z.array(text(16)) }),
+  context: sessionContext,
+  parameters: z.record(text(64), text(1024)),
   acceptedAtMs: epochMs,
   expiresAtMs: epochMs,
 });

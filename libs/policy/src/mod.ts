@@ -1,4 +1,13 @@
-export { adviceOf } from "./advice.ts";
+export {
+  type Advice,
+  type AdviceCode,
+  type AdviceFacts,
+  adviceCodes,
+  type Severity,
+  severities,
+} from "./advice/advice.ts";
+export { adviceMax, adviceOf } from "./advice/mod.ts";
+export type { Branch, Take } from "./composition.ts";
 export type { Enrolment } from "./gates/gate.ts";
 export {
   type AnswerRule,
@@ -25,6 +34,17 @@ export type {
 export { authenticatorsOf } from "./machine/progress.ts";
 export { answersMax, type DenyCause, denyCauses, type HandshakeState, handshakeStateSchema } from "./machine/state.ts";
 export { type Transition, transition } from "./machine/transition.ts";
+export { explore } from "./play/explore.ts";
+export { type Exploration, explorationSchema, type Heard, type Simulation, simulationSchema } from "./play/result.ts";
+export {
+  type PlayFacts,
+  playFactsSchema,
+  type Script,
+  type ScriptDocument,
+  scriptSchema,
+  stepsMax,
+} from "./play/script.ts";
+export { simulate } from "./play/simulate.ts";
 export {
   leavesOf,
   type Policy,
@@ -32,5 +52,9 @@ export {
   policyDocumentSchema,
   policySchema,
   requiresKey,
+  requiresTicket,
 } from "./policy.ts";
 export { type ParsedPolicy, type PolicyIssue, parsePolicy } from "./validate.ts";
+export { type PolicyVerdict, validatePolicy } from "./validate-policy.ts";
+export { type Circumstances, needsRisk, takeOf } from "./when/branches.ts";
+export { type Conditions, type Risk, risks } from "./when/conditions.ts";

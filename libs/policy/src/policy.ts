@@ -30,6 +30,7 @@ const history = z.union(
   { error: historyError },
 );
 const historyStored = strict({ messages: integer(1, 1000), ms: integer(1, 86_400_000) }).nullable();
+const ticket = z.enum(["required", "optional"]);
 const origins = z.array(origin).max(originsMax, { error: `must hold at most ${originsMax} origins` });
 const session = z.enum(["none", "required"]);
 /** How long a lost connection can be replaced by another one without passing the gates again. */
@@ -53,9 +54,10 @@ const dayMs = 24 * 3_600_000;
  * where a gate waits) in all; `session` 1s-24h (12h); `messaging.maxBytes`
  * 1-1048576 (65536) per message; `messaging.perSecond` 1-1000 (50) per connection; `messaging.history` ("off") is what is kept for who
  * was away, at most 16 MiB; `resume` "off" or 5s-10m (60s) after a lost connection; `encryption.session` ("none") seals messages; `origins` empty
- * means any; `anonymous` (false) admits connections that name no member.
+ * means any; `before.ticket` ("optional") "required" lets nobody in without a ticket; `anonymous` (false) admits connections that name no member.
  */
 export const policyDocumentSchema = strict({
+  before: strict({ ticket: ticket.default("optional") }).prefault({}),
   gates: itemsDocument,
   mode: mode.default("prompted"),
   onFailure: strict({ attempts: attempts.default(3), then: then.default("deny") }).prefault({}),
@@ -108,6 +110,7 @@ export type PolicyDocument = z.input<typeof policyDocumentSchema>;
 
 /** The stored form: everything present, durations in milliseconds, plain JSON. Parse it on restore. */
 export const policySchema = strict({
+  before: strict({ ticket }),
   gates: itemsStored,
   mode,
   onFailure: strict({ attempts, then }),
@@ -126,6 +129,8 @@ export const policySchema = strict({
 });
 
 export interface Policy {
+  /** What has to be had before the connection. */
+  readonly before: { readonly ticket: "required" | "optional" };
   /** All of these, in this order. */
   readonly gates: readonly Item[];
   readonly mode: "prompted" | "offered";
@@ -190,4 +195,9 @@ export function leavesOf(policy: Policy): PlacedGate[] {
 /** Whether nobody gets in without an app key: `key` stands at the top only, so one is enough to know. */
 export function requiresKey(policy: Policy): boolean {
   return policy.gates.some((item) => "gate" in item && item.gate === "key");
+}
+
+/** Whether nobody gets in without a ticket. One inside `anyOf` is a way among others. */
+export function requiresTicket(policy: Policy): boolean {
+  return policy.before.ticket === "required" || policy.gates.some((item) => "gate" in item && item.gate === "ticket");
 }

@@ -1,4 +1,5 @@
 import type { z } from "zod";
+import { itemKinds } from "./composition.ts";
 import { depthMax } from "./items.ts";
 import { type Policy, policyDocumentSchema } from "./policy.ts";
 
@@ -35,7 +36,7 @@ function explain(issue: z.core.$ZodIssue, under: Path, input: unknown): PolicyIs
       // What kind of a gate it is: its schema says which there are.
       if (path.at(-1) === "kind") return [{ path: written(path), message: issue.message }];
       // Only items have alternatives that need explaining; elsewhere the schema says what is allowed.
-      return path[0] === "gates" ? explainItem(issue, path, input) : [{ path: written(path), message: issue.message }];
+      return isItemAt(path) ? explainItem(issue, path, input) : [{ path: written(path), message: issue.message }];
     case "invalid_value":
       return [{ path: written(path), message: `allowed: ${issue.values.map(String).join(", ")}` }];
     case "invalid_type": {
@@ -48,20 +49,30 @@ function explain(issue: z.core.$ZodIssue, under: Path, input: unknown): PolicyIs
   }
 }
 
+/** Below an item there are unions of other kinds, which say themselves what is allowed. */
+function isItemAt(path: Path): boolean {
+  if (path[0] !== "gates") return false;
+  const [name, last] = path.slice(-2);
+  if (last === "gate") return true;
+  return typeof last === "number" && ["gates", "anyOf", "allOf", "distinct", "then", "else"].includes(String(name));
+}
+
 /** A union reports what is wrong with each of its options; only the one that was meant helps. */
 function explainItem(issue: z.core.$ZodIssueInvalidUnion, path: Path, input: unknown): PolicyIssue[] {
   const isGate = path.at(-1) === "gate";
   const itemPath = isGate ? path.slice(0, -1) : path;
   const item = at(input, itemPath);
   if (typeof item !== "object" || item === null || Array.isArray(item))
-    return [{ path: written(itemPath), message: "must be an object with one of: gate, anyOf, allOf" }];
-  const kinds = ["gate", "anyOf", "allOf"].filter((kind) => Object.hasOwn(item, kind));
-  if (kinds.length !== 1) return [{ path: written(itemPath), message: "must have exactly one of: gate, anyOf, allOf" }];
+    return [{ path: written(itemPath), message: `must be an object with one of: ${itemKinds.join(", ")}` }];
+  const kinds = itemKinds.filter((kind) => Object.hasOwn(item, kind));
+  const [kind] = kinds;
+  if (kind === undefined || kinds.length > 1)
+    return [{ path: written(itemPath), message: `must have exactly one of: ${itemKinds.join(", ")}` }];
   if (isGate) {
-    if (kinds[0] === "gate") return [{ path: written(path), message: issue.message }];
+    if (kind === "gate") return [{ path: written(path), message: issue.message }];
     return [{ path: written(itemPath), message: `must be a gate: items nest at most ${depthMax} deep` }];
   }
-  const meant = issue.errors[["gate", "anyOf", "allOf"].indexOf(kinds[0] ?? "")] ?? [];
+  const meant = issue.errors[itemKinds.indexOf(kind)] ?? [];
   return meant.flatMap((inner) => explain(inner, path, input));
 }
 

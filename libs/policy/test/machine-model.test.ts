@@ -38,6 +38,7 @@ describe("the handshake machine, against every sequence of events", () => {
       "unexpected",
       "not-pending",
       "ended",
+      "no-ticket",
     ])
       expect(seen[name], name).toBeGreaterThan(0);
     expect(seen.accept).toBeGreaterThan(40);
@@ -110,6 +111,8 @@ describe("the handshake machine, against every sequence of events", () => {
       keyId: "k1",
       member: null,
       socketEnrolled: [],
+      circumstances: { name: null, address: null, risk: null },
+      ticket: false,
     }).state;
     const restored = (change: object) =>
       handshakeStateSchema.safeParse(JSON.parse(JSON.stringify({ ...state, ...change }))).success;
@@ -126,6 +129,7 @@ describe("the handshake machine, against every sequence of events", () => {
       { outstanding: { cid: "no spaces", byMs: 1 } },
       { outstanding: { cid: "c", byMs: 1 }, pending: [{ ref: "r", at: state.passed[0] ?? "0" }] },
       { policy: { ...state.policy, gates: [] } },
+      { branches: [{ at: "0", take: "then" }] },
     ])
       expect(restored(change), JSON.stringify(change)).toBe(false);
   });

@@ -11,7 +11,15 @@ const shared = { gate: "otp", of: "socket" };
 type Loose<T> = T extends { now: number } ? Omit<T, "now"> & { now?: number } : never;
 
 function handshake(document: object, facts: Partial<Parameters<typeof begin>[0]> = {}) {
-  const terms = { policy: policyOf(document), keyId: "k1", member, socketEnrolled: ["otp"], now: start, ...facts };
+  const terms = {
+    policy: policyOf(document),
+    keyId: "k1",
+    member,
+    socketEnrolled: ["otp"],
+    ticket: false,
+    now: start,
+    ...facts,
+  };
   let state = begin(terms);
   return {
     send(event: Loose<HandshakeEvent>): readonly Effect[] {
@@ -241,6 +249,9 @@ describe("a handshake without a way in is denied when it opens", () => {
     ["not-enrolled", { gates: [shared] }, { socketEnrolled: [] }],
     ["not-enrolled", { gates: [{ allOf: [{ anyOf: [mine] }, shared] }] }, { socketEnrolled: [] }],
     ["not-enrolled", { gates: [mine], anonymous: true }, { member: null }],
+    ["no-ticket", { gates: [mine], before: { ticket: "required" } }, {}],
+    ["no-ticket", { gates: [mine, { gate: "ticket" }] }, {}],
+    ["not-enrolled", { gates: [{ allOf: [{ anyOf: [{ gate: "ticket" }] }] }] }, {}],
   ])("%s: %j", (cause, document, facts) => {
     const one = handshake(document, facts);
     expect(names(one.send(one.opened({})))).toEqual([`deny ${cause}`]);
@@ -473,5 +484,52 @@ describe("a gate that waits", () => {
   it("cannot be passed by who has no such contact", () => {
     const one = handshake({ gates }, { member: { id: "bob", enrolled: ["sms"] } });
     expect(names(one.send(one.opened()))).toEqual(["deny not-enrolled"]);
+  });
+});
+
+describe("a ticket", () => {
+  const required = { before: { ticket: "required" } };
+  const nobody = { id: "bob", enrolled: [] };
+  const alternative = { gates: [{ anyOf: [{ gate: "ticket" }, { allOf: [shared, { gate: "email" }] }] }] };
+
+  it("that is required before the connection is the first gate passed, and shows who it is", () => {
+    const one = handshake({ ...required, gates: [key, shared] }, { member: nobody, ticket: true });
+    expect(names(one.send(one.opened({ at: "1" })))).toEqual(["verify"]);
+    expect(one.send(verified("c1", { o0: true }))).toEqual([
+      {
+        do: "accept",
+        passed: ["ticket", "key", "otp"],
+        assurance: { key: true, memberBound: true, gates: ["ticket"] },
+      },
+    ]);
+  });
+
+  it("for nobody in particular shows nobody", () => {
+    const one = handshake({ gates: [{ gate: "ticket" }], anonymous: true }, { member: null, ticket: true });
+    expect(one.send(one.opened())).toEqual([
+      { do: "accept", passed: ["ticket"], assurance: { key: true, memberBound: false, gates: [] } },
+    ]);
+  });
+
+  it("does not stand in for the authenticator that its member has enrolled", () => {
+    const one = handshake(alternative, { ticket: true });
+    expect(options(one.send(one.opened()))).toEqual(["enrolled.otp"]);
+  });
+
+  it("is one way among others: with it nothing else is asked, without it only the others", () => {
+    const enrolled = { id: "bob", enrolled: ["email"] };
+    const having = handshake(alternative, { member: enrolled, ticket: true });
+    expect(names(having.send(having.opened()))).toEqual(["accept"]);
+    const without = handshake(alternative, { member: enrolled });
+    expect(options(without.send(without.opened()))).toEqual(["0.1.0", "0.1.1"]);
+  });
+
+  it("is never an answer: what claims to be one is a failure", () => {
+    const one = handshake(alternative, { member: { id: "bob", enrolled: ["email"] } });
+    expect(names(one.send(one.opened({ gate: "ticket", at: "0.0" }, { gate: "ticket" })))).toEqual([
+      "ignore unexpected",
+      "challenge",
+    ]);
+    expect(one.state.failures).toBe(2);
   });
 });

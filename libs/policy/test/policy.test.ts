@@ -29,6 +29,7 @@ describe("a policy that is written shortly", () => {
   it("gets every default, in milliseconds, and survives storage", () => {
     const policy = policyOf({ gates: [{ gate: "key" }, { anyOf: [otp, { gate: "otp", of: "socket" }] }] });
     expect(policy).toEqual({
+      before: { ticket: "optional" },
       gates: [
         { gate: "key" },
         {
@@ -112,20 +113,21 @@ describe("a policy that is written shortly", () => {
 
   it("is said to prove no human where all that it asks for is work", () => {
     const advice = adviceOf(policyOf({ gates: [{ gate: "key" }, { gate: "captcha" }] }));
-    expect(advice).toMatchObject([{ path: "gates.1", message: expect.stringContaining("no human") }]);
+    expect(advice.map(({ code, path }) => `${code} ${path}`)).toContain("captcha-no-human gates.1");
     // Work is no second thing to be in possession of.
     const readers = adviceOf(policyOf({ gates: [mail, { gate: "captcha" }] }));
     expect(readers.some(({ message }) => message.startsWith("whoever reads the member's messages"))).toBe(true);
   });
 
   it("comes with advice where it is weaker than it may look, and without where it is not", () => {
-    const about = (...gates: object[]) => adviceOf(policyOf({ gates })).map(({ path }) => path);
+    const about = (...gates: object[]) =>
+      adviceOf(policyOf({ gates, encryption: { session: "required" } })).map(({ code, path }) => `${code} ${path}`);
     expect(about({ gate: "key" }, otp)).toEqual([]);
-    expect(about(otp)).toEqual(["gates"]);
+    expect(about(otp)).toEqual(["discoverable gates", "relay gates"]);
     expect(about({ gate: "key" }, { anyOf: [otp, { gate: "sms" }] }, mail, { gate: "question" })).toEqual([
-      "gates.1.1",
-      "gates.2",
-      "gates.3",
+      "email-no-authenticator gates.2",
+      "sms-restricted gates.1.1",
+      "question-no-person gates.3",
     ]);
     const letsReadersIn = (...gates: object[]) =>
       adviceOf(policyOf({ gates })).some(({ message }) => message.startsWith("whoever reads the member's messages"));
@@ -197,11 +199,23 @@ describe("a bad policy is refused with the field's path and what is allowed", ()
     [{ gates: [{ gate: "key", of: "member" }] }, "gates.0.of", "not known here; allowed: gate"],
     [{ gates: [{ gate: "otp", of: "owner" }] }, "gates.0.of", "allowed: member, socket"],
     [{ gates: [{ anyOf: [otp], not: 1 }] }, "gates.0.not", "not known here; allowed: anyOf"],
-    [{ gates: [{}] }, "gates.0", "must have exactly one of: gate, anyOf, allOf"],
-    [{ gates: [{ anyOf: [otp], allOf: [otp] }] }, "gates.0", "must have exactly one of: gate, anyOf, allOf"],
-    [{ gates: [{ gate: "otp", anyOf: [otp] }] }, "gates.0", "must have exactly one of: gate, anyOf, allOf"],
-    [{ gates: ["otp"] }, "gates.0", "must be an object with one of: gate, anyOf, allOf"],
-    [{ gates: [{ anyOf: [null] }] }, "gates.0.anyOf.0", "must be an object with one of: gate, anyOf, allOf"],
+    [{ gates: [{}] }, "gates.0", "must have exactly one of: gate, anyOf, allOf, distinct, when"],
+    [
+      { gates: [{ anyOf: [otp], allOf: [otp] }] },
+      "gates.0",
+      "must have exactly one of: gate, anyOf, allOf, distinct, when",
+    ],
+    [
+      { gates: [{ gate: "otp", anyOf: [otp] }] },
+      "gates.0",
+      "must have exactly one of: gate, anyOf, allOf, distinct, when",
+    ],
+    [{ gates: ["otp"] }, "gates.0", "must be an object with one of: gate, anyOf, allOf, distinct, when"],
+    [
+      { gates: [{ anyOf: [null] }] },
+      "gates.0.anyOf.0",
+      "must be an object with one of: gate, anyOf, allOf, distinct, when",
+    ],
     [{ gates: [{ anyOf: [] }] }, "gates.0.anyOf", "must hold at least one item"],
     [{ gates: [{ allOf: {} }] }, "gates.0.allOf", "is something else; expected array"],
     [{ gates: [nested(5)] }, "gates.0.anyOf.0.anyOf.0.anyOf.0", "must be a gate: items nest at most 4 deep"],
@@ -227,12 +241,12 @@ describe("a bad policy is refused with the field's path and what is allowed", ()
     [
       { gates: [otp], during: [] },
       "during",
-      "not known here; allowed: gates, mode, onFailure, deadlines, session, messaging, resume, origins, anonymous, encryption",
+      "not known here; allowed: before, gates, mode, onFailure, deadlines, session, messaging, resume, origins, anonymous, encryption",
     ],
     [
       JSON.parse('{"gates":[{"gate":"otp"}],"__proto__":{}}'),
       "__proto__",
-      "not known here; allowed: gates, mode, onFailure, deadlines, session, messaging, resume, origins, anonymous, encryption",
+      "not known here; allowed: before, gates, mode, onFailure, deadlines, session, messaging, resume, origins, anonymous, encryption",
     ],
     [{ gates: [otp], mode: "asked" }, "mode", "allowed: prompted, offered"],
     [{ gates: [otp], onFailure: { attempts: 0 } }, "onFailure.attempts", whole(1, 10)],

@@ -17,7 +17,7 @@ import { Oracle } from "./oracle.ts";
 
 interface AnswerPlan {
   readonly pick: number;
-  readonly gate: "right" | "key" | "path" | "unknown";
+  readonly gate: "right" | "key" | "ticket" | "path" | "unknown";
   readonly at: "none" | "right" | "other" | "forged";
   readonly ref: "fresh" | "old";
 }
@@ -65,7 +65,7 @@ const waitMs = fc.oneof(
 );
 const answerPlan: fc.Arbitrary<AnswerPlan> = fc.record({
   pick: fc.nat(40),
-  gate: usually<AnswerPlan["gate"]>("right", "key", "path", "unknown"),
+  gate: usually<AnswerPlan["gate"]>("right", "key", "ticket", "path", "unknown"),
   at: fc.oneof(
     { arbitrary: fc.constantFrom<AnswerPlan["at"]>("none", "right"), weight: 12 },
     { arbitrary: fc.constantFrom<AnswerPlan["at"]>("other", "forged"), weight: 1 },
@@ -157,7 +157,7 @@ export class World {
     this.#facts = facts;
     this.oracle = new Oracle(facts);
     this.#deadlineMs = this.#now + facts.policy.deadlines.handshakeMs;
-    this.state = begin({ ...facts, now: this.#now });
+    this.state = begin(beginningOf(facts, this.#now));
   }
 
   run(command: Command): void {
@@ -440,15 +440,28 @@ export class World {
       this.#cids.push(effect.cid);
     }
     if (effect.do === "accept") {
-      const bound = [...this.#ok].filter((at) => this.oracle.describe(at)?.of === "member");
+      const answered = [...this.#ok].filter((at) => this.oracle.describe(at)?.of === "member");
+      const tickets = Array.from({ length: this.oracle.ticketGates }, () => "ticket");
+      // A ticket for nobody in particular binds nobody.
+      const bound = [
+        ...(this.#facts.member === null ? [] : tickets),
+        ...answered.map((at) => this.oracle.describe(at)?.gate),
+      ];
       expect(effect.assurance).toEqual({
         key: this.#facts.keyId !== null,
         memberBound: bound.length > 0,
-        gates: bound.map((at) => this.oracle.describe(at)?.gate),
+        gates: bound,
       });
-      expect(effect.passed.filter((gate) => gate !== "key").length).toBe(this.#ok.size);
+      expect(effect.passed.filter((gate) => gate === "ticket")).toEqual(tickets);
+      expect(effect.passed.filter((gate) => gate !== "key" && gate !== "ticket").length).toBe(this.#ok.size);
     }
   }
+}
+
+/** What the machine begins with, from what the tests generate. */
+export function beginningOf({ circumstances: { name, address, risk }, ...facts }: Facts, now: number) {
+  const circumstances = { member: name, address: address ?? undefined, risk: risk ?? undefined };
+  return { ...facts, circumstances, now };
 }
 
 /** Whether a handshake is parked at such a gate. */

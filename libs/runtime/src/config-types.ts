@@ -184,3 +184,10 @@ function parsedBounds(
     throw new TypeError(`not bounds: ${bounds.min} to ${bounds.max}`);
   return { min, max };
 }
+
+/** Below which hosts are sockets'. */
+export function domainName() {
+  return textType("a host name without a port", (value) =>
+    /^(?=.{1,190}$)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$/.test(value) ? value : undefined,
+  );
+}

@@ -16,6 +16,7 @@ export {
   type Bounds,
   bytes,
   choice,
+  domainName,
   duration,
   flag,
   fraction,
@@ -29,6 +30,7 @@ export {
   textType,
   url,
 } from "./config-types.ts";
+export { type Destination, destinationOf } from "./destination.ts";
 export { errorClass, errorCode, errorName } from "./error-class.ts";
 export { aliveReport, createHealth, type Health, type HealthOptions, type HealthReport } from "./health.ts";
 export { type HealthServer, probeListener, startHealthServer } from "./health-server.ts";

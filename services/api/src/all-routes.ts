@@ -20,6 +20,8 @@ import { liveSessionRoutes } from "./sockets/live-sessions.ts";
 import { memberRoutes } from "./sockets/members.ts";
 import { memberPasskeyRoutes } from "./sockets/passkeys.ts";
 import { socketRoutes } from "./sockets/sockets.ts";
+import { doorRoutes } from "./tickets/door.ts";
+import { mintRoutes } from "./tickets/mint.ts";
 
 const groups = [
   signingInRoutes,
@@ -35,6 +37,8 @@ const groups = [
   answerSecretRoutes,
   memberPasskeyRoutes,
   liveSessionRoutes,
+  mintRoutes,
+  doorRoutes,
   outboxRoutes,
   confirmRoutes,
   twilioRoutes,

@@ -2,6 +2,7 @@ import { isIP } from "node:net";
 import {
   type ConfigOf,
   defineConfig,
+  domainName,
   duration,
   flag,
   integer,
@@ -37,6 +38,12 @@ export const apiConfig = defineConfig({
     type: origin(["ws:", "wss:"], "wss://sockets.example.com"),
     default: null,
     describe: "where clients reach the edges, for the URLs that owners are shown; unset: PUBLIC_URL with ws or wss",
+  },
+  domain: {
+    env: "DOMAIN",
+    type: domainName(),
+    default: "localhost",
+    describe: "Sockets live at {label}.DOMAIN, and at /{label} on every other host.",
   },
   trustedProxies: {
     env: "TRUSTED_PROXIES",

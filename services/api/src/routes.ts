@@ -7,4 +7,6 @@ export interface RouteContext {
   readonly caller: Caller;
   readonly site: Site;
   readonly cookie: SessionCookie;
+  /** Below which hosts are sockets'. */
+  readonly domain: string;
 }

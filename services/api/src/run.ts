@@ -32,7 +32,7 @@ export async function run(platform: ApiPlatform, config: ApiConfig): Promise<Api
   const { app } = await createApp(platform, config);
   const site = createSite(config, () => app.server.address());
   const cookie = sessionCookie(config.cookieSecure);
-  await addRoutes(app, { caller: platform.caller, site, cookie }, platform.health);
+  await addRoutes(app, { caller: platform.caller, site, cookie, domain: config.domain }, platform.health);
 
   const connections = trackConnections(app.server);
   const limited = limitHttpConnections(app.server, {

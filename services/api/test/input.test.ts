@@ -200,7 +200,7 @@ describe("what is not there", () => {
     ["GET", "/nowhere", {}],
     ["GET", "/v1/nowhere", {}],
     ["PUT", "/v1/sockets", {}],
-    ["POST", "/chat/secretpath", { "content-type": "application/x-www-form-urlencoded" }],
+    ["POST", "/outbox/secretpath", { "content-type": "application/x-www-form-urlencoded" }],
     ["GET", "/v1/sockets/a/b/c/d", { cookie: `__Host-portcullis=${sessionSecret}` }],
     ["GET", "//docs", {}],
     ["GET", "/docs/static/../../package.json", {}],

@@ -1,4 +1,4 @@
-import { type ServiceErrorCode, serviceErrors } from "@portcullis/contracts";
+import { reservedLabels, type ServiceErrorCode, serviceErrors } from "@portcullis/contracts";
 import { createHealth, createIds, createLogger, readConfig, systemRandom } from "@portcullis/runtime";
 import { Validator } from "@seriousme/openapi-schema-validator";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -48,15 +48,20 @@ describe("the OpenAPI document", () => {
     const registered: string[] = [];
     const log = createLogger({ service: "api", level: "silent" });
     const { app } = await createApp({ ids: createIds(), log, random: systemRandom }, readConfig(apiConfig, {}));
+    const segments = new Set<string>();
     app.addHook("onRoute", ({ method, url }) => {
+      const [first = ""] = url.split("/").slice(1);
+      if (/^[a-z0-9-]+$/.test(first)) segments.add(first);
       if (url.startsWith("/v1") && method !== "HEAD")
         registered.push(`${String(method)} ${url.replace(/:(\w+)/g, "{$1}")}`);
     });
     const caller = { call: () => Promise.reject(new Error("not here")), emit: () => undefined };
     const site = { origin: () => "http://localhost", socketUrl: () => "" };
-    await addRoutes(app, { caller, site, cookie: sessionCookie(true) }, createHealth());
+    await addRoutes(app, { caller, site, cookie: sessionCookie(true), domain: "localhost" }, createHealth());
     await app.close();
     expect(registered.length).toBeGreaterThan(30);
+    // A socket of that name would never be found by its address.
+    for (const segment of segments) expect(reservedLabels, segment).toContain(segment);
     expect(new Set(described().map(({ name }) => name))).toEqual(new Set(registered));
   });
 

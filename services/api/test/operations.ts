@@ -5,7 +5,7 @@ const atMs = Date.parse("2026-11-23T12:00:00.000Z");
 const at = "2026-11-23T12:00:00.000Z";
 const mine = { ownerId: "own_1", socketId: "sck_1" };
 const policy = { gates: [{ gate: "key" }] };
-const advice = [{ path: "gates.1", message: "weak" }];
+const advice = [{ code: "relay", severity: "warning", path: "gates.1", message: "weak" }];
 const stored = {
   id: "sck_1",
   label: "chat",
@@ -33,6 +33,18 @@ const shown = {
 const storedKey = { keyId: "k1", label: "phone", createdAtMs: atMs, revokedAtMs: null, lastUsedAtMs: atMs };
 const shownKey = { keyId: "k1", label: "phone", createdAt: at, revokedAt: null, lastUsedAt: at };
 const contacts = { email: "bob@example.com", phone: "+4930123456" };
+const shownSession = {
+  sid: "s1",
+  member: null,
+  keyId: "k1",
+  edge: "edge-1",
+  role: "member",
+  gates: ["key"],
+  assurance: { key: true, memberBound: false, gates: [] },
+  context: { rest: "a/b", query: "room=2" },
+  parameters: { room: "2" },
+};
+const ticket = `pt1.${"A".repeat(43)}`;
 const storedMember = {
   name: "bob@x",
   contacts,
@@ -506,6 +518,17 @@ export const operations: readonly Operation[] = [
     anonymous: true,
   },
   {
+    method: "POST",
+    route: "/v1/sockets/{id}/tickets",
+    path: "/v1/sockets/sck_1/tickets",
+    send: { member: "bob@x" },
+    contract: "identity.tickets.mint",
+    asks: { ...mine, member: "bob@x", role: "member" },
+    answer: { ticket, expiresAtMs: atMs, label: "chat", idParameter: "who", fingerprint: "print" },
+    status: 201,
+    gives: { ticket, expiresAt: at, url: "ws://localhost:{port}/chat/{path}?who=bob%40x", pin: "print" },
+  },
+  {
     method: "GET",
     route: "/v1/sockets/{id}/sessions",
     path: "/v1/sockets/sck_1/sessions",
@@ -513,16 +536,12 @@ export const operations: readonly Operation[] = [
     asks: { ...mine, ...firstPage },
     answer: {
       next: null,
-      sessions: [
-        { sid: "s1", member: null, keyId: "k1", edge: "edge-1", gates: ["key"], acceptedAtMs: atMs, expiresAtMs: atMs },
-      ],
+      sessions: [{ ...shownSession, acceptedAtMs: atMs, expiresAtMs: atMs }],
     },
     status: 200,
     gives: {
       next: null,
-      sessions: [
-        { sid: "s1", member: null, keyId: "k1", edge: "edge-1", gates: ["key"], acceptedAt: at, expiresAt: at },
-      ],
+      sessions: [{ ...shownSession, acceptedAt: at, expiresAt: at }],
     },
   },
   {

@@ -34,12 +34,13 @@ describe("every route is one call", () => {
     const mayAsk = contracts
       .filter((one) => one.kind === "request" && one.callers.includes("api"))
       .map((one) => one.name);
-    // By the guard, by the page behind a link, and where providers report.
+    // By the guard, by the pages behind a link and at a socket's address, and where providers report.
     const elsewhere = [
       "identity.accounts.authenticate",
       "factors.waits.find",
       "factors.waits.confirm",
       "notify.twilio.report",
+      "identity.tickets.exchange",
     ];
     expect(new Set([...operations.map((one) => one.contract), ...elsewhere])).toEqual(new Set(mayAsk));
   });

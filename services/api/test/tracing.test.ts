@@ -125,7 +125,7 @@ describe("one request", () => {
     });
     expect(lines[0]?.trace_id).toBe(serverSpans()[0]?.spanContext().traceId);
     expect(lines[0]?.address).toMatch(/^[0-9a-f]{8}$/);
-    expect(lines[1]).toMatchObject({ route: null, status: 404 });
+    expect(lines[1]).toMatchObject({ route: "/.socket", status: 200 });
     const said = JSON.stringify([
       api.logLines,
       exporter.getFinishedSpans().map(({ name, attributes, events, status }) => ({ name, attributes, events, status })),

@@ -2,18 +2,14 @@ import {
   bytes,
   type ConfigOf,
   defineConfig,
+  domainName,
   duration,
   integer,
   list,
   network,
   port,
   text,
-  textType,
 } from "@portcullis/runtime";
-
-const domain = textType("a host name without a port", (value) =>
-  /^(?=.{1,190}$)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$/.test(value) ? value : undefined,
-);
 
 export const edgeConfig = defineConfig({
   port: {
@@ -30,7 +26,7 @@ export const edgeConfig = defineConfig({
   },
   domain: {
     env: "DOMAIN",
-    type: domain,
+    type: domainName(),
     default: "localhost",
     describe: "Sockets live at {label}.DOMAIN, and at /{label} on every other host.",
   },

@@ -2,11 +2,10 @@ import { createServer, get, request as httpRequest, IncomingMessage } from "node
 import type { AddressInfo } from "node:net";
 import { Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
-import { ConfigError, readConfig } from "@portcullis/runtime";
+import { ConfigError, destinationOf, readConfig } from "@portcullis/runtime";
 import { describe, expect, it } from "vitest";
 import { edgeConfig } from "../src/config.ts";
 import { clientAddressReader } from "../src/front/client-address.ts";
-import { destinationOf } from "../src/front/destination.ts";
 import { connect, rawUpgrade, upgradeHeaders } from "./support/client.ts";
 import { createWorld, later } from "./support/world.ts";
 

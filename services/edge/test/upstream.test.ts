@@ -11,6 +11,7 @@ function upstream(memberProven: boolean) {
     sid: "s1",
     socketId: "sock",
     member: "bob",
+    role: "member" as const,
     memberProven,
     expiresAtMs: 2_000_000,
     maxBytes: 100,

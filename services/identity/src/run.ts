@@ -3,12 +3,13 @@ import type { ConfigOf } from "@portcullis/runtime";
 import { createAttempts, createQuota } from "./accounts/attempts.ts";
 import { type AccountContext, createContacts } from "./accounts/context.ts";
 import { createMails } from "./accounts/mail.ts";
-import { createPasswords, type Passwords } from "./accounts/passwords.ts";
+import { createBound, createPasswords, type Passwords } from "./accounts/passwords.ts";
 import { serveAccounts } from "./accounts/serve.ts";
 import { prepareBootstrap } from "./accounts/sign-up.ts";
 import { openAccountStore } from "./accounts/store.ts";
 import type { identityConfig } from "./config.ts";
 import { createEngine } from "./handshake/engine.ts";
+import { createNetworkRisk } from "./handshake/risk.ts";
 import { serveHandshakes } from "./handshake/serve.ts";
 import { createHandshakeStore } from "./handshake/store.ts";
 import { createVerdicts } from "./handshake/verdicts.ts";
@@ -20,12 +21,16 @@ import { serveSessions } from "./sessions/serve.ts";
 import { createPathTags } from "./sockets/paths.ts";
 import { serveSockets } from "./sockets/serve.ts";
 import { openSocketStore } from "./sockets/store.ts";
+import { serveTickets } from "./tickets/serve.ts";
+import { createTicketStore } from "./tickets/store.ts";
 
 export { identityConfig } from "./config.ts";
 export type IdentityConfig = ConfigOf<(typeof identityConfig)["options"]>;
 
 const minuteMs = 60_000;
 const dayMs = 24 * 60 * minuteMs;
+/** A stranger who knows the path can keep a member out for an hour, and never where they came in from before. */
+const passphraseCeiling = { max: 50, windowMs: 60 * minuteMs };
 
 /**
  * @param parts.passwords for tests: argon2 takes its time on purpose.
@@ -47,7 +52,7 @@ export async function run(
   const prepared = await prepareBootstrap(accountContext);
 
   await serveAccounts(server, accountContext);
-  await serveSockets(server, {
+  const socketContext = {
     store,
     paths,
     vault,
@@ -59,6 +64,15 @@ export async function run(
     clock,
     ids,
     random,
+  };
+  await serveSockets(server, socketContext);
+  const tickets = createTicketStore(state, { clock, random });
+  const countKey = vault.subkey("attempts");
+  await serveTickets(server, {
+    ...socketContext,
+    tickets,
+    passphrases: aside(passwords),
+    attempts: createAttempts(state, "passphrase", (text) => tagOf(countKey, text), passphraseCeiling),
   });
   const edges = createEdgeWatch(state, clock);
   await serveSessions(server, { sessions, edges, clock });
@@ -70,8 +84,10 @@ export async function run(
       sessions,
       edges,
       verdicts: createVerdicts(log),
+      risk: createNetworkRisk(state),
       caller,
       paths,
+      tickets,
       vault,
       stepKey: vault.subkey("handshake-step"),
       networkKey: vault.subkey("networks"),
@@ -81,6 +97,12 @@ export async function run(
     }),
   );
   return { bootstrapToken: config.bootstrapToken === null ? prepared : null };
+}
+
+/** Strangers may try passphrases of members: at most half of the slow hashes at once are theirs, and owners sign in all the same. */
+function aside(passwords: Passwords): Pick<Passwords, "matches"> {
+  const bounded = createBound(2, 16);
+  return { matches: (stored, password) => bounded(() => passwords.matches(stored, password)) };
 }
 
 async function openAccounts(platform: Platform, config: IdentityConfig, passwords: Passwords): Promise<AccountContext> {

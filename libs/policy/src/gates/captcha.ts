@@ -16,4 +16,5 @@ export const captcha = {
   prompt: () => null,
   decided: () => null,
   needs: () => null,
+  restsOn: () => null,
 } satisfies Gate;

@@ -4,6 +4,8 @@ import type { z } from "zod";
 export interface OpeningFacts {
   /** The app key under which the box opened; null in Base mode. */
   readonly keyId: string | null;
+  /** A ticket came with it that is for exactly this socket and this member, or for nobody where none was named. */
+  readonly ticket: boolean;
 }
 
 /** Whose authenticator a gate asks for. */
@@ -41,6 +43,18 @@ export interface Gate {
   decided(facts: OpeningFacts): boolean | null;
   /** What must be enrolled for the gate to be passable; null: nothing. */
   needs(item: { readonly gate: string }): Enrolment | null;
+  /**
+   * What somebody has to hold to pass it: `phone`, `mailbox`, `app-key`. Two gates that rest on the same are passed by one
+   * device. Null: on nothing that one holds. Absent: on what it needs enrolled, and otherwise on something of its own.
+   */
+  restsOn?(item: { readonly gate: string }): string | null;
+  /**
+   * Whether what is answered is good only on the connection on which it is answered. Absent: no, and somebody in between (a page that looks like
+   * the right one) can pass it on while the person is still there.
+   */
+  readonly boundToConnection?: boolean | ((item: { readonly gate: string }) => boolean);
+  /** Of how many values a right answer is one, where people can guess it. */
+  among?(item: { readonly gate: string }): number | null;
   /** Passing it shows the member who was named, though nothing has to be enrolled. */
   readonly bindsMember?: true;
 }

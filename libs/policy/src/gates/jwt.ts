@@ -71,5 +71,6 @@ export const jwt = {
   }),
   decided: () => null,
   needs: () => null,
+  restsOn: () => "identity-provider",
   bindsMember: true,
 } satisfies Gate;

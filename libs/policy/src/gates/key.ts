@@ -13,4 +13,6 @@ export const key = {
   prompt: () => null,
   decided: ({ keyId }) => keyId !== null,
   needs: () => null,
+  restsOn: () => "app-key",
+  boundToConnection: true,
 } satisfies Gate;

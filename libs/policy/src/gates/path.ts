@@ -13,4 +13,5 @@ export const path = {
   prompt: () => null,
   decided: () => true,
   needs: () => null,
+  restsOn: () => null,
 } satisfies Gate;

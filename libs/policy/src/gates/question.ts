@@ -19,6 +19,9 @@ export const question = {
   prompt: (item: { readonly gate: string }, cid: string) => kindOf(item).prompt(item, cid),
   decided: () => null,
   needs: (item: { readonly gate: string }) => kindOf(item).needs,
+  restsOn: (item: { readonly gate: string }) => kindOf(item).restsOn,
+  boundToConnection: (item: { readonly gate: string }) => kindOf(item).boundToConnection,
+  among: (item: { readonly gate: string }) => kindOf(item).among,
 } satisfies Gate;
 
 function kindOf(item: { readonly gate: string }): QuestionKind {

@@ -10,11 +10,13 @@ import { passkey } from "./passkey.ts";
 import { path } from "./path.ts";
 import { question } from "./question.ts";
 import { sms } from "./sms.ts";
+import { ticket } from "./ticket.ts";
 
 /** Every gate there is. A new one is its file and its name here. */
 export const gates = {
   path,
   key,
+  ticket,
   otp,
   email,
   sms,
@@ -59,6 +61,25 @@ export function isPrepared(told: Told): boolean {
 function dialogueTold({ gate, config }: Told): Dialogue {
   const { dialogue }: Gate = gates[gate];
   return typeof dialogue === "function" ? dialogue({ gate, ...config }) : dialogue;
+}
+
+/** What somebody has to hold to pass this gate; null: nothing. */
+export function restsOn(item: GateItem): string | null {
+  const gate = gateOf(item);
+  if (gate.restsOn !== undefined) return gate.restsOn(item);
+  const need = gate.needs(item);
+  return need === null ? item.gate : `${need.of}-${need.gate}`;
+}
+
+/** Whether somebody in between gains nothing from what is answered here. */
+export function isBoundToConnection(item: GateItem): boolean {
+  const { boundToConnection = false } = gateOf(item);
+  return typeof boundToConnection === "function" ? boundToConnection(item) : boundToConnection;
+}
+
+/** Of how many values a right answer is one; null where there is nothing to guess. */
+export function among(item: GateItem): number | null {
+  return gateOf(item).among?.(item) ?? null;
 }
 
 /** What a challenge says about one of its gates; null: nothing. */

@@ -1,17 +1,28 @@
-import { requiresKey } from "../policy.ts";
+import { requiresKey, requiresTicket } from "../policy.ts";
+import { branchesOf, type Circumstances } from "../when/branches.ts";
 import { isPassable, passedByOpening, type Terms } from "./progress.ts";
 import { type DenyCause, type HandshakeState, handshakeStateSchema } from "./state.ts";
+
+export interface Beginning extends Omit<Terms, "branches" | "ticket"> {
+  /** Default false. */
+  readonly ticket?: boolean;
+  readonly circumstances?: Circumstances;
+  readonly now: number;
+}
 
 /**
  * A handshake before its first event, which has to be `opened`.
  *
- * @param terms.keyId the app key under which the box opened, null in Base mode
- * @param terms.member the member who was named and exists; `enrolled` names the gates that they can answer, such as `otp`
- * @param terms.socketEnrolled the same for the socket's own authenticators
- * @param terms.now epoch ms; the handshake's deadline counts from here
- * @throws ZodError when the terms are not what a state may hold
+ * @param beginning.keyId the app key under which the box opened, null in Base mode
+ * @param beginning.member the member who was named and exists; `enrolled` names the gates that they can answer, such as `otp`
+ * @param beginning.socketEnrolled the same for the socket's own authenticators
+ * @param beginning.ticket a ticket came along that is for this member on this socket
+ * @param beginning.circumstances what each `when` is decided by, now and for good
+ * @param beginning.now epoch ms; the handshake's deadline counts from here
+ * @throws ZodError when it is not what a state may hold
  */
-export function begin({ now, ...terms }: Terms & { readonly now: number }): HandshakeState {
+export function begin({ now, circumstances = {}, ticket = false, ...given }: Beginning): HandshakeState {
+  const terms: Terms = { ...given, ticket, branches: branchesOf(given.policy.gates, circumstances, now) };
   return handshakeStateSchema.parse({
     ...terms,
     deadlineMs: now + terms.policy.deadlines.handshakeMs,
@@ -33,6 +44,7 @@ export function begin({ now, ...terms }: Terms & { readonly now: number }): Hand
 export function doomOf(terms: Terms): DenyCause | null {
   if (requiresKey(terms.policy) && terms.keyId === null) return "no-key";
   if (!terms.policy.anonymous && terms.member === null) return "no-member";
+  if (requiresTicket(terms.policy) && !terms.ticket) return "no-ticket";
   return isPassable(terms) ? null : "not-enrolled";
 }
 

@@ -1,7 +1,9 @@
 /** How far a handshake is: a reading of the policy's tree over the set of passed positions. No state of its own. */
+import { type Branch, type Part, partsOf, type Take, topOf, visitParts } from "../composition.ts";
+import { canGoOn, type DistinctGroup, isDistinct, type Leaf } from "../distinct.ts";
 import type { Enrolment } from "../gates/gate.ts";
 import { type GateItem, gateOf } from "../gates/registry.ts";
-import { type Item, type PlacedGate, placed, visitGates } from "../items.ts";
+import { type PlacedGate, placed, visitGates } from "../items.ts";
 import type { Policy } from "../policy.ts";
 
 /** What progress depends on; fixed when the handshake begins. */
@@ -10,7 +12,14 @@ export interface Terms {
   readonly keyId: string | null;
   readonly member: { readonly id: string; readonly enrolled: readonly string[] } | null;
   readonly socketEnrolled: readonly string[];
+  /** Which way each `when` of the policy went. */
+  readonly branches: readonly Branch[];
+  readonly ticket: boolean;
 }
+
+/** What `before` asks for stands in front of everything else. */
+const ticketAt = "before.ticket";
+const ticketItem: GateItem = { gate: "ticket" };
 
 /**
  * An authenticator that a member has enrolled is asked for in every branch. This stands after everything else and is
@@ -23,23 +32,23 @@ function mustUseEnrolled({ member }: Terms): boolean {
   return member?.enrolled.includes(enrolledItem.gate) ?? false;
 }
 
-interface Leaf {
-  readonly at: string;
-  readonly item: GateItem;
+/** One that nobody has decided has to be passed both ways. */
+function takeOf({ branches }: Pick<Terms, "branches">): (at: string) => Take {
+  return (at) => branches.find((branch) => branch.at === at)?.take ?? "both";
 }
 
-/** Every gate that the handshake could ask for, the enrolled authenticator included. */
+/** Every gate that the handshake could ask for, what `before` and the enrolled authenticator add included. */
 export function sequenceOf(terms: Terms): Leaf[] {
-  const leaves: Leaf[] = [];
-  visitGates(terms.policy.gates, (at, item) => leaves.push({ at, item }));
+  const leaves: Leaf[] = terms.policy.before.ticket === "required" ? [{ at: ticketAt, item: ticketItem }] : [];
+  visitGates(terms.policy.gates, (at, item) => leaves.push({ at, item }), takeOf(terms));
   if (mustUseEnrolled(terms)) leaves.push({ at: enrolledAt, item: enrolledItem });
   return leaves;
 }
 
-/** Bound to the member's own authenticator, so that passing it proves more than a claim. */
-export function isMemberBound(item: GateItem): boolean {
+/** Bound to the member who was named, by their own authenticator for instance, so that passing it proves more than a claim. */
+export function isMemberBound(terms: Terms, item: GateItem): boolean {
   const { needs, bindsMember } = gateOf(item);
-  return needs(item)?.of === "member" || bindsMember === true;
+  return needs(item)?.of === "member" || (bindsMember === true && terms.member !== null);
 }
 
 /** Positions that the opening itself has passed. */
@@ -49,7 +58,7 @@ export function passedByOpening(terms: Terms): string[] {
 
 /** False where no sequence of right answers leads in: some item asks for what is not enrolled. */
 export function isPassable(terms: Terms): boolean {
-  return terms.policy.gates.every((item) => canPass(terms, item));
+  return isBeforePassed(terms) && topOf(terms.policy.gates).every((part) => canPass(terms, part));
 }
 
 /** The authenticators on which the handshake counts: asked for by one of its gates, and enrolled when it began. */
@@ -59,9 +68,20 @@ export function authenticatorsOf(terms: Terms): Enrolment[] {
     .filter((need) => isEnrolled(terms, need));
 }
 
-function canPass(terms: Terms, item: Item): boolean {
-  if ("anyOf" in item) return item.anyOf.some((child) => canPass(terms, child));
-  if ("allOf" in item) return item.allOf.every((child) => canPass(terms, child));
+/** Decided by the opening, so that it is no question of which positions have been passed since. */
+function isBeforePassed({ policy, ticket }: Terms): boolean {
+  return policy.before.ticket !== "required" || ticket;
+}
+
+function canPass(terms: Terms, { at, item }: Part): boolean {
+  if ("gate" in item) return canPassGate(terms, item);
+  const parts = partsOf(item, at, takeOf(terms)(at));
+  if ("anyOf" in item) return parts.some((part) => canPass(terms, part));
+  if ("distinct" in item) return isDistinct(distinctGroup(terms, at, item), (leaf) => canPassGate(terms, leaf.item));
+  return parts.every((part) => canPass(terms, part));
+}
+
+function canPassGate(terms: Terms, item: GateItem): boolean {
   const gate = gateOf(item);
   if (gate.decided(terms) === false) return false;
   const need = gate.needs(item);
@@ -75,35 +95,61 @@ function isEnrolled(terms: Terms, { of, gate }: Enrolment): boolean {
 
 export function isComplete(terms: Terms, passed: ReadonlySet<string>): boolean {
   return (
-    terms.policy.gates.every((item, index) => isSatisfied(item, `${index}`, passed)) && isEnrolledUsed(terms, passed)
+    isBeforePassed(terms) &&
+    topOf(terms.policy.gates).every((part) => isSatisfied(terms, part, passed)) &&
+    isEnrolledUsed(terms, passed)
   );
 }
 
-function isSatisfied(item: Item, at: string, passed: ReadonlySet<string>): boolean {
-  if ("anyOf" in item) return item.anyOf.some((child, index) => isSatisfied(child, `${at}.${index}`, passed));
-  if ("allOf" in item) return item.allOf.every((child, index) => isSatisfied(child, `${at}.${index}`, passed));
-  return passed.has(at);
+function isSatisfied(terms: Terms, { at, item }: Part, passed: ReadonlySet<string>): boolean {
+  if ("gate" in item) return passed.has(at);
+  const parts = partsOf(item, at, takeOf(terms)(at));
+  if ("anyOf" in item) return parts.some((part) => isSatisfied(terms, part, passed));
+  if ("distinct" in item) return isDistinct(distinctGroup(terms, at, item), (leaf) => passed.has(leaf.at));
+  return parts.every((part) => isSatisfied(terms, part, passed));
 }
 
 function isEnrolledUsed(terms: Terms, passed: ReadonlySet<string>): boolean {
   if (!mustUseEnrolled(terms)) return true;
   return sequenceOf(terms).some(
-    ({ at, item }) => passed.has(at) && isMemberBound(item) && item.gate === enrolledItem.gate,
+    ({ at, item }) => passed.has(at) && isMemberBound(terms, item) && item.gate === enrolledItem.gate,
   );
 }
 
 /** The gates that may be answered now, in the order of the document; empty when the policy is complete. */
 export function frontierOf(terms: Terms, passed: ReadonlySet<string>): PlacedGate[] {
-  for (const [index, item] of terms.policy.gates.entries()) {
-    if (!isSatisfied(item, `${index}`, passed)) return openGates(terms, item, `${index}`, passed);
-  }
+  const next = topOf(terms.policy.gates).find((part) => !isSatisfied(terms, part, passed));
+  if (next !== undefined) return openGates(terms, next, passed).map(({ at, item }) => placed(at, item));
   return isEnrolledUsed(terms, passed) ? [] : [placed(enrolledAt, enrolledItem)];
 }
 
 /** Alternatives that cannot be passed are not offered: they would be a dead end. */
-function openGates(terms: Terms, item: Item, at: string, passed: ReadonlySet<string>): PlacedGate[] {
-  if (isSatisfied(item, at, passed) || !canPass(terms, item)) return [];
-  if ("gate" in item) return [placed(at, item)];
-  const children = "anyOf" in item ? item.anyOf : item.allOf;
-  return children.flatMap((child, index) => openGates(terms, child, `${at}.${index}`, passed));
+function openGates(terms: Terms, part: Part, passed: ReadonlySet<string>): Leaf[] {
+  const { at, item } = part;
+  if (isSatisfied(terms, part, passed) || !canPass(terms, part)) return [];
+  if ("gate" in item) return [{ at, item }];
+  const parts = partsOf(item, at, takeOf(terms)(at));
+  if ("when" in item) {
+    const next = parts.find((each) => !isSatisfied(terms, each, passed));
+    return next === undefined ? [] : openGates(terms, next, passed);
+  }
+  const open = parts.flatMap((each) => openGates(terms, each, passed));
+  return "distinct" in item ? open.filter(staysDistinct(terms, distinctGroup(terms, at, item), passed)) : open;
+}
+
+function distinctGroup(terms: Terms, at: string, item: DistinctGroup["item"]): DistinctGroup {
+  return { at, item, takeOf: takeOf(terms) };
+}
+
+/** Neither a device that was used already, nor one that another gate of the group cannot do without. */
+function staysDistinct(terms: Terms, group: DistinctGroup, passed: ReadonlySet<string>): (leaf: Leaf) => boolean {
+  const within: Leaf[] = [];
+  visitParts(
+    partsOf(group.item, group.at),
+    (at, item) => {
+      if ("gate" in item && passed.has(at)) within.push({ at, item });
+    },
+    takeOf(terms),
+  );
+  return (leaf) => canGoOn(group, [...within, leaf], (one) => canPassGate(terms, one.item));
 }

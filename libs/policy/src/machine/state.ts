@@ -1,5 +1,6 @@
 import { z } from "zod";
-import { leavesMax, waitsMax } from "../items.ts";
+import { takes, topOf, visitParts } from "../composition.ts";
+import { depthMax, leavesMax, waitsMax } from "../items.ts";
 import { policySchema } from "../policy.ts";
 import { integer, strict } from "../strict.ts";
 import { sequenceOf } from "./progress.ts";
@@ -10,6 +11,7 @@ export const answersMax = 16;
 /** Why a handshake was denied. For audit, metrics and traces; never for the client. */
 export const denyCauses = [
   "no-key",
+  "no-ticket",
   "no-member",
   "not-enrolled",
   "too-many-failures",
@@ -27,7 +29,7 @@ const epochMs = z.number().int().nonnegative();
 const enrolled = z.array(z.string().regex(/^[a-z]{2,16}$/)).max(16);
 
 /** A leaf is passed once and a failure counted at most ten times; a last frame may hold more than either. */
-const idsMax = leavesMax + 1 + 10 + answersMax + waitsMax;
+const idsMax = leavesMax + 2 + 10 + answersMax + waitsMax;
 
 /**
  * All there is of a handshake: plain JSON, small, no secret (answers stay with whoever drives the machine, under `ref`).
@@ -40,11 +42,14 @@ export const handshakeStateSchema = strict({
   /** Claimed until a gate bound to the member has passed. */
   member: strict({ id: z.string().min(1).max(128), enrolled }).nullable(),
   socketEnrolled: enrolled,
+  /** Which way each `when` went, decided once. */
+  branches: z.array(strict({ at: position, take: z.enum(takes) })).max(leavesMax * depthMax),
+  ticket: z.boolean(),
   /** Epoch ms at which the handshake as a whole is denied. */
   deadlineMs: epochMs,
   opened: z.boolean(),
   /** Positions passed, in order of time. */
-  passed: z.array(position).max(leavesMax + 1),
+  passed: z.array(position).max(leavesMax + 2),
   failures: integer(0, 10),
   /** The one challenge that may be answered now. */
   outstanding: strict({ cid: id, byMs: epochMs }).nullable(),
@@ -68,6 +73,13 @@ export const handshakeStateSchema = strict({
   const refuse = (path: string, message: string) =>
     issues.push({ code: "custom", path: [path], message, input: state });
   if (state.failures > state.policy.onFailure.attempts) refuse("failures", "more than attempts");
+  const whens: string[] = [];
+  visitParts(topOf(state.policy.gates), (at, item) => {
+    if ("when" in item) whens.push(at);
+  });
+  const decided = state.branches.map(({ at }) => at);
+  if (decided.length !== whens.length || !whens.every((at, index) => decided[index] === at))
+    refuse("branches", "not those of the policy");
   const known = new Set(sequenceOf(state).map((leaf) => leaf.at));
   if (!state.passed.every((at) => known.has(at))) refuse("passed", "no such gate");
   if (!state.pending.every(({ at }) => known.has(at))) refuse("pending", "no such gate");

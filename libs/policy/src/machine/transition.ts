@@ -208,7 +208,7 @@ function accept(state: HandshakeState): Transition {
   const items = new Map(sequenceOf(state).map(({ at, item }) => [at, item]));
   const passed = state.passed.flatMap((at) => items.get(at) ?? []);
   const gates = passed.flatMap(({ gate }) => (gate === "path" ? [] : [gate]));
-  const bound = passed.filter(isMemberBound).map(({ gate }) => gate);
+  const bound = passed.filter((item) => isMemberBound(state, item)).map(({ gate }) => gate);
   const assurance = { key: state.keyId !== null, memberBound: bound.length > 0, gates: bound };
   return { state: { ...state, verdict: { is: "accept" } }, effects: [{ do: "accept", passed: gates, assurance }] };
 }

@@ -8,6 +8,7 @@ import { type FastifyBaseLogger, type FastifyInstance, fastify, type RawServerDe
 import { serializerCompiler, type ZodTypeProvider } from "fastify-type-provider-zod";
 import type { z } from "zod";
 import type { ApiConfig } from "../config.ts";
+import { doorRoute, isSocketAddress } from "../tickets/place.ts";
 import { invalid, parseRequest } from "./issues.ts";
 import { bodyBytesMax, parameterCharactersMax, rateLimits } from "./limits.ts";
 import { publicError, sendProblem } from "./problem.ts";
@@ -34,6 +35,7 @@ export async function createApp(
     bodyLimit: bodyBytesMax,
     routerOptions: { maxParamLength: parameterCharactersMax },
     trustProxy: config.trustedProxies === null ? false : [...config.trustedProxies],
+    rewriteUrl: (request) => (isSocketAddress(request, config.domain) ? doorRoute : (request.url ?? "/")),
     // Never the caller's: it names lines in our log.
     requestIdHeader: false,
     genReqId: () => platform.ids.id(),

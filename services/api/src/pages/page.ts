@@ -7,7 +7,7 @@ body { margin: 0 auto; max-width: 36rem; padding: 2rem 1.25rem; background: Canv
 h1 { font-size: 1.5rem; line-height: 1.25; }
 h2 { font-size: 1.15rem; line-height: 1.25; }
 label { display: block; font-weight: 600; margin-top: 1.5rem; }
-input { font: inherit; padding: .5rem .75rem; margin: .25rem 0 0; border: 1px solid GrayText; border-radius: .375rem; }
+input { box-sizing: border-box; max-width: 100%; font: inherit; padding: .5rem .75rem; margin: .25rem 0 0; border: 1px solid GrayText; border-radius: .375rem; }
 input.number { font-size: 1.5rem; letter-spacing: .25em; width: 6em; }
 button { font: inherit; font-weight: 600; padding: .5rem 1.25rem; border: 0; border-radius: .375rem; background: #1d4ed8; color: #fff; cursor: pointer; }
 form p { margin: 1rem 0; }
@@ -26,17 +26,19 @@ export interface Page {
   readonly body: string;
   /** Of this origin; without one, the page runs nothing. */
   readonly script?: string;
+  /** Origin that its form may be led on to. */
+  readonly formTarget?: string;
 }
 
 /** A page of ours: nothing of elsewhere, no frame around it, and nobody keeps it. */
-export function sendPage(reply: FastifyReply, status: number, { title, body, script }: Page): FastifyReply {
+export function sendPage(reply: FastifyReply, status: number, { title, body, script, formTarget }: Page): FastifyReply {
   const source = script === undefined ? "'none'" : "'self'";
   const policy = [
     "default-src 'none'",
     `style-src ${styleHash}`,
     `script-src ${source}`,
     `connect-src ${source}`,
-    "form-action 'self'",
+    `form-action 'self'${formTarget === undefined ? "" : ` ${formTarget}`}`,
     "base-uri 'none'",
     "frame-ancestors 'none'",
   ].join(";");

@@ -1,4 +1,10 @@
-import type { appKeyView, liveSession, MemberView, SocketView } from "@portcullis/contracts";
+import {
+  type appKeyView,
+  type liveSession,
+  type MemberView,
+  type SocketView,
+  sessionRole,
+} from "@portcullis/contracts";
 import { z } from "zod";
 import { id, time, timeOf, timeOrNull, version } from "../http/fields.ts";
 import type { Site } from "../site.ts";
@@ -13,6 +19,13 @@ export const policy = z
     "gates, order, alternatives, deadlines, messaging; `gates` is required. Issues name the field, like `policy.gates.0.gate`",
   );
 
+export const advice = z.object({
+  code: z.string().describe("names what is said, like `email-no-authenticator`"),
+  severity: z.enum(["info", "warning", "danger"]),
+  path: z.string(),
+  message: z.string(),
+});
+
 export const socket = z.object({
   id,
   label: z.string(),
@@ -20,8 +33,10 @@ export const socket = z.object({
   url: z.string().describe("where clients connect; `{path}` stands for a path that is not known any more"),
   policy,
   advice: z
-    .array(z.object({ path: z.string(), message: z.string() }))
-    .describe("what in the policy is weaker than it may look; `path` names the place, like `gates.1`"),
+    .array(advice)
+    .describe(
+      "what in the policy is weaker than it may look, the gravest first; `path` names the place, like `gates.1`",
+    ),
   idParameter: z.string().describe("query parameter by which a client names its member"),
   authenticator: z.boolean().describe("the socket's own is enrolled: `otp` of `socket` needs it"),
   createdAt: time,
@@ -54,7 +69,15 @@ export const session = z.object({
   member: z.string().nullable(),
   keyId: id.nullable(),
   edge: z.string(),
+  role: sessionRole.describe("an owner, or a program of theirs, came by a ticket and is no member"),
   gates: z.array(z.string()).describe("passed, in order"),
+  assurance: z
+    .object({ key: z.boolean(), memberBound: z.boolean(), gates: z.array(z.string()) })
+    .describe("whether an app key was proven, and which gates only this member can pass"),
+  context: z
+    .object({ rest: z.string(), query: z.string() })
+    .describe("of the URL: what is behind the socket's path, and the query, as received"),
+  parameters: z.record(z.string(), z.string()).describe("as the client stated them before it was let in"),
   acceptedAt: time,
   expiresAt: time,
 });

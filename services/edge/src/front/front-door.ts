@@ -1,11 +1,11 @@
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import { limits, subprotocol } from "@portcullis/protocol";
+import { type Destination, destinationOf } from "@portcullis/runtime";
 import { WebSocketServer } from "ws";
 import { EdgeSocket } from "../wire/edge-socket.ts";
 import type { ClientAddress } from "./client-address.ts";
 import type { ConnectionCaps } from "./connection-caps.ts";
-import { type Destination, destinationOf } from "./destination.ts";
 
 export interface Visitor {
   readonly websocket: EdgeSocket;

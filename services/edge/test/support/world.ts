@@ -68,6 +68,7 @@ export const accept = (admitted: Partial<Admitted> & { sid: string }): Step => (
   admitted: {
     socketId: "sock",
     member: null,
+    role: "member",
     expiresAtMs: Date.now() + 60_000,
     maxBytes: 65_536,
     memberProven: true,

@@ -29,7 +29,13 @@ const perAccountWindowMs = 24 * 3_600_000;
 const perAccountMax = 100;
 const knownNetworkMs = 30 * 24 * 3_600_000;
 
-export function createAttempts(state: State, purpose: string, tag: (text: string) => string): Attempts {
+/** @param ceiling of one account, over all networks from which it was not entered before */
+export function createAttempts(
+  state: State,
+  purpose: string,
+  tag: (text: string) => string,
+  ceiling: { readonly max: number; readonly windowMs: number } = { max: perAccountMax, windowMs: perAccountWindowMs },
+): Attempts {
   return {
     async judge(account, address, judge) {
       const network = address === null ? null : networkOf(address);
@@ -44,7 +50,7 @@ export function createAttempts(state: State, purpose: string, tag: (text: string
       // not use up the account's ceiling, which would lock the owner out everywhere.
       if ((await state.add(both, 1, windowMs)) > perAccountAndNetworkMax) throw tooMany(windowMs);
       if (onNetwork !== null && (await state.add(onNetwork, 1, windowMs)) > perNetworkMax) throw tooMany(windowMs);
-      if ((await state.add(onAccount, 1, perAccountWindowMs)) > perAccountMax) throw tooMany(perAccountWindowMs);
+      if ((await state.add(onAccount, 1, ceiling.windowMs)) > ceiling.max) throw tooMany(ceiling.windowMs);
 
       const takeBack = async (key: string | null, ttlMs: number) => {
         if (key !== null) await state.add(key, -1, ttlMs);
@@ -56,7 +62,7 @@ export function createAttempts(state: State, purpose: string, tag: (text: string
         await Promise.all([
           takeBack(both, windowMs),
           takeBack(onNetwork, windowMs),
-          takeBack(onAccount, perAccountWindowMs),
+          takeBack(onAccount, ceiling.windowMs),
         ]);
         throw error;
       }

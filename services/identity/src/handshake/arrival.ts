@@ -1,9 +1,11 @@
 import { createHash } from "node:crypto";
 import type { ConnectionFacts } from "@portcullis/contracts";
 import type { Stored } from "@portcullis/documents";
-import { type Policy, parsePolicy, requiresKey } from "@portcullis/policy";
-import type { PathTags } from "../sockets/paths.ts";
+import { type Policy, parsePolicy, requiresKey, requiresTicket } from "@portcullis/policy";
+import { findByPath, type PathTags } from "../sockets/paths.ts";
 import type { Member, Socket, SocketStore } from "../sockets/store.ts";
+import type { TicketStore } from "../tickets/store.ts";
+import { noTicket, type Presented, presentedOf } from "./presented.ts";
 
 export interface Resumption {
   readonly sid: string;
@@ -21,6 +23,9 @@ export interface Claims {
   readonly parked: string | null;
   /** Likewise the session. */
   readonly resumed: Resumption | null;
+  /** Not looked at where something goes on. */
+  readonly ticket: string | null;
+  readonly parameters: Readonly<Record<string, string>>;
 }
 
 export interface Arrival {
@@ -28,6 +33,11 @@ export interface Arrival {
   readonly member: Stored<Member> | null;
   readonly policy: Policy;
   readonly policyHash: Uint8Array;
+  readonly presented: Presented;
+  /** The socket's own part of the path. A secret. */
+  readonly path: string;
+  /** What came behind it, and the query. */
+  readonly context: { readonly rest: string; readonly query: string };
 }
 
 /** For the log and the metrics only; outside, all of them are the one bare `denied`. */
@@ -36,6 +46,7 @@ export type Turned =
   | "box"
   | "foreign-key"
   | "no-key"
+  | "no-ticket"
   | "id-mismatch"
   | "unknown-member"
   | "origin"
@@ -44,28 +55,38 @@ export type Turned =
   | "not-resumable";
 
 /**
- * Finds the socket and the member that a connection means. Every way to fail here makes the same look-ups as success, in the
+ * Finds the socket and the member that a connection means, and uses its ticket up, for whomever it was. Every way to fail here makes the same look-ups as success, in the
  * same order: an unknown path must not be told apart by what it costs.
  */
 export async function receive(
-  store: SocketStore,
-  paths: PathTags,
+  {
+    store,
+    paths,
+    tickets,
+  }: { readonly store: SocketStore; readonly paths: PathTags; readonly tickets: Pick<TicketStore, "redeem"> },
   claims: Claims,
+  holder: string,
 ): Promise<{ readonly arrival: Arrival } | { readonly turned: Turned }> {
   const { connection, key } = claims;
   const { label, path } = connection;
-  const found = await Promise.all(paths.all(label, path).map((pathTag) => store.sockets.findOne({ pathTag })));
-  const socket = found.find((each) => each !== null) ?? null;
+  const found = await findByPath(store, paths, label, path);
+  const socket = found?.socket ?? null;
   const named = new URLSearchParams(connection.query).get(socket?.body.idParameter ?? "id");
   const member = await store.members.findOne({ socketId: socket?.id ?? "none", name: named ?? "none" });
+  const goesOn = claims.parked !== null || claims.resumed !== null;
+  const redeemed = claims.ticket === null || goesOn ? null : await tickets.redeem(claims.ticket, holder);
+  const presented =
+    redeemed === null ? noTicket : presentedOf(redeemed, socket?.id ?? "none", named === null ? null : member);
 
-  if (socket === null || socket.body.goneAtMs !== null) return { turned: "unknown-path" };
+  if (found === null || socket === null || socket.body.goneAtMs !== null) return { turned: "unknown-path" };
   if (!claims.opened) return { turned: "box" };
   if (key !== null && key.socketId !== socket.id) return { turned: "foreign-key" };
   const parsed = parsePolicy(socket.body.policy);
   if (!parsed.ok) return { turned: "policy" };
-  if (key === null && claims.parked === null && claims.resumed === null && requiresKey(parsed.policy))
-    return { turned: "no-key" };
+  const isMember = !goesOn && presented.role === "member";
+  if (key === null && isMember && requiresKey(parsed.policy)) return { turned: "no-key" };
+  // No word of the server's: without a key, whoever has no ticket does not learn that there is a socket.
+  if (!presented.passed && isMember && requiresTicket(parsed.policy)) return { turned: "no-ticket" };
   if ((claims.claimedId ?? "") !== (named ?? "")) return { turned: "id-mismatch" };
   // Also where anonymous connections are admitted: who claims a name must have it.
   if (named !== null && (member === null || member.body.goneAtMs !== null)) return { turned: "unknown-member" };
@@ -75,5 +96,16 @@ export async function receive(
     return { turned: "origin" };
 
   const policyHash = new Uint8Array(createHash("sha256").update(JSON.stringify(parsed.policy)).digest());
-  return { arrival: { socket, member: named === null ? null : member, policy: parsed.policy, policyHash } };
+  const context = { rest: found.rest, query: connection.query };
+  return {
+    arrival: {
+      socket,
+      member: named === null ? null : member,
+      policy: parsed.policy,
+      policyHash,
+      presented,
+      path: found.path,
+      context,
+    },
+  };
 }

@@ -4,6 +4,8 @@ import type { EdgeWatch } from "../sessions/edges.ts";
 import type { SessionRegistry } from "../sessions/registry.ts";
 import type { PathTags } from "../sockets/paths.ts";
 import type { SocketStore } from "../sockets/store.ts";
+import type { TicketStore } from "../tickets/store.ts";
+import type { NetworkRisk } from "./risk.ts";
 import type { HandshakeStore } from "./store.ts";
 import type { Verdicts } from "./verdicts.ts";
 
@@ -14,8 +16,10 @@ export interface EngineContext {
   readonly sessions: SessionRegistry;
   readonly edges: EdgeWatch;
   readonly verdicts: Verdicts;
+  readonly risk: NetworkRisk;
   readonly caller: Caller;
   readonly paths: PathTags;
+  readonly tickets: TicketStore;
   readonly vault: Pick<Vault, "unwrap">;
   /** For the HMAC of what came with a step; a plain hash of a six-digit code would be the code. */
   readonly stepKey: Uint8Array;

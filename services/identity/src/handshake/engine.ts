@@ -1,10 +1,11 @@
 import { type Outcome, ServiceError } from "@portcullis/contracts";
-import type { HandshakeEvent } from "@portcullis/policy";
+import { type HandshakeEvent, needsRisk } from "@portcullis/policy";
 import { networkOf } from "@portcullis/runtime";
 import { tagOf } from "../secrets.ts";
 import { type Arrival, type Claims, receive } from "./arrival.ts";
 import type { EngineContext } from "./context.ts";
 import { advance, beginHandshake } from "./moves.ts";
+import { mergeParameters } from "./parameters.ts";
 import { resume } from "./resumption.ts";
 import { createReturns } from "./returns.ts";
 import { stands } from "./standing.ts";
@@ -70,23 +71,29 @@ export function createEngine(context: EngineContext): Engine {
 
   async function open(hid: string, opening: Opening): Promise<Outcome> {
     const { transcript, claims, answers } = opening;
-    const received = await receive(context.store, context.paths, claims);
+    const network = tagOf(context.networkKey, networkOf(claims.connection.address));
+    const received = await receive(context, claims, `${hid}:${opening.opening}`);
     if ("turned" in received) {
       verdicts.turned(received.turned);
+      await context.risk.failed(network, 1);
       return bareDenial;
     }
+    const { presented } = received.arrival;
+    if (presented.passed || presented.cause !== null) verdicts.gate("ticket", presented.passed, presented.cause);
     renewPathTag(received.arrival, claims);
     if (claims.resumed !== null) return resume(context, hid, claims.resumed, received.arrival);
     const given = tagOf(context.stepKey, JSON.stringify([hid, opening.opening, claims, answers]));
     if (claims.parked !== null) return returns.take(claims.parked, { hid, given, transcript }, received.arrival);
-    const network = tagOf(context.networkKey, networkOf(claims.connection.address));
+    const risk = needsRisk(received.arrival.policy) ? await context.risk.of(network) : undefined;
     const first = {
-      ...beginHandshake(received.arrival, claims, clock()),
+      ...beginHandshake(received.arrival, claims, risk, clock()),
       given,
       network,
       ...placeOf(hid, transcript),
     };
-    const turn: Turn = { id: hid, hid, n: 0, given, transcript, cid: null, answers };
+    // There is nothing to answer for who comes by a ticket of the owner's.
+    const offered = presented.role === "member" ? answers : [];
+    const turn: Turn = { id: hid, hid, n: 0, given, transcript, cid: null, answers: offered };
     const moved = advance(first, { type: "opened", answers: named(turn), cid: ids.id(), now: clock() });
     return turns.take(turn, null, moved);
   }
@@ -112,7 +119,9 @@ export function createEngine(context: EngineContext): Engine {
     if (n === value.n) return turns.resume(turn);
     if (n !== value.n + 1 || isOver(value.outcome)) throw new ServiceError("conflict");
     if (value.outcome === null) throw new ServiceError("busy");
-    const taken = { ...value, n, given, takenAtMs: clock(), outcome: null };
+    const stated = action.do === "offer" ? action.parameters : {};
+    const parameters = mergeParameters(value.parameters, stated);
+    const taken = { ...value, parameters, n, given, takenAtMs: clock(), outcome: null };
     // The verdict came from elsewhere and is on its way: this record crossed it.
     if (value.machine.verdict !== null) return turns.nothing(turn, version, taken);
     // Whoever was thrown out meanwhile is not asked on, and what they say is not even verified.
@@ -141,8 +150,8 @@ export function createEngine(context: EngineContext): Engine {
   }
 
   /** Under a new master key a path is found by its old HMAC until somebody comes by who knows it: then it gets the new one. */
-  function renewPathTag({ socket: { id, version, body } }: Arrival, { connection }: Claims): void {
-    const pathTag = context.paths.current(connection.label, connection.path);
+  function renewPathTag({ socket: { id, version, body }, path }: Arrival, { connection }: Claims): void {
+    const pathTag = context.paths.current(connection.label, path);
     if (body.pathTag === pathTag) return;
     context.store.sockets.replace(id, version, { ...body, pathTag }).catch((error: unknown) => {
       context.log.warn("a path could not be written under the current master key", { socket: id }, error);

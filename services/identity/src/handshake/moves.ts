@@ -1,12 +1,16 @@
-import { authenticatorsOf, begin, type Effect, type HandshakeEvent, transition } from "@portcullis/policy";
+import { authenticatorsOf, begin, type Effect, type HandshakeEvent, type Risk, transition } from "@portcullis/policy";
 import { toText } from "../secrets.ts";
 import { termsOf } from "../sessions/terms.ts";
 import type { Arrival, Claims } from "./arrival.ts";
+import { mergeParameters } from "./parameters.ts";
+import { policyFor } from "./presented.ts";
 import type { Handshake } from "./store.ts";
 
 export interface Moved {
   readonly next: Handshake;
   readonly effects: readonly Effect[];
+  /** What the client's network is to be held to account for. */
+  readonly failures: number;
 }
 
 /** One move of the machine; what it wants to be done before the next one is remembered beside its state. */
@@ -21,7 +25,8 @@ export function advance(handshake: Handshake, event: HandshakeEvent): Moved {
       next.beginning = { waitId, gate, config: { ...config }, byMs };
     }
   }
-  return { next, effects };
+  const refused = effects.filter((effect) => effect.do === "deny" && effect.cause === "refused").length;
+  return { next, effects, failures: state.failures - handshake.machine.failures + refused };
 }
 
 /** Whether something has to be asked of `factors` before there is an outcome. */
@@ -31,17 +36,26 @@ export function isUnsettled({ pending, beginning, resending }: Handshake): boole
 
 /** A handshake before its first event. Who came with what, and over which connection, is named by whoever takes the step. */
 export function beginHandshake(
-  { socket, member, policy, policyHash }: Arrival,
+  { socket, member, policy, policyHash, presented, context }: Arrival,
   claims: Claims,
+  risk: Risk | undefined,
   now: number,
 ): Omit<Handshake, "given" | "connection" | "transcript" | "network"> {
   const keyId = claims.key?.keyId ?? null;
   const machine = begin({
-    policy,
+    policy: policyFor(presented.role, policy),
     keyId,
     member: member === null ? null : { id: member.id, enrolled: Object.keys(member.body.enrolments) },
     socketEnrolled: Object.keys(socket.body.enrolments),
+    circumstances: { member: member?.body.name ?? null, address: claims.connection.address, risk },
+    ticket: presented.passed,
     now,
+  });
+  const ofTicket =
+    presented.enrolment === null ? [] : [{ gate: "ticket", of: "member" as const, id: presented.enrolment }];
+  const ofGates = authenticatorsOf(machine).flatMap(({ gate, of }) => {
+    const id = of === "member" ? member?.body.enrolments[gate] : socket.body.enrolments[gate];
+    return id === undefined ? [] : [{ gate, of, id }];
   });
   return {
     machine,
@@ -50,10 +64,10 @@ export function beginHandshake(
     memberId: member?.id ?? null,
     member: member?.body.name ?? null,
     keyId,
-    enrolments: authenticatorsOf(machine).flatMap(({ gate, of }) => {
-      const id = of === "member" ? member?.body.enrolments[gate] : socket.body.enrolments[gate];
-      return id === undefined ? [] : [{ gate, of, id }];
-    }),
+    role: presented.role,
+    context,
+    parameters: mergeParameters({}, claims.parameters),
+    enrolments: [...ofTicket, ...ofGates],
     policyHash: toText(policyHash),
     sessionMs: policy.sessionMs,
     terms: termsOf(policy),

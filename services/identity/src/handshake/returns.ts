@@ -78,7 +78,7 @@ export function createReturns(context: EngineContext, turns: Turns) {
 
   /** What was asked for is asked again; what was answered went with whoever looked at it, and counts as wrong. */
   async function settleStranded(turn: Turn, version: string, here: Handshake): Promise<Outcome | null> {
-    if (here.pending.length === 0) return turns.take(turn, version, { next: here, effects: [] });
+    if (here.pending.length === 0) return turns.take(turn, version, { next: here, effects: [], failures: 0 });
     const results = here.pending.map(({ ref }) => ({ ref, ok: false }));
     const event: HandshakeEvent = { type: "verified", results, nextCid: ids.id(), now: clock() };
     return turns.take(turn, version, advance({ ...here, pending: [] }, event));

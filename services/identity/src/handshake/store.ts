@@ -1,4 +1,4 @@
-import { type Outcome, outcome, waitView } from "@portcullis/contracts";
+import { type Outcome, outcome, sessionContext, sessionRole, waitView } from "@portcullis/contracts";
 import { handshakeStateSchema } from "@portcullis/policy";
 import type { State } from "@portcullis/state";
 import { z } from "zod";
@@ -17,6 +17,10 @@ const handshake = z.strictObject({
   memberId: z.string().nullable(),
   member: z.string().nullable(),
   keyId: z.string().nullable(),
+  role: sessionRole,
+  context: sessionContext,
+  /** What the client has stated for the owner's program, up to the verdict. */
+  parameters: z.record(z.string(), z.string()),
   /** As they were when it began, of what its gates may ask for. */
   enrolments: z.array(enrolment),
   /** SHA-256 of the policy that this handshake began with, base64url. */

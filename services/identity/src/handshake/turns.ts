@@ -95,7 +95,9 @@ export function createTurns(context: EngineContext): Turns {
   async function take(turn: Turn, version: string | null, moved: Moved): Promise<Outcome> {
     if (!isUnsettled(moved.next)) return finish(turn, version, moved);
     const written = await write(turn.id, version, moved.next);
-    return written === null ? resume(turn) : settle(turn, written, moved.next);
+    if (written === null) return resume(turn);
+    await context.risk.failed(moved.next.network, moved.failures);
+    return settle(turn, written, moved.next);
   }
 
   async function resume(turn: Turn): Promise<Outcome> {
@@ -133,6 +135,7 @@ export function createTurns(context: EngineContext): Turns {
     const standing = outcome.say === "nothing" ? moved.next.standing : outcome;
     if ((await write(turn.id, version, { ...moved.next, outcome, standing })) !== null) {
       record();
+      await context.risk.failed(moved.next.network, moved.failures);
       return outcome;
     }
     // What the other one said stands, and a session registered here is nobody's.
@@ -156,7 +159,7 @@ export function createTurns(context: EngineContext): Turns {
     const isMeant = waiting !== null && outstanding?.cid === cid && clock() < waiting.byMs;
     if (!isMeant) return nothing(turn, version, taken);
     const next = { ...taken, resending: { waitId: waiting.id, ref: `${connectionOf(turn.hid)}-${turn.n}` } };
-    return take(turn, version, { next, effects: [] });
+    return take(turn, version, { next, effects: [], failures: 0 });
   }
 
   function write(id: string, version: string | null, next: Handshake): Promise<string | null> {

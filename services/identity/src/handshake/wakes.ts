@@ -49,6 +49,7 @@ export function createWakes(context: EngineContext, turns: Turns) {
       return false;
     }
     record();
+    await context.risk.failed(next.network, moved.failures);
     await push(next, outcome);
     return true;
   }

@@ -1,4 +1,12 @@
-import { type FarewellReason, farewellReason, liveSessionKey, removalsKey, removalsTtlMs } from "@portcullis/contracts";
+import {
+  type FarewellReason,
+  farewellReason,
+  liveSessionKey,
+  removalsKey,
+  removalsTtlMs,
+  sessionContext,
+  sessionRole,
+} from "@portcullis/contracts";
 import type { Clock } from "@portcullis/runtime";
 import type { State } from "@portcullis/state";
 import { z } from "zod";
@@ -23,6 +31,11 @@ const session = z.strictObject({
   /** The name others see. */
   member: z.string().nullable(),
   keyId: z.string().nullable(),
+  /** Whom it is for. An owner, or a program of theirs, is no member. */
+  role: sessionRole,
+  context: sessionContext,
+  /** For the owner's program, as stated before the verdict. */
+  parameters: z.record(z.string(), z.string()),
   gates: z.array(z.string()),
   assurance: z.strictObject({ key: z.boolean(), memberBound: z.boolean(), gates: z.array(z.string()) }),
   /** Enrolments that it stands on: it ends with any of them. */

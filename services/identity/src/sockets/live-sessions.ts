@@ -13,15 +13,21 @@ export async function listLiveSessionsOf(context: SocketContext, { after, limit,
   const { items, next } = pageOf(found, limit, ({ sid }) => sid);
   return {
     next,
-    sessions: items.map(({ sid, member, keyId, edge, gates, acceptedAtMs, expiresAtMs }) => ({
-      sid,
-      member,
-      keyId,
-      edge,
-      gates,
-      acceptedAtMs,
-      expiresAtMs,
-    })),
+    sessions: items.map(
+      ({ sid, member, keyId, edge, role, gates, assurance, context, parameters, acceptedAtMs, expiresAtMs }) => ({
+        sid,
+        member,
+        keyId,
+        edge,
+        role,
+        gates,
+        assurance,
+        context,
+        parameters,
+        acceptedAtMs,
+        expiresAtMs,
+      }),
+    ),
   };
 }
 

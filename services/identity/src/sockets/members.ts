@@ -50,7 +50,11 @@ export async function createMemberOf(
       name: request.name,
       contactsSealed: sealContacts(context, id, request.contacts),
       passphraseHash: await hashPassphrase(context, request.passphrase),
-      enrolments: enrolContacts(context, {}, noContacts, request.contacts),
+      enrolments: enrolPassphrase(
+        context,
+        enrolContacts(context, {}, noContacts, request.contacts),
+        request.passphrase,
+      ),
       goneAtMs: null,
       createdAtMs: context.clock(),
     });
@@ -88,7 +92,11 @@ export async function updateMemberOf(
   if (member.version !== request.version) throw new ServiceError("conflict");
   const before = openContacts(context, member.id, member.body.contactsSealed);
   const contacts = request.contacts ?? before;
-  const enrolments = enrolContacts(context, member.body.enrolments, before, contacts);
+  const enrolments = enrolPassphrase(
+    context,
+    enrolContacts(context, member.body.enrolments, before, contacts),
+    request.passphrase,
+  );
   const written = await context.store.members.replace(member.id, member.version, {
     ...member.body,
     contactsSealed:
@@ -102,7 +110,11 @@ export async function updateMemberOf(
   if (written === null) throw new ServiceError("conflict");
   // Whoever came in by a contact that is another one now may not be the member any more.
   // Also where nothing changed: the change before may have stopped half-way.
-  for (const { gate } of request.contacts === null ? [] : contactGates)
+  const changed = [
+    ...(request.contacts === null ? [] : contactGates.map(({ gate }) => gate)),
+    ...(request.passphrase === null ? [] : [passphraseGate]),
+  ];
+  for (const gate of changed)
     await endSessionsOnOthers(context, { gate, socketId: socket.id, memberId: member.id }, enrolments[gate] ?? null);
   return view(context, written);
 }
@@ -150,6 +162,7 @@ export function contactOf(
   return field === undefined ? null : openContacts(context, id, body.contactsSealed)[field];
 }
 
+const passphraseGate = "ticket";
 const contactGates = [
   { gate: "email", field: "email" },
   { gate: "sms", field: "phone" },
@@ -166,6 +179,12 @@ function enrolContacts(context: SocketContext, enrolments: Enrolments, before: C
     next = withEnrolment(next, gate, after[field] === null ? null : context.ids.id());
   }
   return next;
+}
+
+/** A ticket that was had for the passphrase stands on it, and what came in by that ticket as well. @param passphrase null: stays; "": none */
+function enrolPassphrase(context: SocketContext, enrolments: Enrolments, passphrase: string | null): Enrolments {
+  if (passphrase === null) return enrolments;
+  return withEnrolment(enrolments, passphraseGate, passphrase === "" ? null : context.ids.id());
 }
 
 /** For what is not the owner's own edit. */

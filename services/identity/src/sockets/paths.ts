@@ -1,14 +1,16 @@
-import { ServiceError } from "@portcullis/contracts";
+import { reservedLabels, ServiceError } from "@portcullis/contracts";
+import type { Stored } from "@portcullis/documents";
 import type { Vault } from "@portcullis/runtime";
 import { tagOf, toText } from "../secrets.ts";
+import type { Socket, SocketStore } from "./store.ts";
 
 const labelShape = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
-/** Names that a deployment needs for itself or that would mislead. */
-const reservedLabels = new Set(["www", "api", "app", "docs", "mail", "admin", "auth", "login", "portcullis"]);
 /** Unreserved characters of RFC 3986 and `/`: what arrives is byte for byte what was chosen, whatever a proxy normalises. */
 const pathShape = /^[A-Za-z0-9._~-]+(?:\/[A-Za-z0-9._~-]+)*$/;
 const pathLengthMin = 8;
 const pathLengthMax = 256;
+/** Of a socket's path; what a connection's path has beyond them is never a socket's. */
+const partsMax = 8;
 const idParameterShape = /^[A-Za-z][A-Za-z0-9_-]{0,31}$/;
 
 export function requireLabel(label: string): string {
@@ -24,11 +26,12 @@ export function choosePath(path: string | null, random: (length: number) => Uint
     path.length < pathLengthMin ||
     path.length > pathLengthMax ||
     !pathShape.test(path) ||
+    path.split("/").length > partsMax ||
     path.split("/").some((part) => /^\.{1,2}$/.test(part))
   ) {
     throw invalid(
       "path",
-      `allowed: ${pathLengthMin} to ${pathLengthMax} of A-Z, a-z, 0-9, . _ ~ - in parts between single slashes`,
+      `allowed: ${pathLengthMin} to ${pathLengthMax} of A-Z, a-z, 0-9, . _ ~ - in at most ${partsMax} parts between single slashes`,
     );
   }
   return path;
@@ -58,6 +61,36 @@ export function createPathTags(vault: Pick<Vault, "subkey" | "subkeys">): PathTa
     current: (label, path) => tagOf(key, text(label, path)),
     all: (label, path) => keys.map((each) => tagOf(each, text(label, path))),
   };
+}
+
+export interface FoundByPath {
+  readonly socket: Stored<Socket>;
+  /** Its own path. */
+  readonly path: string;
+  /** What is behind it, without the slash; "" for nothing. */
+  readonly rest: string;
+}
+
+/**
+ * The socket whose path is the longest prefix of this one, at a slash. All are looked up at once, whether or not one is found: how many depends
+ * on the text alone.
+ */
+export async function findByPath(
+  store: Pick<SocketStore, "sockets">,
+  paths: PathTags,
+  label: string,
+  path: string,
+): Promise<FoundByPath | null> {
+  const parts = path.split("/");
+  const prefixes = parts.slice(0, partsMax).map((_, index) => parts.slice(0, index + 1).join("/"));
+  const found = await Promise.all(
+    prefixes.toReversed().map(async (prefix) => {
+      const each = await Promise.all(paths.all(label, prefix).map((pathTag) => store.sockets.findOne({ pathTag })));
+      const socket = each.find((one) => one !== null) ?? null;
+      return socket === null ? null : { socket, path: prefix, rest: path.slice(prefix.length + 1) };
+    }),
+  );
+  return found.find((one) => one !== null) ?? null;
 }
 
 function invalid(path: string, message: string): ServiceError {

@@ -15,6 +15,7 @@ export interface OpeningOptions {
   readonly query?: string;
   readonly claimedId?: string | null;
   readonly origin?: string | null;
+  readonly address?: string;
   readonly opened?: boolean;
   readonly key?: OpenRequest["key"];
   readonly answers?: OpenRequest["answers"];
@@ -31,7 +32,7 @@ export function opening(options: OpeningOptions): OpenRequest {
   return {
     hid: options.hid ?? freshHid(),
     opening: options.opening ?? randomBytes(32).toString("base64url"),
-    connection: { label, path, query, address: "192.0.2.1", origin },
+    connection: { label, path, query, address: options.address ?? "192.0.2.1", origin },
     opened: options.opened ?? true,
     claimedId: options.claimedId ?? new URLSearchParams(query).get("id"),
     key: options.key ?? null,

@@ -6,6 +6,7 @@ import {
   readAppKeys,
   ServiceError,
   sealFarewells,
+  serverIdentity,
 } from "@portcullis/contracts";
 import type { Platform } from "@portcullis/platform";
 
@@ -31,6 +32,7 @@ export async function serveKeys({ server, ids }: Platform): Promise<FakeKeys> {
     revokedAtMs: null,
     lastUsedAtMs: null,
   });
+  await server.serve(serverIdentity, () => ({ fingerprint: "print" }));
   await server.serve(mintAppKey, ({ socketId, label }) => {
     requireUp();
     const keyId = ids.id();

@@ -59,6 +59,7 @@ export function accepted(expiresAtMs: number, socketId = "socket-1"): Extract<Ou
       sid: randomBytes(16).toString("base64url"),
       socketId,
       member: "bob",
+      role: "member",
       memberProven: true,
       expiresAtMs,
       maxBytes: 65_536,

@@ -16,4 +16,7 @@ export const excerpt = {
   dialogue: "asked",
   prompt: (_item: { readonly gate: string }, cid: string) => ({ kind: "excerpt", ...excerptOf(cid) }),
   needs: { gate: "question", of: "member" },
+  restsOn: "answer-secret",
+  boundToConnection: true,
+  among: null,
 } satisfies QuestionKind;

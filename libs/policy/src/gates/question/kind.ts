@@ -12,4 +12,10 @@ export interface QuestionKind {
   prompt(item: { readonly gate: string }, cid: string): Readonly<Record<string, unknown>> | null;
   /** As of a gate. */
   readonly needs: Enrolment | null;
+  /** As of a gate. */
+  readonly restsOn: string | null;
+  /** As of a gate. */
+  readonly boundToConnection: boolean;
+  /** As of a gate. */
+  readonly among: number | null;
 }

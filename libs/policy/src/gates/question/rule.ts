@@ -17,4 +17,8 @@ export const rule = {
   dialogue: "asked",
   prompt: (_item: { readonly gate: string }, cid: string) => ({ kind: "rule", statement: statementOf(cid, ruleWords) }),
   needs: { gate: "rule", of: "member" },
+  restsOn: "answer-rule",
+  boundToConnection: false,
+  // Four different positions of sixteen, which is the least.
+  among: 43_680,
 } satisfies QuestionKind;

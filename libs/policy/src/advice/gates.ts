@@ -1,0 +1,105 @@
+import { among, gateOf, isBoundToConnection } from "../gates/registry.ts";
+import { visitGates } from "../items.ts";
+import { requiresKey } from "../policy.ts";
+import { asked, waysThrough } from "../ways.ts";
+import { type Advice, advice, type Rule } from "./advice.ts";
+
+/** What single gates do not show. */
+const misread: Readonly<Record<string, readonly [Advice["code"], Advice["severity"], string]>> = {
+  question: [
+    "question-no-person",
+    "info",
+    "shows that the client holds the member's answer secret; it does not show that a person is there",
+  ],
+  rule: [
+    "rule-observed",
+    "info",
+    "shows that somebody knows the member's rule; who sees a few statements with their answers can work it out",
+  ],
+  jwt: [
+    "jwt-bearer",
+    "info",
+    "says what the identity provider says of whoever holds the token; a stolen one lets in until it is used or expires",
+  ],
+  captcha: [
+    "captcha-no-human",
+    "info",
+    "shows that a computer has worked, which makes trying dear; it does not show that a person is there",
+  ],
+};
+
+export const misreadGates: Rule = ({ gates }) =>
+  gates.flatMap(({ at, gate, config }) => {
+    const [code, severity, message] = misread[config.kind === "rule" ? "rule" : gate] ?? [];
+    return code === undefined || severity === undefined || message === undefined
+      ? []
+      : [advice(code, severity, `gates.${at}`, message)];
+  });
+
+/**
+ * A page that looks like the right one passes on what people type into it. An app key pins the server and is part of the handshake's keys, so nobody without
+ * it gets in between; a passkey signs what the connection is.
+ */
+export const relay: Rule = ({ policy }) => {
+  if (requiresKey(policy)) return [];
+  const open = waysThrough(policy, (item) => !isBoundToConnection(item)).ways.find((way) => asked(way).length > 0);
+  return open === undefined
+    ? []
+    : [
+        advice(
+          "relay",
+          "warning",
+          "gates",
+          "everything on a way through can be passed on by somebody in between while the member is there: only `key`, which pins the server, and gates that answer for one connection (`passkey`, `question`) hold against that",
+        ),
+      ];
+};
+
+/** More guesses than one in fifty thousand per handshake. */
+const guessesMax = 1 / 50_000;
+
+export const manyAttempts: Rule = ({ policy }) => {
+  const found: Advice[] = [];
+  const { attempts } = policy.onFailure;
+  visitGates(policy.gates, (at, item) => {
+    const values = among(item);
+    // The number behind a link is not counted here: three wrong ones use it up.
+    if (values === null || values < 100_000 || attempts / values <= guessesMax) return;
+    const message = `${attempts} attempts at one of ${Math.round(values)} values: one handshake in ${Math.round(values / attempts)} guesses right`;
+    found.push(advice("many-attempts", "warning", `gates.${at}`, message));
+  });
+  return found;
+};
+
+export const identEarly: Rule = ({ ways }) => {
+  const isIdent = (gate: string) => gate === "ident";
+  const early = ways.ways
+    .map(({ steps }) => steps.slice(0, 1 + steps.findIndex(({ item }) => isIdent(item.gate))))
+    .find(
+      (steps) => steps.length > 0 && !steps.slice(0, -1).some(({ item }) => gateOf(item).needs(item)?.of === "member"),
+    );
+  return early === undefined
+    ? []
+    : [
+        advice(
+          "ident-early",
+          "warning",
+          `gates.${early.at(-1)?.at ?? "0"}`,
+          "shows the member's sign to whoever claims the name: put a gate of the member's before it",
+        ),
+      ];
+};
+
+export const notEnrolled: Rule = ({ policy, facts }) => {
+  const { socketEnrolled } = facts;
+  if (socketEnrolled === undefined) return [];
+  const found: Advice[] = [];
+  visitGates(policy.gates, (at, item) => {
+    const need = gateOf(item).needs(item);
+    if (need?.of === "socket" && !socketEnrolled.includes(need.gate))
+      found.push(
+        advice("not-enrolled", "warning", `gates.${at}`, "nobody passes: the socket has nothing enrolled for it"),
+      );
+  });
+  return found;
+};

@@ -1,0 +1,15 @@
+import type { Advice, AdviceFacts } from "./advice/advice.ts";
+import { adviceOf } from "./advice/mod.ts";
+import type { Policy } from "./policy.ts";
+import { type PolicyIssue, parsePolicy } from "./validate.ts";
+
+export type PolicyVerdict =
+  | { readonly ok: true; readonly policy: Policy; readonly issues: readonly []; readonly advice: readonly Advice[] }
+  | { readonly ok: false; readonly issues: readonly PolicyIssue[]; readonly advice: readonly [] };
+
+/** A policy as an owner wrote it: what is wrong with it, and what is right and weaker than it may look. Never throws. */
+export function validatePolicy(document: unknown, facts: AdviceFacts = {}): PolicyVerdict {
+  const parsed = parsePolicy(document);
+  if (!parsed.ok) return { ok: false, issues: parsed.issues, advice: [] };
+  return { ok: true, policy: parsed.policy, issues: [], advice: adviceOf(parsed.policy, facts) };
+}
