@@ -174,7 +174,7 @@ describe("the otp gate", () => {
 
   it("refuses what it is asked about a gate that it does not have", async () => {
     const factors = await started();
-    const items = [{ ref: "r1", gate: "passkey", config: {}, value: "1", waitId: null }];
+    const items = [{ ref: "r1", gate: "fax", config: {}, value: "1", waitId: null }];
     const request = { ...anywhere, hid: freshHid(), socketId: "s1", memberId: null, items };
     expect((await factors.identity.call(verifyFactors, request)).results).toEqual([refused("gate")]);
   });
