@@ -1,11 +1,11 @@
-import type { ServerPlaintext } from "@portcullis/protocol";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { ask } from "../e2e/support/http.ts";
 import { at, denial, sessionKeeper } from "../e2e/support/sessions.ts";
 import { makeSocket, type OwnedSocket } from "../e2e/support/socket.ts";
 import { startWorld, type World } from "../e2e/support/world.ts";
+import { type Attacker, dial } from "./support/attacker.ts";
 import { bareDenied } from "./support/closes.ts";
-import { knock } from "./support/knock.ts";
+import { destinationIn, makeOpen } from "./support/knock.ts";
 
 vi.setConfig({ testTimeout: 30_000 });
 
@@ -23,7 +23,7 @@ let other: OwnedSocket;
 let from = 0;
 
 beforeAll(async () => {
-  world = await startWorld({ replicas: true, env: { TRUSTED_PROXIES: "127.0.0.1,::1" } });
+  world = await startWorld({ replicas: true, env: { TRUSTED_PROXIES: "127.0.0.1,::1", OPEN_TIMEOUT: "2m" } });
   [socket, other] = [await makeSocket(world.owner, policy), await makeSocket(world.owner, policy)];
   for (const each of [socket, other])
     await world.owner.post(`/v1/sockets/${each.id}/members`, { name: "bob", passphrase });
@@ -59,22 +59,23 @@ describe("one ticket", () => {
   test("lets one in of two hundred connections that present it at once over two edges", async () => {
     const ticket = await mint(socket);
     const url = `${socket.url}?id=bob`;
-    const heard = await Promise.all(
-      Array.from({ length: 200 }, async (_, index): Promise<ServerPlaintext | string | null> => {
-        const { appKey } = socket;
-        const one = await knock(at(world.edges[index % 2], url), { appKey, ticket });
-        try {
-          return await one.hear();
-        } catch {
-          return String(one.heard[1]);
-        } finally {
-          if (one.heard[1]?.toString() === bareDenied) one.leave();
-        }
-      }),
-    );
-    expect(heard.filter((one) => typeof one === "object" && one?.t === "accepted")).toHaveLength(1);
-    expect(heard.filter((one) => one === bareDenied)).toHaveLength(199);
+    const { appKey } = socket;
+    const ready: { readonly attacker: Attacker; readonly frame: string }[] = [];
+    while (ready.length < 200) {
+      const batch = Array.from({ length: 20 }, async (_, index) => {
+        const attacker = await dial(at(world.edges[index % 2], url));
+        const { frame } = await makeOpen(await attacker.hello(), { appKey, dst: destinationIn(url), ticket });
+        return { attacker, frame };
+      });
+      ready.push(...(await Promise.all(batch)));
+    }
+    for (const { attacker, frame } of ready) attacker.send(frame);
+    const heard = await Promise.all(ready.map(({ attacker }) => attacker.next()));
+    // Who is let in hears it in a sealed record.
+    expect(heard.filter((frame) => typeof frame === "object" && frame !== null)).toHaveLength(1);
+    expect(heard.filter((frame) => frame === bareDenied)).toHaveLength(199);
     expect(await listed(socket)).toHaveLength(1);
+    for (const { attacker } of ready) attacker.leave();
   });
 
   test("is not for another socket, another member, or nobody; whoever tries has used it up", async () => {
@@ -134,17 +135,17 @@ describe("the page at a socket's address", () => {
   });
 
   test("takes as long whatever is wrong", async () => {
-    const measure = async (target: string, body: Record<string, string>) => {
-      const times: number[] = [];
-      for (let index = 0; index < 5; index += 1) {
-        const started = performance.now();
-        await (await post(target, body)).text();
-        times.push(performance.now() - started);
-      }
-      return times.sort((a, b) => a - b)[2] ?? 0;
+    const took = async (target: string) => {
+      const started = performance.now();
+      await (await post(target, { id: "bob", passphrase: "not that one" })).text();
+      return performance.now() - started;
     };
-    const real = await measure(path(socket.url), { id: "bob", passphrase: "not that one" });
-    const none = await measure("/nobody/nowhere-at-all", { id: "bob", passphrase: "not that one" });
+    const times: { readonly real: number; readonly none: number }[] = [];
+    // In turns, and of each the best: whatever else the machine does hits both.
+    for (let index = 0; index < 6; index += 1)
+      times.push({ real: await took(path(socket.url)), none: await took("/nobody/nowhere-at-all") });
+    const real = Math.min(...times.map((each) => each.real));
+    const none = Math.min(...times.map((each) => each.none));
     // Without the slow hash it would be a twentieth.
     expect(none).toBeGreaterThan(real / 3);
     expect(none).toBeLessThan(real * 3);
