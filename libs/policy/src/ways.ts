@@ -29,9 +29,13 @@ const lookedAtMax = 1_000;
  *
  * @param only gates that may be on them. That there is none among more than are looked at is then certain as well, but for `distinct`.
  */
-export function waysThrough({ gates }: Pick<Policy, "gates">, only: (item: GateItem) => boolean = () => true): Ways {
+export function waysThrough(
+  { gates, before }: Pick<Policy, "gates"> & Partial<Pick<Policy, "before">>,
+  only: (item: GateItem) => boolean = () => true,
+): Ways {
   const bounded = { more: false, only };
-  const all = sequence(topOf(gates), bounded);
+  const first: Part[] = before?.ticket === "required" ? [{ at: "before.ticket", item: { gate: "ticket" } }] : [];
+  const all = sequence([...first, ...topOf(gates)], bounded);
   const least = leastOf(all);
   return { ways: least.slice(0, waysMax), more: bounded.more || least.length > waysMax };
 }

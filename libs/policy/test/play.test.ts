@@ -224,6 +224,13 @@ describe("a policy that is explored", () => {
     expect(performance.now() - startedMs).toBeLessThan(5_000);
   });
 
+  it("counts what is asked for before the connection: nobody is let in without it", () => {
+    const policy = policyOf({ before: { ticket: "required" }, gates: [{ gate: "path" }] });
+    const { ways, holders } = explore(policy);
+    expect(ways.map(({ gates }) => gates.map(({ at }) => at))).toEqual([["before.ticket", "0"]]);
+    expect(holders.filter(({ passes }) => passes)).toEqual([]);
+  });
+
   it("agrees with the machine: each way is enough, and nothing of it can be left out", () => {
     let seen = 0;
     fc.assert(

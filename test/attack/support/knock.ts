@@ -40,15 +40,16 @@ export interface OpenOptions {
   readonly appKey: string | null;
   readonly dst: OpenPayload["dst"];
   readonly answers?: OpenPayload["answers"];
+  readonly ticket?: string;
   readonly suite?: SuiteId;
 }
 
 /** What an honest client would send as `open`, made by hand. */
-export async function makeOpen(hello: Hello, { appKey, dst, answers, suite = "0020" }: OpenOptions) {
+export async function makeOpen(hello: Hello, { appKey, dst, answers, ticket, suite = "0020" }: OpenOptions) {
   const publicKey = parseBundle(hello.bundle).suites[suite];
   if (publicKey === undefined) throw new Error(`the server does not offer ${suite}`);
   const psk = appKey === null ? null : await pskOf(appKey);
-  const payload = answers === undefined ? { dst } : { dst, answers };
+  const payload = { dst, ...(answers === undefined ? {} : { answers }), ...(ticket === undefined ? {} : { ticket }) };
   return sealOpen({ hello, suite, publicKey, psk, payload });
 }
 

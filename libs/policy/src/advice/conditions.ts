@@ -7,7 +7,10 @@ import { type Advice, advice, type Rule } from "./advice.ts";
 /** A name is a claim until a gate of that member has passed, and a `when` is decided before any gate. */
 export const claimedName: Rule = ({ policy }) => {
   const found: Advice[] = [];
-  const unproving = waysThrough(policy, (item) => gateOf(item).needs(item)?.of !== "member").ways;
+  const unproving = waysThrough(
+    policy,
+    (item) => gateOf(item).needs(item)?.of !== "member" && gateOf(item).bindsMember !== true,
+  ).ways;
   visitParts(topOf(policy.gates), (at, item) => {
     if (!("when" in item) || item.when.member === undefined) return;
     const unproven = unproving.some(({ branches }) => branches.some((branch) => branch.at === at));
