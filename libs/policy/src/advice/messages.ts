@@ -1,13 +1,14 @@
 import { requiresKey } from "../policy.ts";
-import { asked, isOpening, waysThrough } from "../ways.ts";
+import { asked, isOpening, waysWith } from "../ways.ts";
 import { advice, type Rule } from "./advice.ts";
 
 const toPeople: ReadonlySet<string> = new Set(["email", "sms", "call"]);
 
 /** Ways on which messages to the member are all that has to be answered. */
 export const messagesOnly: Rule = ({ policy }) => {
-  const { ways } = waysThrough(policy, (item) => isOpening(item) || toPeople.has(item.gate));
-  const found = ways.find((way) => asked(way).length > 0);
+  const found = waysWith(policy, (item) => isOpening(item) || toPeople.has(item.gate)).find(
+    (way) => asked(way).length > 0,
+  );
   if (found === undefined) return [];
   if (!requiresKey(policy))
     return [
@@ -18,7 +19,7 @@ export const messagesOnly: Rule = ({ policy }) => {
         "whoever reads the member's messages is let in: there is a way through on which no gate asks for anything else",
       ),
     ];
-  const byMailOnly = waysThrough(policy, (item) => isOpening(item) || item.gate === "email").ways.find(
+  const byMailOnly = waysWith(policy, (item) => isOpening(item) || item.gate === "email").find(
     (way) => asked(way).length > 0,
   );
   return byMailOnly !== undefined
@@ -46,7 +47,7 @@ export const email: Rule = ({ gates }) =>
     );
 
 export const sms: Rule = ({ gates, policy }) => {
-  const isNeeded = waysThrough(policy, ({ gate }) => gate !== "sms").ways.length === 0;
+  const isNeeded = waysWith(policy, ({ gate }) => gate !== "sms").length === 0;
   return gates
     .filter(({ gate }) => gate === "sms")
     .map(({ at }) =>
