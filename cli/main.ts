@@ -1,11 +1,13 @@
 import { connectCommand } from "./connect/command.ts";
 import { exitCodes, Sorry } from "./exit.ts";
 import { ownerCommand } from "./owner/command.ts";
+import { policyCommand } from "./policy/command.ts";
 
 const help = `portcullis <command> [options]
 
   connect   pass the gates of a socket and chat on it
   owner     sockets, their keys, members and sessions, through the API
+  policy    checks and plays a policy in a file; asks nobody
 
 Each command has --help.
 
@@ -15,6 +17,7 @@ Exit code: 0 done, 1 not let in or refused, 2 wrong arguments or nothing to do i
 const commands: Readonly<Record<string, (args: readonly string[]) => Promise<number>>> = {
   connect: connectCommand,
   owner: ownerCommand,
+  policy: policyCommand,
 };
 
 async function main([name = "--help", ...args]: readonly string[]): Promise<number> {

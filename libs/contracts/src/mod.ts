@@ -5,6 +5,7 @@ import type { Contract } from "./contract.ts";
 import * as handshake from "./handshake.ts";
 import * as messages from "./messages.ts";
 import * as passkeys from "./passkeys.ts";
+import * as policies from "./policies.ts";
 import * as sessions from "./sessions.ts";
 import * as sockets from "./sockets.ts";
 import * as tickets from "./tickets.ts";
@@ -30,6 +31,7 @@ export * from "./handshake.ts";
 export { mailQueue, waitQueue, wakeQueue } from "./job-queues.ts";
 export * from "./messages.ts";
 export * from "./passkeys.ts";
+export * from "./policies.ts";
 export { reservedLabels } from "./reserved-labels.ts";
 export * from "./sessions.ts";
 export * from "./sockets.ts";
@@ -48,7 +50,7 @@ function isContract(value: unknown): value is Contract {
 
 /** Everything that may ever be said on the bus; NATS permissions are generated from it. */
 export const contracts: readonly Contract[] = Object.freeze(
-  [handshake, waits, sessions, messages, accounts, sockets, tickets, appKeys, authenticators, passkeys]
+  [handshake, waits, sessions, messages, accounts, sockets, policies, tickets, appKeys, authenticators, passkeys]
     .flatMap((group) => Object.values(group))
     .filter(isContract),
 );

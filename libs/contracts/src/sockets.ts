@@ -1,21 +1,15 @@
 /** What `api` asks of `identity` about an owner's sockets. Every request names the owner; a socket of somebody else is not_found. */
-import { adviceCodes, adviceMax, severities } from "@portcullis/policy";
+import { adviceMax } from "@portcullis/policy";
 import { z } from "zod";
 import { request } from "./contract.ts";
 import { email, empty, epochMs, id, text } from "./fields.ts";
+import { advice } from "./policies.ts";
 
 const fromApi = { server: "identity", callers: ["api"] } as const;
 const mine = { ownerId: id, socketId: id };
 /** `after`: the `next` of the page before; null for the first. A page may be shorter than asked for. */
 const page = { after: id.nullable(), limit: z.number().int().min(1).max(200) };
 const next = id.nullable();
-
-export const advice = z.strictObject({
-  code: z.enum(adviceCodes),
-  severity: z.enum(severities),
-  path: text(256),
-  message: text(512),
-});
 
 export const socketView = z.strictObject({
   id,

@@ -20,24 +20,31 @@ export interface Ways {
 }
 
 /** Ways that are told; a policy of 32 gates can have thousands. */
-export const waysMax = 200;
+export const waysMax = 100;
 /** Looked at on the way there, so that what is left out costs no time. */
-const lookedAtMax = 1_000;
+const lookedAtMax = 200;
+
+type Walked = Pick<Policy, "gates"> & Partial<Pick<Policy, "before">>;
+
+/** What `before` asks for stands in front of everything else. */
+function partsThrough({ gates, before }: Walked): readonly Part[] {
+  const first: Part[] = before?.ticket === "required" ? [{ at: "before.ticket", item: { gate: "ticket" } }] : [];
+  return [...first, ...topOf(gates)];
+}
+
+/** All ways through a policy, what people have enrolled left aside. */
+export function waysThrough(policy: Walked): Ways {
+  const bounded = { more: false, only: () => true };
+  const least = leastOf(sequence(partsThrough(policy), bounded));
+  return { ways: least.slice(0, waysMax), more: bounded.more || least.length > waysMax };
+}
 
 /**
- * All ways through a policy, what people have enrolled left aside.
- *
- * @param only gates that may be on them. That there is none among more than are looked at is then certain as well, but for `distinct`.
+ * Ways on which there are only such gates, some of which could do with less. That there is none is certain, also where there are more ways than are looked
+ * at (but for a `distinct` that has so many itself).
  */
-export function waysThrough(
-  { gates, before }: Pick<Policy, "gates"> & Partial<Pick<Policy, "before">>,
-  only: (item: GateItem) => boolean = () => true,
-): Ways {
-  const bounded = { more: false, only };
-  const first: Part[] = before?.ticket === "required" ? [{ at: "before.ticket", item: { gate: "ticket" } }] : [];
-  const all = sequence([...first, ...topOf(gates)], bounded);
-  const least = leastOf(all);
-  return { ways: least.slice(0, waysMax), more: bounded.more || least.length > waysMax };
+export function waysWith(policy: Walked, only: (item: GateItem) => boolean): readonly Way[] {
+  return sequence(partsThrough(policy), { more: false, only });
 }
 
 /** Devices without which it does not work, each once. */
@@ -106,21 +113,21 @@ function isDistinctWay({ steps }: Way): boolean {
 /** Those of which none is enough wherever another is. Of two that are the same the first one stays. */
 function leastOf(ways: readonly Way[]): Way[] {
   const bits = numbering();
-  const masked = ways.map(({ steps, branches }) => ({
-    steps: steps.reduce((mask, { at }) => mask | bits(at), 0n),
-    branches: branches.reduce((mask, { at, take }) => mask | bits(`${at} ${take}`), 0n),
+  const branchBits = numbering();
+  const masked = ways.map((way) => ({
+    way,
+    // A policy has at most 32 gates.
+    steps: way.steps.reduce((mask, { at }) => mask | Number(BigInt.asIntN(32, bits(at))), 0),
+    branches: way.branches.reduce((mask, { at, take }) => mask | branchBits(`${at} ${take}`), 0n),
   }));
-  return ways.filter((_, index) => {
-    const way = masked[index];
-    return (
-      way !== undefined &&
-      !masked.some((other, place) => {
-        if (place === index || (other.steps & ~way.steps) !== 0n || (other.branches & ~way.branches) !== 0n)
-          return false;
-        return other.steps !== way.steps || other.branches !== way.branches || place < index;
-      })
-    );
-  });
+  type Masked = (typeof masked)[number];
+  const isLess = (one: Masked, other: Masked, isBefore: boolean) => {
+    if (one === other || (one.steps & ~other.steps) !== 0 || (one.branches & ~other.branches) !== 0n) return false;
+    return one.steps !== other.steps || one.branches !== other.branches || isBefore;
+  };
+  return masked
+    .filter((way, index) => !masked.some((other, place) => isLess(other, way, place < index)))
+    .map(({ way }) => way);
 }
 
 function numbering(): (name: string) => bigint {

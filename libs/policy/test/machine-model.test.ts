@@ -42,7 +42,7 @@ describe("the handshake machine, against every sequence of events", () => {
     ])
       expect(seen[name], name).toBeGreaterThan(0);
     expect(seen.accept).toBeGreaterThan(40);
-  });
+  }, 90_000);
 
   it("lets in whoever answers everything rightly, question by question or in one offer", () => {
     let accepts = 0;
@@ -103,7 +103,7 @@ describe("the handshake machine, against every sequence of events", () => {
     );
     expect(accepts).toBeGreaterThan(50);
     expect(begun).toBeGreaterThan(20);
-  });
+  }, 90_000);
 
   it("takes no state for its own that it could not have made", () => {
     const state = new World({

@@ -19,6 +19,7 @@ import { authenticatorRoutes } from "./sockets/authenticators.ts";
 import { liveSessionRoutes } from "./sockets/live-sessions.ts";
 import { memberRoutes } from "./sockets/members.ts";
 import { memberPasskeyRoutes } from "./sockets/passkeys.ts";
+import { policyRoutes } from "./sockets/policies.ts";
 import { socketRoutes } from "./sockets/sockets.ts";
 import { doorRoutes } from "./tickets/door.ts";
 import { mintRoutes } from "./tickets/mint.ts";
@@ -30,6 +31,7 @@ const groups = [
   credentialRoutes,
   ownerPasskeyRoutes,
   socketRoutes,
+  policyRoutes,
   appKeyRoutes,
   memberRoutes,
   authenticatorRoutes,

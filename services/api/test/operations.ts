@@ -6,6 +6,18 @@ const at = "2026-11-23T12:00:00.000Z";
 const mine = { ownerId: "own_1", socketId: "sck_1" };
 const policy = { gates: [{ gate: "key" }] };
 const advice = [{ code: "relay", severity: "warning", path: "gates.1", message: "weak" }];
+const played = {
+  simulation: {
+    branches: [],
+    transcript: [{ step: null, atMs: 0, did: "connects", heard: { is: "accepted" }, noted: [], failures: 0 }],
+    verdict: "accept",
+    cause: null,
+    gates: ["key"],
+    assurance: { key: true, memberBound: false, gates: [] },
+    unplayed: 1,
+  },
+  exploration: { ways: [], more: false, holders: [] },
+};
 const stored = {
   id: "sck_1",
   label: "chat",
@@ -553,6 +565,26 @@ export const operations: readonly Operation[] = [
     answer: {},
     status: 204,
     gives: null,
+  },
+  {
+    method: "POST",
+    route: "/v1/policies/validate",
+    send: { policy, socketId: "sck_1" },
+    contract: "identity.policies.validate",
+    asks: { ...mine, policy },
+    answer: { ok: true, issues: [], advice },
+    status: 200,
+    gives: { ok: true, issues: [], advice },
+  },
+  {
+    method: "POST",
+    route: "/v1/policies/simulate",
+    send: { policy, script: [{ pass: "10s" }], facts: { risk: "high" } },
+    contract: "identity.policies.simulate",
+    asks: { ownerId: "own_1", policy, script: [{ pass: "10s" }], facts: { risk: "high" } },
+    answer: played,
+    status: 200,
+    gives: played,
   },
   {
     method: "GET",

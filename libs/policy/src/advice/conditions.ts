@@ -1,16 +1,16 @@
 import { topOf, visitParts } from "../composition.ts";
 import { gateOf } from "../gates/registry.ts";
 import type { Policy } from "../policy.ts";
-import { asked, waysThrough } from "../ways.ts";
+import { asked, waysWith } from "../ways.ts";
 import { type Advice, advice, type Rule } from "./advice.ts";
 
 /** A name is a claim until a gate of that member has passed, and a `when` is decided before any gate. */
 export const claimedName: Rule = ({ policy }) => {
   const found: Advice[] = [];
-  const unproving = waysThrough(
+  const unproving = waysWith(
     policy,
     (item) => gateOf(item).needs(item)?.of !== "member" && gateOf(item).bindsMember !== true,
-  ).ways;
+  );
   visitParts(topOf(policy.gates), (at, item) => {
     if (!("when" in item) || item.when.member === undefined) return;
     const unproven = unproving.some(({ branches }) => branches.some((branch) => branch.at === at));
@@ -54,6 +54,5 @@ export const relaxed: Rule = ({ policy }) => {
 
 /** How many answers it takes at least. */
 function least(gates: Policy["gates"]): number {
-  const { ways } = waysThrough({ gates });
-  return Math.min(...ways.map((way) => asked(way).length));
+  return Math.min(...waysWith({ gates }, () => true).map((way) => asked(way).length));
 }

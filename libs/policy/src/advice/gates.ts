@@ -1,7 +1,7 @@
 import { among, gateOf, isBoundToConnection } from "../gates/registry.ts";
 import { visitGates } from "../items.ts";
 import { requiresKey } from "../policy.ts";
-import { asked, waysThrough } from "../ways.ts";
+import { asked, waysWith } from "../ways.ts";
 import { type Advice, advice, type Rule } from "./advice.ts";
 
 /** What single gates do not show. */
@@ -42,7 +42,7 @@ export const misreadGates: Rule = ({ gates }) =>
  */
 export const relay: Rule = ({ policy }) => {
   if (requiresKey(policy)) return [];
-  const open = waysThrough(policy, (item) => !isBoundToConnection(item)).ways.find((way) => asked(way).length > 0);
+  const open = waysWith(policy, (item) => !isBoundToConnection(item)).find((way) => asked(way).length > 0);
   return open === undefined
     ? []
     : [

@@ -1,5 +1,5 @@
 import { requiresKey } from "../policy.ts";
-import { asked, isOpening, waysThrough } from "../ways.ts";
+import { asked, isOpening, waysWith } from "../ways.ts";
 import { advice, type Rule } from "./advice.ts";
 
 /** With a proof of work, which anybody can bring: it is no second factor. */
@@ -7,8 +7,9 @@ const toPeople: ReadonlySet<string> = new Set(["email", "sms", "call", "captcha"
 
 /** Ways on which messages to the member are all that has to be answered. */
 export const messagesOnly: Rule = ({ policy }) => {
-  const { ways } = waysThrough(policy, (item) => isOpening(item) || toPeople.has(item.gate));
-  const found = ways.find((way) => asked(way).length > 0);
+  const found = waysWith(policy, (item) => isOpening(item) || toPeople.has(item.gate)).find(
+    (way) => asked(way).length > 0,
+  );
   if (found === undefined) return [];
   if (!requiresKey(policy))
     return [
@@ -19,10 +20,10 @@ export const messagesOnly: Rule = ({ policy }) => {
         "whoever reads the member's messages is let in: there is a way through on which no gate asks for anything else",
       ),
     ];
-  const byMailOnly = waysThrough(
+  const byMailOnly = waysWith(
     policy,
     (item) => isOpening(item) || item.gate === "email" || item.gate === "captcha",
-  ).ways.find((way) => asked(way).length > 0);
+  ).find((way) => asked(way).length > 0);
   return byMailOnly !== undefined
     ? [
         advice(
@@ -49,7 +50,7 @@ export const email: Rule = ({ gates }) =>
 
 export const sms: Rule = ({ gates, policy }) => {
   const goesByPhone = (gate: string) => gate === "sms" || gate === "call";
-  const isNeeded = waysThrough(policy, ({ gate }) => !goesByPhone(gate)).ways.length === 0;
+  const isNeeded = waysWith(policy, ({ gate }) => !goesByPhone(gate)).length === 0;
   return gates
     .filter(({ gate }) => goesByPhone(gate))
     .map(({ at }) =>

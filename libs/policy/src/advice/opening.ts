@@ -1,5 +1,5 @@
 import { requiresKey, requiresTicket } from "../policy.ts";
-import { isOpening, waysThrough } from "../ways.ts";
+import { isOpening, waysWith } from "../ways.ts";
 import { advice, type Rule } from "./advice.ts";
 
 export const discoverable: Rule = ({ policy }) =>
@@ -18,7 +18,7 @@ export const discoverable: Rule = ({ policy }) =>
 
 /** A way on which nobody has to answer anything. */
 export const openDoor: Rule = ({ policy }) => {
-  if (waysThrough(policy, isOpening).ways.length === 0) return [];
+  if (waysWith(policy, isOpening).length === 0) return [];
   if (!requiresKey(policy)) {
     const who = policy.anonymous ? "anybody" : "anybody who claims a member's name";
     return [

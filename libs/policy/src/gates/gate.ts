@@ -45,7 +45,8 @@ export interface Gate {
   needs(item: { readonly gate: string }): Enrolment | null;
   /**
    * What somebody has to hold to pass it: `phone`, `mailbox`, `app-key`. Two gates that rest on the same are passed by one
-   * device. Null: on nothing that one holds. Absent: on what it needs enrolled, and otherwise on something of its own.
+   * device. Null: on nothing that one holds. Absent: on what it needs enrolled; else, where
+   * the question is prepared, on nothing, and otherwise on something of its own.
    */
   restsOn?(item: { readonly gate: string }): string | null;
   /**

@@ -40,6 +40,8 @@ export const passkey = {
   prompt: () => null,
   decided: () => null,
   needs: () => ({ gate: "passkey", of: "member" }),
+  restsOn: () => "passkey",
+  boundToConnection: true,
 } satisfies Gate;
 
 function isBelow(host: string, relyingParty: string): boolean {

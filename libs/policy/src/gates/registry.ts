@@ -68,7 +68,8 @@ export function restsOn(item: GateItem): string | null {
   const gate = gateOf(item);
   if (gate.restsOn !== undefined) return gate.restsOn(item);
   const need = gate.needs(item);
-  return need === null ? item.gate : `${need.of}-${need.gate}`;
+  if (need !== null) return `${need.of}-${need.gate}`;
+  return gate.dialogue === "prepared" ? null : item.gate;
 }
 
 /** Whether somebody in between gains nothing from what is answered here. */

@@ -1,6 +1,6 @@
 import { type GateItem, restsOn } from "../gates/registry.ts";
 import type { Policy } from "../policy.ts";
-import { devicesOf, type Way, waysThrough } from "../ways.ts";
+import { devicesOf, type Way, waysThrough, waysWith } from "../ways.ts";
 import type { Exploration } from "./result.ts";
 
 const authenticator = "member-authenticator";
@@ -34,7 +34,7 @@ export function explore(policy: Policy): Exploration {
     more,
     holders: Object.entries(holders).map(([holds, devices]) => {
       const isHeld = (item: GateItem) => devices.includes(restsOn(item) ?? "") || restsOn(item) === null;
-      const passes = waysThrough(policy, isHeld).ways.length > 0;
+      const passes = waysWith(policy, isHeld).length > 0;
       return {
         holds,
         devices: [...devices],

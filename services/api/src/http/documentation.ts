@@ -57,6 +57,7 @@ export async function documentRoutes(app: FastifyInstance, cookieName: string): 
       tags: [
         { name: "account", description: "Signing in, and what keeps the account safe" },
         { name: "sockets", description: "Sockets with their keys, members, authenticators and live sessions" },
+        { name: "policies", description: "Policies that are nobody's yet: validated, played, explored" },
         { name: "server" },
       ],
       components: {

@@ -12,12 +12,13 @@ import type { Site } from "../site.ts";
 /** Deep enough for any policy; what is deeper only costs stack on its way. */
 const policyDepthMax = 32;
 
-export const policy = z
+export const written = z
   .record(z.string(), z.unknown())
-  .refine((value) => depthOf(value) <= policyDepthMax, { error: `must not nest deeper than ${policyDepthMax}` })
-  .describe(
-    "gates, order, alternatives, deadlines, messaging; `gates` is required. Issues name the field, like `policy.gates.0.gate`",
-  );
+  .refine((value) => depthOf(value) <= policyDepthMax, { error: `must not nest deeper than ${policyDepthMax}` });
+
+export const policy = written.describe(
+  "gates, order, alternatives, deadlines, messaging; `gates` is required. Issues name the field, like `policy.gates.0.gate`",
+);
 
 export const advice = z.object({
   code: z.string().describe("names what is said, like `email-no-authenticator`"),

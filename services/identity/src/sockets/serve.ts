@@ -13,6 +13,7 @@ import {
   listMemberPasskeysOf,
   removeMemberPasskeyOf,
 } from "./passkeys.ts";
+import { simulatePolicyOf, validatePolicyOf } from "./policies.ts";
 import { createSocketOf, deleteSocketOf, getSocketOf, listSocketsOf, updateSocketOf } from "./sockets.ts";
 
 export async function serveSockets(server: Server, context: SocketContext): Promise<void> {
@@ -21,6 +22,8 @@ export async function serveSockets(server: Server, context: SocketContext): Prom
   await server.serve(contract.getSocket, (body) => getSocketOf(context, body));
   await server.serve(contract.updateSocket, (body) => updateSocketOf(context, body));
   await server.serve(contract.deleteSocket, (body) => deleteSocketOf(context, body));
+  await server.serve(contract.validatePolicyDocument, (body) => validatePolicyOf(context, body));
+  await server.serve(contract.simulatePolicy, (body) => simulatePolicyOf(context, body));
   await server.serve(contract.createAppKey, (body) => createAppKeyOf(context, body));
   await server.serve(contract.listAppKeys, (body) => listAppKeysOf(context, body));
   await server.serve(contract.revokeAppKey, (body) => revokeAppKeyOf(context, body));

@@ -7,6 +7,7 @@ import { requireOwnSocket, requireSocket, type SocketContext } from "./context.t
 import { withEnrolment } from "./enrolments.ts";
 import { type PageRequest, pageOf } from "./page.ts";
 import { choosePath, requireIdParameter, requireLabel } from "./paths.ts";
+import { requirePolicy } from "./policies.ts";
 import type { Socket } from "./store.ts";
 
 const perOwnerMax = 1000;
@@ -136,14 +137,6 @@ export async function setSocketEnrolment(
 /** For what is not the owner's own edit. */
 async function changeSocket(context: SocketContext, id: string, change: (body: Socket) => Socket): Promise<void> {
   await compareAndSet(context.store.sockets, id, change, "not_found");
-}
-
-function requirePolicy(document: PolicyDocument): void {
-  const parsed = parsePolicy(document);
-  if (parsed.ok) return;
-  throw new ServiceError("invalid", {
-    issues: parsed.issues.map(({ path, message }) => ({ path: path === "" ? "policy" : `policy.${path}`, message })),
-  });
 }
 
 function view({ id, version, body }: Stored<Socket>, path: string | null): SocketView {

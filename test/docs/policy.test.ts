@@ -1,0 +1,68 @@
+import { readFileSync } from "node:fs";
+import {
+  adviceCodes,
+  parsePolicy,
+  policyDocumentSchema,
+  scriptSchema,
+  stepsMax,
+  validatePolicy,
+} from "@portcullis/policy";
+import { describe, expect, test } from "vitest";
+import { z } from "zod";
+import { highFrom, raisedFrom, riskWindowMs } from "../../services/identity/src/handshake/risk.ts";
+import { blocks, firstColumn, read } from "./repository.ts";
+
+const page = read("docs/policy.md");
+
+describe("docs/policy.md", () => {
+  const schema = z.toJSONSchema(policyDocumentSchema, { io: "input" });
+
+  test("lists every field of a policy, and no other", () => {
+    expect(firstColumn(page, "## Fields").toSorted()).toEqual(Object.keys(schema.properties ?? {}).toSorted());
+  });
+
+  test("lists every piece of advice, and no other", () => {
+    expect(firstColumn(page, "## Advice")).toEqual([...adviceCodes]);
+  });
+
+  test("lists every condition and every kind of item", () => {
+    expect(firstColumn(page, "### when")).toEqual(["member", "network", "time", "risk"]);
+    for (const item of ["anyOf", "allOf", "distinct", "when"]) expect(page).toContain(`\`${item}\``);
+  });
+
+  test("has a whole policy in which every field is set", () => {
+    const [, whole = "{}"] = blocks(page, "json");
+    expect(Object.keys(JSON.parse(whole)).toSorted()).toEqual(Object.keys(schema.properties ?? {}).toSorted());
+  });
+
+  test("counts risk as the code does", () => {
+    expect(page).toContain(
+      `${raisedFrom} failures are \`raised\`, ${highFrom} \`high\`, ${riskWindowMs / 60_000} minutes after the first`,
+    );
+    expect(page).toContain(`at most ${stepsMax} steps`);
+  });
+});
+
+describe.each(["README.md", "docs/policy.md"])("%s: every example", (path) => {
+  const examples = blocks(read(path), "json").map((text): unknown => JSON.parse(text));
+
+  test("is a policy or a script that is taken", () => {
+    expect(examples.length).toBeGreaterThan(0);
+    for (const example of examples) {
+      if (Array.isArray(example)) expect(scriptSchema.safeParse(example).error).toBe(undefined);
+      else expect(parsePolicy(example)).toMatchObject({ ok: true });
+    }
+  });
+
+  test("of a policy is not a bad one", () => {
+    for (const example of examples.filter((one) => !Array.isArray(one)))
+      expect(validatePolicy(example).advice.filter(({ severity }) => severity === "danger")).toEqual([]);
+  });
+});
+
+test("every code of advice comes from a rule", () => {
+  const rules = ["opening", "messages", "gates", "devices", "conditions", "terms"]
+    .map((name) => readFileSync(new URL(`../../libs/policy/src/advice/${name}.ts`, import.meta.url), "utf8"))
+    .join("");
+  for (const code of adviceCodes) expect(rules, code).toContain(`"${code}"`);
+});
