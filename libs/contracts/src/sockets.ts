@@ -140,6 +140,7 @@ export const memberView = z.strictObject({
   answerSecret: z.boolean(),
   /** Whether there is a passkey at least. */
   passkey: z.boolean(),
+  sign: z.boolean(),
   createdAtMs: epochMs,
   version: z.number().int().positive(),
 });

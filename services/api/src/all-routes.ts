@@ -18,6 +18,7 @@ import { authenticatorRoutes } from "./sockets/authenticators.ts";
 import { liveSessionRoutes } from "./sockets/live-sessions.ts";
 import { memberRoutes } from "./sockets/members.ts";
 import { memberPasskeyRoutes } from "./sockets/passkeys.ts";
+import { signRoutes } from "./sockets/signs.ts";
 import { socketRoutes } from "./sockets/sockets.ts";
 import { doorRoutes } from "./tickets/door.ts";
 import { mintRoutes } from "./tickets/mint.ts";
@@ -34,6 +35,7 @@ const groups = [
   authenticatorRoutes,
   answerSecretRoutes,
   memberPasskeyRoutes,
+  signRoutes,
   liveSessionRoutes,
   mintRoutes,
   doorRoutes,

@@ -440,6 +440,7 @@ describe("a member", () => {
       authenticator: false,
       answerSecret: false,
       passkey: false,
+      sign: false,
       createdAtMs: world.now(),
       version: 1,
     });

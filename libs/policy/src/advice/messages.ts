@@ -6,7 +6,7 @@ const toPeople: ReadonlySet<string> = new Set(["email", "sms", "call"]);
 
 /** Ways on which messages to the member are all that has to be answered. */
 export const messagesOnly: Rule = ({ policy }) => {
-  const { ways } = waysThrough(policy, (item) => isOpening(item) || toPeople.has(item.gate));
+  const { ways } = waysThrough(policy, (item) => isOpening(item) || toPeople.has(item.gate) || item.gate === "ident");
   const found = ways.find((way) => asked(way).length > 0);
   if (found === undefined) return [];
   if (!requiresKey(policy))

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { email } from "./email.ts";
 import type { Gate } from "./gate.ts";
+import { ident } from "./ident.ts";
 import { key } from "./key.ts";
 import { otp } from "./otp.ts";
 import { passkey } from "./passkey.ts";
@@ -19,6 +20,7 @@ export const gates = {
   sms,
   question,
   passkey,
+  ident,
 } satisfies Record<string, Gate>;
 
 export type GateName = keyof typeof gates;

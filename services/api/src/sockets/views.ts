@@ -59,6 +59,7 @@ export const member = z.object({
   authenticator: z.boolean().describe("enrolled: `otp` is mandatory for this member"),
   answerSecret: z.boolean().describe("there is one: the member can pass `question`"),
   passkey: z.boolean().describe("there is one at least: the member can pass `passkey`"),
+  sign: z.boolean().describe("there is one: `ident` shows it to the member"),
   createdAt: time,
   version,
 });

@@ -11,6 +11,7 @@ import {
 import { formatAnswerSecret } from "@portcullis/crypto";
 import type { Platform } from "@portcullis/platform";
 import type { PasskeyStore } from "../passkeys/store.ts";
+import type { SignStore } from "../signs/store.ts";
 import type { Codes } from "./codes.ts";
 import type { AuthenticatorStore } from "./store.ts";
 import { otpauthUri } from "./uri.ts";
@@ -21,9 +22,11 @@ export async function serveAuthenticators(
   {
     store,
     answerSecrets,
+    signs,
     codes,
     passkeys,
   }: {
+    readonly signs: Pick<SignStore, "forgetSocket">;
     readonly store: AuthenticatorStore;
     readonly answerSecrets: AuthenticatorStore;
     readonly codes: Codes;
@@ -57,6 +60,7 @@ export async function serveAuthenticators(
     await store.forgetSocket(socketId);
     await answerSecrets.forgetSocket(socketId);
     await passkeys.forgetSocket(socketId);
+    await signs.forgetSocket(socketId);
     return {};
   });
 

@@ -1,4 +1,11 @@
-import { forgetAnswerSecret, forgetPasskey, forgetSecret, type MemberView, ServiceError } from "@portcullis/contracts";
+import {
+  forgetAnswerSecret,
+  forgetPasskey,
+  forgetSecret,
+  forgetSign,
+  type MemberView,
+  ServiceError,
+} from "@portcullis/contracts";
 import type { Stored } from "@portcullis/documents";
 import type { Vault } from "@portcullis/runtime";
 import { z } from "zod";
@@ -130,6 +137,7 @@ export async function removeMemberOf(context: SocketContext, request: Whose): Pr
   await context.caller.call(forgetAnswerSecret, { socketId: socket.id, member: found.id });
   const subject = { of: "member" as const, socketId: socket.id, member: found.id };
   await context.caller.call(forgetPasskey, { subject, passkeyId: null });
+  await context.caller.call(forgetSign, { socketId: socket.id, member: found.id });
   await context.store.members.delete(found.id);
   return { closed };
 }
@@ -201,6 +209,7 @@ function view(context: SocketContext, { id, version, body }: Stored<Member>): Me
     authenticator: body.enrolments.otp !== undefined,
     answerSecret: body.enrolments.question !== undefined,
     passkey: body.enrolments.passkey !== undefined,
+    sign: body.enrolments.ident !== undefined,
     createdAtMs: body.createdAtMs,
     version,
   };

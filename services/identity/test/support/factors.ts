@@ -5,8 +5,12 @@ import {
   enrolSecret,
   forgetAnswerSecret,
   forgetSecret,
+  forgetSign,
   forgetSocketSecrets,
+  getSign,
   mintAnswerSecret,
+  prepareFactors,
+  putSign,
   readWait,
   resendWait,
   ServiceError,
@@ -16,6 +20,7 @@ import {
   type WaitView,
 } from "@portcullis/contracts";
 import type { Platform } from "@portcullis/platform";
+import type { z } from "zod";
 import { type FakePasskeys, servePasskeys } from "./passkeys.ts";
 
 interface Item {
@@ -45,6 +50,11 @@ export interface FakeFactors {
   readonly waits: Map<string, { to: string | null; handshake: string; view: WaitView; fate: WaitFate }>;
   readonly resent: string[];
   readonly passkeys: FakePasskeys;
+  /** By socket and member. */
+  readonly signs: Map<string, string>;
+  /** What was asked to be prepared, and as what it is asked; null: not now. */
+  readonly prepared: z.infer<(typeof prepareFactors)["request"]>[];
+  prompt: Record<string, unknown> | null;
 }
 
 export async function serveFactors(platform: Platform): Promise<FakeFactors> {
@@ -62,6 +72,9 @@ export async function serveFactors(platform: Platform): Promise<FakeFactors> {
     waits: new Map(),
     resent: [],
     passkeys: await servePasskeys(platform),
+    signs: new Map(),
+    prepared: [],
+    prompt: { ask: "agree" },
   };
   const requireUp = () => {
     if (factors.down) throw new ServiceError("unavailable");
@@ -106,6 +119,21 @@ export async function serveFactors(platform: Platform): Promise<FakeFactors> {
   await server.serve(forgetAnswerSecret, ({ socketId, member }) => {
     requireUp();
     return { existed: factors.active.delete(`answers:${socketId}:${member}`) };
+  });
+  await server.serve(putSign, ({ socketId, member, art }) => {
+    requireUp();
+    const kept = art ?? "[made]";
+    factors.signs.set(`${socketId}:${member}`, kept);
+    return { art: kept };
+  });
+  await server.serve(getSign, ({ socketId, member }) => ({ art: factors.signs.get(`${socketId}:${member}`) ?? null }));
+  await server.serve(forgetSign, ({ socketId, member }) => {
+    requireUp();
+    return { existed: factors.signs.delete(`${socketId}:${member}`) };
+  });
+  await server.serve(prepareFactors, (request) => {
+    factors.prepared.push(request);
+    return { prompts: request.items.map(() => factors.prompt) };
   });
   await server.serve(startWait, async ({ waitId, handshake, gate, config, to }) => {
     await factors.before([{ ref: waitId, gate, value: "" }]);
