@@ -8,6 +8,7 @@ import { serveAccounts } from "./accounts/serve.ts";
 import { prepareBootstrap } from "./accounts/sign-up.ts";
 import { openAccountStore } from "./accounts/store.ts";
 import type { identityConfig } from "./config.ts";
+import { createAlerts } from "./handshake/alerts.ts";
 import { createEngine } from "./handshake/engine.ts";
 import { createNetworkRisk } from "./handshake/risk.ts";
 import { serveHandshakes } from "./handshake/serve.ts";
@@ -65,7 +66,7 @@ export async function run(
     ids,
     random,
   };
-  await serveSockets(server, socketContext);
+  await serveSockets(server, socketContext, state);
   const tickets = createTicketStore(state, { clock, random });
   const countKey = vault.subkey("attempts");
   await serveTickets(server, {
@@ -80,11 +81,12 @@ export async function run(
     server,
     createEngine({
       store,
-      handshakes: createHandshakeStore(state),
+      handshakes: createHandshakeStore(state, vault),
       sessions,
       edges,
       verdicts: createVerdicts(log),
       risk: createNetworkRisk(state),
+      alerts: createAlerts({ store, owners: accountContext.store.owners, mails: accountContext.mails, state, log }),
       caller,
       paths,
       tickets,
