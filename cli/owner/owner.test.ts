@@ -98,7 +98,7 @@ describe("portcullis owner", { timeout: 60_000 }, () => {
       answers: { otp: () => phone.code(Date.now()) },
     });
     expect(session.sealed).toBe(true);
-    expect((await owner(["session", "list", "chat"])).out).toMatch(new RegExp(`${session.sid} +bob +edge-1`));
+    expect((await owner(["session", "list", "chat"])).out).toMatch(new RegExp(`${session.sid} +bob +member +edge-1`));
     expect((await owner(["member", "list", "chat"])).out).toMatch(/bob +bob@example.com +- +yes +yes +yes/);
     expect((await owner(["session", "kick", "chat", session.sid])).exit).toBe(0);
     expect(await session.closed).toMatchObject({ what: "kicked" });

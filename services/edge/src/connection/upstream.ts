@@ -53,7 +53,7 @@ export function createUpstream({ admitted, caller, clock, ids, telemetry, relay 
   };
   const take = (data: Uint8Array): CloseCodeName | null => {
     // Whoever speaks with a head is answered by `keys`, which this goes past.
-    if (data[0] !== recordTypes.messageUp) return "out-of-order";
+    if (data[0] === recordTypes.addressedUp) return "out-of-order";
     const { counter, body } = parseMessageUp(data);
     if (body.length > maxBytes) return "too-large";
     return counter === expected ? publish(counter, body) : "out-of-order";
