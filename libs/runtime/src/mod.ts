@@ -49,7 +49,18 @@ export {
   logLevels,
 } from "./log.ts";
 export { type Address, network, networkMatcher, networkOf, parseAddress } from "./network.ts";
+export { type OutboundRule, outboundRule, outboundUrl } from "./outbound.ts";
 export { connectionProblem, type UntilReadyOptions, untilReady } from "./retry.ts";
+export {
+  createSafeFetch,
+  type OutboundAnswer,
+  OutboundError,
+  type OutboundFailure,
+  type OutboundRequest,
+  type Resolve,
+  type SafeFetch,
+  type SafeFetchOptions,
+} from "./safe-fetch.ts";
 export { asStartupError, StartupError, type StartupHints } from "./startup-error.ts";
 export { startTelemetry, type Telemetry, type TelemetryOptions } from "./telemetry.ts";
 export {
