@@ -3,6 +3,7 @@ import { documentPartsOf, type Group, type Item, partsOf, type Take, topOf, visi
 import { distinctMax, isDistinct } from "./distinct.ts";
 import {
   configOf,
+  dialogueOf,
   type GateConfig,
   type GateItem,
   type GateName,
@@ -91,8 +92,8 @@ function misplaced(items: readonly Item[]): Misplaced[] {
   const walk = (item: Item, path: (string | number)[], opening: "first" | "opening" | "later") => {
     if ("gate" in item) {
       leaves += 1;
-      const { place, dialogue } = gateOf(item);
-      if (dialogue === "waits") waits += 1;
+      const { place } = gateOf(item);
+      if (dialogueOf(item) === "waits") waits += 1;
       if (place === "first" && opening !== "first")
         found.push({ path: [...path, "gate"], message: `${item.gate} may only be the first item` });
       if (place === "opening" && opening === "later")

@@ -8,8 +8,8 @@ export {
 } from "./advice/advice.ts";
 export { adviceMax, adviceOf } from "./advice/mod.ts";
 export type { Branch, Take } from "./composition.ts";
-export { choiceOf, type Excerpt, excerptOf } from "./gates/excerpt.ts";
 export type { Enrolment } from "./gates/gate.ts";
+export { choiceOf, type Excerpt, excerptOf } from "./gates/question/statement.ts";
 export { type GateConfig, type GateItem, type GateName, gateNames, isPrepared, promptOf } from "./gates/registry.ts";
 export type { Item, PlacedGate } from "./items.ts";
 export { begin, deadlineMs } from "./machine/begin.ts";

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { duration, milliseconds } from "./duration.ts";
-import { type GateItem, gateOf } from "./gates/registry.ts";
+import { dialogueOf, type GateItem } from "./gates/registry.ts";
 import { type Item, itemsDocument, itemsStored, type PlacedGate, placed, visitGates } from "./items.ts";
 import { integer, strict } from "./strict.ts";
 
@@ -90,7 +90,7 @@ export const policyDocumentSchema = strict({
       const message = `must not be more than 16 MiB: with messages of ${maxBytes} bytes, at most ${Math.floor(historyBytesMax / maxBytes)}`;
       issues.push({ code: "custom", path: ["messaging", "history", "messages"], message, input: history });
     }
-    const asking = leaves(gates).find((item) => gateOf(item).dialogue !== "once");
+    const asking = leaves(gates).find((item) => dialogueOf(item) !== "once");
     if (mode === "offered" && asking !== undefined) {
       // Whoever offers is told nothing, and these gates have to say something first.
       const message = `must be prompted: ${asking.gate} has to ask first`;
@@ -160,7 +160,7 @@ interface WrittenDeadlines {
 }
 
 function wholeDeadlines(items: readonly Item[], { answer, wait, handshake }: WrittenDeadlines): Policy["deadlines"] {
-  const waits = leaves(items).some((item) => gateOf(item).dialogue === "waits");
+  const waits = leaves(items).some((item) => dialogueOf(item) === "waits");
   const handshakeMs = handshake ?? (waits ? parkedDefaultMs : handshakeDefaultMs);
   return {
     answerMs: answer ?? Math.min(answerDefaultMs, handshakeMs),

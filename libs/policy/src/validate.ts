@@ -33,6 +33,8 @@ function explain(issue: z.core.$ZodIssue, under: Path, input: unknown): PolicyIs
     case "unrecognized_keys":
       return issue.keys.map((key) => ({ path: written([...path, key]), message: issue.message }));
     case "invalid_union":
+      // What kind of a gate it is: its schema says which there are.
+      if (path.at(-1) === "kind") return [{ path: written(path), message: issue.message }];
       // Only items have alternatives that need explaining; elsewhere the schema says what is allowed.
       return isItemAt(path) ? explainItem(issue, path, input) : [{ path: written(path), message: issue.message }];
     case "invalid_value":

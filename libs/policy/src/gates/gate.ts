@@ -15,6 +15,13 @@ export interface Enrolment {
 }
 
 /**
+ * `once`: the client has what it takes and may offer it unasked. `asked`: the answer depends on the question, which comes from the
+ * challenge's id alone. `prepared`: the part that judges the answer has to make the question. `waits`: somebody outside the connection has to
+ * do something first, and the handshake is parked until then.
+ */
+export type Dialogue = "once" | "asked" | "prepared" | "waits";
+
+/**
  * All that the policy and the machine know of a gate. Whether an answer is right is not known here: that is for the part that
  * holds the secret, and the machine counts what it reports.
  */
@@ -28,12 +35,8 @@ export interface Gate {
    * `anywhere`: also inside `anyOf` and `allOf`.
    */
   readonly place: "first" | "opening" | "anywhere";
-  /**
-   * `once`: the client has what it takes and may offer it unasked. `asked`: the answer depends on the question, which comes from the
-   * challenge's id alone. `prepared`: the part that judges the answer has to make the question. `waits`: somebody outside the connection has to
-   * do something first, and the handshake is parked until then.
-   */
-  readonly dialogue: "once" | "asked" | "prepared" | "waits";
+  /** A function where it is for the item to say. */
+  readonly dialogue: Dialogue | ((item: { readonly gate: string }) => Dialogue);
   /** What the question says, made from the challenge's id alone, so that each challenge has another; null: nothing, or it is prepared. */
   prompt(item: { readonly gate: string }, cid: string): Readonly<Record<string, unknown>> | null;
   /** Passed (true) or failed (false) by the opening itself; null: the client has to answer. */
@@ -49,7 +52,7 @@ export interface Gate {
    * Whether what is answered is good only on the connection on which it is answered. Absent: no, and somebody in between (a page that looks like
    * the right one) can pass it on while the person is still there.
    */
-  readonly boundToConnection?: boolean;
+  readonly boundToConnection?: boolean | ((item: { readonly gate: string }) => boolean);
   /** Of how many values a right answer is one, where people can guess it. */
   among?(item: { readonly gate: string }): number | null;
   /** Passing it shows the member who was named, though nothing has to be enrolled. */

@@ -1,22 +1,31 @@
 import { z } from "zod";
-import { strict } from "../strict.ts";
-import { excerptOf } from "./excerpt.ts";
 import type { Gate } from "./gate.ts";
+import { excerpt } from "./question/excerpt.ts";
+import type { QuestionKind } from "./question/kind.ts";
 
-const kind = z.literal("excerpt");
+/** Every kind of question there is. A new one is its file in `question/` and its name here. */
+const kinds = { excerpt } satisfies Record<string, QuestionKind>;
+const kindNames = Object.keys(kinds);
 
-/**
- * The server makes a statement and asks for a part of it; the client answers with an HMAC of that part under the member's answer
- * secret. Nobody is asked for characters of a password: who stores them can lose them (NIST SP 800-63B-4 section 3.1.1.2).
- */
+const error = () => `allowed: ${kindNames.join(", ")}`;
+
+/** Something that only the member answers rightly; how it is asked and judged is for its `kind`. */
 export const question = {
-  document: strict({ gate: z.literal("question"), kind: kind.default("excerpt") }),
-  stored: strict({ gate: z.literal("question"), kind }),
+  document: z.discriminatedUnion("kind", [kinds.excerpt.document], { error }),
+  stored: z.discriminatedUnion("kind", [kinds.excerpt.stored], { error }),
   place: "anywhere",
-  dialogue: "asked",
-  prompt: (_item: { readonly gate: string }, cid: string) => ({ kind: "excerpt", ...excerptOf(cid) }),
+  dialogue: (item: { readonly gate: string }) => kindOf(item).dialogue,
+  prompt: (item: { readonly gate: string }, cid: string) => kindOf(item).prompt(item, cid),
   decided: () => null,
-  needs: () => ({ gate: "question", of: "member" }),
-  restsOn: () => "answer-secret",
-  boundToConnection: true,
+  needs: (item: { readonly gate: string }) => kindOf(item).needs,
+  restsOn: (item: { readonly gate: string }) => kindOf(item).restsOn,
+  boundToConnection: (item: { readonly gate: string }) => kindOf(item).boundToConnection,
 } satisfies Gate;
+
+function kindOf(item: { readonly gate: string }): QuestionKind {
+  const known: Readonly<Record<string, QuestionKind>> = kinds;
+  const name = "kind" in item ? String(item.kind) : "";
+  const kind = Object.hasOwn(known, name) ? known[name] : undefined;
+  if (kind === undefined) throw new TypeError("no such kind of question");
+  return kind;
+}

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { email } from "./email.ts";
-import type { Gate } from "./gate.ts";
+import type { Dialogue, Gate } from "./gate.ts";
 import { key } from "./key.ts";
 import { otp } from "./otp.ts";
 import { passkey } from "./passkey.ts";
@@ -31,15 +31,30 @@ export function gateOf(item: GateItem): Gate {
   return gates[item.gate];
 }
 
+export function dialogueOf(item: GateItem): Dialogue {
+  const { dialogue } = gateOf(item);
+  return typeof dialogue === "function" ? dialogue(item) : dialogue;
+}
+
+/** A gate of a policy and what it is told about itself. */
+interface Told {
+  readonly gate: GateName;
+  readonly config: GateConfig;
+}
+
 /** Whether the handshake is parked at this gate. */
-export function waitsAt(name: GateName): boolean {
-  const { dialogue }: Gate = gates[name];
-  return dialogue === "waits";
+export function waitsAt(told: Told): boolean {
+  return dialogueTold(told) === "waits";
 }
 
 /** Whether the part that judges its answer has to make the question. */
-export function isPrepared(name: GateName): boolean {
-  return (gates[name] as Gate).dialogue === "prepared";
+export function isPrepared(told: Told): boolean {
+  return dialogueTold(told) === "prepared";
+}
+
+function dialogueTold({ gate, config }: Told): Dialogue {
+  const { dialogue }: Gate = gates[gate];
+  return typeof dialogue === "function" ? dialogue({ gate, ...config }) : dialogue;
 }
 
 /** What somebody has to hold to pass this gate; null: nothing. */
@@ -52,7 +67,8 @@ export function restsOn(item: GateItem): string | null {
 
 /** Whether somebody in between gains nothing from what is answered here. */
 export function isBoundToConnection(item: GateItem): boolean {
-  return gateOf(item).boundToConnection === true;
+  const { boundToConnection } = gateOf(item);
+  return typeof boundToConnection === "function" ? boundToConnection(item) : boundToConnection === true;
 }
 
 /** Of how many values a right answer is one; null where there is nothing to guess. */

@@ -109,7 +109,7 @@ function started(before: HandshakeState, event: Extract<HandshakeEvent, { type: 
   const found = frontierOf(state, new Set(state.passed)).find((open) => open.gate === gate && isMeant(at, open));
   // A message that is on its way would be sent a second time under another id.
   const goesOn = found !== undefined && state.waiting?.at === found.at && state.waiting.byMs > now;
-  if (found === undefined || !waitsAt(found.gate) || goesOn || state.starts >= waitsMax) {
+  if (found === undefined || !waitsAt(found) || goesOn || state.starts >= waitsMax) {
     const counted = countIgnored(state, 1, "unexpected");
     return counted.state.verdict !== null ? counted : after(counted, proceed(counted.state, nextCid, now, true));
   }
@@ -163,13 +163,13 @@ function match(state: HandshakeState, answers: readonly Answer[]): { items: Veri
   for (const { ref, gate, at } of answers.slice(0, answersMax)) {
     // Nothing can be known yet at a gate that waits, unless it is the one that is waited for.
     const fits = (open: PlacedGate) =>
-      open.gate === gate && isMeant(at, open) && (!waitsAt(open.gate) || state.waiting?.at === open.at);
+      open.gate === gate && isMeant(at, open) && (!waitsAt(open) || state.waiting?.at === open.at);
     // A verifier repeats its result for a ref that it has seen, so that a ref used twice would be a code used twice.
     const found = refs.has(ref) ? undefined : frontierOf(state, assumed).find(fits);
     if (found === undefined) continue;
     refs.add(ref);
     assumed.add(found.at);
-    items.push({ ref, ...found, waitId: waitsAt(found.gate) ? (state.waiting?.id ?? null) : null });
+    items.push({ ref, ...found, waitId: waitsAt(found) ? (state.waiting?.id ?? null) : null });
   }
   return { items, unexpected: answers.length - items.length };
 }

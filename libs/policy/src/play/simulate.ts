@@ -169,7 +169,7 @@ function createPlay(policy: Policy, facts: PlayFacts, start: number) {
       if (next === undefined) return [];
       const { gate, at, config } = next;
       const answer = { answer: gate, at, right: true };
-      if (!waitsAt(gate)) return [answer];
+      if (!waitsAt(next)) return [answer];
       if (config.by === "code") return [{ wait: gate, at, then: "nothing" }, answer];
       return [{ wait: gate, at, then: "confirmed" }];
     },

@@ -1,38 +1,18 @@
-import { type AnswerProof, isAnswerProof } from "@portcullis/crypto";
-import { choiceOf, excerptOf } from "@portcullis/policy";
-import { z } from "zod";
-import type { Gate, GateContext } from "./gate.ts";
+import type { Gate } from "./gate.ts";
+import { excerpt } from "./question/excerpt.ts";
+import type { QuestionKind } from "./question/kind.ts";
 
-const config = z.strictObject({ kind: z.literal("excerpt") });
-const secretBytes = 32;
+/** Every kind of question that is judged here. A new one: its file in `question/` and its line here, and the same in `libs/policy`. */
+const kinds: ReadonlyMap<unknown, QuestionKind> = new Map([["excerpt", excerpt]]);
 
-/** The part of the statement that was asked for, under the member's answer secret: good for this challenge on this connection. */
+/** Something that only the member answers rightly; how it is asked and judged is for its `kind`. */
 export const question: Gate = {
   name: "question",
+  async prepare(context, config) {
+    return (await kinds.get(config.kind)?.prepare?.(context, config)) ?? null;
+  },
   async verify(context, item) {
-    const { transcript, cid } = context;
-    const found = await secretOf(context);
-    const excerpt = excerptOf(cid ?? "none");
-    // The same work for a member who has no secret: it is nobody's business who has one.
-    const secret = found?.secret ?? new Uint8Array(secretBytes);
-    const proof: AnswerProof = {
-      secret,
-      th: transcript,
-      cid: cid ?? "none",
-      statement: excerpt.statement,
-      choice: choiceOf(excerpt),
-    };
-    const isRight = await isAnswerProof(proof, item.value);
-    secret.fill(0);
-    if (!config.safeParse(item.config).success) return { ok: false, cause: "config" };
-    if (cid === null) return { ok: false, cause: "unasked" };
-    if (found === null) return { ok: false, cause: "unknown" };
-    if (found.unreadable) return { ok: false, cause: "unreadable" };
-    return { ok: isRight, cause: isRight ? null : "wrong" };
+    const kind = kinds.get(item.config.kind);
+    return kind === undefined ? { ok: false, cause: "config" } : kind.verify(context, item);
   },
 };
-
-function secretOf({ socketId, memberId, answerSecrets }: GateContext) {
-  const subject = memberId === null ? null : ({ of: "member", socketId, member: memberId } as const);
-  return answerSecrets.find(subject, "active");
-}

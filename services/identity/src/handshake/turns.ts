@@ -218,7 +218,7 @@ export function createTurns(context: EngineContext): Turns {
   ): Promise<Outcome> {
     const prepared = await prepare(where, next, cid, options);
     const offered = options.flatMap(({ at, gate, config }) => {
-      if (!isPrepared(gate)) return [{ at, gate, prompt: copyOf(promptOf(gate, config, cid)) }];
+      if (!isPrepared({ gate, config })) return [{ at, gate, prompt: copyOf(promptOf(gate, config, cid)) }];
       const prompt = prepared.get(at);
       return prompt === undefined ? [] : [{ at, gate, prompt }];
     });
@@ -234,9 +234,7 @@ export function createTurns(context: EngineContext): Turns {
     cid: string,
     options: readonly PlacedGate[],
   ): Promise<ReadonlyMap<string, Record<string, unknown>>> {
-    const items = options
-      .filter(({ gate }) => isPrepared(gate))
-      .map(({ at, gate, config }) => ({ at, gate, config: { ...config } }));
+    const items = options.filter(isPrepared).map(({ at, gate, config }) => ({ at, gate, config: { ...config } }));
     if (items.length === 0) return new Map();
     const { prompts } = await caller.call(prepareFactors, { hid, socketId, memberId, transcript, network, cid, items });
     if (prompts.length !== items.length) throw new ServiceError("unavailable");
