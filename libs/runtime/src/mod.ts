@@ -49,7 +49,7 @@ export {
   logLevels,
 } from "./log.ts";
 export { type Address, network, networkMatcher, networkOf, parseAddress } from "./network.ts";
-export { type OutboundRule, outboundRule, outboundUrl } from "./outbound.ts";
+export { type OutboundRule, outboundAllow, outboundRule, outboundUrl } from "./outbound.ts";
 export { connectionProblem, type UntilReadyOptions, untilReady } from "./retry.ts";
 export {
   createSafeFetch,

@@ -1,6 +1,7 @@
 import { isIP } from "node:net";
 import ipaddr from "ipaddr.js";
-import { type TextType, textType } from "./config-types.ts";
+import type { Option } from "./config.ts";
+import { list, type TextType, textType } from "./config-types.ts";
 import { type Address, networkMatcher, parseAddress } from "./network.ts";
 
 /** What an operator allows beyond the public internet: a name, an address or a network, on any port. */
@@ -24,6 +25,15 @@ export function outboundRule(): TextType<OutboundRule> {
     },
   );
 }
+
+/** For every service that sends to addresses which owners choose. */
+export const outboundAllow = Object.freeze({
+  env: "OUTBOUND_ALLOW",
+  type: list(outboundRule()),
+  default: null,
+  describe:
+    "Where webhooks and other requests to addresses that owners choose may go beyond the public internet over https: names, addresses or networks, with http:// in front where TLS is not needed, on any port. For development; whoever may make sockets reaches these. Unset: nowhere else.",
+}) satisfies Option;
 
 const urlCharactersMax = 2_048;
 
