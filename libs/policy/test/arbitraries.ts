@@ -21,6 +21,8 @@ export function policyOf(document: object): Policy {
 const device: fc.Arbitrary<object> = fc.oneof(
   { arbitrary: fc.record({ gate: fc.constant("otp"), of: fc.constantFrom("member", "socket") }), weight: 3 },
   { arbitrary: fc.record({ gate: fc.constantFrom("email", "sms"), by: fc.constantFrom("code", "link") }), weight: 2 },
+  { arbitrary: fc.constant({ gate: "external", webhook: "h1" }), weight: 1 },
+  { arbitrary: fc.constant({ gate: "question", kind: "custom", webhook: "h1" }), weight: 1 },
 );
 const leaf = fc.oneof(
   { arbitrary: device, weight: 5 },

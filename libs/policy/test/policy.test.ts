@@ -9,6 +9,7 @@ import {
   policyDocumentSchema,
   policySchema,
   requiresKey,
+  webhooksOf,
 } from "../src/mod.ts";
 import { policyOf } from "./arbitraries.ts";
 
@@ -82,6 +83,18 @@ describe("a policy that is written shortly", () => {
       expect(parsePolicy({ gates: [{ ...passkey, origins: [wrong] }] }).ok, wrong).toBe(false);
     for (const wrong of ["Example.com", "https://example.com", "example.com:443", "", "exa mple"])
       expect(parsePolicy({ gates: [{ gate: "passkey", relyingParty: wrong }] }).ok, wrong).toBe(false);
+  });
+
+  it("names the webhooks that its gates speak to, and where", () => {
+    const custom = { gate: "question", kind: "custom", webhook: "h2" };
+    const policy = policyOf({
+      gates: [{ gate: "key" }, { anyOf: [otp, custom] }, { gate: "external", webhook: "h1" }],
+    });
+    expect(webhooksOf(policy)).toEqual([
+      { path: "gates.1.1.webhook", webhook: "h2" },
+      { path: "gates.2.webhook", webhook: "h1" },
+    ]);
+    expect(policy.deadlines.waitMs).toBe(600_000);
   });
 
   it("comes with advice where it is weaker than it may look, and without where it is not", () => {
@@ -234,7 +247,18 @@ describe("a bad policy is refused with the field's path and what is allowed", ()
     ],
     [{ gates: Array(9).fill(mail) }, "gates", "must hold at most 8 gates that wait for somebody"],
     [{ gates: [{ gate: "sms", by: "pigeon" }] }, "gates.0.by", "allowed: code, link"],
-    [{ gates: [{ gate: "question", kind: "rule" }] }, "gates.0.kind", "allowed: excerpt"],
+    [{ gates: [{ gate: "external" }] }, "gates.0.webhook", "must be the id of one of the socket's webhooks"],
+    [
+      { gates: [{ gate: "question", kind: "custom", webhook: "a b" }] },
+      "gates.0.webhook",
+      "must be the id of one of the socket's webhooks",
+    ],
+    [
+      { gates: Array.from({ length: 4 }, () => ({ gate: "question", kind: "custom", webhook: "h" })) },
+      "gates",
+      "must hold at most 3 questions of kind custom",
+    ],
+    [{ gates: [{ gate: "question", kind: "rule" }] }, "gates.0.kind", "allowed: excerpt, custom"],
     [{ gates: [otp, mail], mode: "offered" }, "mode", "must be prompted: email has to ask first"],
     [
       { gates: [{ anyOf: [otp, { gate: "question" }] }], mode: "offered" },

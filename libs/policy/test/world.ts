@@ -398,7 +398,7 @@ export class World {
           true,
         );
         expect(this.#ok.has(at), "what is passed is not asked again").toBe(false);
-        expect({ gate, of: config.of ?? "member" }).toEqual({
+        expect({ gate, of: config.of ?? (config.webhook === undefined ? "member" : "nobody") }).toEqual({
           gate: this.oracle.describe(at)?.gate,
           of: this.oracle.describe(at)?.of,
         });
@@ -466,7 +466,7 @@ export function beginningOf({ circumstances: { name, address, risk }, ...facts }
 
 /** Whether a handshake is parked at such a gate. */
 export function waits(gate: string | undefined): boolean {
-  return gate === "email" || gate === "sms";
+  return gate === "email" || gate === "sms" || gate === "external";
 }
 
 function freeze<T>(value: T): T {

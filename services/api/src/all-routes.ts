@@ -9,6 +9,7 @@ import type { App } from "./http/app.ts";
 import { documentRoutes } from "./http/documentation.ts";
 import { confirmRoutes } from "./pages/confirm.ts";
 import { outboxRoutes } from "./pages/outbox.ts";
+import { callbackRoutes } from "./providers/callbacks.ts";
 import { twilioRoutes } from "./providers/twilio.ts";
 import type { RouteContext } from "./routes.ts";
 import { serverRoutes } from "./server-info.ts";
@@ -19,6 +20,7 @@ import { liveSessionRoutes } from "./sockets/live-sessions.ts";
 import { memberRoutes } from "./sockets/members.ts";
 import { memberPasskeyRoutes } from "./sockets/passkeys.ts";
 import { socketRoutes } from "./sockets/sockets.ts";
+import { webhookRoutes } from "./sockets/webhooks.ts";
 import { doorRoutes } from "./tickets/door.ts";
 import { mintRoutes } from "./tickets/mint.ts";
 
@@ -34,12 +36,14 @@ const groups = [
   authenticatorRoutes,
   answerSecretRoutes,
   memberPasskeyRoutes,
+  webhookRoutes,
   liveSessionRoutes,
   mintRoutes,
   doorRoutes,
   outboxRoutes,
   confirmRoutes,
   twilioRoutes,
+  callbackRoutes,
 ];
 
 /** The guard and the documentation come first: they hold for what is added after them. */

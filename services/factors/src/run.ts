@@ -1,5 +1,6 @@
 import { createHmac } from "node:crypto";
 import type { Platform } from "@portcullis/platform";
+import { createSafeFetch } from "@portcullis/runtime";
 import { createCodes } from "./authenticators/codes.ts";
 import { answerSecretsCollection, authenticatorsCollection } from "./authenticators/record.ts";
 import { serveAuthenticators } from "./authenticators/serve.ts";
@@ -18,6 +19,12 @@ import { createWaitSecrets } from "./waits/secrets.ts";
 import { serveWaits } from "./waits/serve.ts";
 import { createWaits } from "./waits/waits.ts";
 import { createWaker } from "./waits/waker.ts";
+import { createAsker } from "./webhooks/asker.ts";
+import { createWebhookLimits } from "./webhooks/limits.ts";
+import { webhooksCollection } from "./webhooks/record.ts";
+import { limitsByChannel } from "./webhooks/send-limits.ts";
+import { serveWebhooks } from "./webhooks/serve.ts";
+import { createWebhookStore } from "./webhooks/store.ts";
 
 export { type FactorsConfig, factorsConfig } from "./config.ts";
 
@@ -40,16 +47,33 @@ export async function run(platform: Platform, config: FactorsConfig): Promise<vo
   });
   const codes = createCodes({ store, state, clock, random, log, failuresMax });
   const countKey = vault.subkey("wait-counts");
+  const allow = config.outboundAllow ?? [];
+  const webhooks = createWebhookStore({
+    ...secretsOf,
+    allow,
+    collection: await documents.collection(webhooksCollection),
+  });
+  const webhookLimits = createWebhookLimits({
+    state,
+    clock,
+    perMinute: config.webhooksPerSocketMinute,
+    perDay: config.webhooksPerSocketDay,
+  });
+  const asker = createAsker({ webhooks, limits: webhookLimits, fetch: createSafeFetch({ allow }), state, clock, log });
+  const waitStore = createWaitStore(state, vault, clock);
   const waits = createWaits({
-    store: createWaitStore(state, vault, clock),
+    store: waitStore,
     state,
     jobs,
-    limits: createSendLimits({
-      state,
-      key: countKey,
-      clock,
-      perSocketDay: { sms: config.smsPerSocketDay, email: config.emailsPerSocketDay },
-    }),
+    limits: limitsByChannel(
+      createSendLimits({
+        state,
+        key: countKey,
+        clock,
+        perSocketDay: { sms: config.smsPerSocketDay, email: config.emailsPerSocketDay },
+      }),
+      webhookLimits,
+    ),
     secrets: createWaitSecrets(vault),
     waker: createWaker({ caller, jobs, ids }),
     clock,
@@ -62,8 +86,10 @@ export async function run(platform: Platform, config: FactorsConfig): Promise<vo
   const passkeyStore = createPasskeyStore({ collection: await documents.collection(passkeysCollection), vault, clock });
   const passkeys = { store: passkeyStore, assertions: createAssertions({ store: passkeyStore, state }) };
   const registrations = createRegistrations({ store: passkeyStore, state, ids, random });
-  await serveAuthenticators(server, { store, answerSecrets, codes, passkeys: passkeyStore });
+  await serveAuthenticators(server, { store, answerSecrets, codes, passkeys: passkeyStore, webhooks });
   await servePasskeys({ server, log }, { ...passkeys, registrations });
   await serveWaits(server, { gates, waits, state, tagOf });
-  await serveGates({ server, clock, log }, { gates, codes, waits, answerSecrets, passkeys });
+  const decoy = random(32);
+  await serveWebhooks(server, { store: waitStore, waits, webhooks, state, decoy, clock, publicUrl, tagOf });
+  await serveGates({ server, clock, log }, { gates, codes, waits, answerSecrets, passkeys, asker });
 }

@@ -87,6 +87,9 @@ export async function startFactors(options: FactorsOptions = {}) {
       publicUrl: "https://p.example",
       smsPerSocketDay: 500,
       emailsPerSocketDay: 5000,
+      webhooksPerSocketDay: 20_000,
+      webhooksPerSocketMinute: 120,
+      outboundAllow: [{ to: "127.0.0.1", http: true }],
       ...options.config,
     });
   }

@@ -17,6 +17,7 @@ describe("settings", () => {
       twilioFrom: null,
       twilioUrl: new URL("https://api.twilio.com"),
       publicUrl: null,
+      outboundAllow: null,
       smsWebhookUrl: null,
       smsWebhookSecret: null,
       from: { name: "Portcullis", address: "portcullis@localhost" },

@@ -11,7 +11,11 @@ export const question: Prompt = Object.freeze({
   waits: false,
   normalise: (value: string) => value,
   isForPerson: ({ kind }: Asked["details"]) => kind !== "excerpt",
-  automatic: (asked: Asked) => (asked.means.answerSecret === undefined ? null : answerExcerpt(asked)),
+  shown: ({ prompt }: Asked["details"]) => (typeof prompt === "string" ? prompt : null),
+  choices: ({ choices }: Asked["details"]) =>
+    Array.isArray(choices) ? choices.filter((choice) => typeof choice === "string") : [],
+  automatic: (asked: Asked) =>
+    asked.details.kind === "custom" || asked.means.answerSecret === undefined ? null : answerExcerpt(asked),
 });
 
 async function answerExcerpt({ details, th, cid, means }: Asked): Promise<string> {

@@ -19,8 +19,9 @@ const misread: Readonly<Record<string, readonly [Advice["code"], Advice["severit
 };
 
 export const misreadGates: Rule = ({ gates }) =>
-  gates.flatMap(({ at, gate }) => {
-    const [code, severity, message] = misread[gate] ?? [];
+  gates.flatMap(({ at, gate, config }) => {
+    // What an owner's own question shows is for its owner to know.
+    const [code, severity, message] = config.kind === "custom" ? [] : (misread[gate] ?? []);
     return code === undefined || severity === undefined || message === undefined
       ? []
       : [advice(code, severity, `gates.${at}`, message)];

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { email } from "./email.ts";
+import { external } from "./external.ts";
 import type { Dialogue, Gate } from "./gate.ts";
 import { key } from "./key.ts";
 import { otp } from "./otp.ts";
@@ -19,6 +20,7 @@ export const gates = {
   sms,
   question,
   passkey,
+  external,
 } satisfies Record<string, Gate>;
 
 export type GateName = keyof typeof gates;

@@ -11,6 +11,7 @@ import {
 import { formatAnswerSecret } from "@portcullis/crypto";
 import type { Platform } from "@portcullis/platform";
 import type { PasskeyStore } from "../passkeys/store.ts";
+import type { WebhookStore } from "../webhooks/store.ts";
 import type { Codes } from "./codes.ts";
 import type { AuthenticatorStore } from "./store.ts";
 import { otpauthUri } from "./uri.ts";
@@ -23,11 +24,13 @@ export async function serveAuthenticators(
     answerSecrets,
     codes,
     passkeys,
+    webhooks,
   }: {
     readonly store: AuthenticatorStore;
     readonly answerSecrets: AuthenticatorStore;
     readonly codes: Codes;
     readonly passkeys: Pick<PasskeyStore, "forgetSocket">;
+    readonly webhooks: Pick<WebhookStore, "forgetSocket">;
   },
 ): Promise<void> {
   await server.serve(enrolSecret, async ({ subject, issuer, account, active }) => {
@@ -57,6 +60,7 @@ export async function serveAuthenticators(
     await store.forgetSocket(socketId);
     await answerSecrets.forgetSocket(socketId);
     await passkeys.forgetSocket(socketId);
+    await webhooks.forgetSocket(socketId);
     return {};
   });
 

@@ -5,6 +5,7 @@ import type { Assertions } from "../passkeys/assertion.ts";
 import type { PasskeyStore } from "../passkeys/store.ts";
 import type { Channel } from "../waits/channel.ts";
 import type { Waits } from "../waits/waits.ts";
+import type { Asker } from "../webhooks/asker.ts";
 
 /** Where the answer comes from, and what a gate may use to judge it. */
 export interface GateContext {
@@ -12,6 +13,8 @@ export interface GateContext {
   readonly socketId: string;
   /** Claimed, and proven by nothing but the gates themselves; null on an anonymous connection. */
   readonly memberId: string | null;
+  /** The name under which it was claimed. */
+  readonly member?: string | null | undefined;
   /** Transcript hash of the connection. */
   readonly transcript: Uint8Array;
   /** Names the network that the client comes from: an HMAC. */
@@ -23,6 +26,7 @@ export interface GateContext {
   readonly waits: Pick<Waits, "check">;
   readonly answerSecrets: Pick<AuthenticatorStore, "find">;
   readonly passkeys: { readonly store: Pick<PasskeyStore, "credentials">; readonly assertions: Assertions };
+  readonly asker: Asker;
 }
 
 /** How a gate waits: over which channel somebody is told, and what they then do. */
@@ -31,6 +35,8 @@ export interface WaitKind {
   readonly channel: Channel | null;
   /** `code`: typed into the client. `link`: a page where a number is typed. `approval`: a person of the socket. `callback`: a service. */
   readonly by: "code" | "link" | "approval" | "callback";
+  /** Where to, at a gate that tells somebody who is no contact of the member's. */
+  readonly to?: string;
 }
 
 export interface GateItem {

@@ -1,9 +1,13 @@
 import type { Gate } from "./gate.ts";
+import { custom } from "./question/custom.ts";
 import { excerpt } from "./question/excerpt.ts";
 import type { QuestionKind } from "./question/kind.ts";
 
 /** Every kind of question that is judged here. A new one: its file in `question/` and its line here, and the same in `libs/policy`. */
-const kinds: ReadonlyMap<unknown, QuestionKind> = new Map([["excerpt", excerpt]]);
+const kinds: ReadonlyMap<unknown, QuestionKind> = new Map([
+  ["excerpt", excerpt],
+  ["custom", custom],
+]);
 
 /** Something that only the member answers rightly; how it is asked and judged is for its `kind`. */
 export const question: Gate = {

@@ -11,7 +11,7 @@ export async function serveGates(
     ...means
   }: { readonly gates: ReadonlyMap<string, Gate> } & Pick<
     GateContext,
-    "codes" | "waits" | "answerSecrets" | "passkeys"
+    "codes" | "waits" | "answerSecrets" | "passkeys" | "asker"
   >,
 ): Promise<void> {
   const verifications = meterFor("factors").createCounter("portcullis.factors.verifications", {

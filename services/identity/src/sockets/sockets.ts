@@ -8,6 +8,7 @@ import { withEnrolment } from "./enrolments.ts";
 import { type PageRequest, pageOf } from "./page.ts";
 import { choosePath, requireIdParameter, requireLabel } from "./paths.ts";
 import type { Socket } from "./store.ts";
+import { requireWebhooks } from "./webhooks.ts";
 
 const perOwnerMax = 1000;
 
@@ -20,7 +21,7 @@ export async function createSocketOf(
   const label = requireLabel(request.label);
   const path = choosePath(request.path, context.random);
   const idParameter = requireIdParameter(request.idParameter);
-  requirePolicy(request.policy);
+  await requirePolicy(context, null, request.policy);
   if ((await context.store.sockets.count({ ownerId: request.ownerId })) >= perOwnerMax) {
     throw new ServiceError("invalid", {
       issues: [{ path: "label", message: `an owner has at most ${perOwnerMax} sockets` }],
@@ -78,7 +79,7 @@ export async function updateSocketOf(
 ): Promise<SocketView> {
   const socket = await requireSocket(context, request);
   if (socket.version !== request.version) throw new ServiceError("conflict");
-  if (request.policy !== null) requirePolicy(request.policy);
+  if (request.policy !== null) await requirePolicy(context, socket.id, request.policy);
   const path = request.path === null ? null : choosePath(request.path, context.random);
   const body = {
     ...socket.body,
@@ -138,9 +139,9 @@ async function changeSocket(context: SocketContext, id: string, change: (body: S
   await compareAndSet(context.store.sockets, id, change, "not_found");
 }
 
-function requirePolicy(document: PolicyDocument): void {
+async function requirePolicy(context: SocketContext, socketId: string | null, document: PolicyDocument): Promise<void> {
   const parsed = parsePolicy(document);
-  if (parsed.ok) return;
+  if (parsed.ok) return requireWebhooks(context, socketId, parsed.policy);
   throw new ServiceError("invalid", {
     issues: parsed.issues.map(({ path, message }) => ({ path: path === "" ? "policy" : `policy.${path}`, message })),
   });
