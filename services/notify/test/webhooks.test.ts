@@ -34,9 +34,10 @@ afterEach(async () => {
   await owner.close();
 });
 
-async function work(allow: readonly OutboundRule[] = [{ to: "127.0.0.1", http: true }]): Promise<void> {
+const local: readonly OutboundRule[] = [{ to: "127.0.0.1", http: true }];
+async function work(allow = local, timeoutMs = 10_000): Promise<void> {
   const { platform } = notify;
-  const worker = await startWebhookWorker({ platform, fetch: createSafeFetch({ allow }), timeoutMs: 200 });
+  const worker = await startWebhookWorker({ platform, fetch: createSafeFetch({ allow }), timeoutMs });
   stop = () => worker.close();
 }
 const send = (sending: string, attempts = 3) =>
@@ -55,7 +56,7 @@ it("a webhook is posted as it was signed, and that it arrived is reported", asyn
 });
 
 it("one that did not arrive is signed anew and tried again under the same id, and given up in the end", async () => {
-  await work();
+  await work(local, 1_500);
   owner.handle = ({ timestamp }, response) => void response.writeHead(timestamp === "1" ? 503 : 200).end();
   await send("send_1");
   await until(() => reports.length > 1);
