@@ -110,8 +110,10 @@ export function createPerson(options: {
       ...(hasOthers ? ["other"] : []),
       "drop",
     ];
+    const choices = ask?.choices?.(details) ?? [];
     const shown = ask?.shown?.(details) ?? null;
     if (shown !== null) report.say(harmless(shown));
+    for (const [index, choice] of choices.entries()) report.say(`  ${index + 1}  ${harmless(choice)}`);
     const title = `${ask?.title ?? "Answer"} (${Math.min(attemptsLeft, triesMax)} tries; ${words.join(", ")})`;
     for (;;) {
       const line = (await terminal.ask(timed(title, answerUntilMs), { signal, masked: true }))?.trim() ?? null;
@@ -119,7 +121,10 @@ export function createPerson(options: {
       if (line === "drop") throw new GivenUp("dropped");
       if (line === "auto" && knowsCodes) return { gate, at, value: authenticator.code(Date.now()) };
       if (line === "other" && hasOthers) return choose(question.options, question);
+      const chosen = choices[Number(line) - 1];
+      if (chosen !== undefined) return { gate, at, value: chosen };
       if (line === "resend" && question.waiting !== null) askForAnother();
+      else if (choices.length > 0) report.say(`A number from 1 to ${choices.length}.`);
       else if (ask === null || new RegExp(`^(?:${ask.pattern})$`).test(ask.normalise(line)))
         return { gate, at, value: line };
       else report.say(ask.inputMode === "numeric" ? "A code is 6 digits." : "That is no answer.");
@@ -145,7 +150,8 @@ export function createPerson(options: {
     waiting = now;
     if (isAnother) report.say(linkUsedUp);
     if (isNews) report.waiting(now);
-    if (now.by === "link" && beside === null) listenBeside().catch((reason: unknown) => given.abort(reason));
+    if ((now.by === "link" || now.by === "callback") && beside === null)
+      listenBeside().catch((reason: unknown) => given.abort(reason));
   }
 
   /** While somebody else has to act, there are still words to be typed. */
@@ -162,6 +168,7 @@ export function createPerson(options: {
       if (line === "drop") throw new GivenUp("dropped");
       if (line === "resend") askForAnother();
       else if (line === "other" && ways.length > 1) await chooseBeside(ways, untilMs, signal);
+      else if (line !== "" && waiting.by === "callback") report.say("Nothing is typed here: a service decides.");
       else if (line !== "") report.say("Nothing is typed here: open the link that was sent.");
     }
   }

@@ -72,7 +72,16 @@ function forPrograms(terminal: Terminal): Report {
 
 const channels: Readonly<Record<string, string>> = { email: "An e-mail", sms: "A text message", call: "A call" };
 
+const callbackWords: Readonly<Record<Waiting["status"], string>> = {
+  queued: "A service that decides on this is being told that you wait.",
+  sent: "The service knows that you wait, and decides.",
+  delayed: "The service could not be reached yet; it is being tried again.",
+  failed: "The service could not be reached.",
+  refused: "The service was not told: there were too many who wait.",
+};
+
 function describe({ gate, by, to, number, status }: Waiting): string {
+  if (by === "callback") return callbackWords[status];
   const message = `${channels[gate] ?? "A message"} to ${harmless(to)}`;
   switch (status) {
     case "queued":

@@ -10,6 +10,7 @@ import * as sessions from "./sessions.ts";
 import * as sockets from "./sockets.ts";
 import * as tickets from "./tickets.ts";
 import * as waits from "./waits.ts";
+import * as webhooks from "./webhooks.ts";
 
 export * from "./accounts.ts";
 export * from "./app-keys.ts";
@@ -38,6 +39,7 @@ export * from "./sockets.ts";
 export { liveSessionKey, removalsKey, removalsTtlMs } from "./state-keys.ts";
 export * from "./tickets.ts";
 export * from "./waits.ts";
+export * from "./webhooks.ts";
 
 function isContract(value: unknown): value is Contract {
   return (
@@ -50,7 +52,20 @@ function isContract(value: unknown): value is Contract {
 
 /** Everything that may ever be said on the bus; NATS permissions are generated from it. */
 export const contracts: readonly Contract[] = Object.freeze(
-  [handshake, waits, sessions, messages, accounts, sockets, policies, tickets, appKeys, authenticators, passkeys]
+  [
+    handshake,
+    waits,
+    sessions,
+    messages,
+    accounts,
+    sockets,
+    policies,
+    tickets,
+    appKeys,
+    authenticators,
+    passkeys,
+    webhooks,
+  ]
     .flatMap((group) => Object.values(group))
     .filter(isContract),
 );

@@ -56,5 +56,6 @@ export {
 } from "./policy.ts";
 export { type ParsedPolicy, type PolicyIssue, parsePolicy } from "./validate.ts";
 export { type PolicyVerdict, validatePolicy } from "./validate-policy.ts";
+export { webhooksOf } from "./webhooks.ts";
 export { type Circumstances, needsRisk, takeOf } from "./when/branches.ts";
 export { type Conditions, type Risk, risks } from "./when/conditions.ts";

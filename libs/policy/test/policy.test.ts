@@ -9,6 +9,7 @@ import {
   policyDocumentSchema,
   policySchema,
   requiresKey,
+  webhooksOf,
 } from "../src/mod.ts";
 import { policyOf } from "./arbitraries.ts";
 
@@ -117,6 +118,18 @@ describe("a policy that is written shortly", () => {
     // Work is no second thing to be in possession of.
     const readers = adviceOf(policyOf({ gates: [mail, { gate: "captcha" }] }));
     expect(readers.some(({ message }) => message.startsWith("whoever reads the member's messages"))).toBe(true);
+  });
+
+  it("names the webhooks that its gates speak to, and where", () => {
+    const custom = { gate: "question", kind: "custom", webhook: "h2" };
+    const policy = policyOf({
+      gates: [{ gate: "key" }, { anyOf: [otp, custom] }, { gate: "external", webhook: "h1" }],
+    });
+    expect(webhooksOf(policy)).toEqual([
+      { path: "gates.1.1.webhook", webhook: "h2" },
+      { path: "gates.2.webhook", webhook: "h1" },
+    ]);
+    expect(policy.deadlines.waitMs).toBe(600_000);
   });
 
   it("comes with advice where it is weaker than it may look, and without where it is not", () => {
@@ -269,7 +282,18 @@ describe("a bad policy is refused with the field's path and what is allowed", ()
     ],
     [{ gates: Array(9).fill(mail) }, "gates", "must hold at most 8 gates that wait for somebody"],
     [{ gates: [{ gate: "sms", by: "pigeon" }] }, "gates.0.by", "allowed: code, link"],
-    [{ gates: [{ gate: "question", kind: "riddle" }] }, "gates.0.kind", "allowed: excerpt, rule"],
+    [{ gates: [{ gate: "question", kind: "riddle" }] }, "gates.0.kind", "allowed: excerpt, rule, custom"],
+    [{ gates: [{ gate: "external" }] }, "gates.0.webhook", "must be the id of one of the socket's webhooks"],
+    [
+      { gates: [{ gate: "question", kind: "custom", webhook: "a b" }] },
+      "gates.0.webhook",
+      "must be the id of one of the socket's webhooks",
+    ],
+    [
+      { gates: Array.from({ length: 4 }, () => ({ gate: "question", kind: "custom", webhook: "h" })) },
+      "gates",
+      "must hold at most 3 questions of kind custom",
+    ],
     [{ gates: [otp, mail], mode: "offered" }, "mode", "must be prompted: email has to ask first"],
     [
       { gates: [{ anyOf: [otp, { gate: "question" }] }], mode: "offered" },

@@ -466,7 +466,7 @@ export function beginningOf({ circumstances: { name, address, risk }, ...facts }
 
 /** Whether a handshake is parked at such a gate. */
 export function waits(gate: string | undefined): boolean {
-  return ["email", "sms", "call"].includes(gate ?? "");
+  return ["email", "sms", "call", "external"].includes(gate ?? "");
 }
 
 function freeze<T>(value: T): T {

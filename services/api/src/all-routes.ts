@@ -9,6 +9,7 @@ import type { App } from "./http/app.ts";
 import { documentRoutes } from "./http/documentation.ts";
 import { confirmRoutes } from "./pages/confirm.ts";
 import { outboxRoutes } from "./pages/outbox.ts";
+import { callbackRoutes } from "./providers/callbacks.ts";
 import { twilioRoutes } from "./providers/twilio.ts";
 import type { RouteContext } from "./routes.ts";
 import { serverRoutes } from "./server-info.ts";
@@ -21,6 +22,7 @@ import { memberRoutes } from "./sockets/members.ts";
 import { memberPasskeyRoutes } from "./sockets/passkeys.ts";
 import { policyRoutes } from "./sockets/policies.ts";
 import { socketRoutes } from "./sockets/sockets.ts";
+import { webhookRoutes } from "./sockets/webhooks.ts";
 import { doorRoutes } from "./tickets/door.ts";
 import { mintRoutes } from "./tickets/mint.ts";
 
@@ -38,12 +40,14 @@ const groups = [
   answerRuleRoutes,
   answerSecretRoutes,
   memberPasskeyRoutes,
+  webhookRoutes,
   liveSessionRoutes,
   mintRoutes,
   doorRoutes,
   outboxRoutes,
   confirmRoutes,
   twilioRoutes,
+  callbackRoutes,
 ];
 
 /** The guard and the documentation come first: they hold for what is added after them. */

@@ -22,6 +22,12 @@ import { createWaitSecrets } from "./waits/secrets.ts";
 import { serveWaits } from "./waits/serve.ts";
 import { createWaits } from "./waits/waits.ts";
 import { createWaker } from "./waits/waker.ts";
+import { createAsker } from "./webhooks/asker.ts";
+import { createWebhookLimits } from "./webhooks/limits.ts";
+import { webhooksCollection } from "./webhooks/record.ts";
+import { limitsByChannel } from "./webhooks/send-limits.ts";
+import { serveWebhooks } from "./webhooks/serve.ts";
+import { createWebhookStore } from "./webhooks/store.ts";
 
 export { type FactorsConfig, factorsConfig } from "./config.ts";
 
@@ -50,16 +56,34 @@ export async function run(platform: Platform, config: FactorsConfig): Promise<vo
   });
   const codes = createCodes({ store, state, clock, random, log, failuresMax });
   const countKey = vault.subkey("wait-counts");
+  const allow = config.outboundAllow ?? [];
+  const webhooks = createWebhookStore({
+    ...secretsOf,
+    allow,
+    collection: await documents.collection(webhooksCollection),
+  });
+  const webhookLimits = createWebhookLimits({
+    state,
+    clock,
+    perMinute: config.webhooksPerSocketMinute,
+    perDay: config.webhooksPerSocketDay,
+  });
+  const fetch = createSafeFetch({ allow });
+  const asker = createAsker({ webhooks, limits: webhookLimits, fetch, state, clock, log });
+  const waitStore = createWaitStore(state, vault, clock);
   const waits = createWaits({
-    store: createWaitStore(state, vault, clock),
+    store: waitStore,
     state,
     jobs,
-    limits: createSendLimits({
-      state,
-      key: countKey,
-      clock,
-      perSocketDay: { sms: config.smsPerSocketDay, email: config.emailsPerSocketDay, call: config.callsPerSocketDay },
-    }),
+    limits: limitsByChannel(
+      createSendLimits({
+        state,
+        key: countKey,
+        clock,
+        perSocketDay: { sms: config.smsPerSocketDay, email: config.emailsPerSocketDay, call: config.callsPerSocketDay },
+      }),
+      webhookLimits,
+    ),
     secrets: createWaitSecrets(vault),
     waker: createWaker({ caller, jobs, ids }),
     clock,
@@ -71,15 +95,16 @@ export async function run(platform: Platform, config: FactorsConfig): Promise<vo
   const tagOf = (text: string) => createHmac("sha256", countKey).update(text).digest("base64url");
   const passkeyStore = createPasskeyStore({ collection: await documents.collection(passkeysCollection), vault, clock });
   const passkeys = { store: passkeyStore, assertions: createAssertions({ store: passkeyStore, state }) };
-  const fetch = createSafeFetch({ allow: config.outboundAllow ?? [] });
   const keySets = createKeySets({ fetch, clock, log });
   const suspicion = createSuspicion({ state, clock });
   const registrations = createRegistrations({ store: passkeyStore, state, ids, random });
-  await serveAuthenticators(server, { store, answerSecrets, answerRules, codes, passkeys: passkeyStore });
+  await serveAuthenticators(server, { store, answerSecrets, answerRules, codes, passkeys: passkeyStore, webhooks });
   await servePasskeys({ server, log }, { ...passkeys, registrations });
   await serveWaits(server, { gates, waits, state, tagOf });
+  const decoy = random(32);
+  await serveWebhooks(server, { store: waitStore, waits, webhooks, state, decoy, clock, publicUrl, tagOf });
   await serveGates(
     { server, clock, log },
-    { gates, codes, waits, answerSecrets, answerRules, passkeys, state, vault, suspicion, keySets },
+    { gates, codes, waits, answerSecrets, answerRules, passkeys, asker, state, vault, suspicion, keySets },
   );
 }

@@ -30,7 +30,9 @@ const misread: Readonly<Record<string, readonly [Advice["code"], Advice["severit
 
 export const misreadGates: Rule = ({ gates }) =>
   gates.flatMap(({ at, gate, config }) => {
-    const [code, severity, message] = misread[config.kind === "rule" ? "rule" : gate] ?? [];
+    // What an owner's own question shows is for its owner to know.
+    const name = config.kind === "rule" ? "rule" : gate;
+    const [code, severity, message] = config.kind === "custom" ? [] : (misread[name] ?? []);
     return code === undefined || severity === undefined || message === undefined
       ? []
       : [advice(code, severity, `gates.${at}`, message)];

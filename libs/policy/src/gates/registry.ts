@@ -2,6 +2,7 @@ import { z } from "zod";
 import { call } from "./call.ts";
 import { captcha } from "./captcha.ts";
 import { email } from "./email.ts";
+import { external } from "./external.ts";
 import type { Dialogue, Gate } from "./gate.ts";
 import { jwt } from "./jwt.ts";
 import { key } from "./key.ts";
@@ -25,6 +26,7 @@ export const gates = {
   passkey,
   captcha,
   jwt,
+  external,
 } satisfies Record<string, Gate>;
 
 export type GateName = keyof typeof gates;

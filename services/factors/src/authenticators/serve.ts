@@ -13,6 +13,7 @@ import {
 import { formatAnswerSecret } from "@portcullis/crypto";
 import type { Platform } from "@portcullis/platform";
 import type { PasskeyStore } from "../passkeys/store.ts";
+import type { WebhookStore } from "../webhooks/store.ts";
 import type { AnswerRules } from "./answer-rules.ts";
 import type { Codes } from "./codes.ts";
 import type { AuthenticatorStore } from "./store.ts";
@@ -27,12 +28,14 @@ export async function serveAuthenticators(
     answerRules,
     codes,
     passkeys,
+    webhooks,
   }: {
     readonly store: AuthenticatorStore;
     readonly answerSecrets: AuthenticatorStore;
     readonly answerRules: AnswerRules;
     readonly codes: Codes;
     readonly passkeys: Pick<PasskeyStore, "forgetSocket">;
+    readonly webhooks: Pick<WebhookStore, "forgetSocket">;
   },
 ): Promise<void> {
   await server.serve(enrolSecret, async ({ subject, issuer, account, active }) => {
@@ -63,6 +66,7 @@ export async function serveAuthenticators(
     await answerSecrets.forgetSocket(socketId);
     await answerRules.forgetSocket(socketId);
     await passkeys.forgetSocket(socketId);
+    await webhooks.forgetSocket(socketId);
     return {};
   });
 

@@ -8,6 +8,7 @@ import type { Assertions } from "../passkeys/assertion.ts";
 import type { PasskeyStore } from "../passkeys/store.ts";
 import type { Channel } from "../waits/channel.ts";
 import type { Waits } from "../waits/waits.ts";
+import type { Asker } from "../webhooks/asker.ts";
 import type { Suspicion } from "./suspicion.ts";
 
 /** Where the answer comes from, and what a gate may use to judge it. */
@@ -35,6 +36,7 @@ export interface GateContext {
   readonly answerSecrets: Pick<AuthenticatorStore, "find">;
   readonly passkeys: { readonly store: Pick<PasskeyStore, "credentials">; readonly assertions: Assertions };
   readonly answerRules: Pick<AnswerRules, "judge">;
+  readonly asker: Asker;
 }
 
 /** How a gate waits: over which channel somebody is told, and what they then do. */
@@ -43,6 +45,8 @@ export interface WaitKind {
   readonly channel: Channel | null;
   /** `code`: typed into the client. `link`: a page where a number is typed. `approval`: a person of the socket. `callback`: a service. */
   readonly by: "code" | "link" | "approval" | "callback";
+  /** Where to, at a gate that tells somebody who is no contact of the member's. */
+  readonly to?: string;
 }
 
 export interface GateItem {

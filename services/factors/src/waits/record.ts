@@ -34,6 +34,13 @@ export type Wait = z.infer<typeof wait>;
 /** One in which somebody is sent something. */
 export type Addressed = Wait & { readonly channel: Channel; readonly to: string };
 
+/** One in which a person is sent a text. */
+export type AddressedToPerson = Addressed & { readonly channel: Exclude<Channel, "webhook"> };
+
+export function isToPerson(wait: Wait): wait is AddressedToPerson {
+  return isAddressed(wait) && wait.channel !== "webhook";
+}
+
 export function isAddressed(wait: Wait): wait is Addressed {
   return wait.channel !== null && wait.to !== null;
 }
@@ -74,7 +81,8 @@ export function createWaitStore(state: State, vault: Vault, clock: () => number)
 export function viewOf({ by, channel, to, number, status, resendAtMs }: Wait): WaitView {
   const prompt = {
     by,
-    ...(channel === null || to === null ? {} : { to: masked(channel, to) }),
+    // Which program of the owner's is asked is nobody else's business.
+    ...(channel === null || channel === "webhook" || to === null ? {} : { to: masked(channel, to) }),
     ...(number === null ? {} : { number }),
   };
   return { prompt, status, resendAtMs };

@@ -41,8 +41,9 @@ export async function serveWaits(
 
   await server.serve(startWait, async ({ config, ...wait }) => {
     const kind = gates.get(wait.gate)?.wait?.(config) ?? null;
-    if (kind === null || (kind.channel === null) !== (wait.to === null)) throw new ServiceError("invalid");
-    return waits.start({ ...wait, ...kind });
+    const to = kind?.to ?? wait.to;
+    if (kind === null || (kind.channel === null) !== (to === null)) throw new ServiceError("invalid");
+    return waits.start({ ...wait, ...kind, to });
   });
   await server.serve(resendWait, ({ waitId, ref }) => waits.resend(waitId, ref));
   await server.serve(readWait, ({ waitId }) => waits.read(waitId));

@@ -168,7 +168,10 @@ export function createTurns(context: EngineContext): Turns {
   }
 
   /** @throws {ServiceError} unavailable: no verdict without an answer to each question. */
-  async function verify({ hid, transcript, cid, answers }: Turn, { socketId, memberId, member, network, pending }: Handshake) {
+  async function verify(
+    { hid, transcript, cid, answers }: Turn,
+    { socketId, memberId, member, network, pending }: Handshake,
+  ) {
     const items = pending.map(({ at: _, ...item }) => ({ ...item, value: answers[indexOf(item.ref)]?.value ?? "" }));
     const { results } = await caller.call(verifyFactors, {
       hid,
@@ -231,13 +234,22 @@ export function createTurns(context: EngineContext): Turns {
   /** By position; what cannot be asked now is not there. */
   async function prepare(
     { hid, transcript }: Where,
-    { socketId, memberId, network }: Handshake,
+    { socketId, memberId, member, network }: Handshake,
     cid: string,
     options: readonly PlacedGate[],
   ): Promise<ReadonlyMap<string, Record<string, unknown>>> {
     const items = options.filter(isPrepared).map(({ at, gate, config }) => ({ at, gate, config: { ...config } }));
     if (items.length === 0) return new Map();
-    const { prompts } = await caller.call(prepareFactors, { hid, socketId, memberId, transcript, network, cid, items });
+    const { prompts } = await caller.call(prepareFactors, {
+      hid,
+      socketId,
+      memberId,
+      member,
+      transcript,
+      network,
+      cid,
+      items,
+    });
     if (prompts.length !== items.length) throw new ServiceError("unavailable");
     return new Map(
       items.flatMap(({ at }, index) => {

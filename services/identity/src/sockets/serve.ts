@@ -15,6 +15,7 @@ import {
 } from "./passkeys.ts";
 import { simulatePolicyOf, validatePolicyOf } from "./policies.ts";
 import { createSocketOf, deleteSocketOf, getSocketOf, listSocketsOf, updateSocketOf } from "./sockets.ts";
+import { createWebhookOf, listWebhooksOf, removeWebhookOf, rotateWebhookOf } from "./webhooks.ts";
 
 export async function serveSockets(server: Server, context: SocketContext): Promise<void> {
   await server.serve(contract.createSocket, (body) => createSocketOf(context, body));
@@ -35,6 +36,10 @@ export async function serveSockets(server: Server, context: SocketContext): Prom
   await server.serve(contract.removeAnswerSecret, (body) => removeAnswerSecretOf(context, body));
   await server.serve(contract.setMemberAnswerRule, (body) => setAnswerRuleOf(context, body));
   await server.serve(contract.removeAnswerRule, (body) => removeAnswerRuleOf(context, body));
+  await server.serve(contract.createWebhook, (body) => createWebhookOf(context, body));
+  await server.serve(contract.listWebhooks, (body) => listWebhooksOf(context, body));
+  await server.serve(contract.rotateWebhook, (body) => rotateWebhookOf(context, body));
+  await server.serve(contract.removeWebhook, (body) => removeWebhookOf(context, body));
   await server.serve(contract.enrolAuthenticator, (body) => enrolAuthenticatorOf(context, body));
   await server.serve(contract.removeAuthenticator, (body) => removeAuthenticatorOf(context, body));
   await server.serve(contract.beginMemberPasskey, (body) => beginMemberPasskeyOf(context, body));

@@ -9,6 +9,7 @@ import { type PageRequest, pageOf } from "./page.ts";
 import { choosePath, requireIdParameter, requireLabel } from "./paths.ts";
 import { requirePolicy } from "./policies.ts";
 import type { Socket } from "./store.ts";
+import { requireWebhooks } from "./webhooks.ts";
 
 const perOwnerMax = 1000;
 
@@ -21,7 +22,7 @@ export async function createSocketOf(
   const label = requireLabel(request.label);
   const path = choosePath(request.path, context.random);
   const idParameter = requireIdParameter(request.idParameter);
-  requirePolicy(request.policy);
+  await requireWebhooks(context, null, requirePolicy(request.policy));
   if ((await context.store.sockets.count({ ownerId: request.ownerId })) >= perOwnerMax) {
     throw new ServiceError("invalid", {
       issues: [{ path: "label", message: `an owner has at most ${perOwnerMax} sockets` }],
@@ -79,7 +80,7 @@ export async function updateSocketOf(
 ): Promise<SocketView> {
   const socket = await requireSocket(context, request);
   if (socket.version !== request.version) throw new ServiceError("conflict");
-  if (request.policy !== null) requirePolicy(request.policy);
+  if (request.policy !== null) await requireWebhooks(context, socket.id, requirePolicy(request.policy));
   const path = request.path === null ? null : choosePath(request.path, context.random);
   const body = {
     ...socket.body,

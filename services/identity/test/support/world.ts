@@ -101,6 +101,7 @@ export async function startWorld(options: WorldOptions = {}) {
     edge: edge.caller,
     notify: notify.caller,
     factorsCaller: embedded.platformFor("factors").caller,
+    factorsServer: embedded.platformFor("factors").server,
     keysCaller: embedded.platformFor("keys").caller,
     factors,
     keys,
