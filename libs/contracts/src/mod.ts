@@ -1,10 +1,12 @@
 import * as accounts from "./accounts.ts";
 import * as appKeys from "./app-keys.ts";
+import * as approvals from "./approvals.ts";
 import * as authenticators from "./authenticators.ts";
 import type { Contract } from "./contract.ts";
 import * as handshake from "./handshake.ts";
 import * as messages from "./messages.ts";
 import * as passkeys from "./passkeys.ts";
+import * as people from "./people.ts";
 import * as sessions from "./sessions.ts";
 import * as sockets from "./sockets.ts";
 import * as tickets from "./tickets.ts";
@@ -12,6 +14,7 @@ import * as waits from "./waits.ts";
 
 export * from "./accounts.ts";
 export * from "./app-keys.ts";
+export * from "./approvals.ts";
 export * from "./authenticators.ts";
 export {
   type Contract,
@@ -30,6 +33,7 @@ export * from "./handshake.ts";
 export { mailQueue, waitQueue, wakeQueue } from "./job-queues.ts";
 export * from "./messages.ts";
 export * from "./passkeys.ts";
+export * from "./people.ts";
 export { reservedLabels } from "./reserved-labels.ts";
 export * from "./sessions.ts";
 export * from "./sockets.ts";
@@ -48,7 +52,20 @@ function isContract(value: unknown): value is Contract {
 
 /** Everything that may ever be said on the bus; NATS permissions are generated from it. */
 export const contracts: readonly Contract[] = Object.freeze(
-  [handshake, waits, sessions, messages, accounts, sockets, tickets, appKeys, authenticators, passkeys]
+  [
+    handshake,
+    waits,
+    sessions,
+    messages,
+    accounts,
+    sockets,
+    tickets,
+    appKeys,
+    authenticators,
+    passkeys,
+    people,
+    approvals,
+  ]
     .flatMap((group) => Object.values(group))
     .filter(isContract),
 );

@@ -3,6 +3,7 @@ import { adviceCodes, adviceMax, severities } from "@portcullis/policy";
 import { z } from "zod";
 import { request } from "./contract.ts";
 import { email, empty, epochMs, id, text } from "./fields.ts";
+import { socketRole } from "./people.ts";
 
 const fromApi = { server: "identity", callers: ["api"] } as const;
 const mine = { ownerId: id, socketId: id };
@@ -20,6 +21,8 @@ export const advice = z.strictObject({
 export const socketView = z.strictObject({
   id,
   label: text(63),
+  /** Of whoever asks. */
+  role: socketRole,
   /** Only where it was just set: it is kept as an HMAC. */
   path: text(256).nullable(),
   /** The policy as the owner wrote it. */

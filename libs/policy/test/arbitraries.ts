@@ -21,6 +21,7 @@ export function policyOf(document: object): Policy {
 const device: fc.Arbitrary<object> = fc.oneof(
   { arbitrary: fc.record({ gate: fc.constant("otp"), of: fc.constantFrom("member", "socket") }), weight: 3 },
   { arbitrary: fc.record({ gate: fc.constantFrom("email", "sms"), by: fc.constantFrom("code", "link") }), weight: 2 },
+  { arbitrary: fc.record({ gate: fc.constant("approval"), quorum: fc.integer({ min: 1, max: 5 }) }), weight: 1 },
 );
 const leaf = fc.oneof(
   { arbitrary: device, weight: 5 },

@@ -37,7 +37,7 @@ export class Oracle {
     for (let next = work.shift(); next !== undefined; next = work.shift()) {
       const { node, at, above } = next;
       if (typeof node.gate === "string") {
-        this.leaves.push({ at, gate: node.gate, of: node.gate === "otp" ? node.of : "member", above });
+        this.leaves.push({ at, gate: node.gate, of: ofGate(node), above });
         continue;
       }
       const kind = (["anyOf", "allOf", "distinct", "when"] as const).find((one) => one in node) ?? "allOf";
@@ -97,6 +97,7 @@ export class Oracle {
     if (leaf.gate === "path") return true;
     if (leaf.gate === "key") return this.#facts.keyId !== null;
     if (leaf.gate === "ticket") return this.#facts.ticket;
+    if (leaf.of === "nobody") return true;
     const enrolled = leaf.of === "socket" ? this.#facts.socketEnrolled : (this.#facts.member?.enrolled ?? []);
     return enrolled.includes(leaf.gate);
   }
@@ -184,6 +185,12 @@ export class Oracle {
     const can = (leaf: OracleLeaf) => this.#can(leaf);
     return this.#someDistinct(group, can, [...used, at]);
   }
+}
+
+/** Whose enrolment it takes; people of the socket need none. */
+function ofGate({ gate, of }: Node): unknown {
+  if (gate === "approval") return "nobody";
+  return gate === "otp" ? of : "member";
 }
 
 /** In the order of the document: `then` before `else`, numbers by their value. */

@@ -14,10 +14,12 @@ import type { RouteContext } from "./routes.ts";
 import { serverRoutes } from "./server-info.ts";
 import { answerSecretRoutes } from "./sockets/answer-secrets.ts";
 import { appKeyRoutes } from "./sockets/app-keys.ts";
+import { approvalRoutes } from "./sockets/approvals.ts";
 import { authenticatorRoutes } from "./sockets/authenticators.ts";
 import { liveSessionRoutes } from "./sockets/live-sessions.ts";
 import { memberRoutes } from "./sockets/members.ts";
 import { memberPasskeyRoutes } from "./sockets/passkeys.ts";
+import { peopleRoutes } from "./sockets/people.ts";
 import { socketRoutes } from "./sockets/sockets.ts";
 import { doorRoutes } from "./tickets/door.ts";
 import { mintRoutes } from "./tickets/mint.ts";
@@ -37,6 +39,8 @@ const groups = [
   liveSessionRoutes,
   mintRoutes,
   doorRoutes,
+  peopleRoutes,
+  approvalRoutes,
   outboxRoutes,
   confirmRoutes,
   twilioRoutes,

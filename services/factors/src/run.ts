@@ -1,5 +1,9 @@
 import { createHmac } from "node:crypto";
 import type { Platform } from "@portcullis/platform";
+import { meterFor } from "@portcullis/runtime";
+import { createApprovals } from "./approvals/approvals.ts";
+import { createAskLimits } from "./approvals/limits.ts";
+import { serveApprovals } from "./approvals/serve.ts";
 import { createCodes } from "./authenticators/codes.ts";
 import { answerSecretsCollection, authenticatorsCollection } from "./authenticators/record.ts";
 import { serveAuthenticators } from "./authenticators/serve.ts";
@@ -40,8 +44,10 @@ export async function run(platform: Platform, config: FactorsConfig): Promise<vo
   });
   const codes = createCodes({ store, state, clock, random, log, failuresMax });
   const countKey = vault.subkey("wait-counts");
+  const waitStore = createWaitStore(state, vault, clock);
+  const waker = createWaker({ caller, jobs, ids });
   const waits = createWaits({
-    store: createWaitStore(state, vault, clock),
+    store: waitStore,
     state,
     jobs,
     limits: createSendLimits({
@@ -51,7 +57,7 @@ export async function run(platform: Platform, config: FactorsConfig): Promise<vo
       perSocketDay: { sms: config.smsPerSocketDay, email: config.emailsPerSocketDay },
     }),
     secrets: createWaitSecrets(vault),
-    waker: createWaker({ caller, jobs, ids }),
+    waker,
     clock,
     ids,
     log,
@@ -62,8 +68,21 @@ export async function run(platform: Platform, config: FactorsConfig): Promise<vo
   const passkeyStore = createPasskeyStore({ collection: await documents.collection(passkeysCollection), vault, clock });
   const passkeys = { store: passkeyStore, assertions: createAssertions({ store: passkeyStore, state }) };
   const registrations = createRegistrations({ store: passkeyStore, state, ids, random });
+  const decisions = meterFor("factors").createCounter("portcullis.factors.approvals", {
+    description: "What people of sockets decided, by what came of it",
+  });
+  const approvals = createApprovals({
+    store: waitStore,
+    state,
+    limits: createAskLimits({ state, clock, tagOf }),
+    waker,
+    clock,
+    log,
+    onDecision: (became) => decisions.add(1, { state: became }),
+  });
   await serveAuthenticators(server, { store, answerSecrets, codes, passkeys: passkeyStore });
   await servePasskeys({ server, log }, { ...passkeys, registrations });
-  await serveWaits(server, { gates, waits, state, tagOf });
+  await serveWaits(server, { gates, waits, approvals, state, tagOf });
+  await serveApprovals(server, approvals);
   await serveGates({ server, clock, log }, { gates, codes, waits, answerSecrets, passkeys });
 }

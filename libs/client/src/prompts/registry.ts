@@ -1,3 +1,4 @@
+import { approval } from "./approval.ts";
 import { email } from "./email.ts";
 import { otp } from "./otp.ts";
 import { passkey } from "./passkey.ts";
@@ -6,7 +7,7 @@ import { question } from "./question.ts";
 import { sms } from "./sms.ts";
 
 /** One entry for each gate that asks something: a new gate is a new file and a new line here. */
-export const prompts = Object.freeze({ otp, email, sms, question, passkey } satisfies Record<string, Prompt>);
+export const prompts = Object.freeze({ otp, email, sms, question, passkey, approval } satisfies Record<string, Prompt>);
 
 /** Null for a gate that this version does not know. */
 export function promptOf(gate: string): Prompt | null {

@@ -18,6 +18,7 @@ export const adviceCodes = [
   "fatigue",
   "captcha-no-human",
   "question-no-person",
+  "approval-no-proof",
   "relay",
   "same-device",
   "same-phone",

@@ -11,6 +11,11 @@ const misread: Readonly<Record<string, readonly [Advice["code"], Advice["severit
     "info",
     "shows that the client holds the member's answer secret; it does not show that a person is there",
   ],
+  approval: [
+    "approval-no-proof",
+    "info",
+    "shows that people of the socket let somebody in, and nothing about who that is: people can be talked into it, and into typing a number",
+  ],
   captcha: [
     "captcha-no-human",
     "info",

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { approval } from "./approval.ts";
 import { email } from "./email.ts";
 import type { Gate } from "./gate.ts";
 import { key } from "./key.ts";
@@ -19,6 +20,7 @@ export const gates = {
   sms,
   question,
   passkey,
+  approval,
 } satisfies Record<string, Gate>;
 
 export type GateName = keyof typeof gates;

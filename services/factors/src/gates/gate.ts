@@ -31,6 +31,8 @@ export interface WaitKind {
   readonly channel: Channel | null;
   /** `code`: typed into the client. `link`: a page where a number is typed. `approval`: a person of the socket. `callback`: a service. */
   readonly by: "code" | "link" | "approval" | "callback";
+  /** Of `approval`: how many have to approve. */
+  readonly quorum?: number;
 }
 
 export interface GateItem {

@@ -1,3 +1,4 @@
+import { approval } from "./approval.ts";
 import { email } from "./email.ts";
 import type { Gate } from "./gate.ts";
 import { otp } from "./otp.ts";
@@ -6,6 +7,6 @@ import { question } from "./question.ts";
 import { sms } from "./sms.ts";
 
 /** Every gate that this service judges. A new one: its file here and its line below, its schema in `libs/policy`, its prompt in `libs/client`. */
-const all: readonly Gate[] = [otp, email, sms, question, passkey];
+const all: readonly Gate[] = [otp, email, sms, question, passkey, approval];
 
 export const gates: ReadonlyMap<string, Gate> = new Map(all.map((gate) => [gate.name, gate]));
