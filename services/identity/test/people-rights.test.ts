@@ -88,6 +88,13 @@ const needsMore: Readonly<Record<string, readonly [Right, object]>> = {
   "identity.sockets.sessions.kick": ["own", { sid: "s1" }],
   "identity.sockets.authenticators.remove": ["own", { memberName: "bob" }],
   "identity.sockets.answer-secrets.remove": ["own", { name: "bob" }],
+  "identity.sockets.passkeys.begin": ["own", { name: "bob", relyingParty: "app.example.com" }],
+  "identity.sockets.passkeys.finish": [
+    "own",
+    { name: "bob", registrationId: "r1", origin: "https://app.example.com", response: {}, label: "l" },
+  ],
+  "identity.sockets.passkeys.list": ["own", { name: "bob" }],
+  "identity.sockets.passkeys.remove": ["own", { name: "bob", passkeyId: "p1" }],
   "identity.sockets.approvals.decide": ["approve", { waitId: "w1", decision: { say: "refuse" } }],
 };
 const mayBy: Readonly<Record<Right, readonly Role[]>> = {
