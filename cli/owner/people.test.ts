@@ -79,6 +79,7 @@ describe("people of a socket, at a terminal", { timeout: 180_000 }, () => {
     expect((await at("eve")(["sign-up", "--email", "eve@example.com"], [password, token])).exit).toBe(1);
     expect(await cat(["sign-up", "--email", approver], [password, token])).toMatchObject({ exit: 0, err: "" });
     expect((await cat(["sign-in", "--email", approver], [password])).exit).toBe(0);
+    expect((await cat(["email", "confirm"], [tokenIn(await mailTo(approver, /Confirm/))])).exit).toBe(0);
     expect((await cat(["invitation", "accept"], [token])).out).toBe("You are approver of door now.\n");
     expect((await cat(["socket", "list"])).out).toMatch(/door +approver/);
     expect((await owner(["people", "list", "door"])).out).toMatch(/cat@example\.com +approver +active/);

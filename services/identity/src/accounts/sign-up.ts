@@ -21,7 +21,7 @@ interface SignUp {
   readonly email: string;
   readonly password: string;
   readonly bootstrapToken: string | null;
-  /** Of a mail to this very address, which is thereby confirmed. */
+  /** Of a mail to this very address. */
   readonly invitationToken: string | null;
   readonly address: string;
 }
@@ -56,8 +56,8 @@ export async function signUp(context: AccountContext, request: SignUp): Promise<
       passwordHash,
       passwordEpoch: 0,
       tokenEpoch: 0,
-      // Who has the token reads that mailbox.
-      emailVerifiedAtMs: isInvited ? context.clock() : null,
+      // Also of who is invited: their mail may have been forwarded.
+      emailVerifiedAtMs: null,
       secondFactor: false,
       recoveryHashes: [],
       createdAtMs: context.clock(),

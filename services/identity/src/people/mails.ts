@@ -52,7 +52,7 @@ export function createPeopleMails(
       `  ${publicUrl}/v1/invitations/accept`,
       "",
       "If you have no account yet, `portcullis owner sign-up` opens one and takes",
-      "the same token.",
+      "the same token; confirm its address then, with the mail that comes.",
       "",
       "It is valid for 7 days. If you expect no invitation, ignore this mail:",
       "nothing happens.",
