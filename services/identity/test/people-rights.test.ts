@@ -86,6 +86,7 @@ const requests: Readonly<Record<string, readonly [Right, (on: Shared) => object]
 /** Succeeds only with more beside it (a session, a wait, a secret); tested on its own, and here for who may not. */
 const needsMore: Readonly<Record<string, readonly [Right, object]>> = {
   "identity.sockets.sessions.kick": ["own", { sid: "s1" }],
+  "identity.tickets.mint": ["own", { member: "bob", role: "member" }],
   "identity.sockets.authenticators.remove": ["own", { memberName: "bob" }],
   "identity.sockets.answer-secrets.remove": ["own", { name: "bob" }],
   "identity.sockets.passkeys.begin": ["own", { name: "bob", relyingParty: "app.example.com" }],
