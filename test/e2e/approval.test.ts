@@ -1,11 +1,14 @@
 import { connect, type Waiting } from "@portcullis/client";
-import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import { confirmAddress, type Person, person } from "./support/account.ts";
 import { denial, sessionKeeper } from "./support/sessions.ts";
 import { makeMember, makeSocket, type OwnedSocket } from "./support/socket.ts";
 import { startTcpProxy } from "./support/tcp-proxy.ts";
 import { startWorld, type World } from "./support/world.ts";
 
+/** Many programs may run beside this one. */
+const soon = { timeout: 10_000 };
+vi.setConfig({ testTimeout: 40_000 });
 const keeper = sessionKeeper();
 let world: World;
 /** The owner of every socket here, and others, each signed in. */
@@ -34,14 +37,14 @@ async function join(socket: OwnedSocket, who: Signed, role = "approver"): Promis
   const { status, body } = await owner.post(people, { email: who.email, role }, owner.cookie);
   expect(status).toBe(201);
   // Of this socket: another mail may be older.
-  await expect.poll(() => who.mails(/You are invited/)).toBeGreaterThan(0);
+  await expect.poll(() => who.mails(/You are invited/), soon).toBeGreaterThan(0);
   let accepted = 0;
   await expect
     .poll(async () => {
       const token = await who.mailed(new RegExp(`invited to ${labelOf(socket)}$`));
       accepted = (await who.post("/v1/invitations/accept", { token }, who.cookie)).status;
       return accepted;
-    })
+    }, soon)
     .toBe(200);
   expect(body.state).toBe("invited");
   const listed = (await owner.get(people, owner.cookie)).body.people as { id: string; email: string }[];
@@ -72,8 +75,8 @@ async function atTheGate(socket: OwnedSocket, options: { url?: string; quorum?: 
     onWait: (waiting) => void seen.push(waiting),
   });
   entering.catch(() => undefined);
-  await expect.poll(() => seen.length).toBeGreaterThan(0);
-  await expect.poll(async () => (await approvalsOf(socket)).length).toBe(1);
+  await expect.poll(() => seen.length, soon).toBeGreaterThan(0);
+  await expect.poll(async () => (await approvalsOf(socket)).length, soon).toBe(1);
   const [asked] = await approvalsOf(socket);
   return { entering, seen, number: seen[0]?.number ?? "none", id: asked?.id ?? "none" };
 }
@@ -124,9 +127,10 @@ describe("somebody who waits to be let in", () => {
       answers: { otp: () => phone.code(world.now()) },
       onWait: (waiting) => void seen.push(waiting),
     });
-    await expect.poll(async () => (await approvalsOf(socket)).length).toBe(1);
+    await expect.poll(async () => (await approvalsOf(socket)).length, soon).toBe(1);
     const [asked] = await approvalsOf(socket);
     expect(asked).toMatchObject({ memberProven: true, gates: ["key", "otp"] });
+    await expect.poll(() => seen.length, soon).toBeGreaterThan(0);
     await approve(socket, asked?.id ?? "", seen[0]?.number ?? "");
     expect((await entering).assurance.gates).toEqual(["otp"]);
   });
@@ -137,7 +141,7 @@ describe("somebody who waits to be let in", () => {
     const one = await atTheGate(socket);
     for (let n = 0; n < 2; n += 1)
       expect((await approve(socket, one.id, one.number)).body).toEqual({ state: "waiting", given: 1, needed: 2 });
-    await expect.poll(() => one.seen.at(-1)?.details.given).toBe(1);
+    await expect.poll(() => one.seen.at(-1)?.details.given, soon).toBe(1);
     expect(one.seen.at(-1)).toMatchObject({ number: one.number, details: { needed: 2 } });
     expect((await approvalsOf(socket))[0]).toMatchObject({ given: 1, mine: true });
     expect((await approvalsOf(socket, cat))[0]).toMatchObject({ given: 1, mine: false });
@@ -164,10 +168,10 @@ describe("somebody who waits to be let in", () => {
     const one = await atTheGate(socket);
     for (let n = 0; n < 3; n += 1) expect((await approve(socket, one.id, wrong(one.number))).status).toBe(400);
     expect((await approve(socket, one.id, one.number)).status).toBe(404);
-    await expect.poll(async () => (await approvalsOf(socket))[0]?.id ?? one.id).not.toBe(one.id);
+    await expect.poll(async () => (await approvalsOf(socket))[0]?.id ?? one.id, soon).not.toBe(one.id);
     const [asked] = await approvalsOf(socket);
+    await expect.poll(() => one.seen.at(-1)?.attemptsLeft, soon).toBe(2);
     const again = one.seen.at(-1);
-    expect(again).toMatchObject({ by: "approval", attemptsLeft: 2 });
     await approve(socket, asked?.id ?? "", again?.number ?? "");
     await one.entering;
   });
@@ -180,7 +184,7 @@ describe("somebody who waits to be let in", () => {
       const before = one.seen.length;
       proxy.cut();
       proxy.leadTo(world.edges[1] ?? "");
-      await expect.poll(() => one.seen.length).toBeGreaterThan(before);
+      await expect.poll(() => one.seen.length, soon).toBeGreaterThan(before);
       expect(one.seen.at(-1)?.number).toBe(one.number);
       expect((await approvalsOf(socket)).map(({ id }) => id)).toEqual([one.id]);
       await approve(socket, one.id, one.number);
@@ -203,10 +207,11 @@ describe("somebody who waits to be let in", () => {
       onWait: (waiting) => void seen.push(waiting),
     });
     entering.catch(() => undefined);
-    await expect.poll(async () => (await approvalsOf(socket)).length).toBe(1);
+    await expect.poll(async () => (await approvalsOf(socket)).length, soon).toBe(1);
     const [asked] = await approvalsOf(socket);
+    await expect.poll(() => seen.length, soon).toBeGreaterThan(0);
     leaving.abort();
-    await expect.poll(() => approvalsOf(socket)).toEqual([]);
+    await expect.poll(() => approvalsOf(socket), soon).toEqual([]);
     expect((await approve(socket, asked?.id ?? "", seen[0]?.number ?? "")).status).toBe(404);
   });
 
@@ -258,9 +263,9 @@ describe("who may let somebody in", () => {
     await join(socket, dan);
     const one = await atTheGate(socket);
     await approve(socket, one.id, one.number, cat);
-    await expect.poll(() => one.seen.at(-1)?.details.given).toBe(1);
+    await expect.poll(() => one.seen.at(-1)?.details.given, soon).toBe(1);
     expect((await owner.delete(`/v1/sockets/${socket.id}/people/${right}`, undefined, owner.cookie)).status).toBe(204);
-    await expect.poll(() => one.seen.at(-1)?.details.given).toBe(0);
+    await expect.poll(() => one.seen.at(-1)?.details.given, soon).toBe(0);
     expect((await approve(socket, one.id, one.number, dan)).body).toMatchObject({ state: "waiting", given: 1 });
     expect((await approve(socket, one.id, one.number, cat)).status).toBe(404);
     expect((await approve(socket, one.id, one.number)).body.state).toBe("approved");
