@@ -22,10 +22,20 @@ export interface Person {
 
 type Choice = Awaited<ReturnType<ChallengeCallback>>;
 
-const linkUsedUp = "Too many wrong numbers were typed behind the link, which is used up.";
+/** Somebody typed too many wrong numbers, where that is not here. */
+function usedUp(waiting: Waiting | null): string {
+  return waiting?.by === "approval"
+    ? "Too many wrong numbers were typed by those who could let you in."
+    : "Too many wrong numbers were typed behind the link, which is used up.";
+}
 const triesMax = 3;
 /** Before an answer is due, so that it still arrives. */
 const answerMarginMs = 3_000;
+
+const elsewhere: Readonly<Record<string, string>> = {
+  link: "open the link that was sent",
+  callback: "a service decides",
+};
 
 export function createPerson(options: {
   readonly code: string | undefined;
@@ -51,8 +61,8 @@ export function createPerson(options: {
         "the socket has a gate that no person answers: question needs --answer-secret",
       );
     if (question.retry) {
-      const isLink = question.waiting === null && waiting?.by === "link";
-      report.say(isLink ? linkUsedUp : "That code was wrong, or it has been used: each one lets in once.");
+      const isElsewhere = question.waiting === null && waiting !== null && waiting.by !== "code";
+      report.say(isElsewhere ? usedUp(waiting) : "That code was wrong, or it has been used: each one lets in once.");
     }
     if (question.waiting === null) {
       waiting = null;
@@ -146,12 +156,12 @@ export function createPerson(options: {
   function waitFor(now: Waiting): void {
     // The only way there is begins anew without a question.
     const isAnother = waiting?.at === now.at && waiting.number !== now.number;
-    const isNews = isAnother || waiting?.status !== now.status || waiting.at !== now.at;
+    const isCounted = waiting?.details.given !== now.details.given;
+    const isNews = isAnother || isCounted || waiting?.status !== now.status || waiting.at !== now.at;
+    if (isAnother) report.say(usedUp(waiting));
     waiting = now;
-    if (isAnother) report.say(linkUsedUp);
     if (isNews) report.waiting(now);
-    if ((now.by === "link" || now.by === "callback") && beside === null)
-      listenBeside().catch((reason: unknown) => given.abort(reason));
+    if (now.by !== "code" && beside === null) listenBeside().catch((reason: unknown) => given.abort(reason));
   }
 
   /** While somebody else has to act, there are still words to be typed. */
@@ -159,17 +169,16 @@ export function createPerson(options: {
     beside = new AbortController();
     const { signal } = beside;
     while (!signal.aborted && waiting !== null) {
-      const { options, number, untilMs } = waiting;
+      const { by, options, number, untilMs } = waiting;
       const ways = waysOf(options);
-      const other = ways.length > 1 ? ", other" : "";
+      const words = [...(by === "link" ? ["resend"] : []), ...(ways.length > 1 ? ["other"] : []), "drop"];
       const shown = number === null ? "Waiting" : `Waiting, number ${number}`;
-      const line = (await terminal.ask(timed(`${shown} (resend${other}, drop)`, untilMs), { signal }))?.trim() ?? null;
+      const line = (await terminal.ask(timed(`${shown} (${words.join(", ")})`, untilMs), { signal }))?.trim() ?? null;
       if (line === null) return;
       if (line === "drop") throw new GivenUp("dropped");
       if (line === "resend") askForAnother();
       else if (line === "other" && ways.length > 1) await chooseBeside(ways, untilMs, signal);
-      else if (line !== "" && waiting.by === "callback") report.say("Nothing is typed here: a service decides.");
-      else if (line !== "") report.say("Nothing is typed here: open the link that was sent.");
+      else if (line !== "") report.say(`Nothing is typed here: ${elsewhere[by] ?? "somebody else has to act"}.`);
     }
   }
 

@@ -1,10 +1,12 @@
 import * as accounts from "./accounts.ts";
 import * as appKeys from "./app-keys.ts";
+import * as approvals from "./approvals.ts";
 import * as authenticators from "./authenticators.ts";
 import type { Contract } from "./contract.ts";
 import * as handshake from "./handshake.ts";
 import * as messages from "./messages.ts";
 import * as passkeys from "./passkeys.ts";
+import * as people from "./people.ts";
 import * as policies from "./policies.ts";
 import * as sessions from "./sessions.ts";
 import * as sockets from "./sockets.ts";
@@ -14,6 +16,7 @@ import * as webhooks from "./webhooks.ts";
 
 export * from "./accounts.ts";
 export * from "./app-keys.ts";
+export * from "./approvals.ts";
 export * from "./authenticators.ts";
 export {
   type Contract,
@@ -32,6 +35,7 @@ export * from "./handshake.ts";
 export { mailQueue, waitQueue, wakeQueue } from "./job-queues.ts";
 export * from "./messages.ts";
 export * from "./passkeys.ts";
+export * from "./people.ts";
 export * from "./policies.ts";
 export { reservedLabels } from "./reserved-labels.ts";
 export * from "./sessions.ts";
@@ -65,6 +69,8 @@ export const contracts: readonly Contract[] = Object.freeze(
     authenticators,
     passkeys,
     webhooks,
+    people,
+    approvals,
   ]
     .flatMap((group) => Object.values(group))
     .filter(isContract),

@@ -113,7 +113,7 @@ export const composeWebhook = request({
 });
 
 /** What somebody posted as the decision on a wait: raw, because it is signed as bytes. */
-export const decideWait = request({
+export const decideCallback = request({
   name: "factors.webhooks.decide",
   server: "factors",
   callers: ["api"],

@@ -31,7 +31,7 @@ export type {
   Result,
   VerifyItem,
 } from "./machine/events.ts";
-export { authenticatorsOf } from "./machine/progress.ts";
+export { authenticatorsOf, passedOf } from "./machine/progress.ts";
 export { answersMax, type DenyCause, denyCauses, type HandshakeState, handshakeStateSchema } from "./machine/state.ts";
 export { type Transition, transition } from "./machine/transition.ts";
 export { explore } from "./play/explore.ts";

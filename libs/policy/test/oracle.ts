@@ -17,7 +17,7 @@ interface OracleLeaf {
 const needNothing = ["captcha"];
 
 function whose({ gate, of, webhook }: Node): unknown {
-  if (webhook !== undefined) return "nobody";
+  if (webhook !== undefined || gate === "approval") return "nobody";
   if (gate === "otp") return of;
   return needNothing.includes(String(gate)) ? null : "member";
 }
@@ -197,7 +197,6 @@ export class Oracle {
   }
 }
 
-/** Whose enrolment it takes; programs of the owner's need none. */
 /** In the order of the document: `then` before `else`, numbers by their value. */
 function compare(a: string, b: string): number {
   const rank = (part: string) => (part === "then" ? -2 : part === "else" ? -1 : Number(part));

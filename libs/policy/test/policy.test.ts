@@ -137,10 +137,13 @@ describe("a policy that is written shortly", () => {
       adviceOf(policyOf({ gates, encryption: { session: "required" } })).map(({ code, path }) => `${code} ${path}`);
     expect(about({ gate: "key" }, otp)).toEqual([]);
     expect(about(otp)).toEqual(["discoverable gates", "relay gates"]);
-    expect(about({ gate: "key" }, { anyOf: [otp, { gate: "sms" }] }, mail, { gate: "question" })).toEqual([
+    expect(
+      about({ gate: "key" }, { anyOf: [otp, { gate: "sms" }] }, mail, { gate: "question" }, { gate: "approval" }),
+    ).toEqual([
       "email-no-authenticator gates.2",
       "sms-restricted gates.1.1",
       "question-no-person gates.3",
+      "approval-no-proof gates.4",
     ]);
     const letsReadersIn = (...gates: object[]) =>
       adviceOf(policyOf({ gates })).some(({ message }) => message.startsWith("whoever reads the member's messages"));
@@ -208,6 +211,9 @@ describe("a bad policy is refused with the field's path and what is allowed", ()
     [{ gates: [{ gate: 3 }] }, "gates.0.gate", allGates],
     [{ gates: [{ gate: "toString" }] }, "gates.0.gate", allGates],
     [{ gates: [otp, { anyOf: [otp, { allOf: [{ gate: "x" }] }] }] }, "gates.1.anyOf.1.allOf.0.gate", allGates],
+    [{ gates: [{ gate: "approval", quorum: 6 }] }, "gates.0.quorum", whole(1, 5)],
+    [{ gates: [{ gate: "approval", quorum: 0 }] }, "gates.0.quorum", whole(1, 5)],
+    [{ gates: [{ gate: "approval", notify: "sms" }] }, "gates.0.notify", "allowed: mail, none"],
     [{ gates: [{ gate: "otp", who: 1 }] }, "gates.0.who", "not known here; allowed: gate, of"],
     [{ gates: [{ gate: "key", of: "member" }] }, "gates.0.of", "not known here; allowed: gate"],
     [{ gates: [{ gate: "otp", of: "owner" }] }, "gates.0.of", "allowed: member, socket"],

@@ -16,10 +16,12 @@ import { serverRoutes } from "./server-info.ts";
 import { answerRuleRoutes } from "./sockets/answer-rules.ts";
 import { answerSecretRoutes } from "./sockets/answer-secrets.ts";
 import { appKeyRoutes } from "./sockets/app-keys.ts";
+import { approvalRoutes } from "./sockets/approvals.ts";
 import { authenticatorRoutes } from "./sockets/authenticators.ts";
 import { liveSessionRoutes } from "./sockets/live-sessions.ts";
 import { memberRoutes } from "./sockets/members.ts";
 import { memberPasskeyRoutes } from "./sockets/passkeys.ts";
+import { peopleRoutes } from "./sockets/people.ts";
 import { policyRoutes } from "./sockets/policies.ts";
 import { socketRoutes } from "./sockets/sockets.ts";
 import { webhookRoutes } from "./sockets/webhooks.ts";
@@ -44,6 +46,8 @@ const groups = [
   liveSessionRoutes,
   mintRoutes,
   doorRoutes,
+  peopleRoutes,
+  approvalRoutes,
   outboxRoutes,
   confirmRoutes,
   twilioRoutes,

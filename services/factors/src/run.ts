@@ -1,6 +1,9 @@
 import { createHmac } from "node:crypto";
 import type { Platform } from "@portcullis/platform";
-import { createSafeFetch } from "@portcullis/runtime";
+import { createSafeFetch, meterFor } from "@portcullis/runtime";
+import { createApprovals } from "./approvals/approvals.ts";
+import { createAskLimits } from "./approvals/limits.ts";
+import { serveApprovals } from "./approvals/serve.ts";
 import { createAnswerRules } from "./authenticators/answer-rules.ts";
 import { createCodes } from "./authenticators/codes.ts";
 import { answerRulesCollection, answerSecretsCollection, authenticatorsCollection } from "./authenticators/record.ts";
@@ -71,6 +74,7 @@ export async function run(platform: Platform, config: FactorsConfig): Promise<vo
   const fetch = createSafeFetch({ allow });
   const asker = createAsker({ webhooks, limits: webhookLimits, fetch, state, clock, log });
   const waitStore = createWaitStore(state, vault, clock);
+  const waker = createWaker({ caller, jobs, ids });
   const waits = createWaits({
     store: waitStore,
     state,
@@ -85,7 +89,7 @@ export async function run(platform: Platform, config: FactorsConfig): Promise<vo
       webhookLimits,
     ),
     secrets: createWaitSecrets(vault),
-    waker: createWaker({ caller, jobs, ids }),
+    waker,
     clock,
     ids,
     log,
@@ -98,9 +102,22 @@ export async function run(platform: Platform, config: FactorsConfig): Promise<vo
   const keySets = createKeySets({ fetch, clock, log });
   const suspicion = createSuspicion({ state, clock });
   const registrations = createRegistrations({ store: passkeyStore, state, ids, random });
+  const decisions = meterFor("factors").createCounter("portcullis.factors.approvals", {
+    description: "What people of sockets decided, by what came of it",
+  });
+  const approvals = createApprovals({
+    store: waitStore,
+    state,
+    limits: createAskLimits({ state, clock, tagOf }),
+    waker,
+    clock,
+    log,
+    onDecision: (became) => decisions.add(1, { state: became }),
+  });
   await serveAuthenticators(server, { store, answerSecrets, answerRules, codes, passkeys: passkeyStore, webhooks });
   await servePasskeys({ server, log }, { ...passkeys, registrations });
-  await serveWaits(server, { gates, waits, state, tagOf });
+  await serveWaits(server, { gates, waits, approvals, state, tagOf });
+  await serveApprovals(server, approvals);
   const decoy = random(32);
   await serveWebhooks(server, { store: waitStore, waits, webhooks, state, decoy, clock, publicUrl, tagOf });
   await serveGates(

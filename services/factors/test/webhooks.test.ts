@@ -1,7 +1,7 @@
 import {
   composeWait,
   composeWebhook,
-  decideWait,
+  decideCallback,
   forgetSocketSecrets,
   forgetWebhook,
   mintWebhook,
@@ -53,6 +53,7 @@ async function start(webhook: string, options: { socketId?: string; untilMs?: nu
     to: null,
     member: "bob",
     label: "chat",
+    network: "n1",
     untilMs: options.untilMs ?? factors.now() + 10 * minuteMs,
   });
   return { waitId, view };
@@ -82,7 +83,7 @@ interface Callback {
 async function decide(waitId: string, secret: string, body: string, options: Callback = {}) {
   const { id = "msg_1", timestamp = Math.floor(factors.now() / 1_000), address = "192.0.2.1" } = options;
   const headers = signed(secret, body, { id, timestamp });
-  const { result } = await factors.as("api").caller.call(decideWait, {
+  const { result } = await factors.as("api").caller.call(decideCallback, {
     waitId,
     webhookId: headers["webhook-id"],
     timestamp: headers["webhook-timestamp"],
@@ -180,6 +181,7 @@ describe("a wait for a service", () => {
         waitId,
         socket: "s1",
         label: "chat",
+        network: "n1",
         member: "bob",
         until: new Date(untilMs).toISOString(),
         callback: `https://p.example/v1/callbacks/${waitId}`,
@@ -303,6 +305,7 @@ describe("a callback", () => {
       to: "grace@receiver.example",
       member: "bob",
       label: "chat",
+      network: "n1",
       untilMs: factors.now() + minuteMs,
     };
     await factors.identity.call(startWait, byMail);

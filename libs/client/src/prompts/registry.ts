@@ -1,3 +1,4 @@
+import { approval } from "./approval.ts";
 import { call } from "./call.ts";
 import { captcha } from "./captcha.ts";
 import { email } from "./email.ts";
@@ -20,6 +21,7 @@ export const prompts = Object.freeze({
   captcha,
   jwt,
   external,
+  approval,
 } satisfies Record<string, Prompt>);
 
 /** Null for a gate that this version does not know. */

@@ -21,6 +21,11 @@ const misread: Readonly<Record<string, readonly [Advice["code"], Advice["severit
     "info",
     "says what the identity provider says of whoever holds the token; a stolen one lets in until it is used or expires",
   ],
+  approval: [
+    "approval-no-proof",
+    "info",
+    "shows that people of the socket let somebody in, and nothing about who that is: people can be talked into it, and into typing a number",
+  ],
   captcha: [
     "captcha-no-human",
     "info",

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { approval } from "./approval.ts";
 import { call } from "./call.ts";
 import { captcha } from "./captcha.ts";
 import { email } from "./email.ts";
@@ -27,6 +28,7 @@ export const gates = {
   captcha,
   jwt,
   external,
+  approval,
 } satisfies Record<string, Gate>;
 
 export type GateName = keyof typeof gates;

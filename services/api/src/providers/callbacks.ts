@@ -1,4 +1,4 @@
-import { decideWait, ServiceError } from "@portcullis/contracts";
+import { decideCallback, ServiceError } from "@portcullis/contracts";
 import { z } from "zod";
 import type { App } from "../http/app.ts";
 import { id } from "../http/fields.ts";
@@ -36,7 +36,7 @@ export function callbackRoutes(app: App, { caller }: RouteContext): void {
         // Checked below, where a refusal looks like any other.
         validatorCompiler: () => (value) => ({ value }),
         schema: {
-          operationId: "decideWait",
+          operationId: "decideCallback",
           summary: "Decide on a wait of the gate `external`",
           description:
             "Signed by Standard Webhooks, with the secret of the webhook that told of it. `forbidden`: no such wait, not signed for it, or stale. `conflict`: it is over, or was decided otherwise.",
@@ -52,7 +52,7 @@ export function callbackRoutes(app: App, { caller }: RouteContext): void {
         const params = z.strictObject({ waitId: id }).safeParse(request.params);
         const body: unknown = request.body;
         if (!headers.success || !params.success || !(body instanceof Uint8Array)) throw new ServiceError("forbidden");
-        const { result } = await caller.call(decideWait, {
+        const { result } = await caller.call(decideCallback, {
           ...params.data,
           webhookId: headers.data["webhook-id"],
           timestamp: headers.data["webhook-timestamp"],

@@ -47,6 +47,8 @@ export interface WaitKind {
   readonly by: "code" | "link" | "approval" | "callback";
   /** Where to, at a gate that tells somebody who is no contact of the member's. */
   readonly to?: string;
+  /** Of `approval`: how many have to approve. */
+  readonly quorum?: number;
 }
 
 export interface GateItem {

@@ -1,3 +1,4 @@
+import { approval } from "./approval.ts";
 import { call } from "./call.ts";
 import { captcha } from "./captcha.ts";
 import { email } from "./email.ts";
@@ -10,6 +11,6 @@ import { question } from "./question.ts";
 import { sms } from "./sms.ts";
 
 /** Every gate that this service judges. A new one: its file here and its line below, its schema in `libs/policy`, its prompt in `libs/client`. */
-const all: readonly Gate[] = [otp, email, sms, call, question, passkey, captcha, jwt, external];
+const all: readonly Gate[] = [otp, email, sms, call, question, passkey, captcha, jwt, external, approval];
 
 export const gates: ReadonlyMap<string, Gate> = new Map(all.map((gate) => [gate.name, gate]));

@@ -28,6 +28,16 @@ const wait = z.strictObject({
   /** Messages that were asked for. `ref` says by which request, `done` that a transport has taken it or never will. */
   sendings: z.array(z.strictObject({ id: z.string(), ref: z.string(), done: z.boolean() })).max(16),
   fate: waitFate,
+  /** Where people of the socket decide: under which grants it was approved, and how many numbers were wrong. */
+  approval: z
+    .strictObject({
+      needed: z.number().int().min(1).max(5),
+      given: z.array(z.string()).max(5),
+      wrong: z.number().int().min(0).max(3),
+      sinceMs: z.number().int(),
+      network: z.string(),
+    })
+    .nullable(),
 });
 export type Wait = z.infer<typeof wait>;
 
@@ -78,12 +88,13 @@ export function createWaitStore(state: State, vault: Vault, clock: () => number)
   };
 }
 
-export function viewOf({ by, channel, to, number, status, resendAtMs }: Wait): WaitView {
+export function viewOf({ by, channel, to, number, status, resendAtMs, approval }: Wait): WaitView {
   const prompt = {
     by,
     // Which program of the owner's is asked is nobody else's business.
     ...(channel === null || channel === "webhook" || to === null ? {} : { to: masked(channel, to) }),
     ...(number === null ? {} : { number }),
+    ...(approval === null ? {} : { given: approval.given.length, needed: approval.needed }),
   };
   return { prompt, status, resendAtMs };
 }

@@ -159,6 +159,7 @@ export function createWaits(context: WaitsContext): Waits {
           resendAtMs: null,
           sendings: [],
           fate: "open",
+          approval: null,
         };
         const wait = await asked(waitId, empty, startRef);
         if (await store.create(waitId, wait)) {

@@ -1,7 +1,7 @@
 import type { Server } from "@portcullis/bus";
 import {
   composeWebhook,
-  decideWait,
+  decideCallback,
   forgetWebhook,
   mintWebhook,
   readWebhooks,
@@ -39,7 +39,7 @@ export async function serveWebhooks(
   await server.serve(composeWebhook, async ({ waitId, sending }) => ({
     message: await composeOpened(context, waitId, sending),
   }));
-  await server.serve(decideWait, async ({ waitId, webhookId, timestamp, signature, body, address }) => {
+  await server.serve(decideCallback, async ({ waitId, webhookId, timestamp, signature, body, address }) => {
     // Those that are signed are not counted: a service that decides for many comes from one address.
     const refusals = `factors.callbacks.${tagOf(networkOf(address))}`;
     if ((await state.sum(refusals)) >= refusedMax)

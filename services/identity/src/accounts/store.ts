@@ -51,10 +51,14 @@ const apiToken = z.strictObject({
 export type ApiToken = z.infer<typeof apiToken>;
 
 export const mailPurposes = ["verify-email", "already-registered", "reset-password", "password-changed"] as const;
+/** Of sockets and their people: what these say is composed there. */
+export const peopleMailPurposes = ["invitation", "approval"] as const;
 const mail = z.strictObject({
   /** Null: to nobody, because there is no such account; so that it costs the same to ask for one. */
   ownerId: z.string().nullable(),
-  purpose: z.enum(mailPurposes),
+  purpose: z.enum([...mailPurposes, ...peopleMailPurposes]),
+  /** What a mail of a socket is of: the invitation, the socket. */
+  about: z.string().optional(),
   /** The owner's `passwordEpoch` when it was asked for. */
   passwordEpoch: count,
   createdAtMs: epochMs,

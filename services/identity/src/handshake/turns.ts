@@ -193,12 +193,16 @@ export function createTurns(context: EngineContext): Turns {
 
   async function beginWait(
     id: string,
-    { socketId, memberId, member: name, label, enrolments }: Handshake,
+    { socketId, memberId, member: name, label, enrolments, network }: Handshake,
     { waitId, gate, config, byMs }: NonNullable<Handshake["beginning"]>,
   ): Promise<WaitView | null> {
-    const asked = { waitId, handshake: id, socketId, gate, config, member: name, label, untilMs: byMs };
+    const asked = { waitId, handshake: id, socketId, gate, config, member: name, label, untilMs: byMs, network };
     const enrolment = enrolments.find((each) => each.gate === gate && each.of === "member");
-    if (enrolment === undefined) return caller.call(startWait, { ...asked, enrolmentId: null, to: null });
+    if (enrolment === undefined) {
+      const view = await caller.call(startWait, { ...asked, enrolmentId: null, to: null });
+      await context.announce({ waitId, socketId, config, untilMs: byMs, view });
+      return view;
+    }
     const member = memberId === null ? null : await context.store.members.get(memberId);
     const to = member === null ? null : contactOf(context, member, gate);
     if (to === null || member?.body.enrolments[gate] !== enrolment.id) return null;

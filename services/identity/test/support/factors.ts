@@ -1,12 +1,15 @@
 import {
+  type ApprovalState,
   type AuthenticatorSubject,
   checkCode,
   confirmSecret,
+  decideWait,
   enrolSecret,
   forgetAnswerRule,
   forgetAnswerSecret,
   forgetSecret,
   forgetSocketSecrets,
+  listPending,
   mintAnswerSecret,
   readWait,
   resendWait,
@@ -16,6 +19,7 @@ import {
   verifyFactors,
   type WaitFate,
   type WaitView,
+  withdrawGrant,
 } from "@portcullis/contracts";
 import type { Platform } from "@portcullis/platform";
 import { type FakePasskeys, servePasskeys } from "./passkeys.ts";
@@ -44,9 +48,16 @@ export interface FakeFactors {
   /** Called before a code is checked or a secret forgotten. */
   down: boolean;
   /** Waits that were begun, by id: what they are now. */
-  readonly waits: Map<string, { to: string | null; handshake: string; view: WaitView; fate: WaitFate }>;
+  readonly waits: Map<
+    string,
+    { to: string | null; handshake: string; socketId: string; view: WaitView; fate: WaitFate; given: string[] }
+  >;
   readonly resent: string[];
   readonly passkeys: FakePasskeys;
+  /** What people decided, and what each of them gets for it. */
+  readonly decided: { readonly waitId: string; readonly grant: string; readonly entitled: string[]; say: string }[];
+  becomes: ApprovalState;
+  readonly withdrawn: string[];
 }
 
 export async function serveFactors(platform: Platform): Promise<FakeFactors> {
@@ -64,6 +75,9 @@ export async function serveFactors(platform: Platform): Promise<FakeFactors> {
     waits: new Map(),
     resent: [],
     passkeys: await servePasskeys(platform),
+    decided: [],
+    becomes: "waiting",
+    withdrawn: [],
   };
   const requireUp = () => {
     if (factors.down) throw new ServiceError("unavailable");
@@ -118,15 +132,18 @@ export async function serveFactors(platform: Platform): Promise<FakeFactors> {
     requireUp();
     return { existed: factors.active.delete(`rules:${socketId}:${member}`) };
   });
-  await server.serve(startWait, async ({ waitId, handshake, gate, config, to }) => {
+  await server.serve(startWait, async ({ waitId, handshake, socketId, gate, config, to }) => {
     await factors.before([{ ref: waitId, gate, value: "" }]);
     const by = config.by === "link" ? "link" : "code";
+    const byPeople = { by: "approval", number: "417", given: 0, needed: Number(config.quorum) };
+    const byMessage = { by, to: "masked", ...(by === "link" ? { number: "417" } : {}) };
     const view: WaitView = {
-      prompt: { by, to: "masked", ...(by === "link" ? { number: "417" } : {}) },
-      status: "queued",
+      prompt: gate === "approval" ? byPeople : byMessage,
+      status: gate === "approval" ? "sent" : "queued",
       resendAtMs: null,
     };
-    const wait = factors.waits.get(waitId) ?? { to, handshake, view, fate: "open" as const };
+    const began = { to, handshake, socketId, view, fate: "open" as const, given: [] };
+    const wait = factors.waits.get(waitId) ?? began;
     factors.waits.set(waitId, wait);
     return wait.view;
   });
@@ -137,6 +154,23 @@ export async function serveFactors(platform: Platform): Promise<FakeFactors> {
   await server.serve(readWait, ({ waitId }) => {
     const wait = factors.waits.get(waitId);
     return { wait: wait?.view ?? null, fate: wait?.fate ?? "open" };
+  });
+  await server.serve(listPending, ({ socketId, waitId: only }) => ({
+    pending: [...factors.waits].flatMap(([waitId, { handshake, fate, given, view, ...wait }]) =>
+      wait.socketId !== socketId || (only !== null && only !== waitId)
+        ? []
+        : [{ waitId, handshake, fate, sinceMs: 1, untilMs: 2, needed: Number(view.prompt.needed), given }],
+    ),
+  }));
+  await server.serve(decideWait, ({ waitId, grant, entitled, decision }) => {
+    requireUp();
+    factors.decided.push({ waitId, grant, entitled, say: decision.say });
+    return { state: factors.becomes, given: 1, needed: 2 };
+  });
+  await server.serve(withdrawGrant, ({ grant }) => {
+    requireUp();
+    factors.withdrawn.push(grant);
+    return {};
   });
   await server.serve(verifyFactors, async ({ hid, items }) => {
     await factors.before(items);

@@ -131,7 +131,13 @@ export async function startWorld(options: WorldOptions = {}) {
     },
     /** An account that is signed in. */
     async owner(email = `${randomBytes(6).toString("hex")}@example.com`, password = goodPassword) {
-      await api.caller.call(signUp, { email, password, bootstrapToken: null, address: address() });
+      await api.caller.call(signUp, {
+        email,
+        password,
+        bootstrapToken: null,
+        invitationToken: null,
+        address: address(),
+      });
       const session = await api.caller.call(signIn, {
         email,
         password,
