@@ -181,7 +181,6 @@ describe("a wait for a service", () => {
         waitId,
         socket: "s1",
         label: "chat",
-        network: "n1",
         member: "bob",
         until: new Date(untilMs).toISOString(),
         callback: `https://p.example/v1/callbacks/${waitId}`,
