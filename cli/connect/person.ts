@@ -23,10 +23,20 @@ export interface Person {
 
 type Choice = Awaited<ReturnType<ChallengeCallback>>;
 
-const linkUsedUp = "Too many wrong numbers were typed behind the link, which is used up.";
+/** Somebody typed too many wrong numbers, where that is not here. */
+function usedUp(waiting: Waiting | null): string {
+  return waiting?.by === "approval"
+    ? "Too many wrong numbers were typed by those who could let you in."
+    : "Too many wrong numbers were typed behind the link, which is used up.";
+}
 const triesMax = 3;
 /** Before an answer is due, so that it still arrives. */
 const answerMarginMs = 3_000;
+
+const elsewhere: Readonly<Record<string, string>> = {
+  link: "open the link that was sent",
+  callback: "a service decides",
+};
 
 export function createPerson(options: {
   readonly code: string | undefined;
@@ -53,8 +63,8 @@ export function createPerson(options: {
       );
     if (question.retry && question.gate === "ident") report.say("That was not it.");
     else if (question.retry) {
-      const isLink = question.waiting === null && waiting?.by === "link";
-      report.say(isLink ? linkUsedUp : "That code was wrong, or it has been used: each one lets in once.");
+      const isElsewhere = question.waiting === null && waiting !== null && waiting.by !== "code";
+      report.say(isElsewhere ? usedUp(waiting) : "That code was wrong, or it has been used: each one lets in once.");
     }
     if (question.waiting === null) {
       waiting = null;
@@ -117,8 +127,10 @@ export function createPerson(options: {
       ...(hasOthers ? ["other"] : []),
       "drop",
     ];
+    const choices = ask?.choices?.(details) ?? [];
     const shown = ask?.shown?.(details) ?? null;
     if (shown !== null) report.say(harmless(shown));
+    for (const [index, choice] of choices.entries()) report.say(`  ${index + 1}  ${harmless(choice)}`);
     const title = `${ask?.title ?? "Answer"} (${Math.min(attemptsLeft, triesMax)} tries; ${words.join(", ")})`;
     for (;;) {
       const line = (await terminal.ask(timed(title, answerUntilMs), { signal, masked: true }))?.trim() ?? null;
@@ -126,7 +138,10 @@ export function createPerson(options: {
       if (line === "drop") throw new GivenUp("dropped");
       if (line === "auto" && knowsCodes) return { gate, at, value: authenticator.code(Date.now()) };
       if (line === "other" && hasOthers) return choose(question.options, question);
+      const chosen = choices[Number(line) - 1];
+      if (chosen !== undefined) return { gate, at, value: chosen };
       if (line === "resend" && question.waiting !== null) askForAnother();
+      else if (choices.length > 0) report.say(`A number from 1 to ${choices.length}.`);
       else if (ask === null || new RegExp(`^(?:${ask.pattern})$`).test(ask.normalise(line)))
         return { gate, at, value: line };
       else report.say(ask.inputMode === "numeric" ? "A code is 6 digits." : "That is no answer.");
@@ -148,11 +163,12 @@ export function createPerson(options: {
   function waitFor(now: Waiting): void {
     // The only way there is begins anew without a question.
     const isAnother = waiting?.at === now.at && waiting.number !== now.number;
-    const isNews = isAnother || waiting?.status !== now.status || waiting.at !== now.at;
+    const isCounted = waiting?.details.given !== now.details.given;
+    const isNews = isAnother || isCounted || waiting?.status !== now.status || waiting.at !== now.at;
+    if (isAnother) report.say(usedUp(waiting));
     waiting = now;
-    if (isAnother) report.say(linkUsedUp);
     if (isNews) report.waiting(now);
-    if (now.by === "link" && beside === null) listenBeside().catch((reason: unknown) => given.abort(reason));
+    if (now.by !== "code" && beside === null) listenBeside().catch((reason: unknown) => given.abort(reason));
   }
 
   /** While somebody else has to act, there are still words to be typed. */
@@ -160,16 +176,16 @@ export function createPerson(options: {
     beside = new AbortController();
     const { signal } = beside;
     while (!signal.aborted && waiting !== null) {
-      const { options, number, untilMs } = waiting;
+      const { by, options, number, untilMs } = waiting;
       const ways = waysOf(options);
-      const other = ways.length > 1 ? ", other" : "";
+      const words = [...(by === "link" ? ["resend"] : []), ...(ways.length > 1 ? ["other"] : []), "drop"];
       const shown = number === null ? "Waiting" : `Waiting, number ${number}`;
-      const line = (await terminal.ask(timed(`${shown} (resend${other}, drop)`, untilMs), { signal }))?.trim() ?? null;
+      const line = (await terminal.ask(timed(`${shown} (${words.join(", ")})`, untilMs), { signal }))?.trim() ?? null;
       if (line === null) return;
       if (line === "drop") throw new GivenUp("dropped");
       if (line === "resend") askForAnother();
       else if (line === "other" && ways.length > 1) await chooseBeside(ways, untilMs, signal);
-      else if (line !== "") report.say("Nothing is typed here: open the link that was sent.");
+      else if (line !== "") report.say(`Nothing is typed here: ${elsewhere[by] ?? "somebody else has to act"}.`);
     }
   }
 

@@ -73,8 +73,8 @@ function forPrograms(terminal: Terminal): Report {
     server: (fingerprint) => tell("server", { fingerprint, words: fingerprintWords(fingerprint) }),
     ident: ({ ask, sign, signs, server: { words, randomart } }) =>
       tell("ident", { ask, sign, signs, words, randomart }),
-    waiting: ({ gate, at, by, to, number, status, resendAtMs, untilMs, attemptsLeft, retry }) =>
-      tell("waiting", { gate, at, by, to, number, status, resendAtMs, untilMs, attemptsLeft, retry }),
+    waiting: ({ gate, at, by, to, number, details, status, resendAtMs, untilMs, attemptsLeft, retry }) =>
+      tell("waiting", { gate, at, by, to, number, details, status, resendAtMs, untilMs, attemptsLeft, retry }),
     refused: ({ code, retryable, retryAfterMs, closeCode, sealed }) =>
       tell("refused", { code, retryable, retryAfterMs, closeCode, sealed }),
     accepted: ({ sid, member, gates, assurance, edge, sealed, expiresAt, words, server: { successorOf } }) =>
@@ -90,7 +90,26 @@ function forPrograms(terminal: Terminal): Report {
 
 const channels: Readonly<Record<string, string>> = { email: "An e-mail", sms: "A text message", call: "A call" };
 
-function describe({ gate, by, to, number, status }: Waiting): string {
+const callbackWords: Readonly<Record<Waiting["status"], string>> = {
+  queued: "A service that decides on this is being told that you wait.",
+  sent: "The service knows that you wait, and decides.",
+  delayed: "The service could not be reached yet; it is being tried again.",
+  failed: "The service could not be reached.",
+  refused: "The service was not told: there were too many who wait.",
+};
+
+/** Nobody was sent anything by the person's own means: somebody else has to act. */
+function describeApproval({ number, status, details: { given = 0, needed = 1 } }: Waiting): string {
+  if (status === "refused") return "Nobody is asked to let you in: it was asked too often. Try again in an hour.";
+  const count = needed === 1 ? "" : `  (${Number(given)} of ${Number(needed)})`;
+  const who = needed === 1 ? "Somebody of the socket has" : `${Number(needed)} people of the socket have`;
+  return `${who} to let you in. Tell them this number:  ${harmless(number ?? "")}${count}`;
+}
+
+function describe(waiting: Waiting): string {
+  if (waiting.by === "approval") return describeApproval(waiting);
+  const { gate, by, to, number, status } = waiting;
+  if (by === "callback") return callbackWords[status];
   const message = `${channels[gate] ?? "A message"} to ${harmless(to)}`;
   switch (status) {
     case "queued":

@@ -5,6 +5,7 @@ import { framed } from "../connect/ident.ts";
 import { exitCodes, Sorry } from "../exit.ts";
 import type { Api, Json } from "./api.ts";
 import { type Ask, postWithPassword } from "./password.ts";
+import { peopleCommands } from "./people-commands.ts";
 import { qrCode, record, table } from "./show.ts";
 
 /** What was typed behind the name of the command. */
@@ -27,7 +28,7 @@ export interface OwnerCommand {
   show(answer: Json): string;
 }
 
-const socketColumns = ["id", "label", "url", "updatedAt"];
+const socketColumns = ["id", "label", "role", "url", "updatedAt"];
 const keyColumns = ["keyId", "label", "createdAt", "lastUsedAt", "revokedAt"];
 const memberColumns = ["name", "email", "phone", "authenticator", "answerSecret", "answerRule", "passkey", "sign"];
 const sessionColumns = ["sid", "member", "role", "edge", "gates", "acceptedAt", "expiresAt"];
@@ -277,6 +278,7 @@ export const ownerCommands: readonly OwnerCommand[] = [
     run: (api, given) => api.ask("DELETE", `${socketPath(given)}/sessions/${at(given.args[1])}`),
     show: done("Put out."),
   },
+  ...peopleCommands,
   {
     usage: "token list",
     about: "API tokens, for programs",

@@ -88,7 +88,9 @@ describe.each(["dev", "prod"])("the overlay %s", (overlay) => {
     expect(Number.parseInt(limit, 10)).toBeGreaterThanOrEqual(4 * 64 + 256);
   });
 
-  test("keeps edge and API from the stores, and everybody but notify from the world", ({ skip }) => {
+  test("keeps edge and API from the stores, and everybody but notify, and factors for https, from the world", ({
+    skip,
+  }) => {
     need(skip);
     const reaching = (port: number) =>
       manifests
@@ -100,6 +102,13 @@ describe.each(["dev", "prod"])("the overlay %s", (overlay) => {
       expect(reaching(port).length).toBeGreaterThan(0);
       for (const selector of reaching(port)) expect(selector).not.toMatch(/"edge"|"api"|\{\}/);
     }
+    const outside = manifests
+      .filter(({ kind, spec }) => kind === "NetworkPolicy" && JSON.stringify(spec).includes('"cidr":"0.0.0.0/0"'))
+      .map(({ spec }) => JSON.stringify((spec as { podSelector: unknown }).podSelector));
+    expect(outside.toSorted()).toEqual([
+      '{"matchLabels":{"app.kubernetes.io/name":"factors"}}',
+      '{"matchLabels":{"app.kubernetes.io/name":"notify"}}',
+    ]);
     expect(reaching(587)).toEqual(['{"matchLabels":{"app.kubernetes.io/name":"notify"}}']);
   });
 

@@ -98,7 +98,8 @@ export async function askApplication(
       if (found !== null) return { gate, at, value: await found };
       // Nothing is answered to what is done elsewhere, so that there is no callback for it. Where there are other ways, it is for somebody to choose.
       const isElsewhere = ask?.waits === true && details.by !== "code";
-      const isPicked = isElsewhere && showsWaits && (options.length === 1 || onChallenge === undefined);
+      const isPicked =
+        isElsewhere && (showsWaits || details.by === "callback") && (options.length === 1 || onChallenge === undefined);
       if (ask?.waits === true && (callback !== undefined || isPicked)) return { gate, at, value: null };
       if (callback !== undefined)
         return fitting(answering, async (again) => {

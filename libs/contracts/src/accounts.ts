@@ -21,7 +21,13 @@ export type Caller = z.infer<typeof caller>;
 export const signUp = request({
   ...fromApi,
   name: "identity.accounts.sign-up",
-  request: z.strictObject({ email, password, bootstrapToken: text(128).nullable(), address }),
+  request: z.strictObject({
+    email,
+    password,
+    bootstrapToken: text(128).nullable(),
+    invitationToken: text(128).nullable(),
+    address,
+  }),
   reply: empty,
   idempotency: "an address that has an account gets the same answer, and a mail that says so",
 });

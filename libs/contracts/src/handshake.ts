@@ -241,6 +241,8 @@ export const prepareFactors = request({
     hid: handshakeId,
     socketId: id,
     memberId: text(128).nullable(),
+    /** Name of the member, as claimed: for gates that ask elsewhere. */
+    member: text(128).nullable().optional(),
     transcript: bytes(32),
     /** Of the challenge. */
     cid: id,
@@ -269,7 +271,7 @@ export const verifyFactors = request({
     hid: handshakeId,
     socketId: id,
     memberId: text(128).nullable(),
-    /** Name of the member, as claimed. */
+    /** As of `factors.prepare`. */
     member: text(128).nullable().optional(),
     transcript: bytes(32),
     /** As of `factors.prepare`. */

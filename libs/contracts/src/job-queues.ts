@@ -15,7 +15,7 @@ export const mailQueue = Object.freeze({
  * channel: a provider that stands still holds up nobody's mail.
  */
 export const waitQueue = Object.freeze({
-  names: { email: "wait-emails", sms: "wait-texts", call: "wait-calls" },
+  names: { email: "wait-emails", sms: "wait-texts", call: "wait-calls", webhook: "wait-webhooks" },
   producers: ["factors"] satisfies ServiceName[],
   consumers: ["notify"] satisfies ServiceName[],
   data: z.strictObject({ waitId: id, sending: id }),

@@ -1,19 +1,23 @@
 import * as accounts from "./accounts.ts";
 import * as appKeys from "./app-keys.ts";
+import * as approvals from "./approvals.ts";
 import * as authenticators from "./authenticators.ts";
 import type { Contract } from "./contract.ts";
 import * as handshake from "./handshake.ts";
 import * as messages from "./messages.ts";
 import * as passkeys from "./passkeys.ts";
+import * as people from "./people.ts";
 import * as policies from "./policies.ts";
 import * as sessions from "./sessions.ts";
 import * as signs from "./signs.ts";
 import * as sockets from "./sockets.ts";
 import * as tickets from "./tickets.ts";
 import * as waits from "./waits.ts";
+import * as webhooks from "./webhooks.ts";
 
 export * from "./accounts.ts";
 export * from "./app-keys.ts";
+export * from "./approvals.ts";
 export * from "./authenticators.ts";
 export {
   type Contract,
@@ -32,6 +36,7 @@ export * from "./handshake.ts";
 export { mailQueue, waitQueue, wakeQueue } from "./job-queues.ts";
 export * from "./messages.ts";
 export * from "./passkeys.ts";
+export * from "./people.ts";
 export * from "./policies.ts";
 export { reservedLabels } from "./reserved-labels.ts";
 export * from "./sessions.ts";
@@ -40,6 +45,7 @@ export * from "./sockets.ts";
 export { liveSessionKey, removalsKey, removalsTtlMs } from "./state-keys.ts";
 export * from "./tickets.ts";
 export * from "./waits.ts";
+export * from "./webhooks.ts";
 
 function isContract(value: unknown): value is Contract {
   return (
@@ -52,7 +58,23 @@ function isContract(value: unknown): value is Contract {
 
 /** Everything that may ever be said on the bus; NATS permissions are generated from it. */
 export const contracts: readonly Contract[] = Object.freeze(
-  [handshake, waits, sessions, messages, accounts, sockets, policies, tickets, appKeys, authenticators, passkeys, signs]
+  [
+    handshake,
+    waits,
+    sessions,
+    messages,
+    accounts,
+    sockets,
+    policies,
+    tickets,
+    appKeys,
+    authenticators,
+    passkeys,
+    webhooks,
+    people,
+    approvals,
+    signs,
+  ]
     .flatMap((group) => Object.values(group))
     .filter(isContract),
 );

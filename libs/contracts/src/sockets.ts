@@ -3,6 +3,7 @@ import { adviceMax } from "@portcullis/policy";
 import { z } from "zod";
 import { request } from "./contract.ts";
 import { email, empty, epochMs, id, text } from "./fields.ts";
+import { socketRole } from "./people.ts";
 import { advice } from "./policies.ts";
 
 const fromApi = { server: "identity", callers: ["api"] } as const;
@@ -14,6 +15,8 @@ const next = id.nullable();
 export const socketView = z.strictObject({
   id,
   label: text(63),
+  /** Of whoever asks. */
+  role: socketRole,
   /** Only where it was just set: it is kept as an HMAC. */
   path: text(256).nullable(),
   /** The policy as the owner wrote it. */

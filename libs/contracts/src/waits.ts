@@ -49,6 +49,8 @@ export const startWait = request({
     /** Name of the socket, for the text of the message. */
     label: text(63),
     untilMs: epochMs,
+    /** Names the network that the client comes from: an HMAC. */
+    network: text(64),
   }),
   reply: waitView,
   idempotency: "by waitId: repeated, the wait as it is now; nothing is sent again",

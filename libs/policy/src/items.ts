@@ -17,6 +17,8 @@ import { conditionsDocument, conditionsStored } from "./when/conditions.ts";
 /** Levels of nesting; a gate at the top is on level 1. */
 export const depthMax = 4;
 export const leavesMax = 32;
+/** Questions that a program of the owner's makes, each for every challenge that asks it. */
+export const programsMax = 3;
 /** Gates that wait. A handshake begins no more waits than that: each may cost somebody a message. */
 export const waitsMax = 8;
 
@@ -89,11 +91,13 @@ function misplaced(items: readonly Item[]): Misplaced[] {
   const found: Misplaced[] = [];
   let leaves = 0;
   let waits = 0;
+  let programs = 0;
   const walk = (item: Item, path: (string | number)[], opening: "first" | "opening" | "later") => {
     if ("gate" in item) {
       leaves += 1;
       const { place } = gateOf(item);
       if (dialogueOf(item) === "waits") waits += 1;
+      else if ("webhook" in item) programs += 1;
       if (place === "first" && opening !== "first")
         found.push({ path: [...path, "gate"], message: `${item.gate} may only be the first item` });
       if (place === "opening" && opening === "later")
@@ -112,6 +116,8 @@ function misplaced(items: readonly Item[]): Misplaced[] {
     opening = "gate" in item && gateOf(item).place === "first" ? "opening" : "later";
   }
   if (leaves > leavesMax) found.push({ path: [], message: `must hold at most ${leavesMax} gates in all` });
+  if (programs > programsMax)
+    found.push({ path: [], message: `must hold at most ${programsMax} questions of kind custom` });
   if (waits > waitsMax) found.push({ path: [], message: `must hold at most ${waitsMax} gates that wait for somebody` });
   return found;
 }

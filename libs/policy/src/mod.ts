@@ -32,7 +32,7 @@ export type {
   Result,
   VerifyItem,
 } from "./machine/events.ts";
-export { authenticatorsOf, isMemberProven } from "./machine/progress.ts";
+export { authenticatorsOf, isMemberProven, passedOf } from "./machine/progress.ts";
 export { answersMax, type DenyCause, denyCauses, type HandshakeState, handshakeStateSchema } from "./machine/state.ts";
 export { type Transition, transition } from "./machine/transition.ts";
 export { explore } from "./play/explore.ts";
@@ -57,5 +57,6 @@ export {
 } from "./policy.ts";
 export { type ParsedPolicy, type PolicyIssue, parsePolicy } from "./validate.ts";
 export { type PolicyVerdict, validatePolicy } from "./validate-policy.ts";
+export { webhooksOf } from "./webhooks.ts";
 export { type Circumstances, needsRisk, takeOf } from "./when/branches.ts";
 export { type Conditions, type Risk, risks } from "./when/conditions.ts";

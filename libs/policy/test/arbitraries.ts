@@ -23,6 +23,9 @@ const device: fc.Arbitrary<object> = fc.oneof(
   { arbitrary: fc.record({ gate: fc.constantFrom("email", "sms"), by: fc.constantFrom("code", "link") }), weight: 2 },
   { arbitrary: fc.constant({ gate: "call", by: "code" }), weight: 1 },
   { arbitrary: fc.record({ gate: fc.constant("captcha"), cost: fc.constantFrom("low", "high") }), weight: 1 },
+  { arbitrary: fc.constant({ gate: "external", webhook: "h1" }), weight: 1 },
+  { arbitrary: fc.constant({ gate: "question", kind: "custom", webhook: "h1" }), weight: 1 },
+  { arbitrary: fc.record({ gate: fc.constant("approval"), quorum: fc.integer({ min: 1, max: 5 }) }), weight: 1 },
 );
 const leaf = fc.oneof(
   { arbitrary: device, weight: 5 },

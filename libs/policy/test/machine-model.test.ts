@@ -39,6 +39,7 @@ describe("the handshake machine, against every sequence of events", () => {
       "not-pending",
       "ended",
       "no-ticket",
+      "refused",
     ])
       expect(seen[name], name).toBeGreaterThan(0);
     expect(seen.accept).toBeGreaterThan(40);
@@ -51,7 +52,7 @@ describe("the handshake machine, against every sequence of events", () => {
       fc.property(facts, fc.boolean(), fc.nat(), (given, atOnce, choice) => {
         const world = new World(given);
         // What waits has to be asked for.
-        const mayOffer = !world.oracle.leaves.some(({ gate }) => waits(gate));
+        const mayOffer = !world.oracle.leaves.some(({ gate }) => waits(gate) || gate === "question");
         const offered = mayOffer && (atOnce || given.policy.mode === "offered");
         const answers: { ref: string; gate: string; at: string }[] = [];
         const ok = new Set<string>();
@@ -68,7 +69,10 @@ describe("the handshake machine, against every sequence of events", () => {
           const ids = { nextCid: `n${turn}`, now: 1_000_000 };
           if (effect?.do === "start") {
             ({ effects } = world.apply({ type: "begun", waitId: effect.waitId, ...ids }));
-          } else if (effect?.do === "wait" && effect.config.by === "link") {
+          } else if (
+            effect?.do === "wait" &&
+            (effect.config.by === "link" || ["external", "approval"].includes(effect.gate))
+          ) {
             ({ effects } = world.apply({ type: "confirmed", waitId: effect.waitId, ...ids }));
           } else if (effect?.do === "wait") {
             const { cid, gate, at } = effect;

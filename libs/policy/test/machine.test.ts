@@ -412,6 +412,32 @@ describe("a gate that waits", () => {
     expect(one.state.verdict).toEqual({ is: "deny", cause: "too-many-failures" });
   });
 
+  it("that is refused ends everything, whatever other way there is; another one that was refused changes nothing", () => {
+    const refused = (waitId: string): Loose<HandshakeEvent> => ({ type: "refused", waitId });
+    const two = { gates: [key, { anyOf: [{ gate: "approval" }, { gate: "email" }] }] };
+    const one = handshake(two, { member: phone });
+    one.send(one.opened());
+    one.send(start("c0", "w1", "approval"));
+    expect(names(one.send(refused("w1")))).toEqual(["ignore not-pending"]);
+    expect(one.send(begun("w1", "c1"))).toMatchObject([
+      { do: "wait", gate: "approval", config: { quorum: 1, notify: "mail" } },
+    ]);
+    expect(names(one.send(refused("w0")))).toEqual(["ignore not-pending"]);
+    expect(names(one.send(refused("w1")))).toEqual(["deny refused"]);
+    expect(one.state.verdict).toEqual({ is: "deny", cause: "refused" });
+    expect(names(one.send(confirmed("w1", "c2")))).toEqual(["ignore ended"]);
+  });
+
+  it("for people of the socket is bound to no member", () => {
+    const one = handshake({ gates: [key, { gate: "approval", quorum: 2 }] }, { member: phone });
+    one.send(one.opened());
+    one.send(start("c0", "w1", "approval"));
+    one.send(begun("w1", "c1"));
+    expect(one.send(confirmed("w1", "c2"))).toEqual([
+      { do: "accept", passed: ["key", "approval"], assurance: { key: true, memberBound: false, gates: [] } },
+    ]);
+  });
+
   it("is not passed by a confirmation of another wait, or one that is over", () => {
     const one = waiting();
     expect(names(one.send(confirmed("w0", "c2")))).toEqual(["ignore not-pending"]);

@@ -16,7 +16,8 @@ interface OracleLeaf {
 /** Gates that anybody can pass, whatever is enrolled. */
 const needNothing = ["captcha"];
 
-function whose({ gate, of }: Node): unknown {
+function whose({ gate, of, webhook }: Node): unknown {
+  if (webhook !== undefined || gate === "approval") return "nobody";
   if (gate === "otp") return of;
   return needNothing.includes(String(gate)) ? null : "member";
 }
@@ -91,7 +92,7 @@ export class Oracle {
   /** Two gates within one `distinct` for which the same thing would have been used. */
   deviceOf(at: string): string {
     const { gate = "", of } = this.describe(at) ?? {};
-    return needNothing.includes(gate) ? at : (devices[gate] ?? `${String(of)} ${gate}`);
+    return needNothing.includes(gate) || gate === "question" ? at : (devices[gate] ?? `${String(of)} ${gate}`);
   }
 
   /** How many gates the ticket passes before the first question. */
@@ -106,6 +107,7 @@ export class Oracle {
     if (leaf.gate === "key") return this.#facts.keyId !== null;
     if (needNothing.includes(leaf.gate)) return true;
     if (leaf.gate === "ticket") return this.#facts.ticket;
+    if (leaf.of === "nobody") return true;
     const enrolled = leaf.of === "socket" ? this.#facts.socketEnrolled : (this.#facts.member?.enrolled ?? []);
     return enrolled.includes(leaf.gate);
   }

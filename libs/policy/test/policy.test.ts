@@ -9,6 +9,7 @@ import {
   policyDocumentSchema,
   policySchema,
   requiresKey,
+  webhooksOf,
 } from "../src/mod.ts";
 import { policyOf } from "./arbitraries.ts";
 
@@ -119,15 +120,30 @@ describe("a policy that is written shortly", () => {
     expect(readers.some(({ message }) => message.startsWith("whoever reads the member's messages"))).toBe(true);
   });
 
+  it("names the webhooks that its gates speak to, and where", () => {
+    const custom = { gate: "question", kind: "custom", webhook: "h2" };
+    const policy = policyOf({
+      gates: [{ gate: "key" }, { anyOf: [otp, custom] }, { gate: "external", webhook: "h1" }],
+    });
+    expect(webhooksOf(policy)).toEqual([
+      { path: "gates.1.1.webhook", webhook: "h2" },
+      { path: "gates.2.webhook", webhook: "h1" },
+    ]);
+    expect(policy.deadlines.waitMs).toBe(600_000);
+  });
+
   it("comes with advice where it is weaker than it may look, and without where it is not", () => {
     const about = (...gates: object[]) =>
       adviceOf(policyOf({ gates, encryption: { session: "required" } })).map(({ code, path }) => `${code} ${path}`);
     expect(about({ gate: "key" }, otp)).toEqual([]);
     expect(about(otp)).toEqual(["discoverable gates", "relay gates"]);
-    expect(about({ gate: "key" }, { anyOf: [otp, { gate: "sms" }] }, mail, { gate: "question" })).toEqual([
+    expect(
+      about({ gate: "key" }, { anyOf: [otp, { gate: "sms" }] }, mail, { gate: "question" }, { gate: "approval" }),
+    ).toEqual([
       "email-no-authenticator gates.2",
       "sms-restricted gates.1.1",
       "question-no-person gates.3",
+      "approval-no-proof gates.4",
     ]);
     const letsReadersIn = (...gates: object[]) =>
       adviceOf(policyOf({ gates })).some(({ message }) => message.startsWith("whoever reads the member's messages"));
@@ -195,6 +211,9 @@ describe("a bad policy is refused with the field's path and what is allowed", ()
     [{ gates: [{ gate: 3 }] }, "gates.0.gate", allGates],
     [{ gates: [{ gate: "toString" }] }, "gates.0.gate", allGates],
     [{ gates: [otp, { anyOf: [otp, { allOf: [{ gate: "x" }] }] }] }, "gates.1.anyOf.1.allOf.0.gate", allGates],
+    [{ gates: [{ gate: "approval", quorum: 6 }] }, "gates.0.quorum", whole(1, 5)],
+    [{ gates: [{ gate: "approval", quorum: 0 }] }, "gates.0.quorum", whole(1, 5)],
+    [{ gates: [{ gate: "approval", notify: "sms" }] }, "gates.0.notify", "allowed: mail, none"],
     [{ gates: [{ gate: "otp", who: 1 }] }, "gates.0.who", "not known here; allowed: gate, of"],
     [{ gates: [{ gate: "key", of: "member" }] }, "gates.0.of", "not known here; allowed: gate"],
     [{ gates: [{ gate: "otp", of: "owner" }] }, "gates.0.of", "allowed: member, socket"],
@@ -269,7 +288,18 @@ describe("a bad policy is refused with the field's path and what is allowed", ()
     ],
     [{ gates: Array(9).fill(mail) }, "gates", "must hold at most 8 gates that wait for somebody"],
     [{ gates: [{ gate: "sms", by: "pigeon" }] }, "gates.0.by", "allowed: code, link"],
-    [{ gates: [{ gate: "question", kind: "riddle" }] }, "gates.0.kind", "allowed: excerpt, rule"],
+    [{ gates: [{ gate: "question", kind: "riddle" }] }, "gates.0.kind", "allowed: excerpt, rule, custom"],
+    [{ gates: [{ gate: "external" }] }, "gates.0.webhook", "must be the id of one of the socket's webhooks"],
+    [
+      { gates: [{ gate: "question", kind: "custom", webhook: "a b" }] },
+      "gates.0.webhook",
+      "must be the id of one of the socket's webhooks",
+    ],
+    [
+      { gates: Array.from({ length: 4 }, () => ({ gate: "question", kind: "custom", webhook: "h" })) },
+      "gates",
+      "must hold at most 3 questions of kind custom",
+    ],
     [{ gates: [otp, mail], mode: "offered" }, "mode", "must be prompted: email has to ask first"],
     [
       { gates: [{ anyOf: [otp, { gate: "question" }] }], mode: "offered" },

@@ -50,7 +50,7 @@ export type Command =
       readonly waitMs: number;
     }
   | {
-      readonly run: "begun" | "confirmed" | "spent";
+      readonly run: "begun" | "confirmed" | "spent" | "refused";
       readonly wait: "current" | "earlier" | "forged";
       readonly waitMs: number;
     }
@@ -106,7 +106,7 @@ const started: fc.Arbitrary<Command> = fc.record({
   waitMs,
 });
 const ofWait: fc.Arbitrary<Command> = fc.record({
-  run: fc.constantFrom("begun" as const, "confirmed" as const, "spent" as const),
+  run: fc.constantFrom("begun" as const, "confirmed" as const, "spent" as const, "refused" as const),
   wait: usually<"current" | "earlier" | "forged">("current", "earlier", "forged"),
   waitMs,
 });
@@ -121,7 +121,7 @@ export const commands: fc.Arbitrary<Command[]> = fc
         { arbitrary: verified, weight: 5 },
         { arbitrary: answered, weight: 3 },
         { arbitrary: started, weight: 3 },
-        { arbitrary: ofWait, weight: 4 },
+        { arbitrary: ofWait, weight: 6 },
         { arbitrary: batch("offered", 0), weight: 2 },
         { arbitrary: batch("opened", 0), weight: 1 },
         { arbitrary: ending, weight: 1 },
@@ -201,6 +201,10 @@ export class World {
         const waitId = { current, earlier: this.#waits.at(0), forged: "forged" }[command.wait] ?? "none";
         return { type: command.run, waitId, nextCid: this.#id("c"), now };
       }
+      case "refused": {
+        const waitId = { current: this.#waiting?.id, earlier: this.#waits.at(0), forged: "forged" }[command.wait];
+        return { type: "refused", waitId: waitId ?? "none", now };
+      }
       case "verified": {
         const exact = this.#pending.map(({ ref }, index) => ({ ref, ok: command.oks[index] ?? true }));
         const forged = { ref: this.#id("forged"), ok: true };
@@ -229,7 +233,8 @@ export class World {
     if (!this.#opened) return { run: "opened", answers: [], waitMs };
     if (this.#pending.length > 0) return { run: "verified", how: "exact", oks, nextCid: "fresh", waitMs };
     if (this.#starting !== null) return { run: "begun", wait: "current", waitMs };
-    if (this.#waiting !== null && answer.pick % 2 === 0) return { run: "confirmed", wait: "current", waitMs };
+    if (this.#waiting !== null && answer.pick % 2 === 0)
+      return { run: answer.pick % 10 === 4 ? "refused" : "confirmed", wait: "current", waitMs };
     const open = this.oracle.open(this.#ok);
     const target = open[answer.pick % Math.max(1, open.length)];
     const isWaitGate = target !== undefined && waits(this.oracle.describe(target)?.gate);
@@ -352,6 +357,12 @@ export class World {
         this.#waiting = null;
         this.#challenge = null;
         return;
+      case "refused": {
+        const isMeant = this.#waiting?.id === event.waitId;
+        const expected = isMeant ? { do: "deny", cause: "refused" } : { do: "ignore", cause: "not-pending" };
+        expect(effects, "who was asked and said no ends it, whatever else could be tried").toEqual([expected]);
+        return;
+      }
       case "verified": {
         const asked = this.#pending.map(({ ref }) => ref).sort();
         const told = event.results.map(({ ref }) => ref).sort();
@@ -466,7 +477,7 @@ export function beginningOf({ circumstances: { name, address, risk }, ...facts }
 
 /** Whether a handshake is parked at such a gate. */
 export function waits(gate: string | undefined): boolean {
-  return ["email", "sms", "call"].includes(gate ?? "");
+  return ["email", "sms", "call", "external", "approval"].includes(gate ?? "");
 }
 
 function freeze<T>(value: T): T {

@@ -9,19 +9,23 @@ import type { App } from "./http/app.ts";
 import { documentRoutes } from "./http/documentation.ts";
 import { confirmRoutes } from "./pages/confirm.ts";
 import { outboxRoutes } from "./pages/outbox.ts";
+import { callbackRoutes } from "./providers/callbacks.ts";
 import { twilioRoutes } from "./providers/twilio.ts";
 import type { RouteContext } from "./routes.ts";
 import { serverRoutes } from "./server-info.ts";
 import { answerRuleRoutes } from "./sockets/answer-rules.ts";
 import { answerSecretRoutes } from "./sockets/answer-secrets.ts";
 import { appKeyRoutes } from "./sockets/app-keys.ts";
+import { approvalRoutes } from "./sockets/approvals.ts";
 import { authenticatorRoutes } from "./sockets/authenticators.ts";
 import { liveSessionRoutes } from "./sockets/live-sessions.ts";
 import { memberRoutes } from "./sockets/members.ts";
 import { memberPasskeyRoutes } from "./sockets/passkeys.ts";
+import { peopleRoutes } from "./sockets/people.ts";
 import { policyRoutes } from "./sockets/policies.ts";
 import { signRoutes } from "./sockets/signs.ts";
 import { socketRoutes } from "./sockets/sockets.ts";
+import { webhookRoutes } from "./sockets/webhooks.ts";
 import { doorRoutes } from "./tickets/door.ts";
 import { mintRoutes } from "./tickets/mint.ts";
 
@@ -40,12 +44,16 @@ const groups = [
   answerSecretRoutes,
   memberPasskeyRoutes,
   signRoutes,
+  webhookRoutes,
   liveSessionRoutes,
   mintRoutes,
   doorRoutes,
+  peopleRoutes,
+  approvalRoutes,
   outboxRoutes,
   confirmRoutes,
   twilioRoutes,
+  callbackRoutes,
 ];
 
 /** The guard and the documentation come first: they hold for what is added after them. */

@@ -50,6 +50,15 @@ describe("what is wrong is named, what would be right is said, what was sent is 
     ["POST", "/v1/account", `{"email":"${canary}`, { path: "body", message: /JSON/ }],
     ["POST", "/v1/account", '{"__proto__":{"admin":true}}', { path: "body", message: /JSON/ }],
     ["POST", "/v1/account", undefined, { path: "body", message: /required/ }],
+    [
+      "POST",
+      "/v1/sockets/sck_1/approvals/w1",
+      { decision: "approve", number: canary },
+      { path: "number", message: /three digits/ },
+    ],
+    ["POST", "/v1/sockets/sck_1/approvals/w1", { decision: "approve" }, { path: "number", message: /./ }],
+    ["POST", "/v1/sockets/sck_1/people", { email: canary, role: "viewer" }, { path: "email", message: /e-mail/ }],
+    ["POST", "/v1/sockets/sck_1/people", { email: "c@x.de", role: "owner" }, { path: "role", message: /./ }],
     ["POST", "/v1/sign-in", { ...signUp, code: "12345x" }, { path: "code", message: /digits/ }],
     [
       "POST",

@@ -226,6 +226,7 @@ describe("socket URLs", () => {
     path: "a/b~c",
     policy: {},
     idParameter: "id",
+    role: "owner",
     authenticator: false,
     advice: [],
     createdAtMs: 0,

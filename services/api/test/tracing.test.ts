@@ -36,6 +36,7 @@ const created = {
   path: null,
   policy: {},
   idParameter: "id",
+  role: "owner",
   authenticator: false,
   advice: [],
   createdAtMs: 0,

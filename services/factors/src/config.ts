@@ -32,6 +32,19 @@ export const factorsConfig = defineConfig({
     default: "5000",
     describe: "E-mails that one socket may cause in a day. 0: none.",
   },
+  webhooksPerSocketDay: {
+    env: "WEBHOOKS_PER_SOCKET_DAY",
+    type: integer({ min: 0, max: 10_000_000 }),
+    default: "20000",
+    describe:
+      "Requests to its owner's programs that one socket may cause in a day, `external` and questions of kind `custom`. 0: none.",
+  },
+  webhooksPerSocketMinute: {
+    env: "WEBHOOKS_PER_SOCKET_MINUTE",
+    type: integer({ min: 1, max: 1_000 }),
+    default: "120",
+    describe: "The same for any minute.",
+  },
   outboundAllow,
 });
 

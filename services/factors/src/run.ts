@@ -1,7 +1,10 @@
 import { createHmac } from "node:crypto";
 import { serverIdentities } from "@portcullis/contracts";
 import type { Platform } from "@portcullis/platform";
-import { createSafeFetch } from "@portcullis/runtime";
+import { createSafeFetch, meterFor } from "@portcullis/runtime";
+import { createApprovals } from "./approvals/approvals.ts";
+import { createAskLimits } from "./approvals/limits.ts";
+import { serveApprovals } from "./approvals/serve.ts";
 import { createAnswerRules } from "./authenticators/answer-rules.ts";
 import { createCodes } from "./authenticators/codes.ts";
 import { answerRulesCollection, answerSecretsCollection, authenticatorsCollection } from "./authenticators/record.ts";
@@ -26,6 +29,12 @@ import { createWaitSecrets } from "./waits/secrets.ts";
 import { serveWaits } from "./waits/serve.ts";
 import { createWaits } from "./waits/waits.ts";
 import { createWaker } from "./waits/waker.ts";
+import { createAsker } from "./webhooks/asker.ts";
+import { createWebhookLimits } from "./webhooks/limits.ts";
+import { webhooksCollection } from "./webhooks/record.ts";
+import { limitsByChannel } from "./webhooks/send-limits.ts";
+import { serveWebhooks } from "./webhooks/serve.ts";
+import { createWebhookStore } from "./webhooks/store.ts";
 
 export { type FactorsConfig, factorsConfig } from "./config.ts";
 
@@ -54,18 +63,37 @@ export async function run(platform: Platform, config: FactorsConfig): Promise<vo
   });
   const codes = createCodes({ store, state, clock, random, log, failuresMax });
   const countKey = vault.subkey("wait-counts");
+  const allow = config.outboundAllow ?? [];
+  const webhooks = createWebhookStore({
+    ...secretsOf,
+    allow,
+    collection: await documents.collection(webhooksCollection),
+  });
+  const webhookLimits = createWebhookLimits({
+    state,
+    clock,
+    perMinute: config.webhooksPerSocketMinute,
+    perDay: config.webhooksPerSocketDay,
+  });
+  const fetch = createSafeFetch({ allow });
+  const asker = createAsker({ webhooks, limits: webhookLimits, fetch, state, clock, log });
+  const waitStore = createWaitStore(state, vault, clock);
+  const waker = createWaker({ caller, jobs, ids });
   const waits = createWaits({
-    store: createWaitStore(state, vault, clock),
+    store: waitStore,
     state,
     jobs,
-    limits: createSendLimits({
-      state,
-      key: countKey,
-      clock,
-      perSocketDay: { sms: config.smsPerSocketDay, email: config.emailsPerSocketDay, call: config.callsPerSocketDay },
-    }),
+    limits: limitsByChannel(
+      createSendLimits({
+        state,
+        key: countKey,
+        clock,
+        perSocketDay: { sms: config.smsPerSocketDay, email: config.emailsPerSocketDay, call: config.callsPerSocketDay },
+      }),
+      webhookLimits,
+    ),
     secrets: createWaitSecrets(vault),
-    waker: createWaker({ caller, jobs, ids }),
+    waker,
     clock,
     ids,
     log,
@@ -82,13 +110,35 @@ export async function run(platform: Platform, config: FactorsConfig): Promise<vo
   await serveSigns(server, signs);
   const passkeyStore = createPasskeyStore({ collection: await documents.collection(passkeysCollection), vault, clock });
   const passkeys = { store: passkeyStore, assertions: createAssertions({ store: passkeyStore, state }) };
-  const fetch = createSafeFetch({ allow: config.outboundAllow ?? [] });
   const keySets = createKeySets({ fetch, clock, log });
   const suspicion = createSuspicion({ state, clock });
   const registrations = createRegistrations({ store: passkeyStore, state, ids, random });
-  await serveAuthenticators(server, { store, answerSecrets, answerRules, signs, codes, passkeys: passkeyStore });
+  const decisions = meterFor("factors").createCounter("portcullis.factors.approvals", {
+    description: "What people of sockets decided, by what came of it",
+  });
+  const approvals = createApprovals({
+    store: waitStore,
+    state,
+    limits: createAskLimits({ state, clock, tagOf }),
+    waker,
+    clock,
+    log,
+    onDecision: (became) => decisions.add(1, { state: became }),
+  });
+  await serveAuthenticators(server, {
+    store,
+    answerSecrets,
+    answerRules,
+    signs,
+    codes,
+    passkeys: passkeyStore,
+    webhooks,
+  });
   await servePasskeys({ server, log }, { ...passkeys, registrations });
-  await serveWaits(server, { gates, waits, state, tagOf });
+  await serveWaits(server, { gates, waits, approvals, state, tagOf });
+  await serveApprovals(server, approvals);
+  const decoy = random(32);
+  await serveWebhooks(server, { store: waitStore, waits, webhooks, state, decoy, clock, publicUrl, tagOf });
   const means = {
     codes,
     waits,
@@ -97,6 +147,7 @@ export async function run(platform: Platform, config: FactorsConfig): Promise<vo
     passkeys,
     signs,
     identities,
+    asker,
     state,
     vault,
     suspicion,

@@ -88,7 +88,9 @@ export async function startFactors(options: FactorsOptions = {}) {
       smsPerSocketDay: 500,
       emailsPerSocketDay: 5000,
       callsPerSocketDay: 100,
-      outboundAllow: null,
+      webhooksPerSocketDay: 20_000,
+      webhooksPerSocketMinute: 120,
+      outboundAllow: [{ to: "127.0.0.1", http: true }],
       ...options.config,
     });
   }

@@ -68,6 +68,7 @@ async function start(options: Started = {}): Promise<{ waitId: string; view: Wai
     to: options.to ?? (gate !== "email" ? `+4930${1_000_000 + names}` : `grace${names}@receiver.example`),
     member: "bob",
     label: "chat",
+    network: "n1",
     untilMs: options.untilMs ?? factors.now() + 10 * minuteMs,
   });
   return { waitId, view };

@@ -5,7 +5,8 @@ export const identityConfig = defineConfig({
     env: "SIGN_UP",
     type: choice(["open", "closed"]),
     default: "closed",
-    describe: "who may open an owner account: anybody, or nobody but the first owner with the bootstrap token",
+    describe:
+      "who may open an account: anybody, or nobody but the first owner with the bootstrap token and who is invited to a socket",
   },
   bootstrapToken: {
     env: "BOOTSTRAP_TOKEN",

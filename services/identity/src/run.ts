@@ -14,6 +14,10 @@ import { createNetworkRisk } from "./handshake/risk.ts";
 import { serveHandshakes } from "./handshake/serve.ts";
 import { createHandshakeStore } from "./handshake/store.ts";
 import { createVerdicts } from "./handshake/verdicts.ts";
+import { createAnnounce } from "./people/announce.ts";
+import { createInvitations } from "./people/invitations.ts";
+import { createPeopleMails } from "./people/mails.ts";
+import { servePeople } from "./people/serve.ts";
 import { tagOf } from "./secrets.ts";
 import { createEdgeWatch } from "./sessions/edges.ts";
 import { createSessionRegistry } from "./sessions/registry.ts";
@@ -21,7 +25,7 @@ import { createRevocation } from "./sessions/revocation.ts";
 import { serveSessions } from "./sessions/serve.ts";
 import { createPathTags } from "./sockets/paths.ts";
 import { serveSockets } from "./sockets/serve.ts";
-import { openSocketStore } from "./sockets/store.ts";
+import { openSocketStore, type SocketStore } from "./sockets/store.ts";
 import { serveTickets } from "./tickets/serve.ts";
 import { createTicketStore } from "./tickets/store.ts";
 
@@ -49,7 +53,7 @@ export async function run(
   const passwords = parts.passwords ?? (await createPasswords());
   const paths = createPathTags(vault);
 
-  const accountContext = await openAccounts(platform, config, passwords);
+  const accountContext = await openAccounts(platform, config, passwords, store);
   const prepared = await prepareBootstrap(accountContext);
 
   await serveAccounts(server, accountContext);
@@ -69,19 +73,23 @@ export async function run(
   await serveSockets(server, socketContext, state);
   const tickets = createTicketStore(state, { clock, random });
   const countKey = vault.subkey("attempts");
+  const tag = (text: string) => tagOf(countKey, text);
   await serveTickets(server, {
     ...socketContext,
     tickets,
     passphrases: aside(passwords),
-    attempts: createAttempts(state, "passphrase", (text) => tagOf(countKey, text), passphraseCeiling),
+    attempts: createAttempts(state, "passphrase", tag, passphraseCeiling),
   });
+  const handshakes = createHandshakeStore(state, vault);
+  const invitations = createInvitations(store, vault);
+  await servePeople(server, { ...socketContext, accounts: accountContext, handshakes, invitations, log });
   const edges = createEdgeWatch(state, clock);
   await serveSessions(server, { sessions, edges, clock });
   await serveHandshakes(
     server,
     createEngine({
       store,
-      handshakes: createHandshakeStore(state, vault),
+      handshakes,
       sessions,
       edges,
       verdicts: createVerdicts(log),
@@ -95,6 +103,16 @@ export async function run(
       networkKey: vault.subkey("networks"),
       clock,
       ids,
+      announce: createAnnounce({
+        store,
+        mails: accountContext.mails,
+        quotas: [
+          createQuota(state, "approval-mail", { max: 1, windowMs: 10 * minuteMs }, tag),
+          createQuota(state, "approval-mail-day", { max: 50, windowMs: dayMs }, tag),
+        ],
+        clock,
+        log,
+      }),
       log,
     }),
   );
@@ -107,7 +125,12 @@ function aside(passwords: Passwords): Pick<Passwords, "matches"> {
   return { matches: (stored, password) => bounded(() => passwords.matches(stored, password)) };
 }
 
-async function openAccounts(platform: Platform, config: IdentityConfig, passwords: Passwords): Promise<AccountContext> {
+async function openAccounts(
+  platform: Platform,
+  config: IdentityConfig,
+  passwords: Passwords,
+  sockets: SocketStore,
+): Promise<AccountContext> {
   const { documents, state, jobs, vault, caller, clock, ids, random, log } = platform;
   const store = await openAccountStore(documents);
   const contacts = createContacts(vault);
@@ -115,6 +138,9 @@ async function openAccounts(platform: Platform, config: IdentityConfig, password
   const countTag = (text: string) => tagOf(countKey, text);
   const attempts = (purpose: string) => createAttempts(state, purpose, countTag);
   const quota = (name: string, max: number, windowMs: number) => createQuota(state, name, { max, windowMs }, countTag);
+  const invitations = createInvitations(sockets, vault);
+  const publicUrl = config.publicUrl.replace(/\/$/, "");
+  const [perInviter, perInvited] = [quota("invitations", 30, dayMs), quota("invited-mailbox", 20, dayMs)];
   const bootstrapKey = vault.subkey("bootstrap");
   return {
     store,
@@ -130,6 +156,10 @@ async function openAccounts(platform: Platform, config: IdentityConfig, password
       passkeySignIn: quota("passkey-sign-in", 60, 15 * minuteMs),
       askedMail: quota("asked-mail", 20, 15 * minuteMs),
       mailbox: [quota("mailbox-minute", 1, minuteMs), quota("mailbox-day", 20, dayMs)],
+      invitation: (ownerId, email) => [
+        [perInviter, ownerId],
+        [perInvited, email],
+      ],
     },
     mails: createMails({
       store,
@@ -139,7 +169,14 @@ async function openAccounts(platform: Platform, config: IdentityConfig, password
       clock,
       ids,
       openEmail: contacts.open,
-      publicUrl: config.publicUrl.replace(/\/$/, ""),
+      publicUrl,
+      composeAbout: createPeopleMails({
+        store: sockets,
+        owners: store.owners,
+        invitations,
+        openEmail: contacts.open,
+        publicUrl,
+      }),
     }),
     contacts,
     relyingParty: relyingPartyOf(config),
@@ -151,6 +188,7 @@ async function openAccounts(platform: Platform, config: IdentityConfig, password
     random,
     log,
     signUp: config.signUp,
+    isInvited: invitations.isFor,
     bootstrapToken: (firstOwnerId) => config.bootstrapToken ?? `pcb_${tagOf(bootstrapKey, firstOwnerId)}`,
   };
 }

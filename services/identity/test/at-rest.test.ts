@@ -139,7 +139,13 @@ describe("a new master key", () => {
     await rotate();
     expect((await world.api.call(authenticate, { kind: "session", secret })).email).toBe(email);
     expect((await world.api.call(listWebSessions, { ownerId })).sessions).toHaveLength(1);
-    await world.api.call(signUp, { email, password: goodPassword, bootstrapToken: null, address: address() });
+    await world.api.call(signUp, {
+      email,
+      password: goodPassword,
+      bootstrapToken: null,
+      invitationToken: null,
+      address: address(),
+    });
     expect(await (await store()).count({})).toBe(1);
     await enter(email);
     // Written anew, so that the old key can be given up.

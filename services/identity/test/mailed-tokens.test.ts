@@ -64,9 +64,21 @@ describe("a mailed token", () => {
 
   it("is whole in the mail as it is written: no line so long that it would have to be encoded", async () => {
     await reset(await asked());
-    await world.api.call(signUp, { email: ann.email, password: next, bootstrapToken: null, address: address() });
+    await world.api.call(signUp, {
+      email: ann.email,
+      password: next,
+      bootstrapToken: null,
+      invitationToken: null,
+      address: address(),
+    });
     world.advance(minuteMs + 1);
-    await world.api.call(signUp, { email: ann.email, password: next, bootstrapToken: null, address: address() });
+    await world.api.call(signUp, {
+      email: ann.email,
+      password: next,
+      bootstrapToken: null,
+      invitationToken: null,
+      address: address(),
+    });
     await expect.poll(() => new Set(world.mails.map(({ subject }) => subject)).size).toBe(4);
     for (const { subject, text } of world.mails)
       for (const line of text.split("\n")) expect(line.length, `${subject}: ${line}`).toBeLessThanOrEqual(76);

@@ -47,6 +47,7 @@ describe("signing in", () => {
       email: "ann@x.y",
       password: goodPassword,
       bootstrapToken: null,
+      invitationToken: null,
       address: address(),
     });
     const unknown = await refusal(enter("bob@x.y", goodPassword));

@@ -12,7 +12,7 @@ afterEach(() => world.close());
 
 const closed = { signUp: "closed" } as const;
 const join = (email: string, bootstrapToken: string | null = null, from = address(), password = goodPassword) =>
-  world.api.call(signUp, { email, password, bootstrapToken, address: from });
+  world.api.call(signUp, { email, password, bootstrapToken, invitationToken: null, address: from });
 const enter = (email: string, password = goodPassword) =>
   world.api.call(signIn, { email, password, secondFactor: null, address: address(), userAgent: "test" });
 const ownersOf = async () => (await openAccountStore(world.platform.documents)).owners.find({});

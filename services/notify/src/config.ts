@@ -1,4 +1,4 @@
-import { type ConfigOf, defineConfig, flag, origin, text, textType } from "@portcullis/runtime";
+import { type ConfigOf, defineConfig, flag, origin, outboundAllow, text, textType } from "@portcullis/runtime";
 import { isAddress, type Mailbox } from "./mails/mailbox.ts";
 import { isLoopback, parseSmtpUrl } from "./transports/smtp-url.ts";
 
@@ -113,6 +113,7 @@ export const notifyConfig = defineConfig({
     secret: true,
     describe: "By which the receiver knows that it was us.",
   },
+  outboundAllow,
   from: {
     env: "MAIL_FROM",
     type: mailbox,

@@ -1,4 +1,5 @@
 import type { Platform } from "@portcullis/platform";
+import { createSafeFetch } from "@portcullis/runtime";
 import type { NotifyConfig } from "./config.ts";
 import { startMailWorker } from "./mails/worker.ts";
 import { serveOutbox } from "./outbox/serve.ts";
@@ -8,6 +9,7 @@ import { createSmtpTransport } from "./transports/smtp.ts";
 import { serveTwilio } from "./waits/twilio.ts";
 import { startWakeWorker } from "./waits/wakes.ts";
 import { startWaitWorker } from "./waits/worker.ts";
+import { startWebhookWorker } from "./webhooks/worker.ts";
 
 export { type NotifyConfig, notifyConfig } from "./config.ts";
 
@@ -32,6 +34,11 @@ export async function run(platform: Platform, config: NotifyConfig): Promise<voi
   closer.add("mail worker", () => mails.close());
   const waits = await startWaitWorker({ platform, mail, sms, voice, from });
   closer.add("wait worker", () => waits.close());
+  const webhooks = await startWebhookWorker({
+    platform,
+    fetch: createSafeFetch({ allow: config.outboundAllow ?? [] }),
+  });
+  closer.add("webhook worker", () => webhooks.close());
   const wakes = await startWakeWorker(platform);
   closer.add("wake worker", () => wakes.close());
   log.info(smtp === null ? "mails are written to the outbox" : "mails are sent by SMTP");

@@ -18,6 +18,7 @@ describe("settings", () => {
       twilioVoiceFrom: null,
       twilioUrl: new URL("https://api.twilio.com"),
       publicUrl: null,
+      outboundAllow: null,
       smsWebhookUrl: null,
       smsWebhookSecret: null,
       from: { name: "Portcullis", address: "portcullis@localhost" },

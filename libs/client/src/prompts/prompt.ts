@@ -13,6 +13,8 @@ export interface Prompt {
   normalise(value: string): string;
   /** What a person has to see to answer it, text of the server's; null or absent: nothing. */
   shown?(details: Asked["details"]): string | null;
+  /** One of them is the answer; none or absent: it is typed. */
+  choices?(details: Asked["details"]): readonly string[];
   /** Whether a person can answer it, by what the server says about it; absent: yes. */
   isForPerson?(details: Asked["details"]): boolean;
   /** What the server says about it, as it may be shown; absent: as it is. @throws {PortcullisError | ProtocolError} on what must not be shown */

@@ -11,7 +11,10 @@ export const question: Prompt = Object.freeze({
   waits: false,
   normalise: (value: string) => value,
   isForPerson: ({ kind }: Asked["details"]) => kind !== "excerpt",
-  shown: ({ statement }: Asked["details"]) => (typeof statement === "string" ? statement : null),
+  shown: ({ statement, prompt }: Asked["details"]) =>
+    [statement, prompt].find((text) => typeof text === "string") ?? null,
+  choices: ({ choices }: Asked["details"]) =>
+    Array.isArray(choices) ? choices.filter((choice) => typeof choice === "string") : [],
   automatic: (asked: Asked) =>
     asked.details.kind !== "excerpt" || asked.means.answerSecret === undefined ? null : answerExcerpt(asked),
 });

@@ -1,6 +1,8 @@
+import { approval } from "./approval.ts";
 import { call } from "./call.ts";
 import { captcha } from "./captcha.ts";
 import { email } from "./email.ts";
+import { external } from "./external.ts";
 import { ident } from "./ident.ts";
 import { jwt } from "./jwt.ts";
 import { otp } from "./otp.ts";
@@ -20,6 +22,8 @@ export const prompts = Object.freeze({
   captcha,
   jwt,
   ident,
+  external,
+  approval,
 } satisfies Record<string, Prompt>);
 
 /** Null for a gate that this version does not know. */

@@ -21,6 +21,7 @@ export const adviceCodes = [
   "rule-observed",
   "jwt-bearer",
   "ident-nobody",
+  "approval-no-proof",
   "relay",
   "same-device",
   "same-phone",

@@ -22,6 +22,11 @@ const misread: Readonly<Record<string, readonly [Advice["code"], Advice["severit
     "info",
     "says what the identity provider says of whoever holds the token; a stolen one lets in until it is used or expires",
   ],
+  approval: [
+    "approval-no-proof",
+    "info",
+    "shows that people of the socket let somebody in, and nothing about who that is: people can be talked into it, and into typing a number",
+  ],
   captcha: [
     "captcha-no-human",
     "info",
@@ -31,7 +36,9 @@ const misread: Readonly<Record<string, readonly [Advice["code"], Advice["severit
 
 export const misreadGates: Rule = ({ gates }) =>
   gates.flatMap(({ at, gate, config }) => {
-    const [code, severity, message] = misread[config.kind === "rule" ? "rule" : gate] ?? [];
+    // What an owner's own question shows is for its owner to know.
+    const name = config.kind === "rule" ? "rule" : gate;
+    const [code, severity, message] = config.kind === "custom" ? [] : (misread[name] ?? []);
     return code === undefined || severity === undefined || message === undefined
       ? []
       : [advice(code, severity, `gates.${at}`, message)];

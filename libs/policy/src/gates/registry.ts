@@ -1,7 +1,9 @@
 import { z } from "zod";
+import { approval } from "./approval.ts";
 import { call } from "./call.ts";
 import { captcha } from "./captcha.ts";
 import { email } from "./email.ts";
+import { external } from "./external.ts";
 import type { Dialogue, Gate } from "./gate.ts";
 import { ident } from "./ident.ts";
 import { jwt } from "./jwt.ts";
@@ -27,6 +29,8 @@ export const gates = {
   captcha,
   jwt,
   ident,
+  external,
+  approval,
 } satisfies Record<string, Gate>;
 
 export type GateName = keyof typeof gates;

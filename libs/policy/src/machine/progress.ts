@@ -2,7 +2,7 @@
 import { type Branch, type Part, partsOf, type Take, topOf, visitParts } from "../composition.ts";
 import { canGoOn, type DistinctGroup, isDistinct, type Leaf } from "../distinct.ts";
 import type { Enrolment } from "../gates/gate.ts";
-import { type GateItem, gateOf } from "../gates/registry.ts";
+import { type GateItem, type GateName, gateOf } from "../gates/registry.ts";
 import { type PlacedGate, placed, visitGates } from "../items.ts";
 import type { Policy } from "../policy.ts";
 
@@ -60,6 +60,23 @@ export function isMemberProven(terms: Terms, passed: readonly string[]): boolean
 /** Positions that the opening itself has passed. */
 export function passedByOpening(terms: Terms): string[] {
   return sequenceOf(terms).flatMap(({ at, item }) => (gateOf(item).decided(terms) === true ? [at] : []));
+}
+
+/**
+ * What was passed so far, in order of time and without the implicit `path`.
+ *
+ * @returns `bound`: those that only the member who is claimed can pass
+ */
+export function passedOf(state: Terms & { readonly passed: readonly string[] }): {
+  readonly gates: GateName[];
+  readonly bound: GateName[];
+} {
+  const items = new Map(sequenceOf(state).map(({ at, item }) => [at, item]));
+  const passed = state.passed.flatMap((at) => items.get(at) ?? []);
+  return {
+    gates: passed.flatMap(({ gate }) => (gate === "path" ? [] : [gate])),
+    bound: passed.filter((item) => isMemberBound(state, item)).map(({ gate }) => gate),
+  };
 }
 
 /** False where no sequence of right answers leads in: some item asks for what is not enrolled. */

@@ -2,7 +2,7 @@ import { waitsAt } from "../gates/registry.ts";
 import { type PlacedGate, waitsMax } from "../items.ts";
 import { deadlineMs, doomOf } from "./begin.ts";
 import type { Answer, Effect, HandshakeEvent, IgnoreCause, Result, VerifyItem } from "./events.ts";
-import { frontierOf, isComplete, isMemberBound, sequenceOf } from "./progress.ts";
+import { frontierOf, isComplete, passedOf } from "./progress.ts";
 import { answersMax, type DenyCause, type HandshakeState } from "./state.ts";
 
 export interface Transition {
@@ -206,10 +206,7 @@ function proceed(before: HandshakeState, cid: string, now: number, retry: boolea
 }
 
 function accept(state: HandshakeState): Transition {
-  const items = new Map(sequenceOf(state).map(({ at, item }) => [at, item]));
-  const passed = state.passed.flatMap((at) => items.get(at) ?? []);
-  const gates = passed.flatMap(({ gate }) => (gate === "path" ? [] : [gate]));
-  const bound = passed.filter((item) => isMemberBound(state, item)).map(({ gate }) => gate);
+  const { gates, bound } = passedOf(state);
   const assurance = { key: state.keyId !== null, memberBound: bound.length > 0, gates: bound };
   return { state: { ...state, verdict: { is: "accept" } }, effects: [{ do: "accept", passed: gates, assurance }] };
 }

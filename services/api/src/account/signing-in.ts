@@ -2,7 +2,7 @@ import { signIn, signOut, signUp } from "@portcullis/contracts";
 import { z } from "zod";
 import { ownerOf } from "../callers/guard.ts";
 import type { App } from "../http/app.ts";
-import { email, id, password, time, timeOf } from "../http/fields.ts";
+import { email, id, mailToken, password, time, timeOf } from "../http/fields.ts";
 import { done, nothing } from "../http/nothing.ts";
 import type { RouteContext } from "../routes.ts";
 import { secondFactorFields, secondFactorOf } from "./second-factor.ts";
@@ -15,6 +15,9 @@ const newAccount = z.strictObject({
   email,
   password,
   bootstrapToken: z.string().min(1).max(128).optional().describe("for the first owner where sign-up is closed"),
+  invitationToken: mailToken
+    .optional()
+    .describe("from a mail that invites this very address to a socket: opens an account also where sign-up is closed"),
 });
 const signedIn = z.object({ sessionId: id, expiresAt: time });
 const whoAmI = z.object({
@@ -40,8 +43,8 @@ export function signingInRoutes(app: App, { caller, cookie }: RouteContext): voi
       },
     },
     async (request, reply) => {
-      const { email, password, bootstrapToken = null } = request.body;
-      await caller.call(signUp, { email, password, bootstrapToken, address: request.ip });
+      const { email, password, bootstrapToken = null, invitationToken = null } = request.body;
+      await caller.call(signUp, { email, password, bootstrapToken, invitationToken, address: request.ip });
       return done(reply, 202);
     },
   );

@@ -64,7 +64,7 @@ export function socketRoutes(app: App, { caller, site }: RouteContext): void {
       config: { access: "owner" },
       schema: {
         operationId: "listSockets",
-        summary: "The owner's sockets",
+        summary: "Your sockets, and those of others on which you are approver or viewer",
         tags,
         querystring: pageQuery,
         response: { 200: z.object({ sockets: z.array(socket), ...nextField }) },

@@ -4,6 +4,7 @@ import {
   type MemberView,
   type SocketView,
   sessionRole,
+  socketRole,
 } from "@portcullis/contracts";
 import { z } from "zod";
 import { id, time, timeOf, timeOrNull, version } from "../http/fields.ts";
@@ -30,6 +31,7 @@ export const advice = z.object({
 export const socket = z.object({
   id,
   label: z.string(),
+  role: socketRole.describe("what you are to it; only its owner changes anything"),
   path: z.string().nullable().describe("where it was just set; kept as an HMAC only"),
   url: z.string().describe("where clients connect; `{path}` stands for a path that is not known any more"),
   policy,

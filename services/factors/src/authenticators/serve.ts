@@ -14,6 +14,7 @@ import { formatAnswerSecret } from "@portcullis/crypto";
 import type { Platform } from "@portcullis/platform";
 import type { PasskeyStore } from "../passkeys/store.ts";
 import type { SignStore } from "../signs/store.ts";
+import type { WebhookStore } from "../webhooks/store.ts";
 import type { AnswerRules } from "./answer-rules.ts";
 import type { Codes } from "./codes.ts";
 import type { AuthenticatorStore } from "./store.ts";
@@ -29,6 +30,7 @@ export async function serveAuthenticators(
     signs,
     codes,
     passkeys,
+    webhooks,
   }: {
     readonly signs: Pick<SignStore, "forgetSocket">;
     readonly store: AuthenticatorStore;
@@ -36,6 +38,7 @@ export async function serveAuthenticators(
     readonly answerRules: AnswerRules;
     readonly codes: Codes;
     readonly passkeys: Pick<PasskeyStore, "forgetSocket">;
+    readonly webhooks: Pick<WebhookStore, "forgetSocket">;
   },
 ): Promise<void> {
   await server.serve(enrolSecret, async ({ subject, issuer, account, active }) => {
@@ -67,6 +70,7 @@ export async function serveAuthenticators(
     await answerRules.forgetSocket(socketId);
     await passkeys.forgetSocket(socketId);
     await signs.forgetSocket(socketId);
+    await webhooks.forgetSocket(socketId);
     return {};
   });
 

@@ -9,6 +9,7 @@ import type { PasskeyStore } from "../passkeys/store.ts";
 import type { SignStore } from "../signs/store.ts";
 import type { Channel } from "../waits/channel.ts";
 import type { Waits } from "../waits/waits.ts";
+import type { Asker } from "../webhooks/asker.ts";
 import type { Suspicion } from "./suspicion.ts";
 
 /** Where the answer comes from, and what a gate may use to judge it. */
@@ -39,6 +40,7 @@ export interface GateContext {
   readonly signs: Pick<SignStore, "find">;
   /** Fingerprints of every key that clients take for this server. */
   readonly identities: () => Promise<readonly string[]>;
+  readonly asker: Asker;
 }
 
 /** How a gate waits: over which channel somebody is told, and what they then do. */
@@ -47,6 +49,10 @@ export interface WaitKind {
   readonly channel: Channel | null;
   /** `code`: typed into the client. `link`: a page where a number is typed. `approval`: a person of the socket. `callback`: a service. */
   readonly by: "code" | "link" | "approval" | "callback";
+  /** Where to, at a gate that tells somebody who is no contact of the member's. */
+  readonly to?: string;
+  /** Of `approval`: how many have to approve. */
+  readonly quorum?: number;
 }
 
 export interface GateItem {

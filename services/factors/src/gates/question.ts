@@ -1,4 +1,5 @@
 import type { Gate } from "./gate.ts";
+import { custom } from "./question/custom.ts";
 import { excerpt } from "./question/excerpt.ts";
 import type { QuestionKind } from "./question/kind.ts";
 import { rule } from "./question/rule.ts";
@@ -7,6 +8,7 @@ import { rule } from "./question/rule.ts";
 const kinds: ReadonlyMap<unknown, QuestionKind> = new Map([
   ["excerpt", excerpt],
   ["rule", rule],
+  ["custom", custom],
 ]);
 
 /** Something that only the member answers rightly; how it is asked and judged is for its `kind`. */

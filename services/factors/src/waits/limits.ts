@@ -58,7 +58,7 @@ export function createSendLimits(options: {
   /** For HMACs: contacts are not stored, not even in the names of counters. */
   readonly key: Uint8Array;
   readonly clock: () => number;
-  readonly perSocketDay: Readonly<Record<Occasion["channel"], number>>;
+  readonly perSocketDay: Readonly<Partial<Record<Occasion["channel"], number>>>;
 }): SendLimits {
   const { state, key, clock, perSocketDay } = options;
   const tag = (text: string) => createHmac("sha256", key).update(text).digest("base64url").slice(0, 22);
@@ -113,7 +113,7 @@ export function createSendLimits(options: {
       }
       if (await isSpent(name, holder)) return refused("contact");
       const spent = await state.add(`factors.spent.${channel}.${socketId}`, 1, dayMs);
-      if (spent > perSocketDay[channel]) return refused("socket");
+      if (spent > (perSocketDay[channel] ?? 0)) return refused("socket");
       if (goesByPhone(occasion)) await state.add(`${range(occasion)}.sent`, 1, dayMs);
       if (version !== null) await state.replace(spacing, version, mark("granted"), spacingMs);
       return { ok: true };

@@ -3,7 +3,7 @@ import type { Channel } from "./channel.ts";
 const hidden = "\u2022\u2022\u2022";
 
 /** Enough for its owner to know which one is meant, too little for anybody else to write to. */
-export function masked(channel: Channel, to: string): string {
+export function masked(channel: Exclude<Channel, "webhook">, to: string): string {
   if (channel === "sms" || channel === "call") return `${hidden}${to.slice(-2)}`;
   const at = to.lastIndexOf("@");
   const host = to.slice(at + 1);

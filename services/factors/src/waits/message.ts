@@ -1,9 +1,9 @@
 import type { Channel } from "./channel.ts";
-import type { Addressed, Wait } from "./record.ts";
+import type { AddressedToPerson, Wait } from "./record.ts";
 import type { WaitSecrets } from "./secrets.ts";
 
 export interface ComposedMessage {
-  readonly channel: Channel;
+  readonly channel: Exclude<Channel, "webhook">;
   readonly to: string;
   readonly subject: string;
   readonly text: string;
@@ -12,7 +12,12 @@ export interface ComposedMessage {
 }
 
 /** What is sent. Composed when it is sent and not before: until then there is nothing that could be read in a queue. */
-export function messageOf(waitId: string, wait: Addressed, secrets: WaitSecrets, publicUrl: string): ComposedMessage {
+export function messageOf(
+  waitId: string,
+  wait: AddressedToPerson,
+  secrets: WaitSecrets,
+  publicUrl: string,
+): ComposedMessage {
   const { channel, to, by, label, untilMs } = wait;
   const said = by === "code" ? secrets.codeOf(waitId) : `${publicUrl}/confirm/${secrets.tokenOf(waitId)}`;
   if (channel === "call") return { channel, to, untilMs, subject: "", text: spoken(label, said) };

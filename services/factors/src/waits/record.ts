@@ -28,11 +28,28 @@ const wait = z.strictObject({
   /** Messages that were asked for. `ref` says by which request, `done` that a transport has taken it or never will. */
   sendings: z.array(z.strictObject({ id: z.string(), ref: z.string(), done: z.boolean() })).max(16),
   fate: waitFate,
+  /** Where people of the socket decide: under which grants it was approved, and how many numbers were wrong. */
+  approval: z
+    .strictObject({
+      needed: z.number().int().min(1).max(5),
+      given: z.array(z.string()).max(5),
+      wrong: z.number().int().min(0).max(3),
+      sinceMs: z.number().int(),
+      network: z.string(),
+    })
+    .nullable(),
 });
 export type Wait = z.infer<typeof wait>;
 
 /** One in which somebody is sent something. */
 export type Addressed = Wait & { readonly channel: Channel; readonly to: string };
+
+/** One in which a person is sent a text. */
+export type AddressedToPerson = Addressed & { readonly channel: Exclude<Channel, "webhook"> };
+
+export function isToPerson(wait: Wait): wait is AddressedToPerson {
+  return isAddressed(wait) && wait.channel !== "webhook";
+}
 
 export function isAddressed(wait: Wait): wait is Addressed {
   return wait.channel !== null && wait.to !== null;
@@ -71,11 +88,13 @@ export function createWaitStore(state: State, vault: Vault, clock: () => number)
   };
 }
 
-export function viewOf({ by, channel, to, number, status, resendAtMs }: Wait): WaitView {
+export function viewOf({ by, channel, to, number, status, resendAtMs, approval }: Wait): WaitView {
   const prompt = {
     by,
-    ...(channel === null || to === null ? {} : { to: masked(channel, to) }),
+    // Which program of the owner's is asked is nobody else's business.
+    ...(channel === null || channel === "webhook" || to === null ? {} : { to: masked(channel, to) }),
     ...(number === null ? {} : { number }),
+    ...(approval === null ? {} : { given: approval.given.length, needed: approval.needed }),
   };
   return { prompt, status, resendAtMs };
 }

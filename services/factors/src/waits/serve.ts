@@ -12,6 +12,7 @@ import {
 } from "@portcullis/contracts";
 import { networkOf } from "@portcullis/runtime";
 import type { State } from "@portcullis/state";
+import type { Approvals } from "../approvals/approvals.ts";
 import type { Gate } from "../gates/gate.ts";
 import type { Waits } from "./waits.ts";
 
@@ -25,11 +26,13 @@ export async function serveWaits(
   {
     gates,
     waits,
+    approvals,
     state,
     tagOf,
   }: {
     readonly gates: ReadonlyMap<string, Gate>;
     readonly waits: Waits;
+    readonly approvals: Pick<Approvals, "start">;
     readonly state: State;
     readonly tagOf: (text: string) => string;
   },
@@ -39,10 +42,15 @@ export async function serveWaits(
     if (tries > perNetworkMax) throw new ServiceError("too_many", { retryAfterS: perNetworkMs / 1_000 });
   };
 
-  await server.serve(startWait, async ({ config, ...wait }) => {
+  await server.serve(startWait, async ({ config, network, ...wait }) => {
     const kind = gates.get(wait.gate)?.wait?.(config) ?? null;
-    if (kind === null || (kind.channel === null) !== (wait.to === null)) throw new ServiceError("invalid");
-    return waits.start({ ...wait, ...kind });
+    const to = kind?.to ?? wait.to;
+    if (kind === null || (kind.channel === null) !== (to === null)) throw new ServiceError("invalid");
+    if (kind.quorum !== undefined) {
+      const { enrolmentId: _, to: __, ...asked } = wait;
+      return approvals.start({ ...asked, network, quorum: kind.quorum });
+    }
+    return waits.start({ ...wait, to, channel: kind.channel, by: kind.by });
   });
   await server.serve(resendWait, ({ waitId, ref }) => waits.resend(waitId, ref));
   await server.serve(readWait, ({ waitId }) => waits.read(waitId));

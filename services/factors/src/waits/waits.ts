@@ -6,7 +6,7 @@ import type { State } from "@portcullis/state";
 import type { Channel } from "./channel.ts";
 import type { SendLimits } from "./limits.ts";
 import { type ComposedMessage, messageOf } from "./message.ts";
-import { isAddressed, type StoredWait, viewOf, type Wait, type WaitStore } from "./record.ts";
+import { isAddressed, isToPerson, type StoredWait, viewOf, type Wait, type WaitStore } from "./record.ts";
 import { isEqual, type WaitSecrets } from "./secrets.ts";
 import type { Waker } from "./waker.ts";
 
@@ -78,8 +78,8 @@ const failuresTtlMs = 365 * 86_400_000;
 const writesMax = 8;
 /** By which request the first message was asked for. */
 const startRef = "start";
-/** Tries of a message in all: with the pauses between them half a minute, so that a provider's hiccup is no failure. */
-const sendAttempts = 5;
+/** Tries of a message in all: with the pauses between them half a minute, so that a provider's hiccup is no failure; four for an owner's program. */
+const sendAttempts = { email: 5, sms: 5, call: 5, webhook: 8 } as const;
 const sendBackoffMs = 2_000;
 
 export function createWaits(context: WaitsContext): Waits {
@@ -92,7 +92,7 @@ export function createWaits(context: WaitsContext): Waits {
     jobs.enqueue(
       waitQueue.names[channel],
       { id: sending, data: { waitId, sending } },
-      { attempts: sendAttempts, backoffMs: sendBackoffMs },
+      { attempts: sendAttempts[channel], backoffMs: sendBackoffMs },
     );
 
   /** What the wait is after another message was asked for. */
@@ -159,6 +159,7 @@ export function createWaits(context: WaitsContext): Waits {
           resendAtMs: null,
           sendings: [],
           fate: "open",
+          approval: null,
         };
         const wait = await asked(waitId, empty, startRef);
         if (await store.create(waitId, wait)) {
@@ -200,7 +201,7 @@ export function createWaits(context: WaitsContext): Waits {
       const stored = await store.get(waitId);
       if (stored === null || isOver(stored.wait) || stored.wait.fate !== "open") return null;
       const { wait } = stored;
-      if (!isAddressed(wait) || wait.sendings.every(({ done }) => done)) return null;
+      if (!isToPerson(wait) || wait.sendings.every(({ done }) => done)) return null;
       return messageOf(waitId, wait, secrets, context.publicUrl);
     },
 

@@ -27,6 +27,8 @@ export interface AccountContext {
     readonly askedMail: Quota;
     readonly passkeySignIn: Quota;
     readonly mailbox: readonly Quota[];
+    /** Invitations: of an owner, and to a mailbox. */
+    readonly invitation: (ownerId: string, email: string) => readonly (readonly [quota: Quota, subject: string])[];
   };
   readonly mails: Mails;
   readonly contacts: Contacts;
@@ -40,6 +42,8 @@ export interface AccountContext {
   readonly random: (length: number) => Uint8Array;
   readonly log: Logger;
   readonly signUp: "open" | "closed";
+  /** Whether the token came with an invitation to this address. */
+  readonly isInvited: (token: string, email: string) => Promise<boolean>;
   /** The token that makes its bearer the owner with this id, while there is no owner. */
   readonly bootstrapToken: (firstOwnerId: string) => string;
 }

@@ -1,12 +1,29 @@
 import { mailQueue } from "@portcullis/contracts";
-import type { Stored } from "@portcullis/documents";
+import { DuplicateError, type Stored } from "@portcullis/documents";
 import type { Jobs } from "@portcullis/jobs";
 import type { Clock, Ids, Vault } from "@portcullis/runtime";
 import type { State } from "@portcullis/state";
 import { tagOf } from "../secrets.ts";
-import type { AccountStore, Mail, Owner } from "./store.ts";
+import type { AccountStore, Mail, mailPurposes, Owner, peopleMailPurposes } from "./store.ts";
 
-type Purpose = Mail["purpose"];
+type Purpose = (typeof mailPurposes)[number];
+
+export interface ComposedMail {
+  readonly to: string;
+  readonly subject: string;
+  readonly text: string;
+}
+
+/** A mail that is about a socket. */
+export interface MailAbout {
+  /** The same once more is the same mail. */
+  readonly id: string;
+  /** Whose doing it is, or to whom it goes. */
+  readonly accountId: string;
+  readonly purpose: (typeof peopleMailPurposes)[number];
+  readonly about: string;
+  readonly expiresAtMs: number;
+}
 
 const lifeMs: Record<Purpose, number> = {
   "verify-email": 24 * 3_600_000,
@@ -26,13 +43,14 @@ export interface FoundMail {
 export interface Mails {
   /** Records the mail and leaves a job that names it. @param owner null: does the same work and sends nothing. */
   send(owner: Stored<Owner> | null, purpose: Purpose, about?: string): Promise<void>;
+  sendAbout(mail: MailAbout): Promise<void>;
   /** One write and nothing else, where another case writes something that matters. */
   pretend(): Promise<void>;
   /** Null for a token that was never mailed, for another purpose, used up or expired. */
   find(token: string, purpose: Purpose): Promise<FoundMail | null>;
   /** Of concurrent users of one token exactly one gets true. */
   useUp(mailId: string): Promise<boolean>;
-  compose(mailId: string): Promise<{ to: string; subject: string; text: string } | null>;
+  compose(mailId: string): Promise<ComposedMail | null>;
 }
 
 export interface MailsOptions {
@@ -45,6 +63,10 @@ export interface MailsOptions {
   readonly openEmail: (ownerId: string, sealed: string) => string;
   /** Where a person would follow a link; without a trailing slash. */
   readonly publicUrl: string;
+  /** What a mail about a socket says; null: nothing any more. */
+  readonly composeAbout: (
+    mail: Stored<Mail> & { readonly about: string; readonly accountId: string },
+  ) => Promise<ComposedMail | null>;
 }
 
 export function createMails(options: MailsOptions): Mails {
@@ -71,6 +93,14 @@ export function createMails(options: MailsOptions): Mails {
   return {
     async send(owner, purpose, about) {
       const id = await record(owner, purpose, about);
+      await jobs.enqueue(mailQueue.name, { id: `mail_${id}`, data: { mailId: id } });
+    },
+
+    async sendAbout({ id, accountId, purpose, about, expiresAtMs }) {
+      const mail = { ownerId: accountId, purpose, about, passwordEpoch: 0, createdAtMs: clock(), expiresAtMs };
+      await store.mails.insert(id, mail).catch((error: unknown) => {
+        if (!(error instanceof DuplicateError)) throw error;
+      });
       await jobs.enqueue(mailQueue.name, { id: `mail_${id}`, data: { mailId: id } });
     },
 
@@ -102,6 +132,8 @@ export function createMails(options: MailsOptions): Mails {
       const mail = await store.mails.get(mailId);
       if (mail === null || mail.body.ownerId === null) return null;
       const { purpose, passwordEpoch, about = "" } = mail.body;
+      if (purpose === "invitation" || purpose === "approval")
+        return options.composeAbout({ ...mail, about, accountId: mail.body.ownerId });
       const owner = await store.owners.get(mail.body.ownerId);
       if (owner === null) return null;
       const done =

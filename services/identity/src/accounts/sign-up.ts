@@ -10,25 +10,34 @@ const firstOwnerRecord = "first";
 /** One `@`, something on both sides, no blanks or control characters; whether it exists, the mail tells. */
 const emailShape = /^[^\s@\p{Cc}]{1,64}@[^\s@\p{Cc}]{1,189}$/u;
 
+/** @throws {ServiceError} invalid */
+export function requireEmail(text: string): string {
+  const email = text.trim();
+  if (emailShape.test(email)) return email;
+  throw new ServiceError("invalid", { issues: [{ path: "email", message: "is not an e-mail address" }] });
+}
+
 interface SignUp {
   readonly email: string;
   readonly password: string;
   readonly bootstrapToken: string | null;
+  /** Of a mail to this very address. */
+  readonly invitationToken: string | null;
   readonly address: string;
 }
 
 /**
- * Open sign-up, or the first owner with the bootstrap token. An address that has an account gets the same answer after the
+ * Open sign-up, the first owner with the bootstrap token, or somebody who is invited to a socket. An address that has an account gets the same answer after the
  * same work, and a mail that says so: nobody can find out who has an account (kratos#4458).
  */
 export async function signUp(context: AccountContext, request: SignUp): Promise<Record<string, never>> {
   await context.quotas.signUp.require(networkOf(request.address));
-  const email = request.email.trim();
-  if (!emailShape.test(email))
-    throw new ServiceError("invalid", { issues: [{ path: "email", message: "is not an e-mail address" }] });
+  const email = requireEmail(request.email);
   requireGoodPassword(request.password, { email, secondFactor: false });
   const firstId = request.bootstrapToken === null ? null : await requireBootstrap(context, request.bootstrapToken);
-  if (firstId === null && context.signUp === "closed") throw new ServiceError("forbidden");
+  const isInvited = request.invitationToken !== null && (await context.isInvited(request.invitationToken, email));
+  if (request.invitationToken !== null && !isInvited) throw new ServiceError("forbidden");
+  if (firstId === null && !isInvited && context.signUp === "closed") throw new ServiceError("forbidden");
 
   const passwordHash = await context.passwords.hash(request.password);
   const existing = await findOwner(context, email);
@@ -47,6 +56,7 @@ export async function signUp(context: AccountContext, request: SignUp): Promise<
       passwordHash,
       passwordEpoch: 0,
       tokenEpoch: 0,
+      // Also of who is invited: their mail may have been forwarded.
       emailVerifiedAtMs: null,
       secondFactor: false,
       recoveryHashes: [],

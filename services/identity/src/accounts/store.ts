@@ -57,14 +57,16 @@ export const mailPurposes = [
   "password-changed",
   "not-recognised",
 ] as const;
+/** Of sockets and their people: what these say is composed there. */
+export const peopleMailPurposes = ["invitation", "approval"] as const;
 const mail = z.strictObject({
   /** Null: to nobody, because there is no such account; so that it costs the same to ask for one. */
   ownerId: z.string().nullable(),
-  purpose: z.enum(mailPurposes),
+  purpose: z.enum([...mailPurposes, ...peopleMailPurposes]),
   /** The owner's `passwordEpoch` when it was asked for. */
   passwordEpoch: count,
-  /** What it is about, where that is one of several: a socket's label. */
-  about: z.string().max(63).optional(),
+  /** What it is about, where that is one of several: the invitation, the socket, a socket's label. */
+  about: z.string().max(64).optional(),
   createdAtMs: epochMs,
   expiresAtMs: epochMs,
 });

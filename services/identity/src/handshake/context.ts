@@ -1,5 +1,6 @@
 import type { Caller } from "@portcullis/bus";
 import type { Clock, Ids, Logger, Vault } from "@portcullis/runtime";
+import type { Announce } from "../people/announce.ts";
 import type { EdgeWatch } from "../sessions/edges.ts";
 import type { SessionRegistry } from "../sessions/registry.ts";
 import type { PathTags } from "../sockets/paths.ts";
@@ -29,5 +30,7 @@ export interface EngineContext {
   readonly networkKey: Uint8Array;
   readonly clock: Clock;
   readonly ids: Ids;
+  /** Of a wait that people of the socket are to be told of. */
+  readonly announce: Announce;
   readonly log: Logger;
 }

@@ -194,12 +194,16 @@ export function createTurns(context: EngineContext): Turns {
 
   async function beginWait(
     id: string,
-    { socketId, memberId, member: name, label, enrolments }: Handshake,
+    { socketId, memberId, member: name, label, enrolments, network }: Handshake,
     { waitId, gate, config, byMs }: NonNullable<Handshake["beginning"]>,
   ): Promise<WaitView | null> {
-    const asked = { waitId, handshake: id, socketId, gate, config, member: name, label, untilMs: byMs };
+    const asked = { waitId, handshake: id, socketId, gate, config, member: name, label, untilMs: byMs, network };
     const enrolment = enrolments.find((each) => each.gate === gate && each.of === "member");
-    if (enrolment === undefined) return caller.call(startWait, { ...asked, enrolmentId: null, to: null });
+    if (enrolment === undefined) {
+      const view = await caller.call(startWait, { ...asked, enrolmentId: null, to: null });
+      await context.announce({ waitId, socketId, config, untilMs: byMs, view });
+      return view;
+    }
     const member = memberId === null ? null : await context.store.members.get(memberId);
     const to = member === null ? null : contactOf(context, member, gate);
     if (to === null || member?.body.enrolments[gate] !== enrolment.id) return null;
@@ -235,14 +239,14 @@ export function createTurns(context: EngineContext): Turns {
   /** By position; what cannot be asked now is not there. */
   async function prepare(
     { hid, transcript }: Where,
-    { socketId, memberId, network, machine }: Handshake,
+    { socketId, memberId, member, network, machine }: Handshake,
     cid: string,
     options: readonly PlacedGate[],
   ): Promise<ReadonlyMap<string, Record<string, unknown>>> {
     const items = options.filter(isPrepared).map(({ at, gate, config }) => ({ at, gate, config: { ...config } }));
     if (items.length === 0) return new Map();
     const proven = { key: machine.keyId !== null, memberBound: isMemberProven(machine, machine.passed) };
-    const asked = { hid, socketId, memberId, transcript, network, proven, cid, items };
+    const asked = { hid, socketId, memberId, member, transcript, network, proven, cid, items };
     const { prompts } = await caller.call(prepareFactors, asked);
     if (prompts.length !== items.length) throw new ServiceError("unavailable");
     return new Map(

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from "node:util";
 import { type Outcome, pushOutcome, readWait, ServiceError } from "@portcullis/contracts";
 import type { EngineContext } from "./context.ts";
 import { advance } from "./moves.ts";
@@ -62,7 +63,7 @@ export function createWakes(context: EngineContext, turns: Turns) {
   ): Promise<boolean> {
     if (value.standing?.say !== "wait") return true;
     const known = value.wait;
-    if (known?.status === wait.status && known.resendAtMs === wait.resendAtMs) {
+    if (known !== null && isDeepStrictEqual(known, wait)) {
       await repeat(value);
       return true;
     }

@@ -1,8 +1,9 @@
 import type { Caller } from "@portcullis/bus";
-import { ServiceError } from "@portcullis/contracts";
+import { ServiceError, type SocketRole } from "@portcullis/contracts";
 import type { Stored } from "@portcullis/documents";
 import type { Clock, Ids, Vault } from "@portcullis/runtime";
 import type { Passwords } from "../accounts/passwords.ts";
+import { hasRight, type Right, roleOn } from "../people/rights.ts";
 import type { SessionRegistry } from "../sessions/registry.ts";
 import type { Revocation } from "../sessions/revocation.ts";
 import type { PathTags } from "./paths.ts";
@@ -29,18 +30,46 @@ interface Mine {
   readonly socketId: string;
 }
 
-/** @throws {ServiceError} not_found, alike for what is not there, what is being deleted and what is somebody else's. */
-export async function requireSocket(context: SocketContext, who: Mine): Promise<Stored<Socket>> {
-  const socket = await requireOwnSocket(context, who);
-  if (socket.body.goneAtMs !== null) throw new ServiceError("not_found");
-  return socket;
+/**
+ * @param who.ownerId the account of whoever asks
+ * @param right what is to be done, the owner's alone unless said otherwise
+ * @throws {ServiceError} not_found, alike for what is not there, what is being deleted, and what who asks has no right to
+ */
+export async function requireSocket(
+  context: Pick<SocketContext, "store">,
+  who: Mine,
+  right: Right = "own",
+): Promise<Stored<Socket>> {
+  return (await requireRole(context, who, right)).socket;
+}
+
+/** The same, and what who asks is to the socket. */
+export async function requireRole(context: Pick<SocketContext, "store">, who: Mine, right: Right): Promise<InRole> {
+  const found = await requireRight(context, who, right);
+  if (found.socket.body.goneAtMs !== null) throw new ServiceError("not_found");
+  return found;
+}
+
+interface InRole {
+  readonly socket: Stored<Socket>;
+  readonly role: SocketRole;
 }
 
 /** Also one whose deletion was begun and not finished. */
 export async function requireOwnSocket(context: SocketContext, who: Mine): Promise<Stored<Socket>> {
-  const socket = await context.store.sockets.get(who.socketId);
-  if (socket === null || socket.body.ownerId !== who.ownerId) throw new ServiceError("not_found");
-  return socket;
+  return (await requireRight(context, who, "own")).socket;
+}
+
+/** The one place where it is decided who may do what on a socket. */
+async function requireRight(
+  { store }: Pick<SocketContext, "store">,
+  { socketId, ownerId }: Mine,
+  right: Right,
+): Promise<InRole> {
+  const socket = await store.sockets.get(socketId);
+  const role = socket === null ? null : await roleOn(store, socket, ownerId);
+  if (socket === null || role === null || !hasRight(role, right)) throw new ServiceError("not_found");
+  return { socket, role };
 }
 
 export async function requireMember(context: SocketContext, socketId: string, name: string): Promise<Stored<Member>> {

@@ -8,7 +8,7 @@ interface Mine {
 }
 
 export async function listLiveSessionsOf(context: SocketContext, { after, limit, ...mine }: Mine & PageRequest) {
-  const socket = await requireSocket(context, mine);
+  const socket = await requireSocket(context, mine, "read");
   const found = await context.sessions.page(socket.id, { after, limit: limit + 1 });
   const { items, next } = pageOf(found, limit, ({ sid }) => sid);
   return {

@@ -18,6 +18,7 @@ import { simulatePolicyOf, validatePolicyOf } from "./policies.ts";
 import { createSignInvitations } from "./sign-invitations.ts";
 import { readSignOf, removeSignOf, setSignOf } from "./signs.ts";
 import { createSocketOf, deleteSocketOf, getSocketOf, listSocketsOf, updateSocketOf } from "./sockets.ts";
+import { createWebhookOf, listWebhooksOf, removeWebhookOf, rotateWebhookOf } from "./webhooks.ts";
 
 export async function serveSockets(server: Server, context: SocketContext, state: State): Promise<void> {
   const invitations = createSignInvitations(context, state);
@@ -44,6 +45,10 @@ export async function serveSockets(server: Server, context: SocketContext, state
   await server.serve(contract.removeSign, (body) => removeSignOf(context, body));
   await server.serve(contract.inviteSign, (body) => invitations.invite(body));
   await server.serve(contract.setOwnSign, (body) => invitations.setOwn(body));
+  await server.serve(contract.createWebhook, (body) => createWebhookOf(context, body));
+  await server.serve(contract.listWebhooks, (body) => listWebhooksOf(context, body));
+  await server.serve(contract.rotateWebhook, (body) => rotateWebhookOf(context, body));
+  await server.serve(contract.removeWebhook, (body) => removeWebhookOf(context, body));
   await server.serve(contract.enrolAuthenticator, (body) => enrolAuthenticatorOf(context, body));
   await server.serve(contract.removeAuthenticator, (body) => removeAuthenticatorOf(context, body));
   await server.serve(contract.beginMemberPasskey, (body) => beginMemberPasskeyOf(context, body));

@@ -1,14 +1,16 @@
-import { forgetSocketSecrets, killAppKey, ServiceError, type SocketView } from "@portcullis/contracts";
+import { forgetSocketSecrets, killAppKey, ServiceError, type SocketRole, type SocketView } from "@portcullis/contracts";
 import { DuplicateError, type Stored } from "@portcullis/documents";
 import { adviceOf, parsePolicy } from "@portcullis/policy";
 import { compareAndSet } from "../compare-and-set.ts";
+import { forgetPeople, sharedWith } from "../people/shared.ts";
 import { areApart, termsOf } from "../sessions/terms.ts";
-import { requireOwnSocket, requireSocket, type SocketContext } from "./context.ts";
+import { requireOwnSocket, requireRole, requireSocket, type SocketContext } from "./context.ts";
 import { withEnrolment } from "./enrolments.ts";
 import { type PageRequest, pageOf } from "./page.ts";
 import { choosePath, requireIdParameter, requireLabel } from "./paths.ts";
 import { requirePolicy } from "./policies.ts";
 import type { Socket } from "./store.ts";
+import { requireWebhooks } from "./webhooks.ts";
 
 const perOwnerMax = 1000;
 
@@ -21,7 +23,7 @@ export async function createSocketOf(
   const label = requireLabel(request.label);
   const path = choosePath(request.path, context.random);
   const idParameter = requireIdParameter(request.idParameter);
-  requirePolicy(request.policy);
+  await requireWebhooks(context, null, requirePolicy(request.policy));
   if ((await context.store.sockets.count({ ownerId: request.ownerId })) >= perOwnerMax) {
     throw new ServiceError("invalid", {
       issues: [{ path: "label", message: `an owner has at most ${perOwnerMax} sockets` }],
@@ -50,9 +52,15 @@ export async function listSocketsOf(
   context: SocketContext,
   { ownerId, after, limit }: { ownerId: string } & PageRequest,
 ): Promise<{ sockets: SocketView[]; next: string | null }> {
-  const found = await context.store.sockets.find({ ownerId }, { limit: limit + 1, after });
+  const [own, shared] = await Promise.all([
+    context.store.sockets.find({ ownerId }, { limit: limit + 1, after }),
+    sharedWith(context.store, ownerId, { after, limit: limit + 1 }),
+  ]);
+  const found = [...own.map((socket) => ({ socket, role: "owner" as const })), ...shared]
+    .toSorted((a, b) => Buffer.compare(Buffer.from(a.socket.id), Buffer.from(b.socket.id)))
+    .slice(0, limit + 1);
   const { items, next } = pageOf(
-    found.map((socket) => view(socket, null)),
+    found.map(({ socket, role }) => view(socket, null, role)),
     limit,
     ({ id }) => id,
   );
@@ -63,7 +71,8 @@ export async function getSocketOf(
   context: SocketContext,
   who: { ownerId: string; socketId: string },
 ): Promise<SocketView> {
-  return view(await requireSocket(context, who), null);
+  const { socket, role } = await requireRole(context, who, "read");
+  return view(socket, null, role);
 }
 
 export async function updateSocketOf(
@@ -79,7 +88,7 @@ export async function updateSocketOf(
 ): Promise<SocketView> {
   const socket = await requireSocket(context, request);
   if (socket.version !== request.version) throw new ServiceError("conflict");
-  if (request.policy !== null) requirePolicy(request.policy);
+  if (request.policy !== null) await requireWebhooks(context, socket.id, requirePolicy(request.policy));
   const path = request.path === null ? null : choosePath(request.path, context.random);
   const body = {
     ...socket.body,
@@ -120,6 +129,7 @@ export async function deleteSocketOf(
     if (members.length === 0) break;
     for (const member of members) await context.store.members.delete(member.id);
   }
+  await forgetPeople(context.store, id);
   await context.store.sockets.delete(id);
   return {};
 }
@@ -139,12 +149,13 @@ async function changeSocket(context: SocketContext, id: string, change: (body: S
   await compareAndSet(context.store.sockets, id, change, "not_found");
 }
 
-function view({ id, version, body }: Stored<Socket>, path: string | null): SocketView {
+function view({ id, version, body }: Stored<Socket>, path: string | null, role: SocketRole = "owner"): SocketView {
   const { label, policy, idParameter, enrolments, createdAtMs, updatedAtMs } = body;
   const parsed = parsePolicy(policy);
   return {
     id,
     label,
+    role,
     path,
     policy,
     advice: parsed.ok ? adviceOf(parsed.policy) : [],

@@ -1,5 +1,6 @@
 import type { Collection, Documents } from "@portcullis/documents";
 import { z } from "zod";
+import { openPeopleStore, type PeopleStore } from "../people/store.ts";
 
 const epochMs = z.number().int().nonnegative();
 
@@ -39,13 +40,14 @@ const member = z.strictObject({
 });
 export type Member = z.infer<typeof member>;
 
-export interface SocketStore {
+export interface SocketStore extends PeopleStore {
   readonly sockets: Collection<Socket>;
   readonly members: Collection<Member>;
 }
 
 export async function openSocketStore(documents: Documents): Promise<SocketStore> {
   return {
+    ...(await openPeopleStore(documents)),
     sockets: await documents.collection({
       name: "identity_sockets",
       schema: socket,

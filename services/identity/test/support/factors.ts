@@ -1,7 +1,9 @@
 import {
+  type ApprovalState,
   type AuthenticatorSubject,
   checkCode,
   confirmSecret,
+  decideWait,
   enrolSecret,
   forgetAnswerRule,
   forgetAnswerSecret,
@@ -9,6 +11,7 @@ import {
   forgetSign,
   forgetSocketSecrets,
   getSign,
+  listPending,
   mintAnswerSecret,
   prepareFactors,
   putSign,
@@ -20,6 +23,7 @@ import {
   verifyFactors,
   type WaitFate,
   type WaitView,
+  withdrawGrant,
 } from "@portcullis/contracts";
 import type { Platform } from "@portcullis/platform";
 import type { z } from "zod";
@@ -49,7 +53,10 @@ export interface FakeFactors {
   /** Called before a code is checked or a secret forgotten. */
   down: boolean;
   /** Waits that were begun, by id: what they are now. */
-  readonly waits: Map<string, { to: string | null; handshake: string; view: WaitView; fate: WaitFate }>;
+  readonly waits: Map<
+    string,
+    { to: string | null; handshake: string; socketId: string; view: WaitView; fate: WaitFate; given: string[] }
+  >;
   readonly resent: string[];
   readonly passkeys: FakePasskeys;
   /** By socket and member. */
@@ -57,6 +64,10 @@ export interface FakeFactors {
   /** What was asked to be prepared, and as what it is asked; null: not now. */
   readonly prepared: z.infer<(typeof prepareFactors)["request"]>[];
   prompt: Record<string, unknown> | null;
+  /** What people decided, and what each of them gets for it. */
+  readonly decided: { readonly waitId: string; readonly grant: string; readonly entitled: string[]; say: string }[];
+  becomes: ApprovalState;
+  readonly withdrawn: string[];
 }
 
 export async function serveFactors(platform: Platform): Promise<FakeFactors> {
@@ -77,6 +88,9 @@ export async function serveFactors(platform: Platform): Promise<FakeFactors> {
     signs: new Map(),
     prepared: [],
     prompt: { ask: "agree" },
+    decided: [],
+    becomes: "waiting",
+    withdrawn: [],
   };
   const requireUp = () => {
     if (factors.down) throw new ServiceError("unavailable");
@@ -146,15 +160,18 @@ export async function serveFactors(platform: Platform): Promise<FakeFactors> {
     factors.prepared.push(request);
     return { prompts: request.items.map(() => factors.prompt) };
   });
-  await server.serve(startWait, async ({ waitId, handshake, gate, config, to }) => {
+  await server.serve(startWait, async ({ waitId, handshake, socketId, gate, config, to }) => {
     await factors.before([{ ref: waitId, gate, value: "" }]);
     const by = config.by === "link" ? "link" : "code";
+    const byPeople = { by: "approval", number: "417", given: 0, needed: Number(config.quorum) };
+    const byMessage = { by, to: "masked", ...(by === "link" ? { number: "417" } : {}) };
     const view: WaitView = {
-      prompt: { by, to: "masked", ...(by === "link" ? { number: "417" } : {}) },
-      status: "queued",
+      prompt: gate === "approval" ? byPeople : byMessage,
+      status: gate === "approval" ? "sent" : "queued",
       resendAtMs: null,
     };
-    const wait = factors.waits.get(waitId) ?? { to, handshake, view, fate: "open" as const };
+    const began = { to, handshake, socketId, view, fate: "open" as const, given: [] };
+    const wait = factors.waits.get(waitId) ?? began;
     factors.waits.set(waitId, wait);
     return wait.view;
   });
@@ -165,6 +182,23 @@ export async function serveFactors(platform: Platform): Promise<FakeFactors> {
   await server.serve(readWait, ({ waitId }) => {
     const wait = factors.waits.get(waitId);
     return { wait: wait?.view ?? null, fate: wait?.fate ?? "open" };
+  });
+  await server.serve(listPending, ({ socketId, waitId: only }) => ({
+    pending: [...factors.waits].flatMap(([waitId, { handshake, fate, given, view, ...wait }]) =>
+      wait.socketId !== socketId || (only !== null && only !== waitId)
+        ? []
+        : [{ waitId, handshake, fate, sinceMs: 1, untilMs: 2, needed: Number(view.prompt.needed), given }],
+    ),
+  }));
+  await server.serve(decideWait, ({ waitId, grant, entitled, decision }) => {
+    requireUp();
+    factors.decided.push({ waitId, grant, entitled, say: decision.say });
+    return { state: factors.becomes, given: 1, needed: 2 };
+  });
+  await server.serve(withdrawGrant, ({ grant }) => {
+    requireUp();
+    factors.withdrawn.push(grant);
+    return {};
   });
   await server.serve(verifyFactors, async ({ hid, items }) => {
     await factors.before(items);

@@ -101,6 +101,7 @@ export async function startWorld(options: WorldOptions = {}) {
     edge: edge.caller,
     notify: notify.caller,
     factorsCaller: embedded.platformFor("factors").caller,
+    factorsServer: embedded.platformFor("factors").server,
     keysCaller: embedded.platformFor("keys").caller,
     factors,
     keys,
@@ -130,7 +131,13 @@ export async function startWorld(options: WorldOptions = {}) {
     },
     /** An account that is signed in. */
     async owner(email = `${randomBytes(6).toString("hex")}@example.com`, password = goodPassword) {
-      await api.caller.call(signUp, { email, password, bootstrapToken: null, address: address() });
+      await api.caller.call(signUp, {
+        email,
+        password,
+        bootstrapToken: null,
+        invitationToken: null,
+        address: address(),
+      });
       const session = await api.caller.call(signIn, {
         email,
         password,

@@ -1,5 +1,4 @@
-import { setTimeout } from "node:timers/promises";
-import { composeWait, reportWait, waitQueue } from "@portcullis/contracts";
+import { composeWait, waitQueue } from "@portcullis/contracts";
 import { type Job, UnrecoverableJobError, type Worker } from "@portcullis/jobs";
 import type { Platform } from "@portcullis/platform";
 import { meterFor } from "@portcullis/runtime";
@@ -9,6 +8,7 @@ import { messageOf } from "../mails/message.ts";
 import { stopsWithin } from "../stopping.ts";
 import { NotSentError } from "../transports/not-sent.ts";
 import type { MailTransport, SmsTransport, VoiceTransport } from "../transports/transport.ts";
+import { createReports } from "./reports.ts";
 
 export interface WaitWorkerOptions {
   readonly platform: Pick<Platform, "caller" | "jobs" | "clock" | "log">;
@@ -26,11 +26,6 @@ export interface WaitWorkerOptions {
   readonly reportPauseMs?: number;
 }
 
-type Status = "sent" | "delayed" | "failed";
-
-/** With the pauses between them, longer than `factors` takes to be started again. */
-const reportTries = 8;
-
 /**
  * Sends the messages of waits. A job names a wait; what it says and to whom is asked of `factors` when it is sent. How it went is
  * reported, so that the waiting client is told. A message is sent once, unless this process dies between handing it over and
@@ -45,21 +40,7 @@ export async function startWaitWorker(options: WaitWorkerOptions): Promise<Worke
     description: "Messages of waits, by outcome, channel and transport",
   });
 
-  async function report(waitId: string, sending: string, status: Status): Promise<void> {
-    for (let tries = 1; ; tries += 1) {
-      try {
-        await caller.call(reportWait, { waitId, sending, status });
-        return;
-      } catch (error) {
-        if (tries === reportTries || stopping.signal.aborted) {
-          // Not a reason to send it again.
-          log.warn("how a message fared could not be reported", { waitId, status, cause: causeOf(error) });
-          return;
-        }
-        await pause(reportPauseMs * 2 ** (tries - 1), stopping.signal);
-      }
-    }
-  }
+  const report = createReports({ platform, stopping: stopping.signal, pauseMs: reportPauseMs });
 
   async function send(waitId: string, sending: string): Promise<"sent" | "nothing"> {
     const { message } = await caller.call(composeWait, { waitId });
@@ -110,9 +91,4 @@ export async function startWaitWorker(options: WaitWorkerOptions): Promise<Worke
   ];
   const both: Worker = { close: async () => void (await Promise.all(workers.map((each) => each.close()))) };
   return stopsWithin(both, stopping, stopMsMax);
-}
-
-/** Ends early where the process is to end. */
-async function pause(delayMs: number, signal: AbortSignal): Promise<void> {
-  await setTimeout(delayMs, null, { signal }).catch(() => undefined);
 }

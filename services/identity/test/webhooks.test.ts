@@ -1,0 +1,152 @@
+import {
+  createSocket,
+  createWebhook,
+  forgetWebhook,
+  getSocket,
+  identityOpen,
+  identityStep,
+  listWebhooks,
+  mintWebhook,
+  type Outcome,
+  prepareFactors,
+  readWebhooks,
+  removeWebhook,
+  renewWebhook,
+  rotateWebhook,
+  ServiceError,
+  updateSocket,
+  type WebhookView,
+} from "@portcullis/contracts";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { opening } from "./support/handshake.ts";
+import { startWorld, type World } from "./support/world.ts";
+
+let world: World;
+let mine: { readonly ownerId: string; readonly socketId: string };
+let webhooks: WebhookView[];
+let prompts: (Record<string, unknown> | null)[];
+const path = "a-path-of-its-own";
+const label = "one";
+
+beforeEach(async () => {
+  world = await startWorld({ replicas: 2 });
+  [webhooks, prompts] = [[], [{ kind: "custom", prompt: "?" }]];
+  const server = world.factorsServer;
+  await server.serve(readWebhooks, () => ({ webhooks }));
+  await server.serve(mintWebhook, ({ url, purpose }) => {
+    const webhook = { id: `hook_${webhooks.length}`, url, purpose, createdAtMs: 1, previousUntilMs: null };
+    webhooks.push(webhook);
+    return { webhook, secret: "whsec_1" };
+  });
+  await server.serve(renewWebhook, ({ webhookId }) => {
+    const webhook = webhooks.find(({ id }) => id === webhookId);
+    if (webhook === undefined) throw new ServiceError("not_found");
+    return { webhook, secret: "whsec_2" };
+  });
+  await server.serve(forgetWebhook, ({ webhookId }) => {
+    const existed = webhooks.some(({ id }) => id === webhookId);
+    webhooks = webhooks.filter(({ id }) => id !== webhookId);
+    return { existed };
+  });
+  await server.serve(prepareFactors, () => ({ prompts }));
+  const { ownerId } = await world.owner();
+  const policy = { gates: [{ gate: "path" }], anonymous: true };
+  const { id } = await world.api.call(createSocket, { ownerId, label, path, idParameter: null, policy });
+  mine = { ownerId, socketId: id };
+});
+afterEach(() => world.close());
+
+const custom = (webhook: string) => ({ gate: "question", kind: "custom", webhook });
+const external = (webhook: string) => ({ gate: "external", webhook });
+const make = () => world.api.call(createWebhook, { ...mine, url: "https://hooks.example.com/", purpose: null });
+async function setPolicy(...gates: object[]) {
+  const { version } = await world.api.call(getSocket, mine);
+  const policy = { gates, anonymous: true };
+  return world.api.call(updateSocket, { ...mine, version, path: null, idParameter: null, policy });
+}
+
+describe("webhooks of a socket", () => {
+  it("are its owner's alone", async () => {
+    const { webhook } = await make();
+    const foreign = { ownerId: (await world.owner()).ownerId, socketId: mine.socketId };
+    const one = { ...foreign, webhookId: webhook.id };
+    for (const call of [
+      world.api.call(createWebhook, { ...foreign, url: "https://hooks.example.com/", purpose: null }),
+      world.api.call(listWebhooks, foreign),
+      world.api.call(rotateWebhook, one),
+      world.api.call(removeWebhook, one),
+    ])
+      await expect(call).rejects.toMatchObject({ code: "not_found" });
+    expect((await world.api.call(listWebhooks, mine)).webhooks).toEqual([webhook]);
+    expect((await world.api.call(rotateWebhook, { ...mine, webhookId: webhook.id })).secret).toBe("whsec_2");
+  });
+
+  it("are named by a policy only where they are there, and stay while they are", async () => {
+    const { webhook } = await make();
+    await expect(setPolicy({ anyOf: [{ gate: "path" }] }, external("hook_9"))).rejects.toThrow();
+    await expect(
+      setPolicy(external("hook_9"), { anyOf: [external(webhook.id), custom("hook_8")] }),
+    ).rejects.toMatchObject({
+      code: "invalid",
+      issues: [
+        { path: "policy.gates.0.webhook", message: "no such webhook" },
+        { path: "policy.gates.1.1.webhook", message: "no such webhook" },
+      ],
+    });
+    await setPolicy(custom(webhook.id));
+    const removing = () => world.api.call(removeWebhook, { ...mine, webhookId: webhook.id });
+    await expect(removing()).rejects.toMatchObject({
+      code: "conflict",
+      issues: [{ path: "policy.gates.0.webhook" }],
+    });
+    await setPolicy({ gate: "path" });
+    await removing();
+    await expect(removing()).rejects.toMatchObject({ code: "not_found" });
+  });
+
+  it("cannot be named by a socket that is only being made", async () => {
+    const { ownerId } = mine;
+    const policy = { gates: [external("hook_0")] };
+    await make();
+    const making = world.api.call(createSocket, { ownerId, label: "two", path: null, idParameter: null, policy });
+    await expect(making).rejects.toMatchObject({ code: "invalid", issues: [{ path: "policy.gates.0.webhook" }] });
+  });
+});
+
+describe("a question that nobody can judge now", () => {
+  const challenged = async () => {
+    const request = opening({ label, path, query: "" });
+    return { hid: request.hid, outcome: await world.keysCaller.call(identityOpen, request) };
+  };
+  const answer = (hid: string, n: number, outcome: Outcome) => {
+    const cid = outcome.say === "challenge" ? outcome.cid : "none";
+    const action = { do: "answer", cid, answer: { gate: "question", value: "right", at: null } } as const;
+    const step = { handshake: hid, hid, transcript: new Uint8Array(32), n, keyLive: true, action };
+    return world.keysCaller.call(identityStep, step);
+  };
+
+  it("lets nobody in, and the very same answer is judged when it can be", async () => {
+    const { webhook } = await make();
+    await setPolicy(custom(webhook.id));
+    const { hid, outcome } = await challenged();
+    expect(outcome).toMatchObject({ say: "challenge", options: [{ prompt: { kind: "custom", prompt: "?" } }] });
+    world.factors.before = () => {
+      throw new ServiceError("unavailable");
+    };
+    await expect(answer(hid, 1, outcome)).rejects.toMatchObject({ code: "unavailable" });
+    await expect(answer(hid, 1, outcome)).rejects.toMatchObject({ code: "unavailable" });
+    // Another answer in its place is none: nothing could be told from trying several.
+    await expect(answer(hid, 2, outcome)).rejects.toMatchObject({ code: "busy" });
+    world.factors.before = () => undefined;
+    expect(await answer(hid, 1, outcome)).toMatchObject({ say: "accepted", gates: ["question"] });
+  });
+
+  it("is not asked, and where it is the only way nothing is said", async () => {
+    const { webhook } = await make();
+    await setPolicy(custom(webhook.id));
+    prompts = [null];
+    await expect(challenged()).rejects.toMatchObject({ code: "unavailable" });
+    await setPolicy({ anyOf: [custom(webhook.id), external(webhook.id)] });
+    expect((await challenged()).outcome).toMatchObject({ say: "challenge", options: [{ gate: "external" }] });
+  });
+});

@@ -1,0 +1,87 @@
+import { composeWebhook, waitQueue } from "@portcullis/contracts";
+import { type Job, UnrecoverableJobError, type Worker } from "@portcullis/jobs";
+import type { Platform } from "@portcullis/platform";
+import { meterFor, OutboundError, type SafeFetch } from "@portcullis/runtime";
+import { causeOf, explained } from "../failures.ts";
+import { stopsWithin } from "../stopping.ts";
+import { NotSentError } from "../transports/not-sent.ts";
+import { isPermanent } from "../transports/post.ts";
+import { createReports } from "../waits/reports.ts";
+
+export interface WebhookWorkerOptions {
+  readonly platform: Pick<Platform, "caller" | "jobs" | "log">;
+  readonly fetch: SafeFetch;
+  /** Default 16: one whose program is slow keeps few places, and never all of them. */
+  readonly concurrency?: number;
+  /** Default 5000. */
+  readonly timeoutMs?: number;
+  /** How long `close` lets requests under way finish. Default 2500. */
+  readonly stopMsMax?: number;
+  /** Default 150. */
+  readonly reportPauseMs?: number;
+}
+
+/** Nothing of an answer is used but its status. */
+const answerBytesMax = 16_384;
+
+/**
+ * Tells owners' programs that somebody waits for them. A job names a wait; address, text and signature are asked of `factors` when it is
+ * sent, and for each try anew. How it went is reported like a message to a person.
+ */
+export async function startWebhookWorker(options: WebhookWorkerOptions): Promise<Worker> {
+  const { platform, fetch, concurrency = 16, timeoutMs = 5_000, stopMsMax = 2_500, reportPauseMs = 150 } = options;
+  const { caller, jobs, log } = platform;
+  const stopping = new AbortController();
+  const report = createReports({ platform, stopping: stopping.signal, pauseMs: reportPauseMs });
+  const webhooks = meterFor("notify").createCounter("portcullis.notify.webhooks", {
+    description: "Webhooks of waits, by outcome",
+  });
+
+  async function send(waitId: string, sending: string): Promise<"sent" | "nothing"> {
+    const { message } = await caller.call(composeWebhook, { waitId, sending });
+    if (message === null) return "nothing";
+    const { socketId: group, url, headers, body } = message;
+    const { signal } = stopping;
+    try {
+      const { status } = await fetch({ url, group, headers, body, timeoutMs, maxBytes: answerBytesMax, signal });
+      if (status < 200 || status >= 300) throw new NotSentError("EWEBHOOK", status, isPermanent(status));
+    } catch (error) {
+      const failure = notSent(error);
+      webhooks.add(1, { outcome: "failed" });
+      log.warn("webhook not sent", { waitId, cause: causeOf(failure) });
+      throw failure;
+    }
+    webhooks.add(1, { outcome: "sent" });
+    return "sent";
+  }
+
+  async function handle(job: Job): Promise<void> {
+    const data = waitQueue.data.safeParse(job.data);
+    if (!data.success) throw new UnrecoverableJobError("the job names no wait");
+    const { waitId, sending } = data.data;
+    try {
+      if ((await send(waitId, sending)) === "sent") await report(waitId, sending, "sent");
+    } catch (error) {
+      const failure = explained(error);
+      // What is final is reported when the queue gives up.
+      if (!(failure instanceof UnrecoverableJobError)) await report(waitId, sending, "delayed");
+      throw failure;
+    }
+  }
+
+  function onExhausted(job: Job): void {
+    const data = waitQueue.data.safeParse(job.data);
+    log.error("webhook given up", { waitId: data.success ? data.data.waitId : null });
+    if (data.success) void report(data.data.waitId, data.data.sending, "failed");
+  }
+
+  const worker = await jobs.work(waitQueue.names.webhook, handle, { concurrency, onExhausted });
+  return stopsWithin(worker, stopping, stopMsMax);
+}
+
+/** What cannot become better by trying again is what our own rules refuse. */
+function notSent(error: unknown): unknown {
+  if (!(error instanceof OutboundError)) return error;
+  const { failure } = error;
+  return new NotSentError(`E${failure.toUpperCase().replace("-", "")}`, null, failure === "forbidden");
+}
