@@ -37,7 +37,7 @@ export type MemberEvent =
   /** The connection broke; and then, that the session goes on over another one. */
   | { readonly event: "lost" }
   | { readonly event: "resumed"; readonly edge: string }
-  | { readonly event: "gap" }
+  | { readonly event: "gap" | "undelivered" }
   /** `code` is one of the SDK's error codes. */
   | { readonly event: "refused"; readonly code: string; readonly sealed: boolean }
   | { readonly event: "said" }

@@ -3,13 +3,14 @@ import {
   type Accepted,
   type ApplicationDown,
   base64url,
-  type CatchUp,
+  type ControlUp,
   closeCodes,
   encodeControl,
   encodeMessageUp,
   type GroupDown,
   type GroupGrant,
   limits,
+  type MessageUpHead,
   ProtocolError,
   parseApplicationDown,
   parseGroupDown,
@@ -31,8 +32,8 @@ export interface Link {
   readonly wire: Wire;
   readonly accepted: Accepted;
   readonly bufferedBytes: number;
-  send(counter: number, body: Uint8Array): Promise<void>;
-  ask(control: CatchUp): Promise<void>;
+  send(counter: number, body: Uint8Array, head: MessageUpHead): Promise<void>;
+  ask(control: ControlUp): Promise<void>;
   /** True for a frame that can be read without waiting. */
   isPlain(frame: Uint8Array): boolean;
   readPlain(frame: Uint8Array): Heard;
@@ -105,8 +106,8 @@ export function createLink(parts: {
     get bufferedBytes() {
       return wire.bufferedBytes;
     },
-    async send(messageCounter, body) {
-      const message = encodeMessageUp({ counter: messageCounter, body });
+    async send(messageCounter, body, head) {
+      const message = encodeMessageUp({ counter: messageCounter, head, body });
       if (sealed) await seal(message);
       else wire.send(message);
     },

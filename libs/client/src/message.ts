@@ -10,7 +10,9 @@ export interface Message {
   readonly place: number | null;
   /** The server's name for the message. */
   readonly id: string;
-  /** How many of this sender's messages are missing between the one before and this one. */
+  /** True: it was said to this session alone. */
+  readonly direct: boolean;
+  /** How many of this sender's messages are missing between the one before and this one. Of a consumer's, those for others are among them. */
   readonly missed: number;
   /** True for a message of this very session; only with `echo`. */
   readonly own: boolean;
@@ -27,10 +29,13 @@ const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 export function createMessageReader(ownSid: string): (message: MessageDown) => Message | null {
   const lastSeqs = new Map<string, number>();
   return ({ sequence, head, body }) => {
-    const last = lastSeqs.get(head.sid);
+    const direct = head.to !== undefined;
+    // What is said to one overtakes what is said to all, and is no part of it.
+    const name = direct ? `${head.sid} ${head.to}` : head.sid;
+    const last = lastSeqs.get(name);
     if (last !== undefined && sequence <= last) return null;
-    lastSeqs.delete(head.sid);
-    lastSeqs.set(head.sid, sequence);
+    lastSeqs.delete(name);
+    lastSeqs.set(name, sequence);
     const [oldest] = lastSeqs.keys();
     if (lastSeqs.size > sendersMax && oldest !== undefined) lastSeqs.delete(oldest);
     return {
@@ -38,7 +43,8 @@ export function createMessageReader(ownSid: string): (message: MessageDown) => M
       seq: sequence,
       place: head.place ?? null,
       id: head.msgid,
-      missed: last === undefined ? 0 : sequence - last - 1,
+      direct,
+      missed: last === undefined || direct ? 0 : sequence - last - 1,
       own: head.sid === ownSid,
       bytes: body,
       text: () => decoder.decode(body),

@@ -7,11 +7,15 @@ import type { AnswerCallback, ChallengeCallback } from "./question.ts";
 import type { WaitingCallback } from "./waiting.ts";
 import type { WebSocketConstructor } from "./web-socket.ts";
 
-/** `lost`: there is no connection, another one is tried. `resumed`: it goes on, at this edge. `gap`: messages of others will never come. */
+/**
+ * `lost`: there is no connection, another one is tried. `resumed`: it goes on, at this edge. `gap`: messages of others will never come.
+ * `undelivered`: nobody took our message with this counter, and nobody will.
+ */
 export type SessionState =
   | { readonly is: "lost" }
   | { readonly is: "resumed"; readonly edge: string }
-  | { readonly is: "gap" };
+  | { readonly is: "gap" }
+  | { readonly is: "undelivered"; readonly seq: number };
 export type StateCallback = (state: SessionState) => void;
 
 type Eventually<T> = T | PromiseLike<T>;

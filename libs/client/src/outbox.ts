@@ -1,9 +1,10 @@
+import type { MessageUpHead } from "@portcullis/protocol";
 import { PortcullisError } from "./errors.ts";
 
 /** Where messages go: one connection. */
 export interface OutboxTarget {
   /** In the order of the calls. */
-  send(counter: number, body: Uint8Array): Promise<void>;
+  send(counter: number, body: Uint8Array, head: MessageUpHead): Promise<void>;
   /** Bytes handed over that have not left yet. */
   readonly bufferedBytes: number;
 }
@@ -12,8 +13,10 @@ export interface Outbox {
   /**
    * Resolves when the message was handed to the platform, in the order of the calls. Waits while too much is still on its way,
    * while the socket's rate would be passed, and while there is no connection.
+   *
+   * @returns its counter
    */
-  send(body: Uint8Array): Promise<void>;
+  send(body: Uint8Array, head?: MessageUpHead): Promise<number>;
   /**
    * From now on messages go here. Those that were on their way when the connection before was lost go first.
    *
@@ -22,7 +25,7 @@ export interface Outbox {
   attach(target: OutboxTarget, next: number): void;
   /** There is no connection for the moment. */
   detach(): void;
-  /** Our own message came back: it and those before it have arrived. */
+  /** Our own message came back, or is known to have been handed over: it and those before it have arrived. */
   arrived(counter: number): void;
   /** Counter of the first message that may not have arrived. */
   readonly next: number;
@@ -32,6 +35,7 @@ export interface Outbox {
 interface Numbered {
   readonly counter: number;
   readonly body: Uint8Array;
+  readonly head: MessageUpHead;
 }
 
 const bufferedBytesMax = 1_024 * 1_024;
@@ -96,20 +100,21 @@ export function createOutbox(options: {
     }
     if (ended) throw new PortcullisError("closed");
   };
-  const transmit = async (body: Uint8Array) => {
+  const transmit = async (body: Uint8Array, head: MessageUpHead) => {
     await until(() => again.length === 0 && waitMs() === 0, waitMs);
     tokens -= 1;
-    const message = { counter, body };
+    const message = { counter, body, head };
     counter += 1;
     if (keeps) {
       kept.push(message);
       keptBytes += body.length;
     }
     await hand(message);
+    return message.counter;
   };
   /** Where the connection goes meanwhile, the message is kept, and goes over the next one. */
-  const hand = async ({ counter, body }: Numbered) => {
-    await target?.send(counter, body);
+  const hand = async ({ counter, body, head }: Numbered) => {
+    await target?.send(counter, body, head);
     onSent(counter, body.length);
   };
   const repeat = async (own: OutboxTarget) => {
@@ -118,7 +123,7 @@ export function createOutbox(options: {
       const [message] = again;
       if (target !== own || message === undefined) return;
       tokens -= 1;
-      await own.send(message.counter, message.body);
+      await own.send(message.counter, message.body, message.head);
       if (target !== own) return;
       again.shift();
       if (again.length === 0) return wake();
@@ -131,7 +136,7 @@ export function createOutbox(options: {
   };
 
   return {
-    send(body) {
+    send(body, head = {}) {
       const { length } = body;
       if (ended) return refused("closed");
       if (length > maxBytes) return refused("too-large");
@@ -141,12 +146,15 @@ export function createOutbox(options: {
       // A copy: the caller may use its buffer again while this waits.
       const own = body.slice();
       const sent = tail
-        .then(() => transmit(own))
+        .then(() => transmit(own, head))
         .finally(() => {
           waiting -= 1;
           waitingBytes -= length;
         });
-      tail = sent.catch(() => {});
+      tail = sent.then(
+        () => {},
+        () => {},
+      );
       return sent;
     },
     attach(next, arrivedBelow) {

@@ -3,12 +3,15 @@ import {
   type CloseCodeName,
   closeCodes,
   type MessageDown,
+  type MessagingMode,
   ProtocolError,
+  type Role,
   type SuiteId,
   utf8,
 } from "@portcullis/protocol";
 import { type Closing, closingOfCode, closingOfName, closingOfSealed } from "./closing.ts";
 import { mayComeBack, pauseMsOf } from "./comeback.ts";
+import { createDirected, type Directed } from "./directed.ts";
 import { nameOf, ownError, PortcullisError } from "./errors.ts";
 import { createInbox } from "./inbox.ts";
 import { type Heard, type Link, unknownEpoch } from "./link.ts";
@@ -26,6 +29,10 @@ export interface Session extends AsyncIterable<Message> {
   readonly sid: string;
   /** Whom the server takes us for; merely claimed unless `assurance.memberBound`. */
   readonly member: string | null;
+  /** What we are to the socket: one of its people, its owner, or the owner's program. */
+  readonly role: Role;
+  /** `consumer`: what members say goes to the owner's program, and to no member. */
+  readonly mode: MessagingMode;
   readonly assurance: Readonly<Accepted["assurance"]>;
   /** All gates that were passed, in order. */
   readonly gates: readonly string[];
@@ -43,12 +50,22 @@ export interface Session extends AsyncIterable<Message> {
   /**
    * Resolves when the message was handed to the platform; while the connection is lost, it waits for the next one. Rejects with `too-large`
    * over `limits.maxBytes`, `unavailable` when too many sends wait, `closed`.
+   *
+   * Where a member's messages go to the owner's program, it resolves when one has been handed to it, and rejects with `undelivered` where
+   * there is none.
    */
   send(message: string | Uint8Array): Promise<void>;
   /** Never rejects. */
   readonly closed: Promise<Closing>;
   /** Idempotent. Resolves when the connection is closed, after two seconds at the latest. */
   close(): Promise<void>;
+}
+
+/** What a session can do besides, where the server lets it. */
+export interface OwnSession extends Session {
+  /** To one session of the socket. Resolves when it was handed over; rejects with `undelivered` besides. */
+  sendTo(sid: string, message: string | Uint8Array): Promise<void>;
+  readonly directed: Directed;
 }
 
 const closeGraceMs = 2_000;
@@ -64,12 +81,14 @@ export function beginSession(parts: {
   readonly secret: Uint8Array;
   readonly server: Server;
   readonly suite: SuiteId;
-}): Session {
+}): OwnSession {
   const { settings, server, suite } = parts;
   const { narrate, queueMax, queueBytesMax, clock } = settings;
   const { signal, onState } = settings.options;
   const { accepted } = parts.link;
-  const { sid, limits, place = null, resumeMs = 0 } = accepted;
+  const { sid, limits, place = null, resumeMs = 0, role = "member", mode = "broadcast" } = accepted;
+  /** What we say goes to one of the owner's programs. */
+  const isHeardByOne = role === "member" && mode === "consumer";
   const canResume = settings.resume && resumeMs > 0;
   const closed = Promise.withResolvers<Closing>();
   const gone = Promise.withResolvers<void>();
@@ -91,6 +110,11 @@ export function beginSession(parts: {
     deliver,
     onMissing: catchUp,
     onLost: () => tell({ is: "gap" }),
+  });
+  const directed = createDirected({
+    send: (control) => void link?.ask(control).catch(() => {}),
+    onArrived: (counter) => outbox.arrived(counter),
+    onUndelivered: (counter) => tell({ is: "undelivered", seq: counter }),
   });
   const resuming = new AbortController();
   let link: Link | null = null;
@@ -122,6 +146,7 @@ export function beginSession(parts: {
     secret.fill(0);
     outbox.end();
     sequencer.end();
+    directed.end();
     inbox.end(error);
     const last = link;
     link = null;
@@ -238,7 +263,10 @@ export function beginSession(parts: {
         // A goodbye from who will be back is no reason to give up.
         const isPassing = heard.t === "goodbye" && closing.retry && canResume;
         if (!isPassing) end(closing, "closed");
+        break;
       }
+      default:
+        directed.hear(heard);
     }
   }
 
@@ -255,7 +283,9 @@ export function beginSession(parts: {
   function take(message: MessageDown): void {
     const { length } = message.body;
     if (length > limits.maxBytes) throw new ProtocolError("too-large", "message.body");
-    if (place === null) deliver(message);
+    const { to } = message.head;
+    if (to !== undefined && to !== sid) throw new ProtocolError("malformed", "message.head");
+    if (place === null || to !== undefined) deliver(message);
     else if (message.head.place === undefined) throw new ProtocolError("malformed", "message.head");
     else sequencer.put(message.head.place, message, length);
   }
@@ -265,6 +295,8 @@ export function beginSession(parts: {
     if (message === null || ended) return;
     const { length } = message.bytes;
     narrate("down", "message", { seq: message.seq, bytes: length, own: message.own });
+    // What another program of the owner's said to all is no word of a member's.
+    if (role === "consumer" && mode === "consumer" && !message.direct && !message.own) return;
     if (message.own) {
       outbox.arrived(message.seq);
       if (!settings.echo) return;
@@ -322,6 +354,7 @@ export function beginSession(parts: {
         secret.fill(0);
         ({ secret, edge } = resumed);
         attach(resumed.link);
+        directed.attached();
         tell({ is: "resumed", edge });
         if (place !== null) {
           sequencer.reached(resumed.link.accepted.place ?? 0);
@@ -340,6 +373,18 @@ export function beginSession(parts: {
     end(closing, "closed");
   }
 
+  async function send(message: string | Uint8Array, to?: string): Promise<void> {
+    const bytes = typeof message === "string" ? utf8(message) : message;
+    const counter = await outbox.send(bytes, to === undefined ? {} : { to });
+    if (isHeardByOne || to !== undefined) await directed.arrival(counter);
+  }
+
+  /** Who does not wait for it is told by `onState`. */
+  function sent(sending: Promise<void>): Promise<void> {
+    sending.catch(() => {});
+    return sending;
+  }
+
   function abort(): void {
     end(closingOfName("closed", "local"), "closed");
   }
@@ -351,6 +396,8 @@ export function beginSession(parts: {
   return {
     sid,
     member: accepted.member ?? null,
+    role,
+    mode,
     assurance: accepted.assurance,
     gates: accepted.gates,
     policyHash: accepted.policyHash,
@@ -362,7 +409,9 @@ export function beginSession(parts: {
     expiresAt: accepted.expiresAt,
     limits,
     suite,
-    send: (message) => outbox.send(typeof message === "string" ? utf8(message) : message),
+    send: (message) => sent(send(message)),
+    sendTo: (to, message) => sent(send(message, to)),
+    directed,
     closed: closed.promise,
     close() {
       abort();

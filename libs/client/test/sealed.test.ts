@@ -245,7 +245,7 @@ describe("a session of a sealed socket", () => {
       had: () => false,
       recordsMax: 3,
     });
-    for (let n = 0; n < 5; n += 1) await link.send(n, bytesOf("x"));
+    for (let n = 0; n < 5; n += 1) await link.send(n, bytesOf("x"), {});
     expect([sent.length, closed]).toEqual([3, [4001]]);
   });
 

@@ -27,15 +27,25 @@ export const outgoing = z.strictObject({
   n: z.number().int().nonnegative(),
 });
 
+/** What a session is: somebody who came through the gates, the socket's owner, or the owner's program. */
+export const sessionRole = z.enum(["member", "owner", "consumer"]);
+export type SessionRole = z.infer<typeof sessionRole>;
+/** What an app key opens: nobody comes in as what their key is not for. */
+export const keyRole = sessionRole.exclude(["owner"]);
+export type KeyRole = z.infer<typeof keyRole>;
+/** How messages go: everybody to everybody, or members to the owner's program and back. */
+export const messagingMode = z.enum(["broadcast", "consumer"]);
+
 /** What an accepted connection may do; everything that an edge needs to know of a session. */
 export const admitted = z.strictObject({
   sid: id,
   socketId: id,
   member: text(128).nullable(),
   /** Whom it is for: one of the socket's people, its owner, or a program of the owner's. */
-  role: z.enum(["member", "owner", "consumer"]),
+  role: sessionRole,
   /** False: the member is only claimed, and messages are not marked with the name. */
   memberProven: z.boolean(),
+  mode: messagingMode,
   expiresAtMs: epochMs,
   maxBytes: z.number().int().positive(),
   perSecond: z.number().int().positive(),
@@ -43,6 +53,8 @@ export const admitted = z.strictObject({
   sealed: z.boolean(),
   /** Messages go through `keys`, which gives each its place: they are sealed, or kept for a while. */
   placed: z.boolean(),
+  /** What the client sends goes through `keys`: so it is where messages have places, and for whoever may say more than messages. */
+  relayed: z.boolean(),
   /** Of the key with which it opens sealed messages; null where they are not sealed, and until `keys` knows. */
   epoch: z.number().int().nonnegative().nullable(),
   /** Counter of the client's first message over this connection. */
@@ -174,7 +186,7 @@ export const identityOpen = request({
     opened: z.boolean(),
     /** The `id` that the client named in the box. */
     claimedId: text(128).nullable(),
-    key: z.strictObject({ keyId: id, socketId: id }).nullable(),
+    key: z.strictObject({ keyId: id, socketId: id, role: keyRole }).nullable(),
     /** The handshake that goes on with this connection: the client has proven that it is the same. */
     parked: handshakeId.nullable(),
     /** Likewise the session, and the counter of the client's next message. */

@@ -6,7 +6,7 @@ import { event, request } from "./contract.ts";
 import { bytes, handshakeId, id } from "./fields.ts";
 
 /** The longest frame of either direction: header, padded plaintext, tag, signature. */
-const frameBytesMax = 1028 * 1024 + 256;
+export const frameBytesMax = 1028 * 1024 + 256;
 
 /** Of one session and one connection, in the order in which the client sent them; the next come when these are answered. */
 export const takeMessages = request({

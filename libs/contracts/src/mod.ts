@@ -1,6 +1,7 @@
 import * as accounts from "./accounts.ts";
 import * as appKeys from "./app-keys.ts";
 import * as authenticators from "./authenticators.ts";
+import * as consumers from "./consumers.ts";
 import type { Contract } from "./contract.ts";
 import * as handshake from "./handshake.ts";
 import * as messages from "./messages.ts";
@@ -14,6 +15,7 @@ import * as waits from "./waits.ts";
 export * from "./accounts.ts";
 export * from "./app-keys.ts";
 export * from "./authenticators.ts";
+export * from "./consumers.ts";
 export {
   type Contract,
   type EventContract,
@@ -35,7 +37,7 @@ export * from "./policies.ts";
 export { reservedLabels } from "./reserved-labels.ts";
 export * from "./sessions.ts";
 export * from "./sockets.ts";
-export { liveSessionKey, removalsKey, removalsTtlMs } from "./state-keys.ts";
+export { consumersKey, liveSessionKey, removalsKey, removalsTtlMs } from "./state-keys.ts";
 export * from "./tickets.ts";
 export * from "./waits.ts";
 
@@ -50,7 +52,20 @@ function isContract(value: unknown): value is Contract {
 
 /** Everything that may ever be said on the bus; NATS permissions are generated from it. */
 export const contracts: readonly Contract[] = Object.freeze(
-  [handshake, waits, sessions, messages, accounts, sockets, policies, tickets, appKeys, authenticators, passkeys]
+  [
+    handshake,
+    waits,
+    sessions,
+    messages,
+    consumers,
+    accounts,
+    sockets,
+    policies,
+    tickets,
+    appKeys,
+    authenticators,
+    passkeys,
+  ]
     .flatMap((group) => Object.values(group))
     .filter(isContract),
 );

@@ -3,6 +3,7 @@ import { adviceMax } from "@portcullis/policy";
 import { z } from "zod";
 import { request } from "./contract.ts";
 import { email, empty, epochMs, id, text } from "./fields.ts";
+import { keyRole, sessionRole } from "./handshake.ts";
 import { advice } from "./policies.ts";
 
 const fromApi = { server: "identity", callers: ["api"] } as const;
@@ -87,6 +88,7 @@ export const deleteSocket = request({
 export const appKeyView = z.strictObject({
   keyId: id,
   label: text(64),
+  role: keyRole,
   createdAtMs: epochMs,
   revokedAtMs: epochMs.nullable(),
   lastUsedAtMs: epochMs.nullable(),
@@ -94,7 +96,8 @@ export const appKeyView = z.strictObject({
 export const createAppKey = request({
   ...fromApi,
   name: "identity.sockets.app-keys.create",
-  request: z.strictObject({ ...mine, label: text(64) }),
+  /** `consumer`: for the owner's program, which passes no other gate. */
+  request: z.strictObject({ ...mine, label: text(64), role: keyRole }),
   /** `key` is the `pc1.…` string, shown once. */
   reply: z.strictObject({ appKey: appKeyView, key: text(256) }),
   idempotency: "none: each call makes a key",
@@ -234,7 +237,7 @@ export const liveSession = z.strictObject({
   member: text(128).nullable(),
   keyId: id.nullable(),
   edge: text(32),
-  role: z.enum(["member", "owner", "consumer"]),
+  role: sessionRole,
   gates: z.array(text(16)),
   /** `gates`: those that only this member can pass. */
   assurance: z.strictObject({ key: z.boolean(), memberBound: z.boolean(), gates: z.array(text(16)) }),

@@ -18,9 +18,11 @@ const mode = z.enum(["prompted", "offered"]);
 const attempts = integer(1, 10);
 const then = z.literal("deny");
 const messaging = {
-  mode: z.literal("broadcast"),
+  /** Everybody to everybody, or members to the owner's program, which answers one or all. */
+  mode: z.enum(["broadcast", "consumer"]),
   maxBytes: integer(1, 1_048_576),
   perSecond: integer(1, 1000),
+  consumerPerSecond: integer(1, 10_000),
 };
 const historyError = 'must be "off", { messages: 1 to 1000 } or { minutes: 1 to 60 }';
 /** What a socket may hold of its history, whatever the policy says: all of it lies in memory somewhere. */
@@ -52,7 +54,8 @@ const dayMs = 24 * 3_600_000;
  * Units, bounds and defaults: `onFailure.attempts` 1-10 (3) failures end the handshake; `deadlines.answer` 5s-10m (30s) per
  * question, `deadlines.wait` 30s-10m (10m) for a message to be answered, neither longer than `deadlines.handshake` 10s-60m (2m, 15m
  * where a gate waits) in all; `session` 1s-24h (12h); `messaging.maxBytes`
- * 1-1048576 (65536) per message; `messaging.perSecond` 1-1000 (50) per connection; `messaging.history` ("off") is what is kept for who
+ * 1-1048576 (65536) per message; `messaging.perSecond` 1-1000 (50) per connection, `messaging.consumerPerSecond` 1-10000 (1000) per connection
+ * of the owner's program; `messaging.mode` ("broadcast") says who hears whom; `messaging.history` ("off") is what is kept for who
  * was away, at most 16 MiB; `resume` "off" or 5s-10m (60s) after a lost connection; `encryption.session` ("none") seals messages; `origins` empty
  * means any; `before.ticket` ("optional") "required" lets nobody in without a ticket; `anonymous` (false) admits connections that name no member.
  */
@@ -71,6 +74,7 @@ export const policyDocumentSchema = strict({
     mode: messaging.mode.default("broadcast"),
     maxBytes: messaging.maxBytes.default(65_536),
     perSecond: messaging.perSecond.default(50),
+    consumerPerSecond: messaging.consumerPerSecond.default(1000),
     history: history.default("off"),
   }).prefault({}),
   resume: resume.prefault("60s"),
@@ -89,6 +93,11 @@ export const policyDocumentSchema = strict({
     if (history !== "off" && "messages" in history && history.messages * maxBytes > historyBytesMax) {
       const message = `must not be more than 16 MiB: with messages of ${maxBytes} bytes, at most ${Math.floor(historyBytesMax / maxBytes)}`;
       issues.push({ code: "custom", path: ["messaging", "history", "messages"], message, input: history });
+    }
+    if (messaging.mode === "consumer" && history !== "off") {
+      const message =
+        'must be "off" where messages go to a consumer: what is said to one is nothing for another to catch up on';
+      issues.push({ code: "custom", path: ["messaging", "history"], message, input: history });
     }
     const asking = leaves(gates).find((item) => dialogueOf(item) !== "once");
     if (mode === "offered" && asking !== undefined) {
@@ -138,9 +147,11 @@ export interface Policy {
   readonly deadlines: { readonly answerMs: number; readonly waitMs: number; readonly handshakeMs: number };
   readonly sessionMs: number;
   readonly messaging: {
-    readonly mode: "broadcast";
+    readonly mode: "broadcast" | "consumer";
     readonly maxBytes: number;
     readonly perSecond: number;
+    /** Of the owner's program, which speaks to all. */
+    readonly consumerPerSecond: number;
     /** Null: nothing is kept. Otherwise the last so many, none older than `ms`. */
     readonly history: { readonly messages: number; readonly ms: number } | null;
   };

@@ -1,5 +1,6 @@
 import * as z from "zod/mini";
 import { utf8 } from "./bytes.ts";
+import { type ConsumerUp, consumerDown, consumerUp } from "./consumer-controls.ts";
 import { ProtocolError } from "./errors.ts";
 import { count } from "./fields.ts";
 import { check, parseJson, textOf } from "./json.ts";
@@ -31,34 +32,40 @@ const grant = z.strictObject({ t: z.literal("grant"), group: groupGrant });
 /** S→C, record 30: how far it has come. */
 const tick = z.strictObject({ t: z.literal("tick"), place });
 
-const down = z.discriminatedUnion("t", [caughtUp, grant, revoked, goodbye]);
+const up = z.discriminatedUnion("t", [catchUp, ...consumerUp]);
+const down = z.discriminatedUnion("t", [caughtUp, grant, revoked, goodbye, ...consumerDown]);
 
 export type CatchUp = z.infer<typeof catchUp>;
 export type CaughtUp = z.infer<typeof caughtUp>;
 export type Grant = z.infer<typeof grant>;
 export type Tick = z.infer<typeof tick>;
-export type ApplicationControl = z.infer<typeof down> | CatchUp | Tick;
+/** What a client asks. */
+export type ControlUp = CatchUp | ConsumerUp;
+export type ApplicationControl = z.infer<typeof down> | ControlUp | Tick;
 
 /** What an application or group record holds: a message, laid out as an unsealed one, or JSON. The first byte says which. */
-export type ApplicationUp = ({ readonly t: "message" } & MessageUp) | CatchUp;
+export type ApplicationUp = ({ readonly t: "message" } & MessageUp) | ControlUp;
 export type ApplicationDown = ({ readonly t: "message" } & MessageDown) | z.infer<typeof down>;
 export type GroupDown = ({ readonly t: "message" } & MessageDown) | Tick;
 
 const jsonBytesMax = limits.handshakePlaintextBytes - 4;
 
-function parse<Output>(schema: z.ZodMiniType<Output>, bytes: Uint8Array): Output {
-  if (bytes.length > jsonBytesMax) throw new ProtocolError("too-large", "plaintext");
+function parse<Output>(schema: z.ZodMiniType<Output>, bytes: Uint8Array, bytesMax = jsonBytesMax): Output {
+  if (bytes.length > bytesMax) throw new ProtocolError("too-large", "plaintext");
   return parseJson(schema, textOf(bytes, "plaintext"), "plaintext");
 }
 
 /** Of a record 20. @param bytes unpadded. @throws {ProtocolError} */
 export function parseApplicationUp(bytes: Uint8Array): ApplicationUp {
-  return isMessageUp(bytes) ? { t: "message", ...parseMessageUp(bytes) } : parse(catchUp, bytes);
+  return isMessageUp(bytes) ? { t: "message", ...parseMessageUp(bytes) } : parse(up, bytes);
 }
 
 /** Of a record 21. @param bytes unpadded. @throws {ProtocolError} */
 export function parseApplicationDown(bytes: Uint8Array): ApplicationDown {
-  return bytes[0] === recordTypes.messageDown ? { t: "message", ...parseMessageDown(bytes) } : parse(down, bytes);
+  if (bytes[0] === recordTypes.messageDown) return { t: "message", ...parseMessageDown(bytes) };
+  const said = parse(down, bytes, limits.aboutBytes);
+  if (bytes.length > bytesMaxOf(said)) throw new ProtocolError("too-large", "plaintext");
+  return said;
 }
 
 /** Of a record 30. @param bytes unpadded. @throws {ProtocolError} */
@@ -68,8 +75,22 @@ export function parseGroupDown(bytes: Uint8Array): GroupDown {
 
 /** @returns JSON bytes, not yet padded. @throws {ProtocolError} on what the other side would refuse. */
 export function encodeControl(control: ApplicationControl): Uint8Array {
-  const either = z.discriminatedUnion("t", [catchUp, caughtUp, grant, tick, revoked, goodbye]);
+  const either = z.discriminatedUnion("t", [
+    catchUp,
+    ...consumerUp,
+    caughtUp,
+    grant,
+    tick,
+    revoked,
+    goodbye,
+    ...consumerDown,
+  ]);
   const bytes = utf8(JSON.stringify(check(either, control, "plaintext")));
-  if (bytes.length > jsonBytesMax) throw new ProtocolError("too-large", "plaintext");
+  if (bytes.length > bytesMaxOf(control)) throw new ProtocolError("too-large", "plaintext");
   return bytes;
+}
+
+/** Who somebody is may take more words than anything else. */
+function bytesMaxOf({ t }: { readonly t: string }): number {
+  return t === "about" ? limits.aboutBytes : jsonBytesMax;
 }

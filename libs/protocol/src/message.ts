@@ -15,6 +15,8 @@ const headSchema = z.strictObject({
   msgid: label,
   /** Where messages have an order: rises by 1 with each message of the socket, whoever sent it. */
   place: z.optional(count(Number.MAX_SAFE_INTEGER, 1)),
+  /** The session that it is for alone, the receiver's. It has no place then. */
+  to: z.optional(label),
 });
 
 export type MessageHead = z.infer<typeof headSchema>;

@@ -1,5 +1,6 @@
 import * as z from "zod/mini";
 import { utf8 } from "./bytes.ts";
+import { messagingMode, role } from "./consumer-controls.ts";
 import { ProtocolError } from "./errors.ts";
 import {
   answerValue,
@@ -91,6 +92,10 @@ const accepted = z.strictObject({
   /** Public label of the session. */
   sid: label,
   member: z.optional(z.nullable(member)),
+  /** What the session is; absent: a member's. */
+  role: z.optional(role),
+  /** How messages go; absent: everybody to everybody. */
+  mode: z.optional(messagingMode),
   assurance: z.strictObject({
     /** An app key was proven. */
     key: z.boolean(),

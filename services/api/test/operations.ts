@@ -42,8 +42,15 @@ const shown = {
   updatedAt: at,
   version: 3,
 };
-const storedKey = { keyId: "k1", label: "phone", createdAtMs: atMs, revokedAtMs: null, lastUsedAtMs: atMs };
-const shownKey = { keyId: "k1", label: "phone", createdAt: at, revokedAt: null, lastUsedAt: at };
+const storedKey = {
+  keyId: "k1",
+  label: "phone",
+  role: "member",
+  createdAtMs: atMs,
+  revokedAtMs: null,
+  lastUsedAtMs: atMs,
+};
+const shownKey = { keyId: "k1", label: "phone", role: "member", createdAt: at, revokedAt: null, lastUsedAt: at };
 const contacts = { email: "bob@example.com", phone: "+4930123456" };
 const shownSession = {
   sid: "s1",
@@ -355,9 +362,9 @@ export const operations: readonly Operation[] = [
     method: "POST",
     route: "/v1/sockets/{id}/keys",
     path: "/v1/sockets/sck_1/keys",
-    send: { label: "phone" },
+    send: { label: "phone", role: "member" },
     contract: "identity.sockets.app-keys.create",
-    asks: { ...mine, label: "phone" },
+    asks: { ...mine, label: "phone", role: "member" },
     answer: { appKey: storedKey, key: "pc1.k1.secret.print" },
     status: 201,
     gives: { appKey: shownKey, key: "pc1.k1.secret.print" },

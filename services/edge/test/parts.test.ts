@@ -92,6 +92,7 @@ describe("the registry", () => {
   const session = (sid: string, heard: Farewell[] = []): LiveSession => ({
     sid,
     hid: "h1",
+    deliver: () => false,
     socketId: "sock",
     epoch: null,
     write: () => {},

@@ -259,7 +259,14 @@ describe("what is said on a sealed socket", () => {
     const write = () => {
       heard += 1;
     };
-    const rest = { hid: "h1", socketId: "sock", flush: () => {}, end: () => {}, expire: () => {} };
+    const rest = {
+      hid: "h1",
+      socketId: "sock",
+      flush: () => {},
+      end: () => {},
+      expire: () => {},
+      deliver: () => false,
+    };
     for (let n = 0; n < 600; n += 1) add({ sid: `s${n}`, epoch: 0, write, ...rest });
     tell({ epoch: 1, frame: new Uint8Array(1) });
     await sleep(10);

@@ -14,6 +14,7 @@ import { serveHandshakes } from "./handshake/serve.ts";
 import { createHandshakeStore } from "./handshake/store.ts";
 import { createVerdicts } from "./handshake/verdicts.ts";
 import { tagOf } from "./secrets.ts";
+import { serveConsumers } from "./sessions/consumers.ts";
 import { createEdgeWatch } from "./sessions/edges.ts";
 import { createSessionRegistry } from "./sessions/registry.ts";
 import { createRevocation } from "./sessions/revocation.ts";
@@ -76,6 +77,7 @@ export async function run(
   });
   const edges = createEdgeWatch(state, clock);
   await serveSessions(server, { sessions, edges, clock });
+  await serveConsumers(server, { sessions, revocation });
   await serveHandshakes(
     server,
     createEngine({

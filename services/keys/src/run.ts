@@ -10,8 +10,13 @@ import { serveGroups } from "./groups/serve.ts";
 import { createChannelStore } from "./handshake/channel.ts";
 import { serveHandshakes } from "./handshake/serve.ts";
 import { openIdentity } from "./identity.ts";
+import { createDeliveries } from "./messages/deliveries.ts";
+import { createDeliveryMeter } from "./messages/delivery-meter.ts";
 import { createHistory } from "./messages/history.ts";
 import { createOrder } from "./messages/order.ts";
+import { createPool } from "./messages/pool.ts";
+import { servePresence } from "./messages/presence.ts";
+import { createReceivers } from "./messages/receivers.ts";
 import { serveMessages } from "./messages/serve.ts";
 import { createLiveSessions } from "./sessions/live-sessions.ts";
 import { serveLastWords } from "./sessions/serve.ts";
@@ -37,7 +42,17 @@ export async function run(platform: Platform, config: KeysConfig): Promise<void>
 
   await serveLastWords(server, { secrets: sessions, groups, writer, clock, log });
   await serveGroups(server, { groups, live, writer, log });
-  const messages = { live, groups, order, history, writer, caller, clock, ids };
+  const receivers = createReceivers({ live, writer, caller });
+  const pool = createPool(state, receivers);
+  await servePresence(server, { live, secrets: sessions, pool, receivers });
+  const directed = {
+    receivers,
+    pool,
+    deliveries: createDeliveries(state),
+    meter: createDeliveryMeter(),
+    nameKey: vault.subkey("message-names"),
+  };
+  const messages = { live, groups, order, history, writer, caller, clock, ids, ...directed };
   const ticks = await serveMessages(server, messages, { tickEveryMs: config.tickEveryMs, log });
   closer.add("ticks", async () => ticks.close());
   await serveHandshakes(server, platform.instance, {

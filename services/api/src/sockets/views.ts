@@ -45,9 +45,12 @@ export const socket = z.object({
   version,
 });
 
+export const keyRole = z.enum(["member", "consumer"]).describe("whom it lets in: members, or the owner's program");
+
 export const appKey = z.object({
   keyId: id,
   label: z.string(),
+  role: keyRole,
   createdAt: time,
   revokedAt: time.nullable(),
   lastUsedAt: time.nullable(),

@@ -1,9 +1,10 @@
 import type { Caller } from "@portcullis/bus";
-import type { Admitted, Step } from "@portcullis/contracts";
+import { type Admitted, type Step, sessionPresence } from "@portcullis/contracts";
 import { type CloseCodeName, closeCodes } from "@portcullis/protocol";
 import type { Clock, Ids } from "@portcullis/runtime";
 import type { ExpiryWords } from "../sessions/expiry-words.ts";
 import type { FanOut, Membership } from "../sessions/fan-out.ts";
+import { createOnce } from "../sessions/once.ts";
 import type { Farewell, LiveSession, SessionRegistry } from "../sessions/registry.ts";
 import type { EdgeTelemetry } from "../telemetry.ts";
 import type { Outbound } from "../wire/outbound.ts";
@@ -53,12 +54,13 @@ export function createSessionPhase(
   },
 ): SessionPhase {
   const { admitted, hid, line, outbound, onBegun } = options;
-  const { sid, socketId, placed } = admitted;
+  const { sid, socketId, placed, relayed } = admitted;
+  const delivered = createOnce();
   const expiry = createTimer(clock);
   let state: "admitting" | "live" | "expiring" = "admitting";
   let upstream: Upstream | null = null;
   let membership: Membership | null = null;
-  const relay = placed
+  const relay = relayed
     ? createRelay({ caller, admitted, hid, telemetry, onFrame: tell, onClose: line.close, onFailed })
     : null;
   const live: LiveSession = {
@@ -68,6 +70,7 @@ export function createSessionPhase(
     epoch: admitted.epoch,
     write: outbound.write,
     flush: outbound.flush,
+    deliver,
     end: bidFarewell,
     expire,
   };
@@ -78,6 +81,25 @@ export function createSessionPhase(
     state = "live";
     onBegun();
     joined.add(live);
+    announce();
+  }
+
+  /** Nobody waits for it, and nothing is wrong without it. */
+  function announce(): void {
+    try {
+      caller.emit(sessionPresence, { sid, socketId, hid, is: "here" });
+    } catch {
+      // The bus is gone. Whoever speaks later is heard of then.
+    }
+  }
+
+  function deliver(ref: string | null, frame: Uint8Array): boolean {
+    if (state !== "live" || line.isClosed() || !outbound.isOpen) return false;
+    if (!delivered.see(ref)) return true;
+    tell(frame);
+    telemetry.messageOut(1);
+    // A slow reader is closed by what is written.
+    return !line.isClosed();
   }
 
   /** The connection stays only until the last word is there, and not for long; nothing is delivered meanwhile. */

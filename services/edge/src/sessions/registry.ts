@@ -18,6 +18,12 @@ export interface LiveSession {
   /** A frame made by `serverFrame`. */
   write(frame: Buffer): void;
   flush(): void;
+  /**
+   * A frame for this session alone.
+   * @param ref names what is in it; null: it may come twice
+   * @returns whether it was written, now or before
+   */
+  deliver(ref: string | null, frame: Uint8Array): boolean;
   end(farewell: Farewell): void;
   /** Its time has come: nothing is delivered any more, and it ends with the word that says so, where that can be had. */
   expire(): void;
@@ -33,6 +39,8 @@ export interface SessionRegistry {
   endLive(sid: string, farewell: Farewell): void;
   /** Likewise, for one whose time has come. */
   expireLive(sid: string): void;
+  /** @returns false where that session is not here, on that connection. */
+  deliver(to: { readonly sid: string; readonly hid: string }, ref: string | null, frame: Uint8Array): boolean;
   held(): { readonly sid: string; readonly hid: string }[];
 }
 
@@ -76,6 +84,10 @@ export function createSessionRegistry(clock: Clock): SessionRegistry {
     },
     expireLive(sid) {
       live.get(sid)?.expire();
+    },
+    deliver({ sid, hid }, ref, frame) {
+      const session = live.get(sid);
+      return session?.hid === hid && session.deliver(ref, frame);
     },
     held: () => [...live.values()].map(({ sid, hid }) => ({ sid, hid })),
   };

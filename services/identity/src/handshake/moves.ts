@@ -43,7 +43,7 @@ export function beginHandshake(
 ): Omit<Handshake, "given" | "connection" | "transcript" | "network"> {
   const keyId = claims.key?.keyId ?? null;
   const machine = begin({
-    policy: policyFor(presented.role, policy),
+    policy: policyFor(presented, policy),
     keyId,
     member: member === null ? null : { id: member.id, enrolled: Object.keys(member.body.enrolments) },
     socketEnrolled: Object.keys(socket.body.enrolments),

@@ -168,7 +168,10 @@ export function createTurns(context: EngineContext): Turns {
   }
 
   /** @throws {ServiceError} unavailable: no verdict without an answer to each question. */
-  async function verify({ hid, transcript, cid, answers }: Turn, { socketId, memberId, member, network, pending }: Handshake) {
+  async function verify(
+    { hid, transcript, cid, answers }: Turn,
+    { socketId, memberId, member, network, pending }: Handshake,
+  ) {
     const items = pending.map(({ at: _, ...item }) => ({ ...item, value: answers[indexOf(item.ref)]?.value ?? "" }));
     const { results } = await caller.call(verifyFactors, {
       hid,

@@ -6,18 +6,21 @@ export function admittedOf(
   { sid, socketId, member, role, assurance, expiresAtMs, terms }: Session,
   next: number,
 ): Admitted {
-  const { maxBytes, perSecond, sealed, history, resumeMs } = terms;
+  const { mode, maxBytes, sealed, history, resumeMs } = terms;
+  const placed = sealed || history !== null || mode === "consumer";
   return {
     sid,
     socketId,
     member,
-    role,
     memberProven: assurance.memberBound,
+    role,
+    mode,
     expiresAtMs,
     maxBytes,
-    perSecond,
+    perSecond: role === "consumer" ? terms.consumerPerSecond : terms.perSecond,
     sealed,
-    placed: sealed || history !== null,
+    placed,
+    relayed: placed || role !== "member",
     epoch: null,
     next,
     resumeMs,

@@ -1,4 +1,5 @@
 import {
+  consumersKey,
   type FarewellReason,
   farewellReason,
   liveSessionKey,
@@ -64,6 +65,8 @@ export interface SessionRegistry {
   ofSocket(socketId: string): Promise<Session[]>;
   /** In the order of their ids, those behind `after`. A session that ends meanwhile may leave a page shorter. */
   page(socketId: string, page: { readonly after: string | null; readonly limit: number }): Promise<Session[]>;
+  /** How many of the owner's programs are on a socket. */
+  consumers(socketId: string): Promise<number>;
   /**
    * Of concurrent callers exactly one gets true.
    * @param why `left`: whoever had it gave it up. Null: nobody is on it any more, or ever was. Otherwise somebody is put out, which is
@@ -107,6 +110,8 @@ export function createSessionRegistry(state: State, clock: Clock): SessionRegist
       // that follows every accept.
       await state.join(index(added.socketId), added.sid, added.expiresAtMs);
       await state.create(liveSessionKey(added.sid), encode(added), ttlMs(added));
+      // Behind it: whoever is found here is there.
+      if (added.role === "consumer") await state.join(consumersKey(added.socketId), added.sid, added.expiresAtMs);
     },
     get,
     async change(sid, change) {
@@ -135,7 +140,15 @@ export function createSessionRegistry(state: State, clock: Clock): SessionRegist
       }
       return found.slice(0, limit);
     },
-    async remove({ sid, socketId }, why) {
+    async consumers(socketId) {
+      const sids = await state.members(consumersKey(socketId));
+      const found = await Promise.all(sids.map(async (sid) => ({ sid, session: await get(sid) })));
+      // Who lost their connection and never came back is over without anybody having said so.
+      const over = found.filter(({ session }) => session === null);
+      await Promise.all(over.map(({ sid }) => state.leave(consumersKey(socketId), sid)));
+      return found.length - over.length;
+    },
+    async remove({ sid, socketId, role }, why) {
       // The reason first: an edge that finds the session gone asks for it at once. Of two removers the first one's reason stands.
       if (why !== null) await state.create(gone(sid), Buffer.from(why), why === "left" ? leftMemoryMs : goneMemoryMs);
       const entry = liveSessionKey(sid);
@@ -144,6 +157,7 @@ export function createSessionRegistry(state: State, clock: Clock): SessionRegist
           ? await state.delete(entry)
           : await state.deleteAndCount(entry, removalsKey(socketId), removalsTtlMs);
       if (wasThere) await state.leave(index(socketId), sid);
+      if (wasThere && role === "consumer") await state.leave(consumersKey(socketId), sid);
       return wasThere;
     },
     async whyGone(sid) {

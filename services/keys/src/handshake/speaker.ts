@@ -120,12 +120,12 @@ async function accept(
   outcome: Extract<Outcome, { say: "accepted" }>,
 ): Promise<{ step: Step; channel: Channel }> {
   const { gates, assurance, policyHash, history } = outcome;
-  const { sid, socketId, member, memberProven, expiresAtMs, maxBytes, perSecond, sealed, placed, resumeMs } =
-    outcome.admitted;
+  const { sid, socketId, member, memberProven, role, mode, expiresAtMs, maxBytes, perSecond } = outcome.admitted;
+  const { sealed, placed, relayed, resumeMs } = outcome.admitted;
   const { resumes } = channel;
   const epoch = sealed ? await context.groups.current(socketId) : null;
   const place = placed ? await context.order.last(socketId) : 0;
-  const next = placed && resumes !== null ? Math.max(0, (await context.order.of(sid)).counter) : outcome.admitted.next;
+  const next = relayed && resumes !== null ? Math.max(0, (await context.order.of(sid)).counter) : outcome.admitted.next;
   // The session is registered by now; a revocation of the key either found it there or is found here. And who was put out meanwhile
   // does not get the epoch that came with that.
   if (!(await context.useKey(channel.keyId)) || !(await context.live.is(sid))) {
@@ -141,6 +141,8 @@ async function accept(
     F: base64url.encode(F),
     sid,
     member,
+    ...(role === "member" ? {} : { role }),
+    ...(mode === "broadcast" ? {} : { mode }),
     assurance,
     gates,
     policyHash: base64url.encode(policyHash),
@@ -161,11 +163,14 @@ async function accept(
     socketId,
     member: memberProven ? member : null,
     keyId: channel.keyId,
+    role,
+    mode,
     client,
     server,
     resume: resumeMs === 0 ? [] : resumes === null ? [resume] : [resume, resumes.secret],
     maxBytes,
     sealed,
+    placed,
     history,
     epoch: epoch?.epoch ?? null,
     since: resumes?.since ?? place,

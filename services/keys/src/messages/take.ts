@@ -1,5 +1,5 @@
 import type { Caller } from "@portcullis/bus";
-import { placedMessage } from "@portcullis/contracts";
+import { placedMessage, socketMessage } from "@portcullis/contracts";
 import { CryptoError, openRecord, type RecordWriter, sealGroupRecord } from "@portcullis/crypto";
 import {
   type ApplicationUp,
@@ -17,20 +17,20 @@ import {
 } from "@portcullis/protocol";
 import type { Clock, Ids } from "@portcullis/runtime";
 import { type Epoch, type Groups, grantOf } from "../groups/groups.ts";
-import type { LiveSessions } from "../sessions/live-sessions.ts";
 import type { StoredSession } from "../sessions/session-secrets.ts";
+import { answerControl } from "./controls.ts";
+import { type DirectedContext, takeDirected } from "./directed.ts";
 import type { History } from "./history.ts";
-import type { Order } from "./order.ts";
+import type { Receiver } from "./receivers.ts";
+import { createReplies, type Replies } from "./replies.ts";
 import type { Ticks } from "./ticks.ts";
 
-export interface MessageContext {
-  readonly live: LiveSessions;
+export interface MessageContext extends DirectedContext {
   readonly groups: Groups;
-  readonly order: Order;
   readonly history: History;
   readonly ticks: Ticks;
   readonly writer: RecordWriter;
-  readonly caller: Pick<Caller, "emit">;
+  readonly caller: Pick<Caller, "call" | "emit">;
   readonly clock: Clock;
   readonly ids: Ids;
 }
@@ -60,6 +60,9 @@ export async function takeFrames(
   const session = await context.live.get(sid);
   if (session === null || session.hid !== hid) return over;
   const from: Sender = { sid, session };
+  const replies = createReplies((plaintext) =>
+    context.writer.seal(recordTypes.applicationDown, session.server, plaintext),
+  );
   let asked: number | null = null;
   let close: number | null = null;
   for (const frame of frames) {
@@ -67,22 +70,21 @@ export async function takeFrames(
       const said = await read(session, frame);
       // An answer is much longer than its question: of many that come at once, one is answered.
       if (said.t === "catch-up") asked = Math.min(asked ?? said.after, said.after);
-      else if (!(await takeMessage(context, from, said))) return over;
+      else if (said.t !== "message") replies.answer(await answerControl(context.caller, from, said));
+      else if (!(await takeMessage(context, from, said, replies))) return over;
     } catch (error) {
       close = closeCodes[problemOf(error)].code;
       break;
     }
   }
-  if (asked === null) return { frames: [], close };
+  const answers = await replies.seal();
+  if (asked === null) return { frames: answers, close };
   const epoch = await epochOf(context, session);
   if (!(await context.live.is(sid))) return over;
-  return { frames: await catchUp(context, session, epoch, asked), close };
+  return { frames: [...answers, ...(await catchUp(context, session, epoch, asked))], close };
 }
 
-interface Sender {
-  readonly sid: string;
-  readonly session: StoredSession;
-}
+type Sender = Receiver;
 
 /** The one that holds now; null where messages are not sealed. */
 async function epochOf({ groups }: MessageContext, { sealed, socketId }: StoredSession): Promise<Epoch | null> {
@@ -90,16 +92,21 @@ async function epochOf({ groups }: MessageContext, { sealed, socketId }: StoredS
 }
 
 /** @returns false where the sender was put out meanwhile. @throws {ProtocolError} */
-async function takeMessage(
-  context: MessageContext,
-  { sid, session }: Sender,
-  { counter, head: { class: kind, to }, body }: MessageUp,
-): Promise<boolean> {
-  // Nothing here knows classes or receivers yet.
-  if (kind !== undefined || to !== undefined) throw new ProtocolError("out-of-order", "message.head");
+async function takeMessage(context: MessageContext, from: Sender, said: MessageUp, replies: Replies): Promise<boolean> {
+  const { sid, session } = from;
+  const { counter, head: addressed, body } = said;
+  // Nothing here knows classes yet.
+  if (addressed.class !== undefined) throw new ProtocolError("out-of-order", "message.head");
   const { socketId, member, maxBytes, expiresAtMs, history } = session;
   if (body.length > maxBytes) throw new ProtocolError("too-large", "message.body");
   const ttlMs = Math.max(0, expiresAtMs - context.clock()) + progressExtraMs;
+  const receiver = receiverOf(session, addressed);
+  if (receiver !== everybody) {
+    const become = await takeDirected(context, from, said, receiver, ttlMs);
+    if (become === "over") return false;
+    replies.directed(counter, become === "delivered");
+    return true;
+  }
   const head = { sid, msgid: context.ids.id(), ...(member === null ? {} : { member }) };
   const kept = history === null ? null : context.history.entry(socketId, { sequence: counter, head, body }, history);
   const placed = await context.order.place({ socketId, sid, counter, body }, ttlMs, kept);
@@ -112,11 +119,27 @@ async function takeMessage(
     return false;
   }
   if (history !== null) await context.history.trim(socketId, place, history);
+  if (!session.placed) {
+    context.caller.emit(socketMessage, { sid, member, seq: counter, msgid: head.msgid, body }, socketId);
+    return true;
+  }
   const message = encodeMessageDown({ sequence: counter, head: { ...head, place }, body });
   const frame = epoch === null ? message : await sealForGroup(context.writer, epoch, message);
   context.caller.emit(placedMessage, { epoch: epoch?.epoch ?? null, frame }, socketId);
   if (epoch !== null) context.ticks.after(socketId);
   return true;
+}
+
+const everybody = Symbol("everybody");
+
+/**
+ * Whom a message is for. @returns null: whichever consumer of the socket
+ * @throws {ProtocolError} out-of-order: members do not choose
+ */
+function receiverOf({ role, mode }: StoredSession, { to }: MessageUp["head"]): string | null | typeof everybody {
+  if (role !== "member") return to ?? everybody;
+  if (to !== undefined) throw new ProtocolError("out-of-order", "message.head");
+  return mode === "consumer" ? null : everybody;
 }
 
 async function read(session: StoredSession, frame: Uint8Array): Promise<ApplicationUp> {

@@ -7,6 +7,7 @@ import {
   handshakeRecord,
   identityOpen,
   identityStep,
+  type KeyRole,
   liveSessionKey,
   mintAppKey,
   type Outcome,
@@ -59,13 +60,15 @@ export function accepted(expiresAtMs: number, socketId = "socket-1"): Extract<Ou
       sid: randomBytes(16).toString("base64url"),
       socketId,
       member: "bob",
-      role: "member",
       memberProven: true,
       expiresAtMs,
       maxBytes: 65_536,
       perSecond: 50,
       sealed: false,
       placed: false,
+      relayed: false,
+      role: "member",
+      mode: "broadcast",
       epoch: null,
       next: 0,
       resumeMs: 60_000,
@@ -169,8 +172,8 @@ export async function startWorld({ replicas = 2, dataDir, tickEveryMs = 15_000 }
     advance(ms: number) {
       nowMs += ms;
     },
-    async mint(socketId = "socket-1") {
-      return other.caller.call(mintAppKey, { socketId, label: "key" });
+    async mint(socketId = "socket-1", role: KeyRole = "member") {
+      return other.caller.call(mintAppKey, { socketId, label: "key", role });
     },
     bundle: () => edge.call(serverBundle, {}),
     /** A client with a box for this replica's bundle. */
