@@ -17,6 +17,7 @@ import {
   parseMessageDown,
   parseRecord,
   recordTypes,
+  type StepUpAction,
 } from "@portcullis/protocol";
 import type { ApplicationKeys } from "./channel.ts";
 import type { Wire } from "./wire.ts";
@@ -31,8 +32,11 @@ export interface Link {
   readonly wire: Wire;
   readonly accepted: Accepted;
   readonly bufferedBytes: number;
-  send(counter: number, body: Uint8Array): Promise<void>;
-  ask(control: CatchUp): Promise<void>;
+  /** Transcript hash of what is asked over this connection while the session lives. */
+  readonly stepUp: Uint8Array;
+  /** @param kind the class of the message, where it says one */
+  send(counter: number, body: Uint8Array, kind?: string | null): Promise<void>;
+  ask(control: CatchUp | StepUpAction): Promise<void>;
   /** True for a frame that can be read without waiting. */
   isPlain(frame: Uint8Array): boolean;
   readPlain(frame: Uint8Array): Heard;
@@ -105,8 +109,10 @@ export function createLink(parts: {
     get bufferedBytes() {
       return wire.bufferedBytes;
     },
-    async send(messageCounter, body) {
-      const message = encodeMessageUp({ counter: messageCounter, body });
+    stepUp: keys.stepUp,
+    async send(messageCounter, body, kind = null) {
+      const head = kind === null ? {} : { class: kind };
+      const message = encodeMessageUp({ counter: messageCounter, head, body });
       if (sealed) await seal(message);
       else wire.send(message);
     },

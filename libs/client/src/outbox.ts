@@ -3,7 +3,7 @@ import { PortcullisError } from "./errors.ts";
 /** Where messages go: one connection. */
 export interface OutboxTarget {
   /** In the order of the calls. */
-  send(counter: number, body: Uint8Array): Promise<void>;
+  send(counter: number, body: Uint8Array, kind: string | null): Promise<void>;
   /** Bytes handed over that have not left yet. */
   readonly bufferedBytes: number;
 }
@@ -14,6 +14,10 @@ export interface Outbox {
    * while the socket's rate would be passed, and while there is no connection.
    */
   send(body: Uint8Array): Promise<void>;
+  /** Of a class that may have to wait for a step-up: resolves when it has its place among the messages. Rejects with `closed` where the session ends before. */
+  send(body: Uint8Array, kind: string | null): Promise<void>;
+  /** While a step-up stands, what is sent waits here. */
+  hold(holds: boolean): void;
   /**
    * From now on messages go here. Those that were on their way when the connection before was lost go first.
    *
@@ -31,6 +35,7 @@ export interface Outbox {
 
 interface Numbered {
   readonly counter: number;
+  readonly kind: string | null;
   readonly body: Uint8Array;
 }
 
@@ -61,6 +66,9 @@ export function createOutbox(options: {
   let waiting = 0;
   let waitingBytes = 0;
   let ended = false;
+  let isHeld = false;
+  /** By counter: those of a class, until they have come back. */
+  const placing = new Map<number, PromiseWithResolvers<void>>();
   let tail: Promise<void> = Promise.resolve();
   let wake = () => {};
   let target: OutboxTarget | null = null;
@@ -71,7 +79,7 @@ export function createOutbox(options: {
 
   /** 0: now. */
   const waitMs = (): number => {
-    if (target === null || (target.bufferedBytes > bufferedBytesMax && again.length === 0)) return pollMs;
+    if (isHeld || target === null || (target.bufferedBytes > bufferedBytesMax && again.length === 0)) return pollMs;
     if (keeps && (kept.length >= waitingMax || keptBytes > waitingBytesMax)) return pollMs;
     return rateMs();
   };
@@ -96,20 +104,25 @@ export function createOutbox(options: {
     }
     if (ended) throw new PortcullisError("closed");
   };
-  const transmit = async (body: Uint8Array) => {
+  const transmit = async (body: Uint8Array, kind: string | null): Promise<{ readonly placed: Promise<void> }> => {
     await until(() => again.length === 0 && waitMs() === 0, waitMs);
     tokens -= 1;
-    const message = { counter, body };
+    const message = { counter, kind, body };
     counter += 1;
+    const placed = Promise.withResolvers<void>();
+    if (kind === null) placed.resolve();
+    else placing.set(message.counter, placed);
+    placed.promise.catch(() => {});
     if (keeps) {
       kept.push(message);
       keptBytes += body.length;
     }
     await hand(message);
+    return { placed: placed.promise };
   };
   /** Where the connection goes meanwhile, the message is kept, and goes over the next one. */
-  const hand = async ({ counter, body }: Numbered) => {
-    await target?.send(counter, body);
+  const hand = async ({ counter, kind, body }: Numbered) => {
+    await target?.send(counter, body, kind);
     onSent(counter, body.length);
   };
   const repeat = async (own: OutboxTarget) => {
@@ -118,7 +131,7 @@ export function createOutbox(options: {
       const [message] = again;
       if (target !== own || message === undefined) return;
       tokens -= 1;
-      await own.send(message.counter, message.body);
+      await own.send(message.counter, message.body, message.kind);
       if (target !== own) return;
       again.shift();
       if (again.length === 0) return wake();
@@ -131,7 +144,7 @@ export function createOutbox(options: {
   };
 
   return {
-    send(body) {
+    send(body: Uint8Array, kind: string | null = null) {
       const { length } = body;
       if (ended) return refused("closed");
       if (length > maxBytes) return refused("too-large");
@@ -141,13 +154,19 @@ export function createOutbox(options: {
       // A copy: the caller may use its buffer again while this waits.
       const own = body.slice();
       const sent = tail
-        .then(() => transmit(own))
+        .then(() => transmit(own, kind))
         .finally(() => {
           waiting -= 1;
           waitingBytes -= length;
         });
-      tail = sent.catch(() => {});
-      return sent;
+      // Those behind it do not wait for its place, only for its turn.
+      tail = sent.then(
+        () => {},
+        () => {},
+      );
+      const done = sent.then(({ placed }) => placed);
+      done.catch(() => {});
+      return done;
     },
     attach(next, arrivedBelow) {
       target = next;
@@ -159,7 +178,18 @@ export function createOutbox(options: {
     detach() {
       target = null;
     },
-    arrived: (arrivedCounter) => forget(arrivedCounter + 1),
+    arrived(arrivedCounter) {
+      forget(arrivedCounter + 1);
+      for (const [each, placed] of placing) {
+        if (each > arrivedCounter) continue;
+        placing.delete(each);
+        placed.resolve();
+      }
+    },
+    hold(holds) {
+      isHeld = holds;
+      if (!holds) wake();
+    },
     get next() {
       return kept[0]?.counter ?? counter;
     },
@@ -167,6 +197,8 @@ export function createOutbox(options: {
       ended = true;
       kept = [];
       again = [];
+      for (const placed of placing.values()) placed.reject(new PortcullisError("closed"));
+      placing.clear();
       wake();
     },
   };

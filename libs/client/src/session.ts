@@ -19,6 +19,7 @@ import type { Server } from "./question.ts";
 import { resumeSession } from "./resume.ts";
 import { createScope } from "./scope.ts";
 import { createSequencer } from "./sequencer.ts";
+import { createStepUps } from "./step-ups.ts";
 import type { Incoming } from "./wire.ts";
 
 /** What an accepted handshake yields. Iterate it for messages; `break` leaves it open. */
@@ -43,8 +44,11 @@ export interface Session extends AsyncIterable<Message> {
   /**
    * Resolves when the message was handed to the platform; while the connection is lost, it waits for the next one. Rejects with `too-large`
    * over `limits.maxBytes`, `unavailable` when too many sends wait, `closed`.
+   *
+   * With a `class` of the socket's policy it resolves when it has its place, which may take a step-up, and rejects with `closed` where that is
+   * not passed. A class that the policy does not name ends the session.
    */
-  send(message: string | Uint8Array): Promise<void>;
+  send(message: string | Uint8Array, about?: { readonly class?: string | undefined }): Promise<void>;
   /** Never rejects. */
   readonly closed: Promise<Closing>;
   /** Idempotent. Resolves when the connection is closed, after two seconds at the latest. */
@@ -92,6 +96,7 @@ export function beginSession(parts: {
     onMissing: catchUp,
     onLost: () => tell({ is: "gap" }),
   });
+  const stepUps = createStepUps({ settings, server, hold: outbox.hold, tell });
   const resuming = new AbortController();
   let link: Link | null = null;
   let secret = parts.secret;
@@ -120,6 +125,7 @@ export function beginSession(parts: {
     signal?.removeEventListener("abort", abort);
     resuming.abort();
     secret.fill(0);
+    stepUps.stop();
     outbox.end();
     sequencer.end();
     inbox.end(error);
@@ -231,6 +237,11 @@ export function beginSession(parts: {
         });
         break;
       }
+      case "challenge":
+      case "wait":
+      case "stepped-up":
+        stepUps.hear(from, heard);
+        break;
       case "revoked":
       case "goodbye": {
         const closing = closingOfSealed(heard);
@@ -295,6 +306,7 @@ export function beginSession(parts: {
     link = null;
     from.erase();
     outbox.detach();
+    stepUps.detach();
     tell({ is: "lost" });
     goOn(closing).catch(() => end(closing, "closed"));
   }
@@ -362,7 +374,8 @@ export function beginSession(parts: {
     expiresAt: accepted.expiresAt,
     limits,
     suite,
-    send: (message) => outbox.send(typeof message === "string" ? utf8(message) : message),
+    send: (message, { class: kind } = {}) =>
+      outbox.send(typeof message === "string" ? utf8(message) : message, kind ?? null),
     closed: closed.promise,
     close() {
       abort();

@@ -7,6 +7,7 @@ import * as messages from "./messages.ts";
 import * as passkeys from "./passkeys.ts";
 import * as sessions from "./sessions.ts";
 import * as sockets from "./sockets.ts";
+import * as stepUps from "./step-ups.ts";
 import * as tickets from "./tickets.ts";
 import * as waits from "./waits.ts";
 
@@ -34,6 +35,7 @@ export { reservedLabels } from "./reserved-labels.ts";
 export * from "./sessions.ts";
 export * from "./sockets.ts";
 export { liveSessionKey, removalsKey, removalsTtlMs } from "./state-keys.ts";
+export * from "./step-ups.ts";
 export * from "./tickets.ts";
 export * from "./waits.ts";
 
@@ -48,7 +50,7 @@ function isContract(value: unknown): value is Contract {
 
 /** Everything that may ever be said on the bus; NATS permissions are generated from it. */
 export const contracts: readonly Contract[] = Object.freeze(
-  [handshake, waits, sessions, messages, accounts, sockets, tickets, appKeys, authenticators, passkeys]
+  [handshake, waits, sessions, stepUps, messages, accounts, sockets, tickets, appKeys, authenticators, passkeys]
     .flatMap((group) => Object.values(group))
     .filter(isContract),
 );

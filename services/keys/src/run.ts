@@ -12,6 +12,7 @@ import { serveHandshakes } from "./handshake/serve.ts";
 import { openIdentity } from "./identity.ts";
 import { createHistory } from "./messages/history.ts";
 import { createOrder } from "./messages/order.ts";
+import { createParkedMessages } from "./messages/parked.ts";
 import { serveMessages } from "./messages/serve.ts";
 import { createLiveSessions } from "./sessions/live-sessions.ts";
 import { serveLastWords } from "./sessions/serve.ts";
@@ -31,13 +32,15 @@ export async function run(platform: Platform, config: KeysConfig): Promise<void>
   const groups = createGroups({ state, vault, clock, random });
   const order = createOrder(state, vault.subkey("message-order"));
   const history = createHistory(state, vault);
+  const parked = createParkedMessages(state, vault, clock);
+  const isKeyLive = async (keyId: string | null) => keyId === null || (await liveKey(keyId)) !== null;
 
   await serveAppKeys(server, { appKeys, vault, clock, random, fingerprint: identity.fingerprint });
   await server.serve(serverIdentity, async () => ({ fingerprint: identity.fingerprint }));
 
-  await serveLastWords(server, { secrets: sessions, groups, writer, clock, log });
+  await serveLastWords(server, { secrets: sessions, live, parked, groups, writer, clock, log });
   await serveGroups(server, { groups, live, writer, log });
-  const messages = { live, groups, order, history, writer, caller, clock, ids };
+  const messages = { live, groups, order, history, parked, writer, caller, clock, ids, isKeyLive };
   const ticks = await serveMessages(server, messages, { tickEveryMs: config.tickEveryMs, log });
   closer.add("ticks", async () => ticks.close());
   await serveHandshakes(server, platform.instance, {
@@ -55,7 +58,7 @@ export async function run(platform: Platform, config: KeysConfig): Promise<void>
     live,
     groups,
     order,
-    isKeyLive: async (keyId) => keyId === null || (await liveKey(keyId)) !== null,
+    isKeyLive,
     useKey: async (keyId) => {
       if (keyId === null) return true;
       const key = await liveKey(keyId);

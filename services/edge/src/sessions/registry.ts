@@ -21,6 +21,8 @@ export interface LiveSession {
   end(farewell: Farewell): void;
   /** Its time has come: nothing is delivered any more, and it ends with the word that says so, where that can be had. */
   expire(): void;
+  /** What is asked of it has changed. */
+  nudge(): void;
 }
 
 export interface SessionRegistry {
@@ -33,6 +35,8 @@ export interface SessionRegistry {
   endLive(sid: string, farewell: Farewell): void;
   /** Likewise, for one whose time has come. */
   expireLive(sid: string): void;
+  /** @returns whether it is here, on this connection */
+  nudge(sid: string, hid: string): boolean;
   held(): { readonly sid: string; readonly hid: string }[];
 }
 
@@ -76,6 +80,12 @@ export function createSessionRegistry(clock: Clock): SessionRegistry {
     },
     expireLive(sid) {
       live.get(sid)?.expire();
+    },
+    nudge(sid, hid) {
+      const session = live.get(sid);
+      if (session?.hid !== hid) return false;
+      session.nudge();
+      return true;
     },
     held: () => [...live.values()].map(({ sid, hid }) => ({ sid, hid })),
   };

@@ -74,6 +74,7 @@ export const accept = (admitted: Partial<Admitted> & { sid: string }): Step => (
     memberProven: true,
     perSecond: 1_000,
     sealed: false,
+    stepUp: null,
     placed: false,
     epoch: null,
     next: 0,

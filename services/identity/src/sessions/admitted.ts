@@ -1,12 +1,11 @@
 import type { Admitted } from "@portcullis/contracts";
+import { clockOf } from "../step-ups/progress.ts";
 import type { Session } from "./registry.ts";
 
 /** @param next counter of the client's next message. */
-export function admittedOf(
-  { sid, socketId, member, role, assurance, expiresAtMs, terms }: Session,
-  next: number,
-): Admitted {
-  const { maxBytes, perSecond, sealed, history, resumeMs } = terms;
+export function admittedOf(session: Session, next: number): Admitted {
+  const { sid, socketId, member, role, assurance, expiresAtMs, terms } = session;
+  const { maxBytes, perSecond, sealed, resumeMs, placed, during } = terms;
   return {
     sid,
     socketId,
@@ -17,9 +16,10 @@ export function admittedOf(
     maxBytes,
     perSecond,
     sealed,
-    placed: sealed || history !== null,
+    placed,
     epoch: null,
     next,
     resumeMs,
+    stepUp: during === null ? null : clockOf(session),
   };
 }

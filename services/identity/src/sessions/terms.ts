@@ -1,4 +1,4 @@
-import type { Policy } from "@portcullis/policy";
+import { duringOf, duringSchema, type Policy } from "@portcullis/policy";
 import { z } from "zod";
 
 /** What a policy lets an accepted session do. Stored with it: a later policy is for later sessions. */
@@ -9,15 +9,27 @@ export const terms = z.strictObject({
   history: z.strictObject({ messages: z.number().int(), ms: z.number().int() }).nullable(),
   /** 0: its connection cannot be replaced. */
   resumeMs: z.number().int(),
+  /** Messages go through `keys`, which gives each its place. */
+  placed: z.boolean(),
+  /** What is asked for again; null: nothing. */
+  during: duringSchema.nullable(),
 });
 export type Terms = z.infer<typeof terms>;
 
-export function termsOf({ messaging, encryption, resumeMs }: Policy): Terms {
+export function termsOf(policy: Policy): Terms {
+  const { messaging, encryption, resumeMs } = policy;
   const { maxBytes, perSecond, history } = messaging;
-  return { maxBytes, perSecond, sealed: encryption.session === "required", history, resumeMs };
+  const sealed = encryption.session === "required";
+  const during = duringOf(policy);
+  const placed = sealed || history !== null || during !== null;
+  return { maxBytes, perSecond, sealed, history, resumeMs, placed, during };
 }
 
 /** Whether messages travel so differently that sessions of both kinds would not hear each other. */
 export function areApart(one: Terms, other: Terms): boolean {
-  return one.sealed !== other.sealed || JSON.stringify(one.history) !== JSON.stringify(other.history);
+  return (
+    one.sealed !== other.sealed ||
+    one.placed !== other.placed ||
+    JSON.stringify(one.history) !== JSON.stringify(other.history)
+  );
 }
