@@ -22,6 +22,8 @@ export interface Peer {
   /** Epoch milliseconds of the server's clock; 0 where it is not known. */
   readonly acceptedAt: number;
   readonly expiresAt: number;
+  /** When it last passed a step-up; null: never, or it is not known. */
+  readonly steppedUpAt: number | null;
   /** False: the session was over before it could be asked about. Then nothing here but `sid` and a proven `member` says anything. */
   readonly known: boolean;
 }
@@ -48,9 +50,14 @@ export interface ConsumerSession extends Omit<Session, typeof Symbol.asyncIterat
   sendTo(sid: string, message: string | Uint8Array): Promise<void>;
   /** Puts a member out. Resolves when no such session is there any more. */
   kick(sid: string): Promise<void>;
-  /** Has a member pass gates again before it is heard on; without gates, those that the policy says. */
-  stepUp(sid: string, gates?: readonly string[]): Promise<void>;
-  /** Who that is. Rejects with `not-found`. */
+  /**
+   * Has a member pass gates again before it is heard on. Resolves when that is demanded: whether it was passed, `who` says. Rejects with
+   * `not-found`, and with `unsupported` where the policy has no such rule or the session is no member's.
+   *
+   * @param rule index of an `on: "demand"` in the policy's `during`; by default the first of them
+   */
+  stepUp(sid: string, rule?: number): Promise<void>;
+  /** Who that is by now: asks anew. Rejects with `not-found`. */
   who(sid: string): Promise<Peer>;
 }
 
@@ -77,7 +84,7 @@ export function beginConsumer(
   { onJoin, onLeave }: Pick<ConsumerOptions, "onJoin" | "onLeave">,
 ): ConsumerSession {
   const { directed } = session;
-  /** Who somebody is does not change while the session lives, unless they are asked again. */
+  /** Who somebody is does not change while the session lives, but for a step-up: of a demanded one and of one that a message waited for we know. */
   const peers = new Map<string, Promise<Peer>>();
 
   function who(sid: string): Promise<Peer> {
@@ -95,7 +102,13 @@ export function beginConsumer(
     return asked;
   }
 
-  async function of({ from: { sid, member } }: Message): Promise<Peer> {
+  function whoNow(sid: string): Promise<Peer> {
+    peers.delete(sid);
+    return who(sid);
+  }
+
+  async function of({ from: { sid, member }, class: kind }: Message): Promise<Peer> {
+    if (kind !== null) peers.delete(sid);
     for (let tries = 0; tries < triesMax; tries += 1) {
       try {
         return await who(sid);
@@ -130,11 +143,10 @@ export function beginConsumer(
     {},
     {
       ...Object.getOwnPropertyDescriptors(session),
-      who: { value: who, enumerable: true },
+      who: { value: whoNow, enumerable: true },
       kick: { value: (sid: string) => ask({ t: "kick", sid }), enumerable: true },
       stepUp: {
-        value: (sid: string, gates?: readonly string[]) =>
-          ask({ t: "step-up", sid, ...(gates === undefined ? {} : { gates: [...gates] }) }),
+        value: (sid: string, rule?: number) => ask({ t: "step-up", sid, ...(rule === undefined ? {} : { rule }) }),
         enumerable: true,
       },
       [Symbol.asyncIterator]: { value: messages },
@@ -154,6 +166,7 @@ function nobodyKnown(sid: string, member: string | null): Peer {
     parameters: {},
     acceptedAt: 0,
     expiresAt: 0,
+    steppedUpAt: null,
     known: false,
   };
 }

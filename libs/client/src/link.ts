@@ -32,6 +32,8 @@ export interface Link {
   readonly wire: Wire;
   readonly accepted: Accepted;
   readonly bufferedBytes: number;
+  /** Transcript hash of what is asked over this connection while the session lives. */
+  readonly stepUp: Uint8Array;
   send(counter: number, body: Uint8Array, head: MessageUpHead): Promise<void>;
   ask(control: ControlUp): Promise<void>;
   /** True for a frame that can be read without waiting. */
@@ -106,6 +108,7 @@ export function createLink(parts: {
     get bufferedBytes() {
       return wire.bufferedBytes;
     },
+    stepUp: keys.stepUp,
     async send(messageCounter, body, head) {
       const message = encodeMessageUp({ counter: messageCounter, head, body });
       if (sealed) await seal(message);

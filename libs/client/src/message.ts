@@ -4,6 +4,8 @@ import type { MessageDown } from "@portcullis/protocol";
 export interface Message {
   /** `member` is null where the server names none. */
   readonly from: { readonly sid: string; readonly member: string | null };
+  /** What kind the sender says it is, where the socket asks for a step-up before such a message: it was passed. Null for any other. */
+  readonly class: string | null;
   /** The sender's counter: rises for each `sid`. */
   readonly seq: number;
   /** Where it stands among all messages of the socket, the same for everybody; null where the socket gives no order between senders. */
@@ -40,6 +42,7 @@ export function createMessageReader(ownSid: string): (message: MessageDown) => M
     if (lastSeqs.size > sendersMax && oldest !== undefined) lastSeqs.delete(oldest);
     return {
       from: { sid: head.sid, member: head.member ?? null },
+      class: head.class ?? null,
       seq: sequence,
       place: head.place ?? null,
       id: head.msgid,

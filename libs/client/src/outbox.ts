@@ -12,11 +12,14 @@ export interface OutboxTarget {
 export interface Outbox {
   /**
    * Resolves when the message was handed to the platform, in the order of the calls. Waits while too much is still on its way,
-   * while the socket's rate would be passed, and while there is no connection.
+   * while the socket's rate would be passed, and while there is no connection. Of a class, that may have to wait for a step-up: resolves when it
+   * has arrived. Rejects with `closed` where the session ends before.
    *
    * @returns its counter
    */
   send(body: Uint8Array, head?: MessageUpHead): Promise<number>;
+  /** While a step-up stands, what is sent waits here. */
+  hold(holds: boolean): void;
   /**
    * From now on messages go here. Those that were on their way when the connection before was lost go first.
    *
@@ -65,6 +68,9 @@ export function createOutbox(options: {
   let waiting = 0;
   let waitingBytes = 0;
   let ended = false;
+  let isHeld = false;
+  /** By counter: those of a class, until they have come back. */
+  const placing = new Map<number, PromiseWithResolvers<void>>();
   let tail: Promise<void> = Promise.resolve();
   let wake = () => {};
   let target: OutboxTarget | null = null;
@@ -75,7 +81,7 @@ export function createOutbox(options: {
 
   /** 0: now. */
   const waitMs = (): number => {
-    if (target === null || (target.bufferedBytes > bufferedBytesMax && again.length === 0)) return pollMs;
+    if (isHeld || target === null || (target.bufferedBytes > bufferedBytesMax && again.length === 0)) return pollMs;
     if (keeps && (kept.length >= waitingMax || keptBytes > waitingBytesMax)) return pollMs;
     return rateMs();
   };
@@ -105,12 +111,16 @@ export function createOutbox(options: {
     tokens -= 1;
     const message = { counter, body, head };
     counter += 1;
+    const placed = Promise.withResolvers<void>();
+    if (head.class === undefined) placed.resolve();
+    else placing.set(message.counter, placed);
+    placed.promise.catch(() => {});
     if (keeps) {
       kept.push(message);
       keptBytes += body.length;
     }
     await hand(message);
-    return message.counter;
+    return { counter: message.counter, placed: placed.promise };
   };
   /** Where the connection goes meanwhile, the message is kept, and goes over the next one. */
   const hand = async ({ counter, body, head }: Numbered) => {
@@ -151,11 +161,14 @@ export function createOutbox(options: {
           waiting -= 1;
           waitingBytes -= length;
         });
+      // Those behind it do not wait for its place, only for its turn.
       tail = sent.then(
         () => {},
         () => {},
       );
-      return sent;
+      const done = sent.then(({ counter, placed }) => placed.then(() => counter));
+      done.catch(() => {});
+      return done;
     },
     attach(next, arrivedBelow) {
       target = next;
@@ -167,7 +180,18 @@ export function createOutbox(options: {
     detach() {
       target = null;
     },
-    arrived: (arrivedCounter) => forget(arrivedCounter + 1),
+    arrived(arrivedCounter) {
+      forget(arrivedCounter + 1);
+      for (const [each, placed] of placing) {
+        if (each > arrivedCounter) continue;
+        placing.delete(each);
+        placed.resolve();
+      }
+    },
+    hold(holds) {
+      isHeld = holds;
+      if (!holds) wake();
+    },
     get next() {
       return kept[0]?.counter ?? counter;
     },
@@ -175,6 +199,8 @@ export function createOutbox(options: {
       ended = true;
       kept = [];
       again = [];
+      for (const placed of placing.values()) placed.reject(new PortcullisError("closed"));
+      placing.clear();
       wake();
     },
   };

@@ -3,6 +3,7 @@ import {
   type CloseCodeName,
   closeCodes,
   type MessageDown,
+  type MessageUpHead,
   type MessagingMode,
   ProtocolError,
   type Role,
@@ -22,6 +23,7 @@ import type { Server } from "./question.ts";
 import { resumeSession } from "./resume.ts";
 import { createScope } from "./scope.ts";
 import { createSequencer } from "./sequencer.ts";
+import { createStepUps } from "./step-ups.ts";
 import type { Incoming } from "./wire.ts";
 
 /** What an accepted handshake yields. Iterate it for messages; `break` leaves it open. */
@@ -53,8 +55,11 @@ export interface Session extends AsyncIterable<Message> {
    *
    * Where a member's messages go to the owner's program, it resolves when one has been handed to it, and rejects with `undelivered` where
    * there is none.
+   *
+   * With a `class` of the socket's policy it resolves when it has its place, which may take a step-up, and rejects with `closed` where that is
+   * not passed. A class that the policy does not name ends the session.
    */
-  send(message: string | Uint8Array): Promise<void>;
+  send(message: string | Uint8Array, about?: { readonly class?: string | undefined }): Promise<void>;
   /** Never rejects. */
   readonly closed: Promise<Closing>;
   /** Idempotent. Resolves when the connection is closed, after two seconds at the latest. */
@@ -116,6 +121,7 @@ export function beginSession(parts: {
     onArrived: (counter) => outbox.arrived(counter),
     onUndelivered: (counter) => tell({ is: "undelivered", seq: counter }),
   });
+  const stepUps = createStepUps({ settings, server, hold: outbox.hold, tell });
   const resuming = new AbortController();
   let link: Link | null = null;
   let secret = parts.secret;
@@ -144,6 +150,7 @@ export function beginSession(parts: {
     signal?.removeEventListener("abort", abort);
     resuming.abort();
     secret.fill(0);
+    stepUps.stop();
     outbox.end();
     sequencer.end();
     directed.end();
@@ -256,6 +263,11 @@ export function beginSession(parts: {
         });
         break;
       }
+      case "challenge":
+      case "wait":
+      case "stepped-up":
+        stepUps.hear(from, heard);
+        break;
       case "revoked":
       case "goodbye": {
         const closing = closingOfSealed(heard);
@@ -327,6 +339,7 @@ export function beginSession(parts: {
     link = null;
     from.erase();
     outbox.detach();
+    stepUps.detach();
     tell({ is: "lost" });
     goOn(closing).catch(() => end(closing, "closed"));
   }
@@ -373,10 +386,10 @@ export function beginSession(parts: {
     end(closing, "closed");
   }
 
-  async function send(message: string | Uint8Array, to?: string): Promise<void> {
+  async function send(message: string | Uint8Array, head: MessageUpHead): Promise<void> {
     const bytes = typeof message === "string" ? utf8(message) : message;
-    const counter = await outbox.send(bytes, to === undefined ? {} : { to });
-    if (isHeardByOne || to !== undefined) await directed.arrival(counter);
+    const counter = await outbox.send(bytes, head);
+    if (isHeardByOne || head.to !== undefined) await directed.arrival(counter);
   }
 
   /** Who does not wait for it is told by `onState`. */
@@ -409,8 +422,8 @@ export function beginSession(parts: {
     expiresAt: accepted.expiresAt,
     limits,
     suite,
-    send: (message) => sent(send(message)),
-    sendTo: (to, message) => sent(send(message, to)),
+    send: (message, { class: kind } = {}) => sent(send(message, kind === undefined ? {} : { class: kind })),
+    sendTo: (to, message) => sent(send(message, { to })),
     directed,
     closed: closed.promise,
     close() {

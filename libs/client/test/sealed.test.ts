@@ -237,7 +237,8 @@ describe("a session of a sealed socket", () => {
     const sent: number[] = [];
     const closed: number[] = [];
     const wire = { send: () => void sent.push(1), close: (code: number) => void closed.push(code) };
-    const keys = { client: new Uint8Array(32), server: new Uint8Array(32), resume: new Uint8Array(32) };
+    const [client, server, resume, stepUp] = [0, 1, 2, 3].map((n) => new Uint8Array(32).fill(n));
+    const keys = { client, server, resume, stepUp } as never;
     const link = createLink({
       wire: wire as never,
       accepted: { sealed: true } as never,

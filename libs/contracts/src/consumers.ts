@@ -58,6 +58,7 @@ export const aboutSession = request({
         parameters: z.record(text(64), text(1024)),
         acceptedAtMs: epochMs,
         expiresAtMs: epochMs,
+        steppedUpAtMs: epochMs.nullable(),
       })
       .nullable(),
   }),

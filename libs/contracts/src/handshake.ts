@@ -36,6 +36,9 @@ export type KeyRole = z.infer<typeof keyRole>;
 /** How messages go: everybody to everybody, or members to the owner's program and back. */
 export const messagingMode = z.enum(["broadcast", "consumer"]);
 
+/** When a session has to be asked about, and when it ends where nobody has: an edge that hears nothing lets nothing go on unchecked. */
+export const stepUpClock = z.strictObject({ askAtMs: epochMs, endAtMs: epochMs });
+
 /** What an accepted connection may do; everything that an edge needs to know of a session. */
 export const admitted = z.strictObject({
   sid: id,
@@ -61,6 +64,8 @@ export const admitted = z.strictObject({
   next: z.number().int().nonnegative(),
   /** How long after its connection is lost the session can go on over another one; 0: not at all. */
   resumeMs: z.number().int().nonnegative(),
+  /** Null: nothing is asked for again while it lives. */
+  stepUp: stepUpClock.nullable(),
 });
 export type Admitted = z.infer<typeof admitted>;
 
@@ -121,6 +126,15 @@ export const outcome = z.discriminatedUnion("say", [
     retryAfterMs: epochMs.nullable(),
     /** False where the client has proven nothing: it then gets the same bare frame as for a path that does not exist. */
     sealed: z.boolean(),
+  }),
+  /** In the place of `accepted`, where a session was asked for more while it lived. */
+  z.strictObject({
+    say: z.literal("stepped-up"),
+    gates: z.array(gateName),
+    assurance: z.strictObject({ memberBound: z.boolean(), gates: z.array(gateName) }),
+    atMs: epochMs,
+    /** Of a class of messages; null: of nothing. */
+    untilMs: epochMs.nullable(),
   }),
   /** Offered mode after an offer that was not enough: silence, so that a guesser learns nothing. Likewise what is no answer. */
   z.strictObject({ say: z.literal("nothing"), deadlineMs: epochMs }),

@@ -9,6 +9,7 @@ import * as passkeys from "./passkeys.ts";
 import * as policies from "./policies.ts";
 import * as sessions from "./sessions.ts";
 import * as sockets from "./sockets.ts";
+import * as stepUps from "./step-ups.ts";
 import * as tickets from "./tickets.ts";
 import * as waits from "./waits.ts";
 
@@ -38,6 +39,7 @@ export { reservedLabels } from "./reserved-labels.ts";
 export * from "./sessions.ts";
 export * from "./sockets.ts";
 export { consumersKey, liveSessionKey, removalsKey, removalsTtlMs } from "./state-keys.ts";
+export * from "./step-ups.ts";
 export * from "./tickets.ts";
 export * from "./waits.ts";
 
@@ -56,6 +58,7 @@ export const contracts: readonly Contract[] = Object.freeze(
     handshake,
     waits,
     sessions,
+    stepUps,
     messages,
     consumers,
     accounts,

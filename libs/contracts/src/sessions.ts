@@ -10,12 +10,13 @@ export const farewellReason = z.enum([
   "socket-deleted",
   "policy-changed",
   "expired",
+  "step-up",
 ]);
 export type FarewellReason = z.infer<typeof farewellReason>;
 
 /** Name of the close code that goes with it. Whoever was not put out themselves may come back, through the gates. */
 export function closeNameOf(why: FarewellReason): "session-expired" | "revoked" {
-  return why === "policy-changed" || why === "expired" ? "session-expired" : "revoked";
+  return why === "policy-changed" || why === "expired" || why === "step-up" ? "session-expired" : "revoked";
 }
 
 export const checkSessions = request({

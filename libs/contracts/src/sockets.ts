@@ -7,7 +7,7 @@ import { keyRole, sessionRole } from "./handshake.ts";
 import { advice } from "./policies.ts";
 
 const fromApi = { server: "identity", callers: ["api"] } as const;
-const mine = { ownerId: id, socketId: id };
+export const mine = { ownerId: id, socketId: id };
 /** `after`: the `next` of the page before; null for the first. A page may be shorter than asked for. */
 const page = { after: id.nullable(), limit: z.number().int().min(1).max(200) };
 const next = id.nullable();
@@ -245,6 +245,8 @@ export const liveSession = z.strictObject({
   parameters: z.record(text(64), text(1024)),
   acceptedAtMs: epochMs,
   expiresAtMs: epochMs,
+  /** When it last passed what was asked for again; null: never. */
+  steppedUpAtMs: epochMs.nullable(),
 });
 export const listLiveSessions = request({
   ...fromApi,

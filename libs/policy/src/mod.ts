@@ -8,6 +8,7 @@ export {
 } from "./advice/advice.ts";
 export { adviceMax, adviceOf } from "./advice/mod.ts";
 export type { Branch, Take } from "./composition.ts";
+export { type During, duringOf, duringSchema, gatesOfRule, type StepUpRule } from "./during.ts";
 export type { Enrolment } from "./gates/gate.ts";
 export {
   type AnswerRule,
@@ -54,6 +55,7 @@ export {
   requiresKey,
   requiresTicket,
 } from "./policy.ts";
+export { stepUpPolicy } from "./step-up.ts";
 export { type ParsedPolicy, type PolicyIssue, parsePolicy } from "./validate.ts";
 export { type PolicyVerdict, validatePolicy } from "./validate-policy.ts";
 export { type Circumstances, needsRisk, takeOf } from "./when/branches.ts";

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { duration, milliseconds } from "./duration.ts";
+import { askedAgain, duringDocument, duringStored, type StepUpRule } from "./during.ts";
 import { dialogueOf, type GateItem } from "./gates/registry.ts";
 import { type Item, itemsDocument, itemsStored, type PlacedGate, placed, visitGates } from "./items.ts";
 import { integer, strict } from "./strict.ts";
@@ -53,11 +54,13 @@ const dayMs = 24 * 3_600_000;
  *
  * Units, bounds and defaults: `onFailure.attempts` 1-10 (3) failures end the handshake; `deadlines.answer` 5s-10m (30s) per
  * question, `deadlines.wait` 30s-10m (10m) for a message to be answered, neither longer than `deadlines.handshake` 10s-60m (2m, 15m
- * where a gate waits) in all; `session` 1s-24h (12h); `messaging.maxBytes`
+ * where a gate waits, those of `during` included) in all; `session` 1s-24h (12h); `messaging.maxBytes`
  * 1-1048576 (65536) per message; `messaging.perSecond` 1-1000 (50) per connection, `messaging.consumerPerSecond` 1-10000 (1000) per connection
  * of the owner's program; `messaging.mode` ("broadcast") says who hears whom; `messaging.history` ("off") is what is kept for who
  * was away, at most 16 MiB; `resume` "off" or 5s-10m (60s) after a lost connection; `encryption.session` ("none") seals messages; `origins` empty
- * means any; `before.ticket` ("optional") "required" lets nobody in without a ticket; `anonymous` (false) admits connections that name no member.
+ * means any; `before.ticket` ("optional") "required" lets nobody in without a ticket; `anonymous` (false) admits connections that name no member;
+ * `during` (none) asks again while a session lives: each rule has `gates`, or one `gate` with its fields, and `every` 10s-24h, `on: "demand"`,
+ * or a `message` class with `for` 10s-24h (5m), for so long a step-up covers it.
  */
 export const policyDocumentSchema = strict({
   before: strict({ ticket: ticket.default("optional") }).prefault({}),
@@ -81,9 +84,10 @@ export const policyDocumentSchema = strict({
   origins: origins.default([]),
   anonymous: z.boolean().default(false),
   encryption: strict({ session: session.default("none") }).prefault({}),
+  during: duringDocument.default([]),
 })
-  .check(({ value: { gates, mode, deadlines, messaging }, issues }) => {
-    const { handshakeMs } = wholeDeadlines(gates, deadlines);
+  .check(({ value: { gates, mode, deadlines, messaging, during }, issues }) => {
+    const { handshakeMs } = wholeDeadlines([...gates, ...askedAgain(during)], deadlines);
     for (const name of ["answer", "wait"] as const) {
       const message = "must not be longer than deadlines.handshake, which ends the handshake before";
       if ((deadlines[name] ?? 0) > handshakeMs)
@@ -109,7 +113,7 @@ export const policyDocumentSchema = strict({
   .transform(
     ({ deadlines, session, messaging, resume, ...same }): Policy => ({
       ...same,
-      deadlines: wholeDeadlines(same.gates, deadlines),
+      deadlines: wholeDeadlines([...same.gates, ...askedAgain(same.during)], deadlines),
       sessionMs: session,
       messaging: { ...messaging, history: wholeHistory(messaging) },
       resumeMs: resume === "off" ? 0 : resume,
@@ -135,6 +139,7 @@ export const policySchema = strict({
   origins,
   anonymous: z.boolean(),
   encryption: strict({ session }),
+  during: duringStored,
 });
 
 export interface Policy {
@@ -162,6 +167,8 @@ export interface Policy {
   readonly anonymous: boolean;
   /** `required`: messages travel sealed, upwards to the server, downwards to everybody on the socket. */
   readonly encryption: { readonly session: "none" | "required" };
+  /** What is asked for again while a session lives. */
+  readonly during: readonly StepUpRule[];
 }
 
 interface WrittenDeadlines {

@@ -48,6 +48,7 @@ describe("a policy that is written shortly", () => {
       origins: [],
       anonymous: false,
       encryption: { session: "none" },
+      during: [],
     });
     expect(policySchema.parse(JSON.parse(JSON.stringify(policy)))).toEqual(policy);
   });
@@ -239,14 +240,14 @@ describe("a bad policy is refused with the field's path and what is allowed", ()
     [[], "", "is something else; expected object"],
     ["{}", "", "is something else; expected object"],
     [
-      { gates: [otp], during: [] },
-      "during",
-      "not known here; allowed: before, gates, mode, onFailure, deadlines, session, messaging, resume, origins, anonymous, encryption",
+      { gates: [otp], meanwhile: [] },
+      "meanwhile",
+      "not known here; allowed: before, gates, mode, onFailure, deadlines, session, messaging, resume, origins, anonymous, encryption, during",
     ],
     [
       JSON.parse('{"gates":[{"gate":"otp"}],"__proto__":{}}'),
       "__proto__",
-      "not known here; allowed: before, gates, mode, onFailure, deadlines, session, messaging, resume, origins, anonymous, encryption",
+      "not known here; allowed: before, gates, mode, onFailure, deadlines, session, messaging, resume, origins, anonymous, encryption, during",
     ],
     [{ gates: [otp], mode: "asked" }, "mode", "allowed: prompted, offered"],
     [{ gates: [otp], onFailure: { attempts: 0 } }, "onFailure.attempts", whole(1, 10)],

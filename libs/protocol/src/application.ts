@@ -2,11 +2,11 @@ import * as z from "zod/mini";
 import { utf8 } from "./bytes.ts";
 import { type ConsumerUp, consumerDown, consumerUp } from "./consumer-controls.ts";
 import { ProtocolError } from "./errors.ts";
-import { count } from "./fields.ts";
+import { count, epochMs, gateName } from "./fields.ts";
 import { check, parseJson, textOf } from "./json.ts";
 import { limits } from "./limits.ts";
 import { isMessageUp, type MessageDown, type MessageUp, parseMessageDown, parseMessageUp } from "./message.ts";
-import { goodbye, groupGrant, revoked } from "./plaintext.ts";
+import { answer, cancel, challenge, goodbye, groupGrant, resend, revoked, start, wait } from "./plaintext.ts";
 import { recordTypes } from "./record.ts";
 
 const place = count(Number.MAX_SAFE_INTEGER);
@@ -32,15 +32,48 @@ const grant = z.strictObject({ t: z.literal("grant"), group: groupGrant });
 /** S→C, record 30: how far it has come. */
 const tick = z.strictObject({ t: z.literal("tick"), place });
 
-const up = z.discriminatedUnion("t", [catchUp, ...consumerUp]);
-const down = z.discriminatedUnion("t", [caughtUp, grant, revoked, goodbye, ...consumerDown]);
+/** C→S, record 20: as in a handshake, but numbered by the record. */
+const numberless = { n: true } as const;
+const stepUp = [
+  z.omit(answer, numberless),
+  z.omit(start, numberless),
+  z.omit(resend, numberless),
+  z.omit(cancel, numberless),
+] as const;
+
+/** Rises with whatever is said of step-ups over a connection: what does not rise was overtaken. */
+const numbered = { n: count(Number.MAX_SAFE_INTEGER, 1) } as const;
+
+/** S→C, record 21: what was asked for while the session lives was passed. */
+const steppedUp = z.strictObject({
+  t: z.literal("stepped-up"),
+  ...numbered,
+  /** Those that were passed now, in order. */
+  gates: z.array(gateName).check(z.maxLength(64)),
+  /** Of a class of messages: so long it is not asked for again, epoch milliseconds. */
+  until: z.optional(epochMs),
+});
+
+const down = z.discriminatedUnion("t", [
+  caughtUp,
+  grant,
+  revoked,
+  goodbye,
+  z.extend(challenge, numbered),
+  z.extend(wait, numbered),
+  steppedUp,
+  ...consumerDown,
+]);
+const up = z.discriminatedUnion("t", [catchUp, ...consumerUp, ...stepUp]);
 
 export type CatchUp = z.infer<typeof catchUp>;
 export type CaughtUp = z.infer<typeof caughtUp>;
 export type Grant = z.infer<typeof grant>;
 export type Tick = z.infer<typeof tick>;
+export type SteppedUp = z.infer<typeof steppedUp>;
+export type StepUpAction = z.infer<(typeof stepUp)[number]>;
 /** What a client asks. */
-export type ControlUp = CatchUp | ConsumerUp;
+export type ControlUp = CatchUp | ConsumerUp | StepUpAction;
 export type ApplicationControl = z.infer<typeof down> | ControlUp | Tick;
 
 /** What an application or group record holds: a message, laid out as an unsealed one, or JSON. The first byte says which. */
@@ -75,16 +108,7 @@ export function parseGroupDown(bytes: Uint8Array): GroupDown {
 
 /** @returns JSON bytes, not yet padded. @throws {ProtocolError} on what the other side would refuse. */
 export function encodeControl(control: ApplicationControl): Uint8Array {
-  const either = z.discriminatedUnion("t", [
-    catchUp,
-    ...consumerUp,
-    caughtUp,
-    grant,
-    tick,
-    revoked,
-    goodbye,
-    ...consumerDown,
-  ]);
+  const either = z.discriminatedUnion("t", [up, tick, down]);
   const bytes = utf8(JSON.stringify(check(either, control, "plaintext")));
   if (bytes.length > bytesMaxOf(control)) throw new ProtocolError("too-large", "plaintext");
   return bytes;

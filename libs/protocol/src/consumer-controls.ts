@@ -22,12 +22,12 @@ const who = z.strictObject({ t: z.literal("who"), ref, sid: label });
 /** C→S, record 20: puts a member out. */
 const kick = z.strictObject({ t: z.literal("kick"), ref, sid: label });
 
-/** C→S, record 20: a member has to pass gates again before it is heard on. Without `gates`: those that the policy says. */
+/** C→S, record 20: a member has to pass gates again before it is heard on. `rule`: index of an `on: "demand"` of the policy's `during`; without: the first. */
 const stepUp = z.strictObject({
   t: z.literal("step-up"),
   ref,
   sid: label,
-  gates: z.optional(z.array(gateName).check(z.minLength(1), z.maxLength(limits.answers))),
+  rule: z.optional(count(7)),
 });
 
 /** S→C, record 21: the answer to `who`. */
@@ -51,6 +51,8 @@ const about = z.strictObject({
   parameters,
   acceptedAt: epochMs,
   expiresAt: epochMs,
+  /** When it last passed a step-up; null: never. */
+  steppedUpAt: z.nullable(epochMs),
 });
 export type About = z.infer<typeof about>;
 

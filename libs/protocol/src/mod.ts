@@ -11,6 +11,8 @@ export {
   parseApplicationDown,
   parseApplicationUp,
   parseGroupDown,
+  type SteppedUp,
+  type StepUpAction,
   type Tick,
 } from "./application.ts";
 export { base64url } from "./base64url.ts";

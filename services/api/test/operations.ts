@@ -555,13 +555,24 @@ export const operations: readonly Operation[] = [
     asks: { ...mine, ...firstPage },
     answer: {
       next: null,
-      sessions: [{ ...shownSession, acceptedAtMs: atMs, expiresAtMs: atMs }],
+      sessions: [{ ...shownSession, acceptedAtMs: atMs, expiresAtMs: atMs, steppedUpAtMs: null }],
     },
     status: 200,
     gives: {
       next: null,
-      sessions: [{ ...shownSession, acceptedAt: at, expiresAt: at }],
+      sessions: [{ ...shownSession, acceptedAt: at, expiresAt: at, steppedUpAt: null }],
     },
+  },
+  {
+    method: "POST",
+    route: "/v1/sockets/{id}/sessions/{sid}/step-up",
+    path: "/v1/sockets/sck_1/sessions/s1/step-up",
+    send: { rule: 2 },
+    contract: "identity.sockets.sessions.stepup",
+    asks: { ...mine, sid: "s1", rule: 2 },
+    answer: { asked: true },
+    status: 200,
+    gives: { asked: true },
   },
   {
     method: "DELETE",

@@ -1,5 +1,5 @@
 import type { Server } from "node:http";
-import { closeSession, deliverToSession, displaceConnection, pushStep } from "@portcullis/contracts";
+import { closeSession, deliverToSession, displaceConnection, nudgeStepUp, pushStep } from "@portcullis/contracts";
 import type { Platform } from "@portcullis/platform";
 import { portOf } from "@portcullis/runtime";
 import type { EdgeConfig } from "./config.ts";
@@ -97,6 +97,10 @@ export async function run(
   );
   closer.add("edge deliveries", () => deliveries.close());
   const displaced = await server.on(displaceConnection, ({ hid }) => displace(hid), { route: instance });
+  const nudges = await server.serve(nudgeStepUp, ({ sid, hid }) => ({ taken: registry.nudge(sid, hid) }), {
+    route: instance,
+  });
+  closer.add("edge nudges", () => nudges.close());
   closer.add("edge displacements", () => displaced.close());
   const onVisitor = ({ websocket, socket, destination, address, origin }: Visitor) => {
     const facts = { ...destination, address: address.text, origin };

@@ -80,7 +80,7 @@ describe("who may say more than messages", () => {
     const asked: number[] = [];
     await world.keys.server.serve(takeMessages, ({ frames }) => {
       for (const frame of frames) asked.push(frame[0] ?? 0);
-      return { frames: [], close: null };
+      return { frames: [], close: null, stepUp: null };
     });
     const program = await admittedClient(port);
     program.send(message(0, "plain"));

@@ -99,6 +99,7 @@ describe("the registry", () => {
     flush: () => {},
     end: (farewell) => void heard.push(farewell),
     expire: () => {},
+    nudge: () => {},
   });
   const farewell = { frame: null, closeCode: 4504 };
 

@@ -23,6 +23,7 @@ function upstream(memberProven: boolean) {
     epoch: null,
     next: 0,
     resumeMs: 0,
+    stepUp: null,
   };
   const made = createUpstream({
     admitted,

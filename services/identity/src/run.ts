@@ -22,6 +22,7 @@ import { serveSessions } from "./sessions/serve.ts";
 import { createPathTags } from "./sockets/paths.ts";
 import { serveSockets } from "./sockets/serve.ts";
 import { openSocketStore } from "./sockets/store.ts";
+import { serveStepUps } from "./step-ups/serve.ts";
 import { serveTickets } from "./tickets/serve.ts";
 import { createTicketStore } from "./tickets/store.ts";
 
@@ -78,26 +79,26 @@ export async function run(
   const edges = createEdgeWatch(state, clock);
   await serveSessions(server, { sessions, edges, clock });
   await serveConsumers(server, { sessions, revocation });
-  await serveHandshakes(
-    server,
-    createEngine({
-      store,
-      handshakes: createHandshakeStore(state),
-      sessions,
-      edges,
-      verdicts: createVerdicts(log),
-      risk: createNetworkRisk(state),
-      caller,
-      paths,
-      tickets,
-      vault,
-      stepKey: vault.subkey("handshake-step"),
-      networkKey: vault.subkey("networks"),
-      clock,
-      ids,
-      log,
-    }),
-  );
+  const engine = createEngine({
+    store,
+    handshakes: createHandshakeStore(state),
+    sessions,
+    revocation,
+    edges,
+    verdicts: createVerdicts(log),
+    risk: createNetworkRisk(state),
+    caller,
+    paths,
+    tickets,
+    vault,
+    stepKey: vault.subkey("handshake-step"),
+    networkKey: vault.subkey("networks"),
+    clock,
+    ids,
+    log,
+  });
+  await serveHandshakes(server, engine);
+  await serveStepUps(server, engine.stepUps, { store });
   return { bootstrapToken: config.bootstrapToken === null ? prepared : null };
 }
 

@@ -14,6 +14,7 @@ import { createDeliveries } from "./messages/deliveries.ts";
 import { createDeliveryMeter } from "./messages/delivery-meter.ts";
 import { createHistory } from "./messages/history.ts";
 import { createOrder } from "./messages/order.ts";
+import { createParkedMessages } from "./messages/parked.ts";
 import { createPool } from "./messages/pool.ts";
 import { servePresence } from "./messages/presence.ts";
 import { createReceivers } from "./messages/receivers.ts";
@@ -36,11 +37,13 @@ export async function run(platform: Platform, config: KeysConfig): Promise<void>
   const groups = createGroups({ state, vault, clock, random });
   const order = createOrder(state, vault.subkey("message-order"));
   const history = createHistory(state, vault);
+  const parked = createParkedMessages(state, vault, clock);
+  const isKeyLive = async (keyId: string | null) => keyId === null || (await liveKey(keyId)) !== null;
 
   await serveAppKeys(server, { appKeys, vault, clock, random, fingerprint: identity.fingerprint });
   await server.serve(serverIdentity, async () => ({ fingerprint: identity.fingerprint }));
 
-  await serveLastWords(server, { secrets: sessions, groups, writer, clock, log });
+  await serveLastWords(server, { secrets: sessions, live, parked, groups, writer, clock, log });
   await serveGroups(server, { groups, live, writer, log });
   const receivers = createReceivers({ live, writer, caller });
   const pool = createPool(state, receivers);
@@ -52,7 +55,7 @@ export async function run(platform: Platform, config: KeysConfig): Promise<void>
     meter: createDeliveryMeter(),
     nameKey: vault.subkey("message-names"),
   };
-  const messages = { live, groups, order, history, writer, caller, clock, ids, ...directed };
+  const messages = { live, groups, order, history, parked, writer, caller, clock, ids, isKeyLive, ...directed };
   const ticks = await serveMessages(server, messages, { tickEveryMs: config.tickEveryMs, log });
   closer.add("ticks", async () => ticks.close());
   await serveHandshakes(server, platform.instance, {
@@ -70,7 +73,7 @@ export async function run(platform: Platform, config: KeysConfig): Promise<void>
     live,
     groups,
     order,
-    isKeyLive: async (keyId) => keyId === null || (await liveKey(keyId)) !== null,
+    isKeyLive,
     useKey: async (keyId) => {
       if (keyId === null) return true;
       const key = await liveKey(keyId);

@@ -2,9 +2,11 @@ import {
   aboutSession,
   consumersKey,
   deliverToSession,
+  demandStepUp,
   kickMember,
   liveSessionKey,
   placedMessage,
+  ServiceError,
   socketMessage,
 } from "@portcullis/contracts";
 import { type ApplicationDown, encodeControl, encodeMessageUp, parseMessageDown } from "@portcullis/protocol";
@@ -149,7 +151,7 @@ describe.each([[true], [false]])("a member's message to consumers (sealed: %s)",
       stop();
       await putOut(bob);
     });
-    expect(await bob.take(frame)).toEqual({ frames: [], close: 4001 });
+    expect(await bob.take(frame)).toEqual({ frames: [], close: 4001, stepUp: null });
     expect(delivered).toEqual([]);
   });
 
@@ -165,7 +167,11 @@ describe.each([[true], [false]])("a member's message to consumers (sealed: %s)",
       { t: "step-up", ref: "r", sid: eve.sid },
     ] as const) {
       const each = await come("member", { sealed });
-      expect(await each.take(await each.seal(encodeControl(control)))).toEqual({ frames: [], close: 4501 });
+      expect(await each.take(await each.seal(encodeControl(control)))).toEqual({
+        frames: [],
+        close: 4501,
+        stepUp: null,
+      });
     }
     expect(delivered).toEqual([]);
   });
@@ -209,6 +215,7 @@ describe("what a consumer asks for", () => {
       parameters: { a: "b" },
       acceptedAtMs: 1,
       expiresAtMs: 2,
+      steppedUpAtMs: 2,
     };
     await identity.server.serve(aboutSession, (body) => {
       asked.push(body);
@@ -225,9 +232,9 @@ describe("what a consumer asks for", () => {
       await ask({ t: "kick", ref: "2", sid: "bob" }),
       await ask({ t: "who", ref: "3", sid: "eve" }),
     );
-    const { acceptedAtMs: acceptedAt, expiresAtMs: expiresAt, ...same } = about;
+    const { acceptedAtMs: acceptedAt, expiresAtMs: expiresAt, steppedUpAtMs: steppedUpAt, ...same } = about;
     expect(await answers(program, reply)).toEqual([
-      { t: "about", ref: "1", sid: "bob", ...same, acceptedAt, expiresAt },
+      { t: "about", ref: "1", sid: "bob", ...same, acceptedAt, expiresAt, steppedUpAt },
       { t: "done", ref: "2" },
       { t: "failed", ref: "3", code: "not-found" },
     ]);
@@ -250,6 +257,7 @@ describe("what a consumer asks for", () => {
       gates: [],
       acceptedAtMs: 1,
       expiresAtMs: 2,
+      steppedUpAtMs: null,
     };
     await identity.server.serve(aboutSession, () => ({ about: { ...rest, assurance, context, parameters } }));
     const program = await come("consumer");
@@ -259,6 +267,34 @@ describe("what a consumer asks for", () => {
     const said = await answers(program, await program.take(...frames));
     expect(said.map(({ t }) => t)).toEqual(["about", "about", "failed", "failed"]);
     expect(said[2]).toEqual({ t: "failed", ref: "3", code: "too-many" });
+  });
+
+  it("demands a step-up by its rule, and hears why there is none", async () => {
+    const identity = world.embedded.platformFor("identity");
+    const asked: unknown[] = [];
+    await identity.server.serve(demandStepUp, (body) => {
+      asked.push(body);
+      if (body.sid === "eve") throw new ServiceError("not_found");
+      if (body.rule === 1) throw new ServiceError("conflict");
+      return { asked: false };
+    });
+    const program = await come("consumer");
+    const ask = async (control: Parameters<typeof encodeControl>[0]) => program.seal(encodeControl(control));
+    const reply = await program.take(
+      await ask({ t: "step-up", ref: "1", sid: "bob" }),
+      await ask({ t: "step-up", ref: "2", sid: "bob", rule: 1 }),
+      await ask({ t: "step-up", ref: "3", sid: "eve" }),
+    );
+    expect(await answers(program, reply)).toEqual([
+      { t: "done", ref: "1" },
+      { t: "failed", ref: "2", code: "unsupported" },
+      { t: "failed", ref: "3", code: "not-found" },
+    ]);
+    expect(asked).toEqual([
+      { socketId: "socket-1", sid: "bob", rule: null },
+      { socketId: "socket-1", sid: "bob", rule: 1 },
+      { socketId: "socket-1", sid: "eve", rule: null },
+    ]);
   });
 
   it("fails for now where identity cannot answer, and nothing is undone", async () => {

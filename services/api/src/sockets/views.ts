@@ -84,6 +84,8 @@ export const session = z.object({
   parameters: z.record(z.string(), z.string()).describe("as the client stated them before it was let in"),
   acceptedAt: time,
   expiresAt: time,
+  /** When it last passed what was asked of it while it lived. */
+  steppedUpAt: time.nullable(),
 });
 
 export function viewOfSocket(stored: SocketView, site: Site): z.infer<typeof socket> {
@@ -109,9 +111,15 @@ export function viewOfMember({ createdAtMs, ...same }: MemberView): z.infer<type
 export function viewOfSession({
   acceptedAtMs,
   expiresAtMs,
+  steppedUpAtMs,
   ...same
 }: z.infer<typeof liveSession>): z.infer<typeof session> {
-  return { ...same, acceptedAt: timeOf(acceptedAtMs), expiresAt: timeOf(expiresAtMs) };
+  return {
+    ...same,
+    acceptedAt: timeOf(acceptedAtMs),
+    expiresAt: timeOf(expiresAtMs),
+    steppedUpAt: timeOrNull(steppedUpAtMs),
+  };
 }
 
 function depthOf(value: unknown): number {

@@ -1,11 +1,12 @@
 import type { Caller } from "@portcullis/bus";
-import { type Admitted, type Step, sessionPresence } from "@portcullis/contracts";
+import { type Admitted, readStepUp, type Step, sessionPresence } from "@portcullis/contracts";
 import { type CloseCodeName, closeCodes } from "@portcullis/protocol";
 import type { Clock, Ids } from "@portcullis/runtime";
 import type { ExpiryWords } from "../sessions/expiry-words.ts";
 import type { FanOut, Membership } from "../sessions/fan-out.ts";
 import { createOnce } from "../sessions/once.ts";
 import type { Farewell, LiveSession, SessionRegistry } from "../sessions/registry.ts";
+import { createStepUps, type StepUps } from "../sessions/step-up-clock.ts";
 import type { EdgeTelemetry } from "../telemetry.ts";
 import type { Outbound } from "../wire/outbound.ts";
 import { serverFrame } from "../wire/server-frame.ts";
@@ -60,8 +61,18 @@ export function createSessionPhase(
   let state: "admitting" | "live" | "expiring" = "admitting";
   let upstream: Upstream | null = null;
   let membership: Membership | null = null;
+  let stepUps: StepUps | null = null;
   const relay = relayed
-    ? createRelay({ caller, admitted, hid, telemetry, onFrame: tell, onClose: line.close, onFailed })
+    ? createRelay({
+        caller,
+        admitted,
+        hid,
+        telemetry,
+        onFrame: tell,
+        onClose: line.close,
+        onStepUp: (changed) => stepUps?.set(changed),
+        onFailed,
+      })
     : null;
   const live: LiveSession = {
     sid,
@@ -73,6 +84,7 @@ export function createSessionPhase(
     deliver,
     end: bidFarewell,
     expire,
+    nudge: () => stepUps?.nudge(),
   };
 
   function begin(joined: Membership): void {
@@ -82,6 +94,11 @@ export function createSessionPhase(
     onBegun();
     joined.add(live);
     announce();
+    if (admitted.stepUp === null) return;
+    // At once: what stands on another connection is said again on this one, and what was demanded while it began is not lost.
+    const first = { ...admitted.stepUp, askAtMs: 0 };
+    const ask = () => caller.call(readStepUp, { sid, hid });
+    stepUps = createStepUps({ first, clock, ask, onFrame: tell, onClose: line.close, onEnd: expire });
   }
 
   /** Nobody waits for it, and nothing is wrong without it. */
@@ -107,6 +124,7 @@ export function createSessionPhase(
     if (state !== "live" || line.isClosed()) return;
     state = "expiring";
     expiry.clear();
+    stepUps?.stop();
     membership?.leave();
     const { code: closeCode } = closeCodes["session-expired"];
     void expiryWords.of(sid).then((frame) => {
@@ -152,6 +170,7 @@ export function createSessionPhase(
     control: () => upstream?.control() ?? null,
     stop() {
       expiry.clear();
+      stepUps?.stop();
       membership?.leave();
       sessions.remove(live);
     },

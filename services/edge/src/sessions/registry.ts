@@ -27,6 +27,8 @@ export interface LiveSession {
   end(farewell: Farewell): void;
   /** Its time has come: nothing is delivered any more, and it ends with the word that says so, where that can be had. */
   expire(): void;
+  /** What is asked of it has changed. */
+  nudge(): void;
 }
 
 export interface SessionRegistry {
@@ -41,6 +43,8 @@ export interface SessionRegistry {
   expireLive(sid: string): void;
   /** @returns false where that session is not here, on that connection. */
   deliver(to: { readonly sid: string; readonly hid: string }, ref: string | null, frame: Uint8Array): boolean;
+  /** @returns whether it is here, on this connection */
+  nudge(sid: string, hid: string): boolean;
   held(): { readonly sid: string; readonly hid: string }[];
 }
 
@@ -88,6 +92,12 @@ export function createSessionRegistry(clock: Clock): SessionRegistry {
     deliver({ sid, hid }, ref, frame) {
       const session = live.get(sid);
       return session?.hid === hid && session.deliver(ref, frame);
+    },
+    nudge(sid, hid) {
+      const session = live.get(sid);
+      if (session?.hid !== hid) return false;
+      session.nudge();
+      return true;
     },
     held: () => [...live.values()].map(({ sid, hid }) => ({ sid, hid })),
   };

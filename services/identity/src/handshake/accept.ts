@@ -5,6 +5,7 @@ import { admittedOf } from "../sessions/admitted.ts";
 import { consumersMax } from "../sessions/consumers.ts";
 import type { Session, SessionRegistry } from "../sessions/registry.ts";
 import type { SocketStore } from "../sockets/store.ts";
+import { noStepUps } from "../step-ups/progress.ts";
 import { stands } from "./standing.ts";
 import type { Handshake } from "./store.ts";
 
@@ -55,6 +56,8 @@ export async function admit(
     enrolments: handshake.enrolments,
     policyHash: handshake.policyHash,
     terms: handshake.terms,
+    network: handshake.network,
+    stepUps: noStepUps(handshake.terms.during, now),
     acceptedAtMs: now,
     expiresAtMs,
   };

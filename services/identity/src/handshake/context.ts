@@ -2,6 +2,7 @@ import type { Caller } from "@portcullis/bus";
 import type { Clock, Ids, Logger, Vault } from "@portcullis/runtime";
 import type { EdgeWatch } from "../sessions/edges.ts";
 import type { SessionRegistry } from "../sessions/registry.ts";
+import type { Revocation } from "../sessions/revocation.ts";
 import type { PathTags } from "../sockets/paths.ts";
 import type { SocketStore } from "../sockets/store.ts";
 import type { TicketStore } from "../tickets/store.ts";
@@ -14,6 +15,7 @@ export interface EngineContext {
   readonly store: SocketStore;
   readonly handshakes: HandshakeStore;
   readonly sessions: SessionRegistry;
+  readonly revocation: Revocation;
   readonly edges: EdgeWatch;
   readonly verdicts: Verdicts;
   readonly risk: NetworkRisk;

@@ -1,13 +1,11 @@
 import type { Admitted } from "@portcullis/contracts";
+import { clockOf } from "../step-ups/progress.ts";
 import type { Session } from "./registry.ts";
 
 /** @param next counter of the client's next message. */
-export function admittedOf(
-  { sid, socketId, member, role, assurance, expiresAtMs, terms }: Session,
-  next: number,
-): Admitted {
-  const { mode, maxBytes, sealed, history, resumeMs } = terms;
-  const placed = sealed || history !== null || mode === "consumer";
+export function admittedOf(session: Session, next: number): Admitted {
+  const { sid, socketId, member, role, assurance, expiresAtMs, terms } = session;
+  const { mode, maxBytes, sealed, resumeMs, placed, during } = terms;
   return {
     sid,
     socketId,
@@ -24,5 +22,6 @@ export function admittedOf(
     epoch: null,
     next,
     resumeMs,
+    stepUp: during === null ? null : clockOf(session),
   };
 }

@@ -15,10 +15,22 @@ export async function serveConsumers(
     const session = await sessions.get(sid);
     // Of another socket is like none: ids of sessions tell a consumer nothing about others.
     if (session === null || session.socketId !== socketId) return { about: null };
-    const { member, role, gates, assurance, context, parameters, acceptedAtMs, expiresAtMs } = session;
+    const { member, role, gates, assurance, context, parameters, acceptedAtMs, expiresAtMs, stepUps } = session;
     const { memberBound: memberProven } = assurance;
+    const { lastAtMs: steppedUpAtMs } = stepUps;
     return {
-      about: { member, memberProven, role, gates, assurance, context, parameters, acceptedAtMs, expiresAtMs },
+      about: {
+        member,
+        memberProven,
+        role,
+        gates,
+        assurance,
+        context,
+        parameters,
+        acceptedAtMs,
+        expiresAtMs,
+        steppedUpAtMs,
+      },
     };
   });
   await server.serve(kickMember, async ({ socketId, by, sid }) => {

@@ -30,14 +30,14 @@ interface Mine {
 }
 
 /** @throws {ServiceError} not_found, alike for what is not there, what is being deleted and what is somebody else's. */
-export async function requireSocket(context: SocketContext, who: Mine): Promise<Stored<Socket>> {
+export async function requireSocket(context: Pick<SocketContext, "store">, who: Mine): Promise<Stored<Socket>> {
   const socket = await requireOwnSocket(context, who);
   if (socket.body.goneAtMs !== null) throw new ServiceError("not_found");
   return socket;
 }
 
 /** Also one whose deletion was begun and not finished. */
-export async function requireOwnSocket(context: SocketContext, who: Mine): Promise<Stored<Socket>> {
+export async function requireOwnSocket(context: Pick<SocketContext, "store">, who: Mine): Promise<Stored<Socket>> {
   const socket = await context.store.sockets.get(who.socketId);
   if (socket === null || socket.body.ownerId !== who.ownerId) throw new ServiceError("not_found");
   return socket;

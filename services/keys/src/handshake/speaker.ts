@@ -14,6 +14,7 @@ import { type Groups, grantOf } from "../groups/groups.ts";
 import type { Order } from "../messages/order.ts";
 import type { LiveSessions } from "../sessions/live-sessions.ts";
 import type { SessionSecrets, StartingSession } from "../sessions/session-secrets.ts";
+import { asked } from "./asked.ts";
 import type { Channel } from "./channel.ts";
 
 export interface SpeakerContext {
@@ -50,40 +51,9 @@ export async function say(
   outcome: Outcome,
 ): Promise<{ step: Step; channel: Channel }> {
   switch (outcome.say) {
-    case "challenge": {
-      const { cid, attemptsLeft, retry } = outcome;
-      const options = outcome.options.map(({ at, gate, prompt }) =>
-        prompt === null ? { at, gate } : { at, gate, prompt },
-      );
-      const said = await seal(context, channel, {
-        n: channel.serverCount + 1,
-        t: "challenge",
-        cid,
-        options,
-        attemptsLeft,
-        answerMs: leftMs(context, outcome.answerByMs),
-        retry,
-      });
-      return {
-        channel: said.channel,
-        step: { frames: [said.frame], admitted: null, close: null, deadlineMs: outcome.deadlineMs },
-      };
-    }
+    case "challenge":
     case "wait": {
-      const { cid, at, gate, prompt, status, attemptsLeft, retry, resendAtMs } = outcome;
-      const said = await seal(context, channel, {
-        n: channel.serverCount + 1,
-        t: "wait",
-        cid,
-        at,
-        gate,
-        prompt,
-        status,
-        resendMs: resendAtMs === null ? null : Math.max(0, resendAtMs - context.clock()),
-        attemptsLeft,
-        answerMs: leftMs(context, outcome.answerByMs),
-        retry,
-      });
+      const said = await seal(context, channel, asked(context.clock, channel.serverCount + 1, outcome));
       return {
         channel: said.channel,
         step: { frames: [said.frame], admitted: null, close: null, deadlineMs: outcome.deadlineMs },
@@ -97,6 +67,9 @@ export async function say(
         : { step: bareDenial, channel: erased(channel) };
     case "accepted":
       return accept(context, hid, channel, outcome);
+    case "stepped-up":
+      // There is no session yet.
+      throw new ServiceError("internal");
   }
 }
 
@@ -154,7 +127,7 @@ async function accept(
     ...(resumeMs === 0 ? {} : { resumeMs }),
     ...(resumes === null ? {} : { next }),
   });
-  const { client, server, resume, words } = secrets;
+  const { client, server, resume, stepUp, words } = secrets;
   words.fill(0);
   const session: StartingSession = {
     sid,
@@ -168,6 +141,8 @@ async function accept(
     client,
     server,
     resume: resumeMs === 0 ? [] : resumes === null ? [resume] : [resume, resumes.secret],
+    stepUp,
+    during: outcome.admitted.stepUp !== null,
     maxBytes,
     sealed,
     placed,
@@ -197,10 +172,6 @@ export async function putSession({ sessions, live }: SpeakerContext, { session }
   if (!(await sessions.put(session))) throw new ServiceError("unavailable");
   // Who was put out meanwhile has had their last word, and its secrets were erased with that.
   if (!(await live.is(session.sid))) await sessions.erase(session.sid);
-}
-
-function leftMs({ clock }: SpeakerContext, byMs: number): number {
-  return Math.max(0, byMs - clock());
 }
 
 async function seal(context: SpeakerContext, channel: Channel, plaintext: ServerPlaintext) {

@@ -1,6 +1,6 @@
 import type { Caller } from "@portcullis/bus";
-import { aboutSession, kickMember, ServiceError } from "@portcullis/contracts";
-import { type ConsumerDown, type ConsumerUp, ProtocolError } from "@portcullis/protocol";
+import { aboutSession, demandStepUp, kickMember, ServiceError } from "@portcullis/contracts";
+import { type ConsumerDown, type ConsumerUp, type Failure, ProtocolError } from "@portcullis/protocol";
 import type { Receiver } from "./receivers.ts";
 
 /**
@@ -20,17 +20,25 @@ export async function answerControl(
       case "who": {
         const { about } = await caller.call(aboutSession, { socketId, sid });
         if (about === null) return { t: "failed", ref, code: "not-found" };
-        const { acceptedAtMs: acceptedAt, expiresAtMs: expiresAt, ...same } = about;
-        return { t: "about", ref, sid, ...same, acceptedAt, expiresAt };
+        const { acceptedAtMs: acceptedAt, expiresAtMs: expiresAt, steppedUpAtMs: steppedUpAt, ...same } = about;
+        return { t: "about", ref, sid, ...same, acceptedAt, expiresAt, steppedUpAt };
       }
       case "kick":
         await caller.call(kickMember, { socketId, by, sid });
         return { t: "done", ref };
       case "step-up":
-        return { t: "failed", ref, code: "unsupported" };
+        await caller.call(demandStepUp, { socketId, sid, rule: control.rule ?? null });
+        return { t: "done", ref };
     }
   } catch (error) {
-    if (error instanceof ServiceError) return { t: "failed", ref, code: "unavailable" };
+    if (error instanceof ServiceError) return { t: "failed", ref, code: failureOf(control, error) };
     throw error;
   }
+}
+
+function failureOf({ t }: ConsumerUp, { code }: ServiceError): Failure {
+  if (t === "step-up" && code === "not_found") return "not-found";
+  // Its policy has no such rule, or it is nobody who is asked again.
+  if (t === "step-up" && code === "conflict") return "unsupported";
+  return "unavailable";
 }

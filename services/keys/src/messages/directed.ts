@@ -34,7 +34,7 @@ const handsMax = 8;
 export async function takeDirected(
   context: DirectedContext,
   from: Receiver,
-  { counter, body }: MessageUp,
+  { counter, head: { class: kind }, body }: MessageUp,
   to: string | null,
   ttlMs: number,
 ): Promise<Directed> {
@@ -46,13 +46,13 @@ export async function takeDirected(
   if (taken.is === "stale") return outcomeOf(await context.deliveries.of(sid), counter);
   // Placed before the sender was put out, or not at all.
   if (!(await context.live.is(sid))) return "over";
-  return outcomeOf(await deliver(context, from, { counter, body }, to, ttlMs), counter);
+  return outcomeOf(await deliver(context, from, { counter, kind, body }, to, ttlMs), counter);
 }
 
 async function deliver(
   context: DirectedContext,
   from: Receiver,
-  { counter, body }: Pick<MessageUp, "counter" | "body">,
+  { counter, kind, body }: Pick<MessageUp, "counter" | "body"> & { readonly kind: string | undefined },
   to: string | null,
   ttlMs: number,
 ): Promise<Delivery> {
@@ -72,7 +72,13 @@ async function deliver(
       to === null ? await chooseFor(context, from, delivery.consumer, tried, ttlMs) : await named(context, from, to);
     if (receiver === null) return settle(false);
     const msgid = nameOf(context.nameKey, sid, counter);
-    const head = { sid, msgid, to: receiver.sid, ...(member === null ? {} : { member }) };
+    const head = {
+      sid,
+      msgid,
+      to: receiver.sid,
+      ...(member === null ? {} : { member }),
+      ...(kind === undefined ? {} : { class: kind }),
+    };
     if (await receivers.say(receiver, { sequence: counter, head, body })) return settle(true);
     if (to !== null) return settle(false);
     tried.add(receiver.sid);

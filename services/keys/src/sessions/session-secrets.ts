@@ -19,6 +19,9 @@ const stored = z.strictObject({
   server: bytes,
   /** By which it goes on over another connection: the one of this connection, and the one by which this connection came, since the client may never have heard of the first. */
   resume: z.array(bytes).max(2),
+  /** Transcript hash of what is asked over this connection while the session lives; and whether anything is. */
+  stepUp: bytes,
+  during: z.boolean(),
   maxBytes: z.number().int(),
   sealed: z.boolean(),
   /** Whether what is said to everybody has a place. */
