@@ -1,10 +1,11 @@
 import { PortcullisError, type Session } from "@portcullis/client";
 import { exitCodes } from "../exit.ts";
 import type { Terminal } from "../terminal.ts";
+import type { Pauses } from "./pauses.ts";
 import type { Report } from "./report.ts";
 
 /** Line by line, from a person or a pipe. @returns the exit code. */
-export async function chat(session: Session, terminal: Terminal, report: Report): Promise<number> {
+export async function chat(session: Session, terminal: Terminal, report: Report, pauses: Pauses): Promise<number> {
   const closing = session.closed;
   let left = false;
   const reading = (async () => {
@@ -15,10 +16,14 @@ export async function chat(session: Session, terminal: Terminal, report: Report)
   const stop = new AbortController();
   void closing.then(() => stop.abort());
   for (;;) {
-    const line = await terminal.ask("", { signal: stop.signal });
+    // What is typed now answers what the socket asks.
+    await Promise.race([pauses.over(), closing]);
+    const line = await terminal.ask("", { signal: AbortSignal.any([stop.signal, pauses.signal]) });
+    if (line === null && pauses.signal.aborted && !stop.signal.aborted) continue;
     if (line === null) break;
+    const [, kind, text = line] = /^\/class ([a-z][a-z0-9-]{0,31}) (.*)$/.exec(line) ?? [];
     try {
-      if (line !== "") await session.send(line);
+      if (line !== "") await session.send(text, { class: kind });
     } catch (error) {
       if (!(error instanceof PortcullisError)) throw error;
       if (error.code === "closed") break;

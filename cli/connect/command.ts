@@ -3,6 +3,7 @@ import { connect, PortcullisError, type Session } from "@portcullis/client";
 import { exitCodes, Sorry } from "../exit.ts";
 import { openTerminal, type Terminal } from "../terminal.ts";
 import { chat } from "./chat.ts";
+import { createPauses, type Pauses } from "./pauses.ts";
 import { createPerson, GivenUp } from "./person.ts";
 import { createReport, type Report } from "./report.ts";
 import { findTarget, type Target } from "./target.ts";
@@ -20,6 +21,8 @@ At a gate you may type, instead of an answer:  resend  the message once more
                                                drop    give up
                                                report  where you are to recognise the server and do not: give up, and have its owner told
 
+In the chat,  /class NAME text  sends a message of a class, for which the socket may ask you once more.
+
   --url URL             the same as the first argument (or PORTCULLIS_URL), for example ws://localhost:8080/label/path?id=bob
   --app-key KEY         its app key, pc1.…; other users of this machine can see it: rather set PORTCULLIS_APP_KEY
   --answer-secret KEY   your answer secret, pa1.…; likewise PORTCULLIS_ANSWER_SECRET
@@ -27,7 +30,8 @@ At a gate you may type, instead of an answer:  resend  the message once more
   --pin FINGERPRINT     the server, where there is a ticket and no app key; portcullis owner ticket says it
   --code CODE           the code of your authenticator app, instead of asking for it
   --code auto           computes it as your phone would, from the demo's authenticator
-  --json                one JSON object per line, for programs: server, ident, waiting, refused, accepted, message, not-sent, lost, resumed, gap, closed
+  --json                one JSON object per line, for programs: server, ident, waiting, refused, accepted, message, not-sent, lost, resumed, gap, step-up,
+                        stepped-up, closed
   --help
 
 For a chat, run it in two terminals. Each code lets in once, so the second one takes the next code, 30 seconds later.
@@ -74,9 +78,10 @@ export async function connectCommand(args: readonly string[]): Promise<number> {
   const terminal = openTerminal(process.stdin, process.stdout);
   const report = createReport(terminal, given.json);
   try {
-    const session = await enter(target, { code: given.code, answerSecret, ticket, pin, terminal, report });
+    const pauses = createPauses();
+    const session = await enter(target, { code: given.code, answerSecret, ticket, pin, terminal, report, pauses });
     report.accepted(session);
-    return await chat(session, terminal, report);
+    return await chat(session, terminal, report, pauses);
   } finally {
     terminal.close();
   }
@@ -91,9 +96,10 @@ async function enter(
     readonly pin: string | undefined;
     readonly terminal: Terminal;
     readonly report: Report;
+    readonly pauses: Pauses;
   },
 ): Promise<Session> {
-  const { code, answerSecret, ticket, pin, terminal, report } = options;
+  const { code, answerSecret, ticket, pin, terminal, report, pauses } = options;
   // It says hello again where the connection breaks.
   let shown = false;
   const person = createPerson({ code, authenticator: target.authenticator, terminal, report });
@@ -106,7 +112,10 @@ async function enter(
       onChallenge: person.answer,
       onWait: person.waitFor,
       onIdent: report.ident,
-      onState: report.state,
+      onState(state) {
+        report.state(state);
+        pauses.note(state);
+      },
       onFrame: (_direction, kind, { fingerprint }) => {
         if (kind !== "hello" || shown || typeof fingerprint !== "string") return;
         shown = true;

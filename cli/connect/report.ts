@@ -51,7 +51,10 @@ export function createReport(terminal: Terminal, json: boolean): Report {
     state(state) {
       if (state.is === "lost") say("(the connection is lost; trying another one)");
       else if (state.is === "resumed") say(`(it goes on, on ${state.edge})`);
-      else say("(something that was said meanwhile is lost)");
+      else if (state.is === "step-up") say("(the socket asks for more; what you type goes on when that is passed)");
+      else if (state.is === "stepped-up") say(`(passed, through ${state.gates.join(" and ")})`);
+      // Of what nobody took, whoever sent it is told where it was sent.
+      else if (state.is === "gap") say("(something that was said meanwhile is lost)");
     },
     message({ from, missed, text }) {
       if (missed > 0) say(`(${missed} messages are missing here)`);

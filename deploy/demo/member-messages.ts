@@ -37,7 +37,10 @@ export type MemberEvent =
   /** The connection broke; and then, that the session goes on over another one. */
   | { readonly event: "lost" }
   | { readonly event: "resumed"; readonly edge: string }
-  | { readonly event: "gap" }
+  | { readonly event: "gap" | "undelivered" }
+  /** It is asked for more while it lives; and then, that this was passed. */
+  | { readonly event: "step-up" }
+  | { readonly event: "stepped-up" }
   /** `code` is one of the SDK's error codes. */
   | { readonly event: "refused"; readonly code: string; readonly sealed: boolean }
   | { readonly event: "said" }

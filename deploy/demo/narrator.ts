@@ -62,6 +62,8 @@ export function describeFrame({ direction, kind, summary }: Frame): string {
       return "sealed: gives up this attempt";
     case "accepted":
       return `sealed: let in, through ${gates}`;
+    case "stepped-up":
+      return `sealed: the session goes on, through ${gates}`;
     case "denied":
       return summary.sealed === true
         ? "sealed: denied, without a reason"

@@ -61,7 +61,7 @@ beforeAll(async () => {
   });
   socketId = socket.id;
   url = `${world.edge}/target/${socket.path}`;
-  ({ key: appKey } = await world.api.call(createAppKey, { ownerId, socketId, label: "k" }));
+  ({ key: appKey } = await world.api.call(createAppKey, { ownerId, socketId, label: "k", role: "member" }));
   const none = { email: null, phone: null };
   for (const name of ["victim", "bob", "eve"]) {
     await world.api.call(createMember, { ownerId, socketId, name, contacts: none, passphrase: null });
@@ -260,7 +260,7 @@ describe("what was recorded on the bus and is sent again", () => {
 
   test("is carried out by nobody twice: whatever an owner did", async () => {
     const who = { ownerId, socketId, memberName: "eve" };
-    await world.api.call(createAppKey, { ownerId, socketId, label: "once" });
+    await world.api.call(createAppKey, { ownerId, socketId, label: "once", role: "member" });
     await world.api.call(enrolAuthenticator, who);
     await world.api.call(removeAuthenticator, who);
     // Anew, so that a removal sent again would have something to remove.

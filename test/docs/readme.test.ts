@@ -54,9 +54,11 @@ describe("the README's SDK", () => {
     const file = "examples/node/quickstart.ts";
     expect(readme).toContain(`](${file})`);
     expect(exists(file)).toBe(true);
-    const [shown = "", ...others] = blocks(readme, "ts");
+    const [shown = "", consumer = "", ...others] = blocks(readme, "ts");
     expect(others).toEqual([]);
     expect(read(file)).toContain(shown);
+    expect(readme).toContain("](examples/node/consumer.ts)");
+    expect(read("examples/node/consumer.ts")).toContain(consumer);
     expect(commandsIn(shown).length).toBeLessThanOrEqual(10);
   });
 });

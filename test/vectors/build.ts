@@ -195,6 +195,7 @@ function build(input: CaseInput, recordedEnc: Buffer | null) {
     client: ref.Exp(prk2, "c ap"),
     server: ref.Exp(prk2, "s ap"),
     resume: ref.Exp(prk2, "resume"),
+    stepUp: ref.Exp(prk2, "stepup"),
     words: ref.Exp(prk2, "words"),
   };
   const revoked = sealed("server", 0x21, application.server, counts.server + 1, JSON.stringify({ t: "revoked", what: "kicked" }));
@@ -251,6 +252,7 @@ function build(input: CaseInput, recordedEnc: Buffer | null) {
       client: toHex(application.client),
       server: toHex(application.server),
       resume: toHex(application.resume),
+      stepUp: toHex(application.stepUp),
       words: toHex(application.words),
     },
     applicationRecords: [upwards, revoked],
@@ -308,6 +310,8 @@ export function buildSealed() {
   const up = Buffer.concat([Buffer.of(0x40), ref.u64(3), text("hi")]);
   const json = (value: object) => text(JSON.stringify(value));
   const caughtUp = { t: "caught-up", through: 42, complete: true, more: false, group: grant };
+  const options = [{ at: "0", gate: "otp" }];
+  const stepUp = { n: 65537, t: "challenge", cid: cid("step-up"), options, attemptsLeft: 3, answerMs: 30000, retry: false };
   const one = (from: "client" | "server", counter: number, plaintext: Buffer) => {
     const type = from === "client" ? 0x20 : 0x21;
     const own = { type, secret: secrets[from], writer: from === "client" ? null : writer };
@@ -349,6 +353,9 @@ export function buildSealed() {
       one("server", 10, json(caughtUp)),
       one("server", 11, json({ t: "grant", group: grant })),
       one("server", 12, json({ t: "revoked", what: "policy-changed" })),
+      one("server", 13, json(stepUp)),
+      one("server", 14, json({ t: "stepped-up", n: 65538, gates: ["otp"], until: 1_795_000_300_000 })),
+      one("client", 2, json({ t: "answer", cid: stepUp.cid, gate: "otp", value: "123456", at: "0" })),
     ],
     groupRecords: [all(13, down), all(14, json({ t: "tick", place: 42 }))],
   };

@@ -36,10 +36,14 @@ export function closingOfSealed(plaintext: Revoked | Goodbye): Closing {
     return closingOfName(code, "goodbye", { retryAfterMs, sealed: true });
   }
   const { what } = plaintext;
-  return closingOfName(what === "expired" || what === "policy-changed" ? "session-expired" : "revoked", "revoked", {
-    what,
-    sealed: true,
-  });
+  return closingOfName(
+    what === "expired" || what === "policy-changed" || what === "step-up" ? "session-expired" : "revoked",
+    "revoked",
+    {
+      what,
+      sealed: true,
+    },
+  );
 }
 
 /** Of a raw close. Codes that are not in the table are judged by their range. */

@@ -14,7 +14,7 @@ import {
 } from "./opening.ts";
 import { type ConnectOptions, readOptions, type Settings } from "./options.ts";
 import { createScope, type Scope } from "./scope.ts";
-import { beginSession, type Session } from "./session.ts";
+import { beginSession, type OwnSession, type Session } from "./session.ts";
 import { openWire } from "./wire.ts";
 
 /**
@@ -24,7 +24,12 @@ import { openWire } from "./wire.ts";
  * @throws {PortcullisError} whatever the server, the network or the person did
  * @throws {TypeError} on arguments that can never work
  */
-export async function connect(url: string | URL, options: ConnectOptions = {}): Promise<Session> {
+export function connect(url: string | URL, options: ConnectOptions = {}): Promise<Session> {
+  return connectOwn(url, options);
+}
+
+/** The same, with what members have no use for. */
+export async function connectOwn(url: string | URL, options: ConnectOptions): Promise<OwnSession> {
   const settings = readOptions(url, options);
   const scope = createScope(options.signal);
   try {
@@ -41,7 +46,7 @@ export async function connect(url: string | URL, options: ConnectOptions = {}): 
 }
 
 /** One connection after the other, until one is let in or there is no sense in another. */
-async function enter(settings: Settings, credentials: Credentials, scope: Scope): Promise<Session> {
+async function enter(settings: Settings, credentials: Credentials, scope: Scope): Promise<OwnSession> {
   const dialogue = createDialogue(settings);
   let comeback: Credentials | null = null;
   let triesInVain = 0;
@@ -64,7 +69,7 @@ async function enter(settings: Settings, credentials: Credentials, scope: Scope)
 }
 
 type Attempted =
-  | { readonly session: Session; readonly lost: null }
+  | { readonly session: OwnSession; readonly lost: null }
   /** `comeback`: by what the handshake goes on; null where this connection did not come so far. */
   | { readonly session: null; readonly lost: { readonly error: unknown; readonly comeback: Credentials | null } };
 

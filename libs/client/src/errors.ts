@@ -20,6 +20,8 @@ const meanings = {
   unsupported: { text: "Version, suite or gate not supported.", retryable: false },
   "too-large": { text: "Too large.", retryable: false },
   closed: { text: "The session is closed.", retryable: true },
+  undelivered: { text: "Nobody was there to take the message.", retryable: true },
+  "not-found": { text: "There is no such session here.", retryable: false },
   key: { text: "The app key is not valid.", retryable: false },
   ticket: { text: "The ticket is not valid.", retryable: false },
 } as const satisfies Record<string, Meaning>;

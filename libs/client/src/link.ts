@@ -3,13 +3,14 @@ import {
   type Accepted,
   type ApplicationDown,
   base64url,
-  type CatchUp,
+  type ControlUp,
   closeCodes,
   encodeControl,
   encodeMessageUp,
   type GroupDown,
   type GroupGrant,
   limits,
+  type MessageUpHead,
   ProtocolError,
   parseApplicationDown,
   parseGroupDown,
@@ -33,8 +34,10 @@ export interface Link {
   readonly bufferedBytes: number;
   /** Six words, the same on the other side of this connection and nowhere else. */
   readonly words: string;
-  send(counter: number, body: Uint8Array): Promise<void>;
-  ask(control: CatchUp): Promise<void>;
+  /** Transcript hash of what is asked over this connection while the session lives. */
+  readonly stepUp: Uint8Array;
+  send(counter: number, body: Uint8Array, head: MessageUpHead): Promise<void>;
+  ask(control: ControlUp): Promise<void>;
   /** True for a frame that can be read without waiting. */
   isPlain(frame: Uint8Array): boolean;
   readPlain(frame: Uint8Array): Heard;
@@ -108,8 +111,9 @@ export function createLink(parts: {
     get bufferedBytes() {
       return wire.bufferedBytes;
     },
-    async send(messageCounter, body) {
-      const message = encodeMessageUp({ counter: messageCounter, body });
+    stepUp: keys.stepUp,
+    async send(messageCounter, body, head) {
+      const message = encodeMessageUp({ counter: messageCounter, head, body });
       if (sealed) await seal(message);
       else wire.send(message);
     },

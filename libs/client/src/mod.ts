@@ -1,5 +1,13 @@
 export type { Closing } from "./closing.ts";
 export { connect } from "./connect.ts";
+export {
+  type ConsumerMessage,
+  type ConsumerOptions,
+  type ConsumerSession,
+  connectConsumer,
+  type Peer,
+} from "./consumer.ts";
+export { type ConsumerOf, consumerOf } from "./consumer-of.ts";
 export { PortcullisError, type PortcullisErrorCode, portcullisErrorCodes } from "./errors.ts";
 export type { IdentCallback } from "./ident-callback.ts";
 export type { Message } from "./message.ts";

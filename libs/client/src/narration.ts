@@ -17,6 +17,7 @@ export type FrameKind =
   | "message"
   | "catch-up"
   | "caught-up"
+  | "stepped-up"
   | "close";
 
 /** Names, numbers and sizes: nothing that a screen must not show. No key, answer, path, member or body. */

@@ -8,11 +8,19 @@ import type { AnswerCallback, ChallengeCallback, Server } from "./question.ts";
 import type { WaitingCallback } from "./waiting.ts";
 import type { WebSocketConstructor } from "./web-socket.ts";
 
-/** `lost`: there is no connection, another one is tried. `resumed`: it goes on, at this edge. `gap`: messages of others will never come. */
+/**
+ * `lost`: there is no connection, another one is tried. `resumed`: it goes on, at this edge. `gap`: messages of others will never come.
+ * `undelivered`: nobody took our message with this counter, and nobody will.
+ * `step-up`: the socket asks for more, and what is sent waits until that is passed; `stepped-up`: it was, by these gates, and covers a class of
+ * messages until (epoch milliseconds of the server's clock; null: it was not about one).
+ */
 export type SessionState =
   | { readonly is: "lost" }
   | { readonly is: "resumed"; readonly edge: string }
-  | { readonly is: "gap" };
+  | { readonly is: "gap" }
+  | { readonly is: "undelivered"; readonly seq: number }
+  | { readonly is: "step-up" }
+  | { readonly is: "stepped-up"; readonly gates: readonly string[]; readonly until: number | null };
 export type StateCallback = (state: SessionState) => void;
 
 type Eventually<T> = T | PromiseLike<T>;
@@ -38,7 +46,7 @@ export interface ConnectOptions {
    * offer would be a failed attempt; then `answers` are asked. When it has no more, the verdict is waited for.
    */
   readonly offer?: Offered | OfferCallback | undefined;
-  /** By gate: asked when the server challenges. */
+  /** By gate: asked when the server challenges, at the gates and while the session lives. */
   readonly answers?: Readonly<Record<string, AnswerCallback>> | undefined;
   /**
    * Shows a wait: where the message went, the number for the page behind its link, when another one may be asked for. A gate that is

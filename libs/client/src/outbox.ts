@@ -1,9 +1,10 @@
+import type { MessageUpHead } from "@portcullis/protocol";
 import { PortcullisError } from "./errors.ts";
 
 /** Where messages go: one connection. */
 export interface OutboxTarget {
   /** In the order of the calls. */
-  send(counter: number, body: Uint8Array): Promise<void>;
+  send(counter: number, body: Uint8Array, head: MessageUpHead): Promise<void>;
   /** Bytes handed over that have not left yet. */
   readonly bufferedBytes: number;
 }
@@ -11,9 +12,14 @@ export interface OutboxTarget {
 export interface Outbox {
   /**
    * Resolves when the message was handed to the platform, in the order of the calls. Waits while too much is still on its way,
-   * while the socket's rate would be passed, and while there is no connection.
+   * while the socket's rate would be passed, and while there is no connection. Of a class, that may have to wait for a step-up: resolves when it
+   * has arrived. Rejects with `closed` where the session ends before.
+   *
+   * @returns its counter
    */
-  send(body: Uint8Array): Promise<void>;
+  send(body: Uint8Array, head?: MessageUpHead): Promise<number>;
+  /** While a step-up stands, what is sent waits here. */
+  hold(holds: boolean): void;
   /**
    * From now on messages go here. Those that were on their way when the connection before was lost go first.
    *
@@ -22,7 +28,7 @@ export interface Outbox {
   attach(target: OutboxTarget, next: number): void;
   /** There is no connection for the moment. */
   detach(): void;
-  /** Our own message came back: it and those before it have arrived. */
+  /** Our own message came back, or is known to have been handed over: it and those before it have arrived. */
   arrived(counter: number): void;
   /** Counter of the first message that may not have arrived. */
   readonly next: number;
@@ -32,6 +38,7 @@ export interface Outbox {
 interface Numbered {
   readonly counter: number;
   readonly body: Uint8Array;
+  readonly head: MessageUpHead;
 }
 
 const bufferedBytesMax = 1_024 * 1_024;
@@ -61,6 +68,9 @@ export function createOutbox(options: {
   let waiting = 0;
   let waitingBytes = 0;
   let ended = false;
+  let isHeld = false;
+  /** By counter: those of a class, until they have come back. */
+  const placing = new Map<number, PromiseWithResolvers<void>>();
   let tail: Promise<void> = Promise.resolve();
   let wake = () => {};
   let target: OutboxTarget | null = null;
@@ -71,7 +81,7 @@ export function createOutbox(options: {
 
   /** 0: now. */
   const waitMs = (): number => {
-    if (target === null || (target.bufferedBytes > bufferedBytesMax && again.length === 0)) return pollMs;
+    if (isHeld || target === null || (target.bufferedBytes > bufferedBytesMax && again.length === 0)) return pollMs;
     if (keeps && (kept.length >= waitingMax || keptBytes > waitingBytesMax)) return pollMs;
     return rateMs();
   };
@@ -96,20 +106,25 @@ export function createOutbox(options: {
     }
     if (ended) throw new PortcullisError("closed");
   };
-  const transmit = async (body: Uint8Array) => {
+  const transmit = async (body: Uint8Array, head: MessageUpHead) => {
     await until(() => again.length === 0 && waitMs() === 0, waitMs);
     tokens -= 1;
-    const message = { counter, body };
+    const message = { counter, body, head };
     counter += 1;
+    const placed = Promise.withResolvers<void>();
+    if (head.class === undefined) placed.resolve();
+    else placing.set(message.counter, placed);
+    placed.promise.catch(() => {});
     if (keeps) {
       kept.push(message);
       keptBytes += body.length;
     }
     await hand(message);
+    return { counter: message.counter, placed: placed.promise };
   };
   /** Where the connection goes meanwhile, the message is kept, and goes over the next one. */
-  const hand = async ({ counter, body }: Numbered) => {
-    await target?.send(counter, body);
+  const hand = async ({ counter, body, head }: Numbered) => {
+    await target?.send(counter, body, head);
     onSent(counter, body.length);
   };
   const repeat = async (own: OutboxTarget) => {
@@ -118,7 +133,7 @@ export function createOutbox(options: {
       const [message] = again;
       if (target !== own || message === undefined) return;
       tokens -= 1;
-      await own.send(message.counter, message.body);
+      await own.send(message.counter, message.body, message.head);
       if (target !== own) return;
       again.shift();
       if (again.length === 0) return wake();
@@ -131,7 +146,7 @@ export function createOutbox(options: {
   };
 
   return {
-    send(body) {
+    send(body, head = {}) {
       const { length } = body;
       if (ended) return refused("closed");
       if (length > maxBytes) return refused("too-large");
@@ -141,13 +156,19 @@ export function createOutbox(options: {
       // A copy: the caller may use its buffer again while this waits.
       const own = body.slice();
       const sent = tail
-        .then(() => transmit(own))
+        .then(() => transmit(own, head))
         .finally(() => {
           waiting -= 1;
           waitingBytes -= length;
         });
-      tail = sent.catch(() => {});
-      return sent;
+      // Those behind it do not wait for its place, only for its turn.
+      tail = sent.then(
+        () => {},
+        () => {},
+      );
+      const done = sent.then(({ counter, placed }) => placed.then(() => counter));
+      done.catch(() => {});
+      return done;
     },
     attach(next, arrivedBelow) {
       target = next;
@@ -159,7 +180,18 @@ export function createOutbox(options: {
     detach() {
       target = null;
     },
-    arrived: (arrivedCounter) => forget(arrivedCounter + 1),
+    arrived(arrivedCounter) {
+      forget(arrivedCounter + 1);
+      for (const [each, placed] of placing) {
+        if (each > arrivedCounter) continue;
+        placing.delete(each);
+        placed.resolve();
+      }
+    },
+    hold(holds) {
+      isHeld = holds;
+      if (!holds) wake();
+    },
     get next() {
       return kept[0]?.counter ?? counter;
     },
@@ -167,6 +199,8 @@ export function createOutbox(options: {
       ended = true;
       kept = [];
       again = [];
+      for (const placed of placing.values()) placed.reject(new PortcullisError("closed"));
+      placing.clear();
       wake();
     },
   };

@@ -71,6 +71,8 @@ function isSame(again: Accepted, before: Accepted): boolean {
     again.next !== undefined &&
     again.sid === before.sid &&
     again.sealed === before.sealed &&
+    again.role === before.role &&
+    again.mode === before.mode &&
     (again.member ?? null) === (before.member ?? null) &&
     again.expiresAt === before.expiresAt &&
     again.gates.join(" ") === before.gates.join(" ")

@@ -3,22 +3,28 @@ import {
   type CloseCodeName,
   closeCodes,
   type MessageDown,
+  type MessageUpHead,
+  type MessagingMode,
   ProtocolError,
+  type Role,
   type SuiteId,
   utf8,
 } from "@portcullis/protocol";
 import { type Closing, closingOfCode, closingOfName, closingOfSealed } from "./closing.ts";
 import { mayComeBack, pauseMsOf } from "./comeback.ts";
+import { createDirected, type Directed } from "./directed.ts";
 import { nameOf, ownError, PortcullisError } from "./errors.ts";
 import { createInbox } from "./inbox.ts";
 import { type Heard, type Link, unknownEpoch } from "./link.ts";
 import { createMessageReader, type Message } from "./message.ts";
 import type { SessionState, Settings } from "./options.ts";
 import { createOutbox } from "./outbox.ts";
+import type { Known } from "./prompts/prompt.ts";
 import type { Server } from "./question.ts";
 import { resumeSession } from "./resume.ts";
 import { createScope } from "./scope.ts";
 import { createSequencer } from "./sequencer.ts";
+import { createStepUps } from "./step-ups.ts";
 import type { Incoming } from "./wire.ts";
 
 /** What an accepted handshake yields. Iterate it for messages; `break` leaves it open. */
@@ -26,6 +32,10 @@ export interface Session extends AsyncIterable<Message> {
   readonly sid: string;
   /** Whom the server takes us for; merely claimed unless `assurance.memberBound`. */
   readonly member: string | null;
+  /** What we are to the socket: one of its people, its owner, or the owner's program. */
+  readonly role: Role;
+  /** `consumer`: what members say goes to the owner's program, and to no member. */
+  readonly mode: MessagingMode;
   readonly assurance: Readonly<Accepted["assurance"]>;
   /** All gates that were passed, in order. */
   readonly gates: readonly string[];
@@ -48,12 +58,25 @@ export interface Session extends AsyncIterable<Message> {
   /**
    * Resolves when the message was handed to the platform; while the connection is lost, it waits for the next one. Rejects with `too-large`
    * over `limits.maxBytes`, `unavailable` when too many sends wait, `closed`.
+   *
+   * Where a member's messages go to the owner's program, it resolves when one has been handed to it, and rejects with `undelivered` where
+   * there is none.
+   *
+   * With a `class` of the socket's policy it resolves when it has its place, which may take a step-up, and rejects with `closed` where that is
+   * not passed. A class that the policy does not name ends the session.
    */
-  send(message: string | Uint8Array): Promise<void>;
+  send(message: string | Uint8Array, about?: { readonly class?: string | undefined }): Promise<void>;
   /** Never rejects. */
   readonly closed: Promise<Closing>;
   /** Idempotent. Resolves when the connection is closed, after two seconds at the latest. */
   close(): Promise<void>;
+}
+
+/** What a session can do besides, where the server lets it. */
+export interface OwnSession extends Session {
+  /** To one session of the socket. Resolves when it was handed over; rejects with `undelivered` besides. */
+  sendTo(sid: string, message: string | Uint8Array): Promise<void>;
+  readonly directed: Directed;
 }
 
 const closeGraceMs = 2_000;
@@ -67,14 +90,16 @@ export function beginSession(parts: {
   readonly settings: Settings;
   readonly link: Link;
   readonly secret: Uint8Array;
-  readonly server: Server;
+  readonly server: Server & Known;
   readonly suite: SuiteId;
-}): Session {
+}): OwnSession {
   const { settings, server, suite } = parts;
   const { narrate, queueMax, queueBytesMax, clock } = settings;
   const { signal, onState } = settings.options;
   const { accepted } = parts.link;
-  const { sid, limits, place = null, resumeMs = 0 } = accepted;
+  const { sid, limits, place = null, resumeMs = 0, role = "member", mode = "broadcast" } = accepted;
+  /** What we say goes to one of the owner's programs. */
+  const isHeardByOne = role === "member" && mode === "consumer";
   const canResume = settings.resume && resumeMs > 0;
   const closed = Promise.withResolvers<Closing>();
   const gone = Promise.withResolvers<void>();
@@ -97,6 +122,12 @@ export function beginSession(parts: {
     onMissing: catchUp,
     onLost: () => tell({ is: "gap" }),
   });
+  const directed = createDirected({
+    send: (control) => void link?.ask(control).catch(() => {}),
+    onArrived: (counter) => outbox.arrived(counter),
+    onUndelivered: (counter) => tell({ is: "undelivered", seq: counter }),
+  });
+  const stepUps = createStepUps({ settings, server, hold: outbox.hold, tell });
   const resuming = new AbortController();
   let link: Link | null = null;
   let secret = parts.secret;
@@ -126,8 +157,10 @@ export function beginSession(parts: {
     signal?.removeEventListener("abort", abort);
     resuming.abort();
     secret.fill(0);
+    stepUps.stop();
     outbox.end();
     sequencer.end();
+    directed.end();
     inbox.end(error);
     const last = link;
     link = null;
@@ -237,6 +270,11 @@ export function beginSession(parts: {
         });
         break;
       }
+      case "challenge":
+      case "wait":
+      case "stepped-up":
+        stepUps.hear(from, heard);
+        break;
       case "revoked":
       case "goodbye": {
         const closing = closingOfSealed(heard);
@@ -244,7 +282,10 @@ export function beginSession(parts: {
         // A goodbye from who will be back is no reason to give up.
         const isPassing = heard.t === "goodbye" && closing.retry && canResume;
         if (!isPassing) end(closing, "closed");
+        break;
       }
+      default:
+        directed.hear(heard);
     }
   }
 
@@ -261,7 +302,9 @@ export function beginSession(parts: {
   function take(message: MessageDown): void {
     const { length } = message.body;
     if (length > limits.maxBytes) throw new ProtocolError("too-large", "message.body");
-    if (place === null) deliver(message);
+    const { to } = message.head;
+    if (to !== undefined && to !== sid) throw new ProtocolError("malformed", "message.head");
+    if (place === null || to !== undefined) deliver(message);
     else if (message.head.place === undefined) throw new ProtocolError("malformed", "message.head");
     else sequencer.put(message.head.place, message, length);
   }
@@ -271,6 +314,8 @@ export function beginSession(parts: {
     if (message === null || ended) return;
     const { length } = message.bytes;
     narrate("down", "message", { seq: message.seq, bytes: length, own: message.own });
+    // What another program of the owner's said to all is no word of a member's.
+    if (role === "consumer" && mode === "consumer" && !message.direct && !message.own) return;
     if (message.own) {
       outbox.arrived(message.seq);
       if (!settings.echo) return;
@@ -301,6 +346,7 @@ export function beginSession(parts: {
     link = null;
     from.erase();
     outbox.detach();
+    stepUps.detach();
     tell({ is: "lost" });
     goOn(closing).catch(() => end(closing, "closed"));
   }
@@ -329,6 +375,7 @@ export function beginSession(parts: {
         ({ secret, edge } = resumed);
         words = resumed.link.words;
         attach(resumed.link);
+        directed.attached();
         tell({ is: "resumed", edge });
         if (place !== null) {
           sequencer.reached(resumed.link.accepted.place ?? 0);
@@ -347,6 +394,18 @@ export function beginSession(parts: {
     end(closing, "closed");
   }
 
+  async function send(message: string | Uint8Array, head: MessageUpHead): Promise<void> {
+    const bytes = typeof message === "string" ? utf8(message) : message;
+    const counter = await outbox.send(bytes, head);
+    if (isHeardByOne || head.to !== undefined) await directed.arrival(counter);
+  }
+
+  /** Who does not wait for it is told by `onState`. */
+  function sent(sending: Promise<void>): Promise<void> {
+    sending.catch(() => {});
+    return sending;
+  }
+
   function abort(): void {
     end(closingOfName("closed", "local"), "closed");
   }
@@ -358,6 +417,8 @@ export function beginSession(parts: {
   return {
     sid,
     member: accepted.member ?? null,
+    role,
+    mode,
     assurance: accepted.assurance,
     gates: accepted.gates,
     policyHash: accepted.policyHash,
@@ -372,7 +433,9 @@ export function beginSession(parts: {
     get words() {
       return words;
     },
-    send: (message) => outbox.send(typeof message === "string" ? utf8(message) : message),
+    send: (message, { class: kind } = {}) => sent(send(message, kind === undefined ? {} : { class: kind })),
+    sendTo: (to, message) => sent(send(message, { to })),
+    directed,
     closed: closed.promise,
     close() {
       abort();

@@ -237,7 +237,8 @@ describe("a session of a sealed socket", () => {
     const sent: number[] = [];
     const closed: number[] = [];
     const wire = { send: () => void sent.push(1), close: (code: number) => void closed.push(code) };
-    const keys = { client: new Uint8Array(32), server: new Uint8Array(32), resume: new Uint8Array(32), words: "" };
+    const [client, server, resume, stepUp] = [0, 1, 2, 3].map((n) => new Uint8Array(32).fill(n));
+    const keys = { client, server, resume, stepUp, words: "" } as never;
     const link = createLink({
       wire: wire as never,
       accepted: { sealed: true } as never,
@@ -245,7 +246,7 @@ describe("a session of a sealed socket", () => {
       had: () => false,
       recordsMax: 3,
     });
-    for (let n = 0; n < 5; n += 1) await link.send(n, bytesOf("x"));
+    for (let n = 0; n < 5; n += 1) await link.send(n, bytesOf("x"), {});
     expect([sent.length, closed]).toEqual([3, [4001]]);
   });
 

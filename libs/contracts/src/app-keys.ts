@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { request } from "./contract.ts";
 import { empty, id, text } from "./fields.ts";
+import { keyRole } from "./handshake.ts";
 import { appKeyView } from "./sockets.ts";
 
 /** App keys belong to `keys`; `identity` knows which owner may ask. */
@@ -9,7 +10,7 @@ const fromIdentity = { server: "keys", callers: ["identity"] } as const;
 export const mintAppKey = request({
   ...fromIdentity,
   name: "keys.app-keys.mint",
-  request: z.strictObject({ socketId: id, label: text(64) }),
+  request: z.strictObject({ socketId: id, label: text(64), role: keyRole }),
   reply: z.strictObject({ appKey: appKeyView, key: text(256) }),
   idempotency: "none: each call makes a key",
 });

@@ -27,15 +27,28 @@ export const outgoing = z.strictObject({
   n: z.number().int().nonnegative(),
 });
 
+/** What a session is: somebody who came through the gates, the socket's owner, or the owner's program. */
+export const sessionRole = z.enum(["member", "owner", "consumer"]);
+export type SessionRole = z.infer<typeof sessionRole>;
+/** What an app key opens: nobody comes in as what their key is not for. */
+export const keyRole = sessionRole.exclude(["owner"]);
+export type KeyRole = z.infer<typeof keyRole>;
+/** How messages go: everybody to everybody, or members to the owner's program and back. */
+export const messagingMode = z.enum(["broadcast", "consumer"]);
+
+/** When a session has to be asked about, and when it ends where nobody has: an edge that hears nothing lets nothing go on unchecked. */
+export const stepUpClock = z.strictObject({ askAtMs: epochMs, endAtMs: epochMs });
+
 /** What an accepted connection may do; everything that an edge needs to know of a session. */
 export const admitted = z.strictObject({
   sid: id,
   socketId: id,
   member: text(128).nullable(),
   /** Whom it is for: one of the socket's people, its owner, or a program of the owner's. */
-  role: z.enum(["member", "owner", "consumer"]),
+  role: sessionRole,
   /** False: the member is only claimed, and messages are not marked with the name. */
   memberProven: z.boolean(),
+  mode: messagingMode,
   expiresAtMs: epochMs,
   maxBytes: z.number().int().positive(),
   perSecond: z.number().int().positive(),
@@ -43,12 +56,16 @@ export const admitted = z.strictObject({
   sealed: z.boolean(),
   /** Messages go through `keys`, which gives each its place: they are sealed, or kept for a while. */
   placed: z.boolean(),
+  /** What the client sends goes through `keys`: so it is where messages have places, and for whoever may say more than messages. */
+  relayed: z.boolean(),
   /** Of the key with which it opens sealed messages; null where they are not sealed, and until `keys` knows. */
   epoch: z.number().int().nonnegative().nullable(),
   /** Counter of the client's first message over this connection. */
   next: z.number().int().nonnegative(),
   /** How long after its connection is lost the session can go on over another one; 0: not at all. */
   resumeMs: z.number().int().nonnegative(),
+  /** Null: nothing is asked for again while it lives. */
+  stepUp: stepUpClock.nullable(),
 });
 export type Admitted = z.infer<typeof admitted>;
 
@@ -109,6 +126,15 @@ export const outcome = z.discriminatedUnion("say", [
     retryAfterMs: epochMs.nullable(),
     /** False where the client has proven nothing: it then gets the same bare frame as for a path that does not exist. */
     sealed: z.boolean(),
+  }),
+  /** In the place of `accepted`, where a session was asked for more while it lived. */
+  z.strictObject({
+    say: z.literal("stepped-up"),
+    gates: z.array(gateName),
+    assurance: z.strictObject({ memberBound: z.boolean(), gates: z.array(gateName) }),
+    atMs: epochMs,
+    /** Of a class of messages; null: of nothing. */
+    untilMs: epochMs.nullable(),
   }),
   /** Offered mode after an offer that was not enough: silence, so that a guesser learns nothing. Likewise what is no answer. */
   z.strictObject({ say: z.literal("nothing"), deadlineMs: epochMs }),
@@ -174,7 +200,7 @@ export const identityOpen = request({
     opened: z.boolean(),
     /** The `id` that the client named in the box. */
     claimedId: text(128).nullable(),
-    key: z.strictObject({ keyId: id, socketId: id }).nullable(),
+    key: z.strictObject({ keyId: id, socketId: id, role: keyRole }).nullable(),
     /** The handshake that goes on with this connection: the client has proven that it is the same. */
     parked: handshakeId.nullable(),
     /** Likewise the session, and the counter of the client's next message. */

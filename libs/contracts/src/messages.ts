@@ -4,9 +4,10 @@
 import { z } from "zod";
 import { event, request } from "./contract.ts";
 import { bytes, handshakeId, id } from "./fields.ts";
+import { stepUpClock } from "./handshake.ts";
 
 /** The longest frame of either direction: header, padded plaintext, tag, signature. */
-const frameBytesMax = 1028 * 1024 + 256;
+export const frameBytesMax = 1028 * 1024 + 256;
 
 /** Of one session and one connection, in the order in which the client sent them; the next come when these are answered. */
 export const takeMessages = request({
@@ -19,6 +20,8 @@ export const takeMessages = request({
     frames: z.array(bytes(frameBytesMax)).max(1100),
     /** Close code of the wire protocol, after the frames; null keeps the connection. */
     close: z.number().int().min(1000).max(4999).nullable(),
+    /** Null: as before. */
+    stepUp: stepUpClock.nullable(),
   }),
   idempotency:
     "by the message's counter: repeated, nothing is placed a second time; the last one is said again in its place",

@@ -2,6 +2,7 @@ import * as accounts from "./accounts.ts";
 import * as appKeys from "./app-keys.ts";
 import * as approvals from "./approvals.ts";
 import * as authenticators from "./authenticators.ts";
+import * as consumers from "./consumers.ts";
 import type { Contract } from "./contract.ts";
 import * as handshake from "./handshake.ts";
 import * as messages from "./messages.ts";
@@ -11,6 +12,7 @@ import * as policies from "./policies.ts";
 import * as sessions from "./sessions.ts";
 import * as signs from "./signs.ts";
 import * as sockets from "./sockets.ts";
+import * as stepUps from "./step-ups.ts";
 import * as tickets from "./tickets.ts";
 import * as waits from "./waits.ts";
 import * as webhooks from "./webhooks.ts";
@@ -19,6 +21,7 @@ export * from "./accounts.ts";
 export * from "./app-keys.ts";
 export * from "./approvals.ts";
 export * from "./authenticators.ts";
+export * from "./consumers.ts";
 export {
   type Contract,
   type EventContract,
@@ -42,7 +45,8 @@ export { reservedLabels } from "./reserved-labels.ts";
 export * from "./sessions.ts";
 export * from "./signs.ts";
 export * from "./sockets.ts";
-export { liveSessionKey, removalsKey, removalsTtlMs } from "./state-keys.ts";
+export { consumersKey, liveSessionKey, removalsKey, removalsTtlMs } from "./state-keys.ts";
+export * from "./step-ups.ts";
 export * from "./tickets.ts";
 export * from "./waits.ts";
 export * from "./webhooks.ts";
@@ -62,7 +66,9 @@ export const contracts: readonly Contract[] = Object.freeze(
     handshake,
     waits,
     sessions,
+    stepUps,
     messages,
+    consumers,
     accounts,
     sockets,
     policies,

@@ -10,12 +10,13 @@ export const farewellReason = z.enum([
   "socket-deleted",
   "policy-changed",
   "expired",
+  "step-up",
 ]);
 export type FarewellReason = z.infer<typeof farewellReason>;
 
 /** Name of the close code that goes with it. Whoever was not put out themselves may come back, through the gates. */
 export function closeNameOf(why: FarewellReason): "session-expired" | "revoked" {
-  return why === "policy-changed" || why === "expired" ? "session-expired" : "revoked";
+  return why === "policy-changed" || why === "expired" || why === "step-up" ? "session-expired" : "revoked";
 }
 
 export const checkSessions = request({
@@ -108,7 +109,7 @@ export const closeSession = event({
 /** An unsealed message for everybody accepted on a socket; the route is the socket's id. */
 export const socketMessage = event({
   name: "edge.messages",
-  publishers: ["edge"],
+  publishers: ["edge", "keys"],
   subscribers: ["edge"],
   shared: false,
   routed: true,
@@ -120,7 +121,8 @@ export const socketMessage = event({
     msgid: id,
     body: bytes(1_048_576),
   }),
-  delivery: "in order per sender (one edge, one subject); receivers see a gap in `seq`",
+  delivery:
+    "in order per sender (one edge, or one question to `keys` at a time; one subject); receivers see a gap in `seq`",
 });
 
 /** A session goes on over another connection: whoever holds this one closes it. */

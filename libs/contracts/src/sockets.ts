@@ -3,11 +3,12 @@ import { adviceMax } from "@portcullis/policy";
 import { z } from "zod";
 import { request } from "./contract.ts";
 import { email, empty, epochMs, id, text } from "./fields.ts";
+import { keyRole, sessionRole } from "./handshake.ts";
 import { socketRole } from "./people.ts";
 import { advice } from "./policies.ts";
 
 const fromApi = { server: "identity", callers: ["api"] } as const;
-const mine = { ownerId: id, socketId: id };
+export const mine = { ownerId: id, socketId: id };
 /** `after`: the `next` of the page before; null for the first. A page may be shorter than asked for. */
 const page = { after: id.nullable(), limit: z.number().int().min(1).max(200) };
 const next = id.nullable();
@@ -90,6 +91,7 @@ export const deleteSocket = request({
 export const appKeyView = z.strictObject({
   keyId: id,
   label: text(64),
+  role: keyRole,
   createdAtMs: epochMs,
   revokedAtMs: epochMs.nullable(),
   lastUsedAtMs: epochMs.nullable(),
@@ -97,7 +99,8 @@ export const appKeyView = z.strictObject({
 export const createAppKey = request({
   ...fromApi,
   name: "identity.sockets.app-keys.create",
-  request: z.strictObject({ ...mine, label: text(64) }),
+  /** `consumer`: for the owner's program, which passes no other gate. */
+  request: z.strictObject({ ...mine, label: text(64), role: keyRole }),
   /** `key` is the `pc1.…` string, shown once. */
   reply: z.strictObject({ appKey: appKeyView, key: text(256) }),
   idempotency: "none: each call makes a key",
@@ -238,7 +241,7 @@ export const liveSession = z.strictObject({
   member: text(128).nullable(),
   keyId: id.nullable(),
   edge: text(32),
-  role: z.enum(["member", "owner", "consumer"]),
+  role: sessionRole,
   gates: z.array(text(16)),
   /** `gates`: those that only this member can pass. */
   assurance: z.strictObject({ key: z.boolean(), memberBound: z.boolean(), gates: z.array(text(16)) }),
@@ -246,6 +249,8 @@ export const liveSession = z.strictObject({
   parameters: z.record(text(64), text(1024)),
   acceptedAtMs: epochMs,
   expiresAtMs: epochMs,
+  /** When it last passed what was asked for again; null: never. */
+  steppedUpAtMs: epochMs.nullable(),
 });
 export const listLiveSessions = request({
   ...fromApi,

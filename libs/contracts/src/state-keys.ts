@@ -11,3 +11,6 @@ export const removalsKey = (socketId: string): string => `identity:removals:${so
 
 /** Longer than anything that is counted from it. */
 export const removalsTtlMs = 10 * 365 * 86_400_000;
+
+/** Set: the owner's programs on a socket, by the ids of their sessions. Some may be over: who counts on one looks at its entry. */
+export const consumersKey = (socketId: string): string => `identity:consumers:${socketId}`;

@@ -1,13 +1,10 @@
 import { z } from "zod";
 import { request } from "./contract.ts";
 import { address, epochMs, id, text } from "./fields.ts";
+import { sessionRole } from "./handshake.ts";
 import { memberName } from "./sockets.ts";
 
 const fromApi = { server: "identity", callers: ["api"] } as const;
-
-/** Whom a session is for: one of the socket's people, its owner, or a program of the owner's. */
-export const sessionRole = z.enum(["member", "owner", "consumer"]);
-export type SessionRole = z.infer<typeof sessionRole>;
 
 /** `pt1.` and base64url of 32 random bytes. */
 const ticket = z.string().regex(/^pt1\.[A-Za-z0-9_-]{43}$/);

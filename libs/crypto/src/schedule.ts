@@ -69,6 +69,8 @@ export async function isFinish(progress: Progress, received: Uint8Array): Promis
 export interface ApplicationSecrets extends DirectionSecrets {
   /** PSK of a resumed session. */
   readonly resume: Uint8Array;
+  /** Transcript hash of what is asked while the session lives, over this connection. No secret, and nothing secret can be had from it. */
+  readonly stepUp: Uint8Array;
   /** What both sides can show as words. */
   readonly words: Uint8Array;
 }
@@ -76,12 +78,13 @@ export interface ApplicationSecrets extends DirectionSecrets {
 /** PRK2 = Extract(F, PRK) and what hangs from it. The caller erases `prk`. */
 export async function applicationSecrets(prk: Uint8Array, finished: Uint8Array): Promise<ApplicationSecrets> {
   const prk2 = await extract(finished, prk);
-  const [client, server, resume, words] = await Promise.all([
+  const [client, server, resume, stepUp, words] = await Promise.all([
     expand(prk2, "c ap"),
     expand(prk2, "s ap"),
     expand(prk2, "resume"),
+    expand(prk2, "stepup"),
     expand(prk2, "words"),
   ]);
   prk2.fill(0);
-  return { client, server, resume, words };
+  return { client, server, resume, stepUp, words };
 }

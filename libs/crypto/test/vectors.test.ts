@@ -176,6 +176,7 @@ describe.each(schedule)("every derivation of the vector: $name", (vector) => {
       client: vector.application.client,
       server: vector.application.server,
       resume: vector.application.resume,
+      stepUp: vector.application.stepUp,
       words: vector.application.words,
     });
     expect(toHex(await extract(hex(vector.finish.F), hex(vector.schedule.prk)))).toBe(vector.application.prk2);
@@ -194,7 +195,10 @@ describe("sealed messages", () => {
       const again = await sealRecord({ ...parseRecord(hex(record)), secret, plaintext: hex(plaintext) });
       expect(toHex(again)).toBe(record);
     }
-    const [said, asked, ...told] = vectors.records.map(({ plaintext }) => hex(plaintext));
+    const [said, asked, answered] = vectors.records.flatMap((each) =>
+      each.from === "client" ? [hex(each.plaintext)] : [],
+    );
+    const told = vectors.records.flatMap((each) => (each.from === "server" ? [hex(each.plaintext)] : []));
     expect(parseApplicationUp(said ?? hex(""))).toEqual({
       t: "message",
       counter: 3,
@@ -207,7 +211,15 @@ describe("sealed messages", () => {
       { t: "caught-up", through: 42, complete: true, more: false, group: grant },
       { t: "grant", group: grant },
       { t: "revoked", what: "policy-changed" },
+      expect.objectContaining({ t: "challenge", n: 65_537, options: [{ at: "0", gate: "otp" }] }),
+      { t: "stepped-up", n: 65_538, gates: ["otp"], until: 1_795_000_300_000 },
     ]);
+    expect(parseApplicationUp(answered ?? hex(""))).toMatchObject({
+      t: "answer",
+      gate: "otp",
+      value: "123456",
+      at: "0",
+    });
   });
 
   it("for everybody are what the vectors say", async () => {

@@ -9,6 +9,7 @@ export {
 export { adviceMax, adviceOf } from "./advice/mod.ts";
 export { isBehindProof } from "./bound.ts";
 export type { Branch, Take } from "./composition.ts";
+export { type During, duringOf, duringSchema, gatesOfRule, type StepUpRule } from "./during.ts";
 export type { Enrolment } from "./gates/gate.ts";
 export {
   type AnswerRule,
@@ -55,6 +56,7 @@ export {
   requiresKey,
   requiresTicket,
 } from "./policy.ts";
+export { stepUpPolicy } from "./step-up.ts";
 export { type ParsedPolicy, type PolicyIssue, parsePolicy } from "./validate.ts";
 export { type PolicyVerdict, validatePolicy } from "./validate-policy.ts";
 export { webhooksOf } from "./webhooks.ts";

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { unfitIn } from "./bound.ts";
 import { duration, milliseconds } from "./duration.ts";
+import { askedAgain, duringDocument, duringStored, type StepUpRule } from "./during.ts";
 import { dialogueOf, type GateItem } from "./gates/registry.ts";
 import { type Item, itemsDocument, itemsStored, type PlacedGate, placed, visitGates } from "./items.ts";
 import { integer, strict } from "./strict.ts";
@@ -19,9 +20,11 @@ const mode = z.enum(["prompted", "offered"]);
 const attempts = integer(1, 10);
 const then = z.literal("deny");
 const messaging = {
-  mode: z.literal("broadcast"),
+  /** Everybody to everybody, or members to the owner's program, which answers one or all. */
+  mode: z.enum(["broadcast", "consumer"]),
   maxBytes: integer(1, 1_048_576),
   perSecond: integer(1, 1000),
+  consumerPerSecond: integer(1, 10_000),
 };
 const historyError = 'must be "off", { messages: 1 to 1000 } or { minutes: 1 to 60 }';
 /** What a socket may hold of its history, whatever the policy says: all of it lies in memory somewhere. */
@@ -52,10 +55,13 @@ const dayMs = 24 * 3_600_000;
  *
  * Units, bounds and defaults: `onFailure.attempts` 1-10 (3) failures end the handshake; `deadlines.answer` 5s-10m (30s) per
  * question, `deadlines.wait` 30s-10m (10m) for a message to be answered, neither longer than `deadlines.handshake` 10s-60m (2m, 15m
- * where a gate waits) in all; `session` 1s-24h (12h); `messaging.maxBytes`
- * 1-1048576 (65536) per message; `messaging.perSecond` 1-1000 (50) per connection; `messaging.history` ("off") is what is kept for who
+ * where a gate waits, those of `during` included) in all; `session` 1s-24h (12h); `messaging.maxBytes`
+ * 1-1048576 (65536) per message; `messaging.perSecond` 1-1000 (50) per connection, `messaging.consumerPerSecond` 1-10000 (1000) per connection
+ * of the owner's program; `messaging.mode` ("broadcast") says who hears whom; `messaging.history` ("off") is what is kept for who
  * was away, at most 16 MiB; `resume` "off" or 5s-10m (60s) after a lost connection; `encryption.session` ("none") seals messages; `origins` empty
- * means any; `before.ticket` ("optional") "required" lets nobody in without a ticket; `anonymous` (false) admits connections that name no member.
+ * means any; `before.ticket` ("optional") "required" lets nobody in without a ticket; `anonymous` (false) admits connections that name no member;
+ * `during` (none) asks again while a session lives: each rule has `gates`, or one `gate` with its fields, and `every` 10s-24h, `on: "demand"`,
+ * or a `message` class with `for` 10s-24h (5m), for so long a step-up covers it.
  */
 export const policyDocumentSchema = strict({
   before: strict({ ticket: ticket.default("optional") }).prefault({}),
@@ -72,15 +78,17 @@ export const policyDocumentSchema = strict({
     mode: messaging.mode.default("broadcast"),
     maxBytes: messaging.maxBytes.default(65_536),
     perSecond: messaging.perSecond.default(50),
+    consumerPerSecond: messaging.consumerPerSecond.default(1000),
     history: history.default("off"),
   }).prefault({}),
   resume: resume.prefault("60s"),
   origins: origins.default([]),
   anonymous: z.boolean().default(false),
   encryption: strict({ session: session.default("none") }).prefault({}),
+  during: duringDocument.default([]),
 })
-  .check(({ value: { gates, mode, deadlines, messaging }, issues }) => {
-    const { handshakeMs } = wholeDeadlines(gates, deadlines);
+  .check(({ value: { gates, mode, deadlines, messaging, during }, issues }) => {
+    const { handshakeMs } = wholeDeadlines([...gates, ...askedAgain(during)], deadlines);
     for (const name of ["answer", "wait"] as const) {
       const message = "must not be longer than deadlines.handshake, which ends the handshake before";
       if ((deadlines[name] ?? 0) > handshakeMs)
@@ -93,6 +101,11 @@ export const policyDocumentSchema = strict({
     }
     for (const { path, message } of unfitIn(gates))
       issues.push({ code: "custom", path: ["gates", ...path], message, input: gates });
+    if (messaging.mode === "consumer" && history !== "off") {
+      const message =
+        'must be "off" where messages go to a consumer: what is said to one is nothing for another to catch up on';
+      issues.push({ code: "custom", path: ["messaging", "history"], message, input: history });
+    }
     const asking = leaves(gates).find((item) => dialogueOf(item) !== "once");
     if (mode === "offered" && asking !== undefined) {
       // Whoever offers is told nothing, and these gates have to say something first.
@@ -103,7 +116,7 @@ export const policyDocumentSchema = strict({
   .transform(
     ({ deadlines, session, messaging, resume, ...same }): Policy => ({
       ...same,
-      deadlines: wholeDeadlines(same.gates, deadlines),
+      deadlines: wholeDeadlines([...same.gates, ...askedAgain(same.during)], deadlines),
       sessionMs: session,
       messaging: { ...messaging, history: wholeHistory(messaging) },
       resumeMs: resume === "off" ? 0 : resume,
@@ -129,6 +142,7 @@ export const policySchema = strict({
   origins,
   anonymous: z.boolean(),
   encryption: strict({ session }),
+  during: duringStored,
 });
 
 export interface Policy {
@@ -141,9 +155,11 @@ export interface Policy {
   readonly deadlines: { readonly answerMs: number; readonly waitMs: number; readonly handshakeMs: number };
   readonly sessionMs: number;
   readonly messaging: {
-    readonly mode: "broadcast";
+    readonly mode: "broadcast" | "consumer";
     readonly maxBytes: number;
     readonly perSecond: number;
+    /** Of the owner's program, which speaks to all. */
+    readonly consumerPerSecond: number;
     /** Null: nothing is kept. Otherwise the last so many, none older than `ms`. */
     readonly history: { readonly messages: number; readonly ms: number } | null;
   };
@@ -154,6 +170,8 @@ export interface Policy {
   readonly anonymous: boolean;
   /** `required`: messages travel sealed, upwards to the server, downwards to everybody on the socket. */
   readonly encryption: { readonly session: "none" | "required" };
+  /** What is asked for again while a session lives. */
+  readonly during: readonly StepUpRule[];
 }
 
 interface WrittenDeadlines {

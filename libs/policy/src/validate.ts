@@ -51,7 +51,7 @@ function explain(issue: z.core.$ZodIssue, under: Path, input: unknown): PolicyIs
 
 /** Below an item there are unions of other kinds, which say themselves what is allowed. */
 function isItemAt(path: Path): boolean {
-  if (path[0] !== "gates") return false;
+  if (path[0] !== "gates" && path[2] !== "gates") return false;
   const [name, last] = path.slice(-2);
   if (last === "gate") return true;
   return typeof last === "number" && ["gates", "anyOf", "allOf", "distinct", "then", "else"].includes(String(name));

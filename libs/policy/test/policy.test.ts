@@ -44,11 +44,12 @@ describe("a policy that is written shortly", () => {
       onFailure: { attempts: 3, then: "deny" },
       deadlines: { answerMs: 30_000, waitMs: 120_000, handshakeMs: 120_000 },
       sessionMs: 43_200_000,
-      messaging: { mode: "broadcast", maxBytes: 65_536, perSecond: 50, history: null },
+      messaging: { mode: "broadcast", maxBytes: 65_536, perSecond: 50, consumerPerSecond: 1000, history: null },
       resumeMs: 60_000,
       origins: [],
       anonymous: false,
       encryption: { session: "none" },
+      during: [],
     });
     expect(policySchema.parse(JSON.parse(JSON.stringify(policy)))).toEqual(policy);
   });
@@ -258,14 +259,14 @@ describe("a bad policy is refused with the field's path and what is allowed", ()
     [[], "", "is something else; expected object"],
     ["{}", "", "is something else; expected object"],
     [
-      { gates: [otp], during: [] },
-      "during",
-      "not known here; allowed: before, gates, mode, onFailure, deadlines, session, messaging, resume, origins, anonymous, encryption",
+      { gates: [otp], meanwhile: [] },
+      "meanwhile",
+      "not known here; allowed: before, gates, mode, onFailure, deadlines, session, messaging, resume, origins, anonymous, encryption, during",
     ],
     [
       JSON.parse('{"gates":[{"gate":"otp"}],"__proto__":{}}'),
       "__proto__",
-      "not known here; allowed: before, gates, mode, onFailure, deadlines, session, messaging, resume, origins, anonymous, encryption",
+      "not known here; allowed: before, gates, mode, onFailure, deadlines, session, messaging, resume, origins, anonymous, encryption, during",
     ],
     [{ gates: [otp], mode: "asked" }, "mode", "allowed: prompted, offered"],
     [{ gates: [otp], onFailure: { attempts: 0 } }, "onFailure.attempts", whole(1, 10)],
@@ -310,7 +311,17 @@ describe("a bad policy is refused with the field's path and what is allowed", ()
     [{ gates: [otp], session: "0s" }, "session", duration("1s", "24h")],
     [{ gates: [otp], session: " 1h" }, "session", duration("1s", "24h")],
     [{ gates: [otp], session: "1h\n" }, "session", duration("1s", "24h")],
-    [{ gates: [otp], messaging: { mode: "consumer" } }, "messaging.mode", "allowed: broadcast"],
+    [{ gates: [otp], messaging: { mode: "members" } }, "messaging.mode", "allowed: broadcast, consumer"],
+    [
+      { gates: [otp], messaging: { mode: "consumer", history: { messages: 10 } } },
+      "messaging.history",
+      'must be "off" where messages go to a consumer: what is said to one is nothing for another to catch up on',
+    ],
+    [
+      { gates: [otp], messaging: { consumerPerSecond: 0 } },
+      "messaging.consumerPerSecond",
+      "must be a whole number from 1 to 10000",
+    ],
     [{ gates: [otp], messaging: { maxBytes: 1_048_577 } }, "messaging.maxBytes", whole(1, 1_048_576)],
     [{ gates: [otp], messaging: { perSecond: 1001 } }, "messaging.perSecond", whole(1, 1000)],
     [{ gates: [otp], messaging: { perSecond: "9" } }, "messaging.perSecond", whole(1, 1000)],

@@ -38,6 +38,8 @@ export const limits = Object.freeze({
   messageHeadBytes: kibibyte,
   /** Padded plaintext of an application or group record: the longest message, with its head, in whole steps of 4096. */
   applicationPlaintextBytes: 1028 * kibibyte,
+  /** JSON of an `about`: all that a client may have said of itself. */
+  aboutBytes: 256 * kibibyte,
   /** `value` of an answer. */
   answerChars: 4096,
   /** Answers in one offer, or in one box. */

@@ -13,8 +13,12 @@ const headSchema = z.strictObject({
   member: z.optional(member),
   /** The server's name for this message: whoever sees it twice drops the second. */
   msgid: label,
+  /** The kind that the sender said it is, where the policy asks for a step-up before such a message: it was passed. */
+  class: z.optional(messageClass),
   /** Where messages have an order: rises by 1 with each message of the socket, whoever sent it. */
   place: z.optional(count(Number.MAX_SAFE_INTEGER, 1)),
+  /** The session that it is for alone, the receiver's. It has no place then. */
+  to: z.optional(label),
 });
 
 export type MessageHead = z.infer<typeof headSchema>;

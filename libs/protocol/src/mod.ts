@@ -4,18 +4,31 @@ export {
   type ApplicationUp,
   type CatchUp,
   type CaughtUp,
+  type ControlUp,
   encodeControl,
   type Grant,
   type GroupDown,
   parseApplicationDown,
   parseApplicationUp,
   parseGroupDown,
+  type SteppedUp,
+  type StepUpAction,
   type Tick,
 } from "./application.ts";
 export { base64url } from "./base64url.ts";
 export { type Bundle, encodeBundle, parseBundle, type Succession, subprotocol, successionsMax } from "./bundle.ts";
 export { concat, equalBytes, lp, u32be, u64be, utf8 } from "./bytes.ts";
 export { type CloseCode, type CloseCodeName, closeCodeNames, closeCodeOf, closeCodes } from "./close-codes.ts";
+export {
+  type About,
+  type ConsumerDown,
+  type ConsumerUp,
+  type Failure,
+  type MessagingMode,
+  messagingModes,
+  type Role,
+  roles,
+} from "./consumer-controls.ts";
 export { type DeniedFrame, encodeDenied, parseDenied } from "./denied.ts";
 export { ProtocolError, type ProtocolErrorCode, protocolErrorCodes } from "./errors.ts";
 export {
@@ -35,6 +48,7 @@ export {
   type MessageDown,
   type MessageHead,
   type MessageUp,
+  type MessageUpHead,
   parseMessageDown,
   parseMessageUp,
 } from "./message.ts";

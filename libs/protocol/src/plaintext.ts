@@ -1,5 +1,6 @@
 import * as z from "zod/mini";
 import { utf8 } from "./bytes.ts";
+import { messagingMode, role } from "./consumer-controls.ts";
 import { ProtocolError } from "./errors.ts";
 import {
   answerValue,
@@ -32,7 +33,7 @@ const prompt = z
   .record(z.string().check(z.regex(/^[A-Za-z0-9]{1,32}$/)), z.unknown())
   .check(z.refine((value) => isShallow(value, limits.promptDepth)));
 
-const challenge = z.strictObject({
+export const challenge = z.strictObject({
   n,
   t: z.literal("challenge"),
   /** Random; the answer repeats it. One challenge is outstanding at a time. */
@@ -52,7 +53,7 @@ const challenge = z.strictObject({
 /** How the message of a wait fares (docs/protocol.md, "Waits"). */
 export const waitStatuses = ["queued", "sent", "delayed", "failed", "refused"] as const;
 
-const wait = z.strictObject({
+export const wait = z.strictObject({
   n,
   t: z.literal("wait"),
   /** As of a challenge: takes its place. The options are those of the last challenge. */
@@ -91,6 +92,10 @@ const accepted = z.strictObject({
   /** Public label of the session. */
   sid: label,
   member: z.optional(z.nullable(member)),
+  /** What the session is; absent: a member's. */
+  role: z.optional(role),
+  /** How messages go; absent: everybody to everybody. */
+  mode: z.optional(messagingMode),
   assurance: z.strictObject({
     /** An app key was proven. */
     key: z.boolean(),
@@ -128,7 +133,7 @@ const denied = z.strictObject({
 export const revoked = z.strictObject({
   n: z.optional(n),
   t: z.literal("revoked"),
-  what: z.enum(["kicked", "key-revoked", "member-removed", "socket-deleted", "policy-changed", "expired"]),
+  what: z.enum(["kicked", "key-revoked", "member-removed", "socket-deleted", "policy-changed", "expired", "step-up"]),
 });
 
 export const goodbye = z.strictObject({
@@ -139,7 +144,7 @@ export const goodbye = z.strictObject({
   retryAfterMs: z.optional(retryAfterMs),
 });
 
-const answer = z.strictObject({
+export const answer = z.strictObject({
   n,
   t: z.literal("answer"),
   cid: label,
@@ -156,14 +161,14 @@ const offer = z.strictObject({
   parameters: z.optional(parameters),
 });
 
-const start = z.strictObject({ n, t: z.literal("start"), cid: label, gate: gateName, at: z.optional(position) });
+export const start = z.strictObject({ n, t: z.literal("start"), cid: label, gate: gateName, at: z.optional(position) });
 
-const resend = z.strictObject({ n, t: z.literal("resend"), cid: label });
+export const resend = z.strictObject({ n, t: z.literal("resend"), cid: label });
 
 /** `not-recognised`: a person did not recognise the server. Its owner is told. */
 export const cancelReasons = ["not-recognised"] as const;
 
-const cancel = z.strictObject({ n, t: z.literal("cancel"), why: z.optional(z.enum(cancelReasons)) });
+export const cancel = z.strictObject({ n, t: z.literal("cancel"), why: z.optional(z.enum(cancelReasons)) });
 
 const server = z.discriminatedUnion("t", [challenge, wait, accepted, denied, revoked, goodbye]);
 const client = z.discriminatedUnion("t", [answer, offer, start, resend, cancel]);

@@ -44,8 +44,15 @@ const shown = {
   updatedAt: at,
   version: 3,
 };
-const storedKey = { keyId: "k1", label: "phone", createdAtMs: atMs, revokedAtMs: null, lastUsedAtMs: atMs };
-const shownKey = { keyId: "k1", label: "phone", createdAt: at, revokedAt: null, lastUsedAt: at };
+const storedKey = {
+  keyId: "k1",
+  label: "phone",
+  role: "member",
+  createdAtMs: atMs,
+  revokedAtMs: null,
+  lastUsedAtMs: atMs,
+};
+const shownKey = { keyId: "k1", label: "phone", role: "member", createdAt: at, revokedAt: null, lastUsedAt: at };
 const contacts = { email: "bob@example.com", phone: "+4930123456" };
 const shownSession = {
   sid: "s1",
@@ -395,9 +402,9 @@ export const operations: readonly Operation[] = [
     method: "POST",
     route: "/v1/sockets/{id}/keys",
     path: "/v1/sockets/sck_1/keys",
-    send: { label: "phone" },
+    send: { label: "phone", role: "member" },
     contract: "identity.sockets.app-keys.create",
-    asks: { ...mine, label: "phone" },
+    asks: { ...mine, label: "phone", role: "member" },
     answer: { appKey: storedKey, key: "pc1.k1.secret.print" },
     status: 201,
     gives: { appKey: shownKey, key: "pc1.k1.secret.print" },
@@ -701,13 +708,24 @@ export const operations: readonly Operation[] = [
     asks: { ...mine, ...firstPage },
     answer: {
       next: null,
-      sessions: [{ ...shownSession, acceptedAtMs: atMs, expiresAtMs: atMs }],
+      sessions: [{ ...shownSession, acceptedAtMs: atMs, expiresAtMs: atMs, steppedUpAtMs: null }],
     },
     status: 200,
     gives: {
       next: null,
-      sessions: [{ ...shownSession, acceptedAt: at, expiresAt: at }],
+      sessions: [{ ...shownSession, acceptedAt: at, expiresAt: at, steppedUpAt: null }],
     },
+  },
+  {
+    method: "POST",
+    route: "/v1/sockets/{id}/sessions/{sid}/step-up",
+    path: "/v1/sockets/sck_1/sessions/s1/step-up",
+    send: { rule: 2 },
+    contract: "identity.sockets.sessions.stepup",
+    asks: { ...mine, sid: "s1", rule: 2 },
+    answer: { asked: true },
+    status: 200,
+    gives: { asked: true },
   },
   {
     method: "DELETE",

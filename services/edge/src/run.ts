@@ -1,5 +1,5 @@
 import type { Server } from "node:http";
-import { closeSession, displaceConnection, pushStep } from "@portcullis/contracts";
+import { closeSession, deliverToSession, displaceConnection, nudgeStepUp, pushStep } from "@portcullis/contracts";
 import type { Platform } from "@portcullis/platform";
 import { portOf } from "@portcullis/runtime";
 import type { EdgeConfig } from "./config.ts";
@@ -90,7 +90,17 @@ export async function run(
     { route: instance },
   );
   closer.add("edge steps", () => steps.close());
+  const deliveries = await server.serve(
+    deliverToSession,
+    ({ sid, hid, ref, frame }) => ({ taken: registry.deliver({ sid, hid }, ref, frame) }),
+    { route: instance },
+  );
+  closer.add("edge deliveries", () => deliveries.close());
   const displaced = await server.on(displaceConnection, ({ hid }) => displace(hid), { route: instance });
+  const nudges = await server.serve(nudgeStepUp, ({ sid, hid }) => ({ taken: registry.nudge(sid, hid) }), {
+    route: instance,
+  });
+  closer.add("edge nudges", () => nudges.close());
   closer.add("edge displacements", () => displaced.close());
   const onVisitor = ({ websocket, socket, destination, address, origin }: Visitor) => {
     const facts = { ...destination, address: address.text, origin };

@@ -92,12 +92,14 @@ describe("the registry", () => {
   const session = (sid: string, heard: Farewell[] = []): LiveSession => ({
     sid,
     hid: "h1",
+    deliver: () => false,
     socketId: "sock",
     epoch: null,
     write: () => {},
     flush: () => {},
     end: (farewell) => void heard.push(farewell),
     expire: () => {},
+    nudge: () => {},
   });
   const farewell = { frame: null, closeCode: 4504 };
 

@@ -9,7 +9,7 @@ import { accept, createWorld, later, type World } from "./support/world.ts";
 
 type Taking = z.infer<typeof takeMessages.request>;
 type Reply = z.infer<typeof takeMessages.reply>;
-const nothing: Reply = { frames: [], close: null };
+const nothing: Reply = { frames: [], close: null, stepUp: null };
 
 /** Sessions s1, s2, ... of a sealed socket, and what `keys` is asked of them. */
 async function sealedWorld(terms: Partial<Parameters<typeof accept>[0]> = {}) {
@@ -89,7 +89,7 @@ describe("what a client of a sealed socket sends", () => {
   it("gets its answers alone, and the end that `keys` decides", async () => {
     const { port, answers } = await sealedWorld();
     const [bob, eve] = [await admittedClient(port), await admittedClient(port)];
-    answers.take = async () => ({ frames: [Buffer.from("one"), Buffer.from("two")], close: 4501 });
+    answers.take = async () => ({ frames: [Buffer.from("one"), Buffer.from("two")], close: 4501, stepUp: null });
     bob.send(record(0, 0x20));
     expect([await next(bob), await next(bob)]).toEqual(["one", "two"]);
     expect(await bob.closed).toMatchObject({ code: 4501 });
@@ -104,7 +104,7 @@ describe("what a client of a sealed socket sends", () => {
     for (const n of [0, 1, 2]) bob.send(record(n, 0x20));
     await expect.poll(() => asked.length).toBe(1);
     await sleep(50);
-    held.resolve({ frames: [], close: 4501 });
+    held.resolve({ frames: [], close: 4501, stepUp: null });
     expect(await bob.closed).toMatchObject({ code: 4501 });
     await sleep(50);
     expect(framesOf(asked)).toHaveLength(1);
@@ -259,7 +259,15 @@ describe("what is said on a sealed socket", () => {
     const write = () => {
       heard += 1;
     };
-    const rest = { hid: "h1", socketId: "sock", flush: () => {}, end: () => {}, expire: () => {} };
+    const rest = {
+      hid: "h1",
+      socketId: "sock",
+      flush: () => {},
+      end: () => {},
+      expire: () => {},
+      deliver: () => false,
+      nudge: () => {},
+    };
     for (let n = 0; n < 600; n += 1) add({ sid: `s${n}`, epoch: 0, write, ...rest });
     tell({ epoch: 1, frame: new Uint8Array(1) });
     await sleep(10);

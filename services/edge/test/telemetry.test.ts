@@ -47,6 +47,7 @@ describe("one handshake", () => {
         "keys.handshake.open SERVER",
         "keys.handshake.record CLIENT",
         "keys.handshake.record SERVER",
+        "keys.sessions.presence PRODUCER",
       ]);
     }
     expect(new Set(handshakes().map((span) => span.spanContext().traceId)).size).toBe(2);

@@ -19,6 +19,7 @@ import { createInvitations } from "./people/invitations.ts";
 import { createPeopleMails } from "./people/mails.ts";
 import { servePeople } from "./people/serve.ts";
 import { tagOf } from "./secrets.ts";
+import { serveConsumers } from "./sessions/consumers.ts";
 import { createEdgeWatch } from "./sessions/edges.ts";
 import { createSessionRegistry } from "./sessions/registry.ts";
 import { createRevocation } from "./sessions/revocation.ts";
@@ -26,6 +27,7 @@ import { serveSessions } from "./sessions/serve.ts";
 import { createPathTags } from "./sockets/paths.ts";
 import { serveSockets } from "./sockets/serve.ts";
 import { openSocketStore, type SocketStore } from "./sockets/store.ts";
+import { serveStepUps } from "./step-ups/serve.ts";
 import { serveTickets } from "./tickets/serve.ts";
 import { createTicketStore } from "./tickets/store.ts";
 
@@ -85,37 +87,38 @@ export async function run(
   await servePeople(server, { ...socketContext, accounts: accountContext, handshakes, invitations, log });
   const edges = createEdgeWatch(state, clock);
   await serveSessions(server, { sessions, edges, clock });
-  await serveHandshakes(
-    server,
-    createEngine({
+  await serveConsumers(server, { sessions, revocation });
+  const engine = createEngine({
+    store,
+    handshakes,
+    sessions,
+    revocation,
+    edges,
+    verdicts: createVerdicts(log),
+    risk: createNetworkRisk(state),
+    alerts: createAlerts({ store, owners: accountContext.store.owners, mails: accountContext.mails, state, log }),
+    caller,
+    paths,
+    tickets,
+    vault,
+    stepKey: vault.subkey("handshake-step"),
+    networkKey: vault.subkey("networks"),
+    clock,
+    ids,
+    announce: createAnnounce({
       store,
-      handshakes,
-      sessions,
-      edges,
-      verdicts: createVerdicts(log),
-      risk: createNetworkRisk(state),
-      alerts: createAlerts({ store, owners: accountContext.store.owners, mails: accountContext.mails, state, log }),
-      caller,
-      paths,
-      tickets,
-      vault,
-      stepKey: vault.subkey("handshake-step"),
-      networkKey: vault.subkey("networks"),
+      mails: accountContext.mails,
+      quotas: [
+        createQuota(state, "approval-mail", { max: 1, windowMs: 10 * minuteMs }, tag),
+        createQuota(state, "approval-mail-day", { max: 50, windowMs: dayMs }, tag),
+      ],
       clock,
-      ids,
-      announce: createAnnounce({
-        store,
-        mails: accountContext.mails,
-        quotas: [
-          createQuota(state, "approval-mail", { max: 1, windowMs: 10 * minuteMs }, tag),
-          createQuota(state, "approval-mail-day", { max: 50, windowMs: dayMs }, tag),
-        ],
-        clock,
-        log,
-      }),
       log,
     }),
-  );
+    log,
+  });
+  await serveHandshakes(server, engine);
+  await serveStepUps(server, engine.stepUps, { store });
   return { bootstrapToken: config.bootstrapToken === null ? prepared : null };
 }
 

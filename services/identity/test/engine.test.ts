@@ -105,7 +105,7 @@ describe("a handshake", () => {
     ["a path that is not there", { path: "another-path" }],
     ["a label that is not there", { label: "another" }],
     ["a box that does not open", { opened: false }],
-    ["a key of another socket", { key: { keyId: "k", socketId: "another" } }],
+    ["a key of another socket", { key: { keyId: "k", socketId: "another", role: "member" } }],
     ["a name in the box that the address does not have", { claimedId: "ann" }],
     ["no name in the box where the address has one", { claimedId: "" }],
     ["a member that is not there", { query: "id=ann" }],
@@ -122,7 +122,7 @@ describe("a handshake", () => {
   it("without a key where the policy wants one is turned away bare", async () => {
     await socket({ gates: [{ gate: "key" }, { gate: "otp" }] });
     expect(await open(bob({ answers: [otp("right")] }))).toEqual(bare);
-    expect((await open(bob({ key: { keyId: "k", socketId: mine.socketId } }))).say).toBe("challenge");
+    expect((await open(bob({ key: { keyId: "k", socketId: mine.socketId, role: "member" } }))).say).toBe("challenge");
   });
 
   it("looks up as much for what is there as for what is not", async () => {
@@ -323,7 +323,7 @@ describe("nobody is let in", () => {
 
   it("with another box under the same handshake, whatever it proved itself", async () => {
     await socket({ gates: [{ gate: "key" }, { gate: "otp" }] });
-    const key = { keyId: "k", socketId: mine.socketId };
+    const key = { keyId: "k", socketId: mine.socketId, role: "member" as const };
     const request = bob({ key });
     const cid = cidOf(await open(request));
     // A dishonest edge goes on with what somebody else has proven.

@@ -47,7 +47,7 @@ async function shared() {
     policy,
   });
   const mine = { ownerId, socketId: socket.id };
-  const { appKey } = await world.api.call(createAppKey, { ...mine, label: "k" });
+  const { appKey } = await world.api.call(createAppKey, { ...mine, label: "k", role: "member" });
   const contacts = { email: null, phone: null };
   const member = await world.api.call(createMember, { ...mine, name: "bob", contacts, passphrase: null });
   for (const role of ["viewer", "approver"] as const) await join(world, mine, accounts[role], role);

@@ -50,6 +50,7 @@ describe("a session", () => {
         context: { rest: "", query: "" },
         parameters: {},
         acceptedAtMs: world.now(),
+        steppedUpAtMs: null,
         expiresAtMs: world.now() + 3_600_000,
       },
     ]);

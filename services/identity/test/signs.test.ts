@@ -47,7 +47,7 @@ async function socket(...gates: object[]) {
   await world.api.call(createMember, { ...bob, contacts, passphrase: null });
   await world.api.call(enrolAuthenticator, { ...mine, memberName: "bob" });
 }
-const holder = () => ({ keyId: "k1", socketId: mine.socketId });
+const holder = () => ({ keyId: "k1", socketId: mine.socketId, role: "member" as const });
 async function open(options: Partial<OpeningOptions> = {}) {
   const request = opening({ label, path, query: "id=bob", key: holder(), ...options });
   return { hid: request.hid, outcome: await world.keysCaller.call(identityOpen, request), request };

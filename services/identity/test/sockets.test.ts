@@ -61,7 +61,7 @@ const sessionsOf = async (socketId: string) =>
 describe("a socket", () => {
   it("is its owner's: for everybody else it is not there, whatever they ask", async () => {
     const { id, version } = await make();
-    const key = await world.api.call(createAppKey, { ...of(id), label: "k" });
+    const key = await world.api.call(createAppKey, { ...of(id), label: "k", role: "member" });
     await addMember(id);
     const theirs = of(id, eve.ownerId);
     const nothing = of("no-such-socket");
@@ -69,7 +69,7 @@ describe("a socket", () => {
       world.api.call(getSocket, who),
       world.api.call(updateSocket, { ...who, version, path: null, idParameter: null, policy: null }),
       world.api.call(deleteSocket, who),
-      world.api.call(createAppKey, { ...who, label: "k" }),
+      world.api.call(createAppKey, { ...who, label: "k", role: "member" }),
       world.api.call(listAppKeys, who),
       world.api.call(revokeAppKey, { ...who, keyId: key.appKey.keyId }),
       world.api.call(createMember, { ...who, name: "x", contacts, passphrase: null }),
@@ -361,7 +361,7 @@ describe("an authenticator", () => {
 describe("deleting a socket", () => {
   async function populated() {
     const socket = await make();
-    const { appKey } = await world.api.call(createAppKey, { ...of(socket.id), label: "k" });
+    const { appKey } = await world.api.call(createAppKey, { ...of(socket.id), label: "k", role: "member" });
     const bob = await addMember(socket.id);
     await world.api.call(enrolAuthenticator, { ...of(socket.id), memberName: null });
     const accepted = await enter(socket.label);
@@ -415,7 +415,11 @@ describe("deleting a socket", () => {
   it.each([
     ["member", "identity_members.insert", (id: string) => addMember(id)],
     // Its owner was found right; `keys` is not asked yet.
-    ["key", "identity_sockets.get", (id: string) => world.api.call(createAppKey, { ...of(id), label: "k" })],
+    [
+      "key",
+      "identity_sockets.get",
+      (id: string) => world.api.call(createAppKey, { ...of(id), label: "k", role: "member" }),
+    ],
   ])("leaves no %s behind that was made meanwhile", async (_, place, add) => {
     const socket = await make();
     const { wait, reached, open } = gate();
@@ -541,9 +545,9 @@ describe("an app key", () => {
   it("that is revoked ends the sessions that came in with it, and only those", async () => {
     const { id, label } = await make();
     const [one, two] = await Promise.all(
-      ["one", "two"].map((name) => world.api.call(createAppKey, { ...of(id), label: name })),
+      ["one", "two"].map((name) => world.api.call(createAppKey, { ...of(id), label: name, role: "member" })),
     );
-    const keyOf = (made: typeof one) => ({ keyId: made?.appKey.keyId ?? "", socketId: id });
+    const keyOf = (made: typeof one) => ({ keyId: made?.appKey.keyId ?? "", socketId: id, role: "member" as const });
     await enter(label, { key: keyOf(one) });
     await enter(label, { key: keyOf(two) });
     await enter(label);
@@ -555,7 +559,7 @@ describe("an app key", () => {
 
   it("is dead before the sessions are listed that came in with it, so that nobody comes in between", async () => {
     const { id } = await make();
-    const { appKey } = await world.api.call(createAppKey, { ...of(id), label: "k" });
+    const { appKey } = await world.api.call(createAppKey, { ...of(id), label: "k", role: "member" });
     const liveAtListing: boolean[] = [];
     world.before("state.members", () => void liveAtListing.push(world.keys.live.has(appKey.keyId)));
     await world.api.call(revokeAppKey, { ...of(id), keyId: appKey.keyId });

@@ -287,7 +287,7 @@ describe("the owner's own ticket", () => {
   it("opens nothing for a member: with theirs the key is asked for as before", async () => {
     expect(await open(bob({ ticket: await mint() }))).toEqual(bare);
     expect(await open(bob({ ticket: null }))).toEqual(bare);
-    const key = { keyId: "key-1", socketId: mine.socketId };
+    const key = { keyId: "key-1", socketId: mine.socketId, role: "member" as const };
     expect(await open(bob({ key, ticket: await mint() }))).toEqual(denied);
   });
 

@@ -145,7 +145,7 @@ describe("risk", () => {
     await socket(gates);
     await open({ path: "no-such-path-here", address: "2001:db8::1" });
     await open({ opened: false, address: "2001:db8::2" });
-    await open({ key: { keyId: "k", socketId: "another" }, address: "2001:db8::3" });
+    await open({ key: { keyId: "k", socketId: "another", role: "member" }, address: "2001:db8::3" });
     await open({ query: "id=nobody", address: "2001:db8::4" });
     expect(await risks({ address: "2001:db8::5" })).toBe(1);
     await open({ claimedId: "eve", address: "2001:db8::6" });

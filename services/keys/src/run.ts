@@ -10,8 +10,14 @@ import { serveGroups } from "./groups/serve.ts";
 import { createChannelStore } from "./handshake/channel.ts";
 import { serveHandshakes } from "./handshake/serve.ts";
 import { openIdentity } from "./identity.ts";
+import { createDeliveries } from "./messages/deliveries.ts";
+import { createDeliveryMeter } from "./messages/delivery-meter.ts";
 import { createHistory } from "./messages/history.ts";
 import { createOrder } from "./messages/order.ts";
+import { createParkedMessages } from "./messages/parked.ts";
+import { createPool } from "./messages/pool.ts";
+import { servePresence } from "./messages/presence.ts";
+import { createReceivers } from "./messages/receivers.ts";
 import { serveMessages } from "./messages/serve.ts";
 import { createLiveSessions } from "./sessions/live-sessions.ts";
 import { serveLastWords } from "./sessions/serve.ts";
@@ -31,15 +37,27 @@ export async function run(platform: Platform, config: KeysConfig): Promise<void>
   const groups = createGroups({ state, vault, clock, random });
   const order = createOrder(state, vault.subkey("message-order"));
   const history = createHistory(state, vault);
+  const parked = createParkedMessages(state, vault, clock);
+  const isKeyLive = async (keyId: string | null) => keyId === null || (await liveKey(keyId)) !== null;
 
   const pin = async () => (await identities.current()).pin;
   await serveAppKeys(server, { appKeys, vault, clock, random, pin });
   await server.serve(serverIdentity, async () => ({ fingerprint: await pin() }));
   await server.serve(serverIdentities, async () => ({ fingerprints: [...(await identities.current()).fingerprints] }));
 
-  await serveLastWords(server, { secrets: sessions, groups, writer, clock, log });
+  await serveLastWords(server, { secrets: sessions, live, parked, groups, writer, clock, log });
   await serveGroups(server, { groups, live, writer, log });
-  const messages = { live, groups, order, history, writer, caller, clock, ids };
+  const receivers = createReceivers({ live, writer, caller });
+  const pool = createPool(state, receivers);
+  await servePresence(server, { live, secrets: sessions, pool, receivers });
+  const directed = {
+    receivers,
+    pool,
+    deliveries: createDeliveries(state),
+    meter: createDeliveryMeter(),
+    nameKey: vault.subkey("message-names"),
+  };
+  const messages = { live, groups, order, history, parked, writer, caller, clock, ids, isKeyLive, ...directed };
   const ticks = await serveMessages(server, messages, { tickEveryMs: config.tickEveryMs, log });
   closer.add("ticks", async () => ticks.close());
   await serveHandshakes(server, platform.instance, {
@@ -57,7 +75,7 @@ export async function run(platform: Platform, config: KeysConfig): Promise<void>
     live,
     groups,
     order,
-    isKeyLive: async (keyId) => keyId === null || (await liveKey(keyId)) !== null,
+    isKeyLive,
     useKey: async (keyId) => {
       if (keyId === null) return true;
       const key = await liveKey(keyId);

@@ -46,6 +46,7 @@ describe("a message of a sealed socket", () => {
     expect(await bob.take(await bob.message(0, "one"), await bob.message(1, "two"))).toEqual({
       frames: [],
       close: null,
+      stepUp: null,
     });
     await eve.take(await eve.message(0, "three"));
     await expect.poll(() => events.length).toBeGreaterThanOrEqual(3);
@@ -127,7 +128,7 @@ describe("a message of a sealed socket", () => {
   ])("%s ends the session, and what came before it counts", async (_what, frame, close) => {
     const events = await listen(world);
     const bob = await member();
-    expect(await bob.take(await frame(bob))).toEqual({ frames: [], close });
+    expect(await bob.take(await frame(bob))).toEqual({ frames: [], close, stepUp: null });
     expect(events).toEqual([]);
     const eve = await member();
     const bad = await eve.message(5, "bad");
@@ -151,7 +152,7 @@ describe("a message of a sealed socket", () => {
     const events = await listen(world);
     const [bob, eve] = [await member(), await member()];
     const frames = [await bob.message(0, "x")];
-    const over = { frames: [], close: 4001 };
+    const over = { frames: [], close: 4001, stepUp: null };
     expect(await world.edge.call(takeMessages, { sid: bob.sid, hid: eve.hid, frames })).toEqual(over);
     expect(await world.edge.call(takeMessages, { sid: "nobody", hid: bob.hid, frames })).toEqual(over);
     expect(await eve.take(...frames)).toMatchObject({ close: 4500 });
@@ -198,8 +199,8 @@ describe("who was put out", () => {
     const events = await listen(world);
     const [bob, eve] = [await member(), await member()];
     await putOut(eve);
-    expect(await eve.take(await eve.message(0, "still here?"))).toEqual({ frames: [], close: 4001 });
-    expect(await eve.take(await eve.catchUp(0))).toEqual({ frames: [], close: 4001 });
+    expect(await eve.take(await eve.message(0, "still here?"))).toEqual({ frames: [], close: 4001, stepUp: null });
+    expect(await eve.take(await eve.catchUp(0))).toEqual({ frames: [], close: 4001, stepUp: null });
     await bob.take(await bob.message(0, "she is gone"));
     await expect.poll(() => events.length).toBe(1);
     const [first] = events;
@@ -238,7 +239,7 @@ describe("who was put out", () => {
               stop();
               await putOut(eve);
             });
-      expect(await eve.take(frame)).toEqual({ frames: [], close: 4001 });
+      expect(await eve.take(frame)).toEqual({ frames: [], close: 4001, stepUp: null });
       await bob.take(await bob.message(0, "who?"));
       await expect.poll(() => events.length).toBe(1);
       expect(events[0]?.epoch).toBe(1);
@@ -293,7 +294,7 @@ describe("who was put out", () => {
       stop();
       await putOut(eve);
     });
-    expect(await eve.take(await eve.catchUp(0))).toEqual({ frames: [], close: 4001 });
+    expect(await eve.take(await eve.catchUp(0))).toEqual({ frames: [], close: 4001, stepUp: null });
   });
 
   it("while a message of theirs gets its place leaves it to nobody, not to who catches up either", async () => {
@@ -303,7 +304,7 @@ describe("who was put out", () => {
       stop();
       await putOut(eve);
     });
-    expect(await eve.take(await eve.message(0, "last words"))).toEqual({ frames: [], close: 4001 });
+    expect(await eve.take(await eve.message(0, "last words"))).toEqual({ frames: [], close: 4001, stepUp: null });
     const { frames } = await bob.take(await bob.catchUp(0));
     expect((await Promise.all(frames.map(bob.open))).map(({ t }) => t)).toEqual(["caught-up"]);
   });
@@ -312,7 +313,7 @@ describe("who was put out", () => {
     const events = await listen(world);
     const bob = await member();
     world.advance(3_600_000);
-    expect(await bob.take(await bob.message(0, "late"))).toEqual({ frames: [], close: 4001 });
+    expect(await bob.take(await bob.message(0, "late"))).toEqual({ frames: [], close: 4001, stepUp: null });
     expect(events).toEqual([]);
   });
 

@@ -53,7 +53,7 @@ describe("an opening", () => {
         connection: client.open.connection,
         opened: true,
         claimedId: "bob",
-        key: { keyId, socketId: "socket-1" },
+        key: { keyId, socketId: "socket-1", role: "member" },
         parked: null,
         resumed: null,
         transcript: client.th,

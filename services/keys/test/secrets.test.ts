@@ -190,7 +190,8 @@ describe("an app key", () => {
 
   it("is one of at most a hundred on its socket; one that was revoked gives way, the longest dead first", async () => {
     const minted = await Promise.all(Array.from({ length: 100 }, () => world.mint()));
-    const more = () => codeOf(world.asIdentity.call(mintAppKey, { socketId: "socket-1", label: "one more" }));
+    const more = () =>
+      codeOf(world.asIdentity.call(mintAppKey, { socketId: "socket-1", label: "one more", role: "member" }));
     expect(await more()).toBe("invalid");
     await world.mint("socket-2");
     const [first = "", second = ""] = minted.map(({ appKey }) => appKey.keyId);

@@ -24,9 +24,14 @@ export async function makeSocket(owner: Owner, policy: object = keyAndOtp): Prom
 }
 
 /** One more app key. */
-export async function makeKey(owner: Owner, socketId: string): Promise<{ appKey: string; keyId: string }> {
+export async function makeKey(
+  owner: Owner,
+  socketId: string,
+  role: "member" | "consumer" = "member",
+): Promise<{ appKey: string; keyId: string }> {
   const made = await owner.post<{ key: string; appKey: { keyId: string } }>(`/v1/sockets/${socketId}/keys`, {
     label: "test",
+    role,
   });
   return { appKey: made.key, keyId: made.appKey.keyId };
 }

@@ -4,7 +4,7 @@ import { ownerOf } from "../callers/guard.ts";
 import type { App } from "../http/app.ts";
 import { caption, id } from "../http/fields.ts";
 import type { RouteContext } from "../routes.ts";
-import { appKey, viewOfAppKey } from "./views.ts";
+import { appKey, keyRole, viewOfAppKey } from "./views.ts";
 
 const tags = ["sockets"];
 const params = z.strictObject({ id });
@@ -18,10 +18,11 @@ export function appKeyRoutes(app: App, { caller }: RouteContext): void {
       schema: {
         operationId: "createKey",
         summary: "Make an app key",
-        description: "Several may live at once, so that keys rotate without a pause.",
+        description:
+          "Several may live at once, so that keys rotate without a pause. One of role `consumer` is for the owner's program: it passes no other gate.",
         tags,
         params,
-        body: z.strictObject({ label: caption }),
+        body: z.strictObject({ label: caption, role: keyRole.default("member") }),
         response: {
           201: z.object({
             appKey,
@@ -35,6 +36,7 @@ export function appKeyRoutes(app: App, { caller }: RouteContext): void {
         ownerId: ownerOf(request).ownerId,
         socketId: request.params.id,
         label: request.body.label,
+        role: request.body.role,
       });
       return reply.code(201).send({ appKey: viewOfAppKey(made.appKey), key: made.key });
     },

@@ -1,4 +1,4 @@
-import { kickSession, listLiveSessions } from "@portcullis/contracts";
+import { demandStepUpOfSession, kickSession, listLiveSessions } from "@portcullis/contracts";
 import { z } from "zod";
 import { ownerOf } from "../callers/guard.ts";
 import type { App } from "../http/app.ts";
@@ -31,6 +31,32 @@ export function liveSessionRoutes(app: App, { caller }: RouteContext): void {
         ...pageOf(request.query),
       });
       return { sessions: sessions.map(viewOfSession), next };
+    },
+  );
+
+  app.post(
+    "/v1/sockets/:id/sessions/:sid/step-up",
+    {
+      config: { access: "owner", errors: ["not_found", "conflict"] },
+      schema: {
+        operationId: "demandStepUp",
+        summary: "Ask a live session for a step-up that its policy provides on demand; it ends unless that is passed",
+        tags,
+        params: z.strictObject({ id, sid: id }),
+        body: z.strictObject({
+          rule: z.number().int().min(0).max(7).optional().describe("Index in `during`; the first on demand unless set"),
+        }),
+        response: {
+          200: z.object({
+            asked: z.boolean().describe("False: it is not connected at the moment, and is asked when it comes back"),
+          }),
+        },
+      },
+    },
+    async (request) => {
+      const { id: socketId, sid } = request.params;
+      const { rule = null } = request.body;
+      return caller.call(demandStepUpOfSession, { ownerId: ownerOf(request).ownerId, socketId, sid, rule });
     },
   );
 

@@ -47,9 +47,12 @@ export const socket = z.object({
   version,
 });
 
+export const keyRole = z.enum(["member", "consumer"]).describe("whom it lets in: members, or the owner's program");
+
 export const appKey = z.object({
   keyId: id,
   label: z.string(),
+  role: keyRole,
   createdAt: time,
   revokedAt: time.nullable(),
   lastUsedAt: time.nullable(),
@@ -84,6 +87,8 @@ export const session = z.object({
   parameters: z.record(z.string(), z.string()).describe("as the client stated them before it was let in"),
   acceptedAt: time,
   expiresAt: time,
+  /** When it last passed what was asked of it while it lived. */
+  steppedUpAt: time.nullable(),
 });
 
 export function viewOfSocket(stored: SocketView, site: Site): z.infer<typeof socket> {
@@ -109,9 +114,15 @@ export function viewOfMember({ createdAtMs, ...same }: MemberView): z.infer<type
 export function viewOfSession({
   acceptedAtMs,
   expiresAtMs,
+  steppedUpAtMs,
   ...same
 }: z.infer<typeof liveSession>): z.infer<typeof session> {
-  return { ...same, acceptedAt: timeOf(acceptedAtMs), expiresAt: timeOf(expiresAtMs) };
+  return {
+    ...same,
+    acceptedAt: timeOf(acceptedAtMs),
+    expiresAt: timeOf(expiresAtMs),
+    steppedUpAt: timeOrNull(steppedUpAtMs),
+  };
 }
 
 function depthOf(value: unknown): number {

@@ -1,5 +1,5 @@
 import type { Caller } from "@portcullis/bus";
-import { type Admitted, takeMessages } from "@portcullis/contracts";
+import { type Admitted, type StepUpClock, takeMessages } from "@portcullis/contracts";
 import { type CloseCodeName, isMessageUp, limits, paddedLength, recordTypes } from "@portcullis/protocol";
 import type { EdgeTelemetry } from "../telemetry.ts";
 
@@ -12,6 +12,8 @@ export interface RelayOptions {
   /** For this client alone. */
   readonly onFrame: (frame: Uint8Array) => void;
   readonly onClose: (closeCode: number) => void;
+  /** What is asked of the session has changed. */
+  readonly onStepUp: (clock: StepUpClock) => void;
   /** Nobody takes what the client sends. */
   readonly onFailed: () => void;
 }
@@ -39,7 +41,7 @@ const recordBytes = 13 + 16;
  * other, whichever of them is asked. Asked again where no answer came; what was taken is not taken twice.
  */
 export function createRelay(options: RelayOptions): Relay {
-  const { caller, admitted, hid, telemetry, onFrame, onClose, onFailed } = options;
+  const { caller, admitted, hid, telemetry, onFrame, onClose, onStepUp, onFailed } = options;
   const { sid, sealed, maxBytes } = admitted;
   const controlBytesMax = recordBytes + paddedLength(limits.handshakePlaintextBytes - 4);
   const sealedBytesMax = Math.max(controlBytesMax, recordBytes + paddedLength(addressedHeaderBytes + maxBytes));
@@ -79,6 +81,7 @@ export function createRelay(options: RelayOptions): Relay {
       const ask = () => caller.call(takeMessages, { sid, hid, frames });
       const reply = await ask().catch(ask);
       for (const frame of reply.frames) onFrame(frame);
+      if (reply.stepUp !== null) onStepUp(reply.stepUp);
       if (reply.close === null) continue;
       waiting.splice(0);
       onClose(reply.close);

@@ -1,5 +1,5 @@
 import type { Caller } from "@portcullis/bus";
-import { type Admitted, handshakeLeft, sessionEnded } from "@portcullis/contracts";
+import { type Admitted, handshakeLeft, sessionEnded, sessionPresence } from "@portcullis/contracts";
 import { closeCodes } from "@portcullis/protocol";
 import type { Logger } from "@portcullis/runtime";
 import type { z } from "zod";
@@ -32,7 +32,10 @@ export function createReports(options: {
   return {
     left: (closeCode) => report(() => caller.emit(handshakeLeft, { hid, why: whyOf(closeCode) })),
     ended: ({ sid, socketId }, closeCode) =>
-      report(() => caller.emit(sessionEnded, { sid, socketId, hid, why: isLost(closeCode) ? "lost" : "left" })),
+      report(() => {
+        caller.emit(sessionEnded, { sid, socketId, hid, why: isLost(closeCode) ? "lost" : "left" });
+        caller.emit(sessionPresence, { sid, socketId, hid, is: "gone" });
+      }),
   };
 }
 

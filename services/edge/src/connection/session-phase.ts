@@ -1,10 +1,12 @@
 import type { Caller } from "@portcullis/bus";
-import type { Admitted, Step } from "@portcullis/contracts";
+import { type Admitted, readStepUp, type Step, sessionPresence } from "@portcullis/contracts";
 import { type CloseCodeName, closeCodes } from "@portcullis/protocol";
 import type { Clock, Ids } from "@portcullis/runtime";
 import type { ExpiryWords } from "../sessions/expiry-words.ts";
 import type { FanOut, Membership } from "../sessions/fan-out.ts";
+import { createOnce } from "../sessions/once.ts";
 import type { Farewell, LiveSession, SessionRegistry } from "../sessions/registry.ts";
+import { createStepUps, type StepUps } from "../sessions/step-up-clock.ts";
 import type { EdgeTelemetry } from "../telemetry.ts";
 import type { Outbound } from "../wire/outbound.ts";
 import { serverFrame } from "../wire/server-frame.ts";
@@ -53,13 +55,24 @@ export function createSessionPhase(
   },
 ): SessionPhase {
   const { admitted, hid, line, outbound, onBegun } = options;
-  const { sid, socketId, placed } = admitted;
+  const { sid, socketId, placed, relayed } = admitted;
+  const delivered = createOnce();
   const expiry = createTimer(clock);
   let state: "admitting" | "live" | "expiring" = "admitting";
   let upstream: Upstream | null = null;
   let membership: Membership | null = null;
-  const relay = placed
-    ? createRelay({ caller, admitted, hid, telemetry, onFrame: tell, onClose: line.close, onFailed })
+  let stepUps: StepUps | null = null;
+  const relay = relayed
+    ? createRelay({
+        caller,
+        admitted,
+        hid,
+        telemetry,
+        onFrame: tell,
+        onClose: line.close,
+        onStepUp: (changed) => stepUps?.set(changed),
+        onFailed,
+      })
     : null;
   const live: LiveSession = {
     sid,
@@ -68,8 +81,10 @@ export function createSessionPhase(
     epoch: admitted.epoch,
     write: outbound.write,
     flush: outbound.flush,
+    deliver,
     end: bidFarewell,
     expire,
+    nudge: () => stepUps?.nudge(),
   };
 
   function begin(joined: Membership): void {
@@ -78,6 +93,30 @@ export function createSessionPhase(
     state = "live";
     onBegun();
     joined.add(live);
+    announce();
+    if (admitted.stepUp === null) return;
+    // At once: what stands on another connection is said again on this one, and what was demanded while it began is not lost.
+    const first = { ...admitted.stepUp, askAtMs: 0 };
+    const ask = () => caller.call(readStepUp, { sid, hid });
+    stepUps = createStepUps({ first, clock, ask, onFrame: tell, onClose: line.close, onEnd: expire });
+  }
+
+  /** Nobody waits for it, and nothing is wrong without it. */
+  function announce(): void {
+    try {
+      caller.emit(sessionPresence, { sid, socketId, hid, is: "here" });
+    } catch {
+      // The bus is gone. Whoever speaks later is heard of then.
+    }
+  }
+
+  function deliver(ref: string | null, frame: Uint8Array): boolean {
+    if (state !== "live" || line.isClosed() || !outbound.isOpen) return false;
+    if (!delivered.see(ref)) return true;
+    tell(frame);
+    telemetry.messageOut(1);
+    // A slow reader is closed by what is written.
+    return !line.isClosed();
   }
 
   /** The connection stays only until the last word is there, and not for long; nothing is delivered meanwhile. */
@@ -85,6 +124,7 @@ export function createSessionPhase(
     if (state !== "live" || line.isClosed()) return;
     state = "expiring";
     expiry.clear();
+    stepUps?.stop();
     membership?.leave();
     const { code: closeCode } = closeCodes["session-expired"];
     void expiryWords.of(sid).then((frame) => {
@@ -130,6 +170,7 @@ export function createSessionPhase(
     control: () => upstream?.control() ?? null,
     stop() {
       expiry.clear();
+      stepUps?.stop();
       membership?.leave();
       sessions.remove(live);
     },

@@ -18,9 +18,17 @@ export interface LiveSession {
   /** A frame made by `serverFrame`. */
   write(frame: Buffer): void;
   flush(): void;
+  /**
+   * A frame for this session alone.
+   * @param ref names what is in it; null: it may come twice
+   * @returns whether it was written, now or before
+   */
+  deliver(ref: string | null, frame: Uint8Array): boolean;
   end(farewell: Farewell): void;
   /** Its time has come: nothing is delivered any more, and it ends with the word that says so, where that can be had. */
   expire(): void;
+  /** What is asked of it has changed. */
+  nudge(): void;
 }
 
 export interface SessionRegistry {
@@ -33,6 +41,10 @@ export interface SessionRegistry {
   endLive(sid: string, farewell: Farewell): void;
   /** Likewise, for one whose time has come. */
   expireLive(sid: string): void;
+  /** @returns false where that session is not here, on that connection. */
+  deliver(to: { readonly sid: string; readonly hid: string }, ref: string | null, frame: Uint8Array): boolean;
+  /** @returns whether it is here, on this connection */
+  nudge(sid: string, hid: string): boolean;
   held(): { readonly sid: string; readonly hid: string }[];
 }
 
@@ -76,6 +88,16 @@ export function createSessionRegistry(clock: Clock): SessionRegistry {
     },
     expireLive(sid) {
       live.get(sid)?.expire();
+    },
+    deliver({ sid, hid }, ref, frame) {
+      const session = live.get(sid);
+      return session?.hid === hid && session.deliver(ref, frame);
+    },
+    nudge(sid, hid) {
+      const session = live.get(sid);
+      if (session?.hid !== hid) return false;
+      session.nudge();
+      return true;
     },
     held: () => [...live.values()].map(({ sid, hid }) => ({ sid, hid })),
   };

@@ -2,6 +2,8 @@ import type { Duplex } from "node:stream";
 import { WebSocket } from "ws";
 
 export interface Outbound {
+  /** False: what is written goes nowhere. */
+  readonly isOpen: boolean;
   /** Takes a frame made by `serverFrame`. It leaves with the next `flush`, together with what else was written until then. */
   write(frame: Buffer): void;
   flush(): void;
@@ -23,6 +25,9 @@ export function createOutbound(
   let heldBytes = 0;
   let corked = false;
   const outbound: Outbound = {
+    get isOpen() {
+      return websocket.readyState === WebSocket.OPEN;
+    },
     write(frame) {
       if (websocket.readyState !== WebSocket.OPEN) return;
       if (!corked) {

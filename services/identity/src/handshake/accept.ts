@@ -2,8 +2,10 @@ import type { Admitted } from "@portcullis/contracts";
 import { parseHandshakeId } from "@portcullis/protocol";
 import type { Clock, Ids } from "@portcullis/runtime";
 import { admittedOf } from "../sessions/admitted.ts";
+import { consumersMax } from "../sessions/consumers.ts";
 import type { Session, SessionRegistry } from "../sessions/registry.ts";
 import type { SocketStore } from "../sockets/store.ts";
+import { noStepUps } from "../step-ups/progress.ts";
 import { stands } from "./standing.ts";
 import type { Handshake } from "./store.ts";
 
@@ -27,12 +29,14 @@ export interface Admission {
  * Registers the session, then looks once more whether what it stands on is still there. Removal deletes first and lists
  * sessions afterwards; so either the removal finds this session, or this look finds the removal. (`keys` does the same for
  * the app key before it seals `accepted`.)
- * @returns null when what the handshake was for went away meanwhile.
+ * @returns null when what the handshake was for went away meanwhile, and where too many of the owner's programs are there already.
  */
 export async function admit(
   context: AcceptContext,
   { hid, handshake, gates, assurance, expiresAtMs }: Admission,
 ): Promise<Admitted | null> {
+  if (handshake.role === "consumer" && (await context.sessions.consumers(handshake.socketId)) >= consumersMax)
+    return null;
   const now = context.clock();
   const session: Session = {
     sid: context.ids.id(),
@@ -52,6 +56,8 @@ export async function admit(
     enrolments: handshake.enrolments,
     policyHash: handshake.policyHash,
     terms: handshake.terms,
+    network: handshake.network,
+    stepUps: noStepUps(handshake.terms.during, now),
     acceptedAtMs: now,
     expiresAtMs,
   };

@@ -1,11 +1,11 @@
 import { createHash } from "node:crypto";
-import type { ConnectionFacts } from "@portcullis/contracts";
+import type { ConnectionFacts, KeyRole } from "@portcullis/contracts";
 import type { Stored } from "@portcullis/documents";
 import { type Policy, parsePolicy, requiresKey, requiresTicket } from "@portcullis/policy";
 import { findByPath, type PathTags } from "../sockets/paths.ts";
 import type { Member, Socket, SocketStore } from "../sockets/store.ts";
 import type { TicketStore } from "../tickets/store.ts";
-import { noTicket, type Presented, presentedOf } from "./presented.ts";
+import { keyedConsumer, noTicket, type Presented, presentedOf } from "./presented.ts";
 
 export interface Resumption {
   readonly sid: string;
@@ -18,7 +18,7 @@ export interface Claims {
   readonly connection: ConnectionFacts;
   readonly opened: boolean;
   readonly claimedId: string | null;
-  readonly key: { readonly keyId: string; readonly socketId: string } | null;
+  readonly key: { readonly keyId: string; readonly socketId: string; readonly role: KeyRole } | null;
   /** The handshake that goes on: `keys` opened the box under a secret that only its client has. */
   readonly parked: string | null;
   /** Likewise the session. */
@@ -49,6 +49,7 @@ export type Turned =
   | "no-ticket"
   | "id-mismatch"
   | "unknown-member"
+  | "consumer-with-id"
   | "origin"
   | "policy"
   | "not-parked"
@@ -75,8 +76,9 @@ export async function receive(
   const member = await store.members.findOne({ socketId: socket?.id ?? "none", name: named ?? "none" });
   const goesOn = claims.parked !== null || claims.resumed !== null;
   const redeemed = claims.ticket === null || goesOn ? null : await tickets.redeem(claims.ticket, holder);
-  const presented =
+  const ofTicket =
     redeemed === null ? noTicket : presentedOf(redeemed, socket?.id ?? "none", named === null ? null : member);
+  const presented = key?.role === "consumer" ? keyedConsumer : ofTicket;
 
   if (found === null || socket === null || socket.body.goneAtMs !== null) return { turned: "unknown-path" };
   if (!claims.opened) return { turned: "box" };
@@ -90,6 +92,8 @@ export async function receive(
   if ((claims.claimedId ?? "") !== (named ?? "")) return { turned: "id-mismatch" };
   // Also where anonymous connections are admitted: who claims a name must have it.
   if (named !== null && (member === null || member.body.goneAtMs !== null)) return { turned: "unknown-member" };
+  // A program of the owner's is nobody's member, and what it proves must not pass for what a member proves.
+  if (key?.role === "consumer" && named !== null) return { turned: "consumer-with-id" };
   const { origins } = parsed.policy;
   // Browsers always send an origin; a program that sends none is no cross-site page.
   if (origins.length > 0 && connection.origin !== null && !origins.includes(connection.origin))

@@ -3,6 +3,7 @@ import type { Clock, Ids, Logger, Vault } from "@portcullis/runtime";
 import type { Announce } from "../people/announce.ts";
 import type { EdgeWatch } from "../sessions/edges.ts";
 import type { SessionRegistry } from "../sessions/registry.ts";
+import type { Revocation } from "../sessions/revocation.ts";
 import type { PathTags } from "../sockets/paths.ts";
 import type { SocketStore } from "../sockets/store.ts";
 import type { TicketStore } from "../tickets/store.ts";
@@ -16,6 +17,7 @@ export interface EngineContext {
   readonly store: SocketStore;
   readonly handshakes: HandshakeStore;
   readonly sessions: SessionRegistry;
+  readonly revocation: Revocation;
   readonly edges: EdgeWatch;
   readonly verdicts: Verdicts;
   readonly risk: NetworkRisk;

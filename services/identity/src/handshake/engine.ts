@@ -2,6 +2,7 @@ import { type Outcome, ServiceError } from "@portcullis/contracts";
 import { type HandshakeEvent, needsRisk } from "@portcullis/policy";
 import { networkOf } from "@portcullis/runtime";
 import { tagOf } from "../secrets.ts";
+import { createStepUps, type StepUpEngine } from "../step-ups/step-ups.ts";
 import { type Arrival, type Claims, receive } from "./arrival.ts";
 import type { EngineContext } from "./context.ts";
 import { advance, beginHandshake } from "./moves.ts";
@@ -10,6 +11,7 @@ import { resume } from "./resumption.ts";
 import { createReturns } from "./returns.ts";
 import { stands } from "./standing.ts";
 import { placeOf } from "./store.ts";
+import type { Action, Taken } from "./taken.ts";
 import { type Answer, bareDenial, createTurns, denial, Overtaken, refOf, type Turn } from "./turns.ts";
 import { createWakes } from "./wakes.ts";
 
@@ -20,29 +22,6 @@ export interface Opening {
   readonly transcript: Uint8Array;
   readonly claims: Claims;
   readonly answers: readonly Answer[];
-}
-
-export type Action =
-  | { readonly do: "answer"; readonly cid: string; readonly answer: Answer }
-  | {
-      readonly do: "offer";
-      readonly answers: readonly Answer[];
-      readonly parameters: Readonly<Record<string, string>>;
-    }
-  | { readonly do: "start"; readonly cid: string; readonly gate: string; readonly at: string | null }
-  | { readonly do: "resend"; readonly cid: string }
-  | { readonly do: "cancel"; readonly why?: "not-recognised" | undefined };
-
-/** What came with a record, and what `keys` knows of it. */
-export interface Taken {
-  /** Of the connection. */
-  readonly hid: string;
-  readonly transcript: Uint8Array;
-  /** Of the record. */
-  readonly n: number;
-  /** False: the app key was revoked since. */
-  readonly keyLive: boolean;
-  readonly action: Action;
 }
 
 const triesMax = 5;
@@ -61,13 +40,15 @@ export interface Engine {
   wake(id: string, waitId: string): Promise<void>;
   /** The connection is gone. */
   left(hid: string, why: string): Promise<void>;
+  readonly stepUps: StepUpEngine;
 }
 
 export function createEngine(context: EngineContext): Engine {
   const { handshakes, verdicts, clock, ids } = context;
   const turns = createTurns(context);
   const returns = createReturns(context, turns);
-  const wakes = createWakes(context, turns);
+  const stepUps = createStepUps(context, turns, step);
+  const wakes = createWakes(context, turns, stepUps.changed);
 
   async function open(hid: string, opening: Opening): Promise<Outcome> {
     const { transcript, claims, answers } = opening;
@@ -117,7 +98,9 @@ export function createEngine(context: EngineContext): Engine {
     const given = tagOf(context.stepKey, JSON.stringify([hid, n, action]));
     const turn: Turn = { id, hid, n, given, transcript, cid: cidOf(action), answers: answersOf(action) };
     if (n === value.n) return turns.resume(turn);
-    if (n !== value.n + 1 || isOver(value.outcome)) throw new ServiceError("conflict");
+    // What is asked of a session is answered by records that are numbered with its messages.
+    const isNext = value.stepUp === null ? n === value.n + 1 : n > value.n;
+    if (!isNext || isOver(value.outcome)) throw new ServiceError("conflict");
     if (value.outcome === null) throw new ServiceError("busy");
     const stated = action.do === "offer" ? action.parameters : {};
     const parameters = mergeParameters(value.parameters, stated);
@@ -176,11 +159,11 @@ export function createEngine(context: EngineContext): Engine {
     }
   }
 
-  return { open, step, wake: wakes.wake, left };
+  return { open, step, wake: wakes.wake, left, stepUps };
 }
 
 function isOver(outcome: Outcome | null): boolean {
-  return outcome?.say === "accepted" || outcome?.say === "denied";
+  return outcome?.say === "accepted" || outcome?.say === "stepped-up" || outcome?.say === "denied";
 }
 
 function answersOf(action: Action): readonly Answer[] {

@@ -43,7 +43,7 @@ export function beginHandshake(
 ): Omit<Handshake, "given" | "connection" | "transcript" | "network"> {
   const keyId = claims.key?.keyId ?? null;
   const machine = begin({
-    policy: policyFor(presented.role, policy),
+    policy: policyFor(presented, policy),
     keyId,
     member: member === null ? null : { id: member.id, enrolled: Object.keys(member.body.enrolments) },
     socketEnrolled: Object.keys(socket.body.enrolments),
@@ -59,6 +59,7 @@ export function beginHandshake(
   });
   return {
     machine,
+    stepUp: null,
     socketId: socket.id,
     label: socket.body.label,
     memberId: member?.id ?? null,
@@ -70,7 +71,8 @@ export function beginHandshake(
     enrolments: [...ofTicket, ...ofGates],
     policyHash: toText(policyHash),
     sessionMs: policy.sessionMs,
-    terms: termsOf(policy),
+    // A member is asked again. Whoever is here as the owner, or for them, came in by that and has nothing here to answer with.
+    terms: presented.role === "member" ? termsOf(policy) : { ...termsOf(policy), during: null },
     startedAtMs: now,
     takenAtMs: now,
     pending: [],

@@ -26,8 +26,16 @@ export function presentedOf(
   return { role, passed: true, enrolment, cause: null };
 }
 
-/** What the machine has to see passed. For the owner's own ticket that is the ticket, and nothing else of the policy. */
-export function policyFor(role: SessionRole, policy: Policy): Policy {
+/** What an app key comes to that was made for the owner's program: whoever has it is that, whatever else they present. */
+export const keyedConsumer: Presented = { role: "consumer", passed: false, enrolment: null, cause: null };
+
+/**
+ * What the machine has to see passed. For the owner's own ticket that is the ticket, and nothing else of the policy; for the key of a program
+ * of theirs, the key: nobody is there who could answer.
+ */
+export function policyFor({ role, passed }: Presented, policy: Policy): Policy {
   if (role === "member") return policy;
-  return { ...policy, before: { ticket: "required" }, gates: [{ gate: "path" }], mode: "prompted", anonymous: true };
+  const own = { ...policy, mode: "prompted", anonymous: true } as const;
+  if (passed) return { ...own, before: { ticket: "required" }, gates: [{ gate: "path" }] };
+  return { ...own, before: { ticket: "optional" }, gates: [{ gate: "key" }] };
 }

@@ -60,7 +60,7 @@ export async function resume(
   const { gates, assurance, terms } = found;
   return {
     say: "accepted",
-    admitted: admittedOf(found, next),
+    admitted: admittedOf({ ...moved.before, heldSinceMs: now }, next),
     gates,
     assurance,
     policyHash,

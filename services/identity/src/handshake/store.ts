@@ -13,6 +13,19 @@ import { terms } from "../sessions/terms.ts";
  */
 const handshake = z.strictObject({
   machine: handshakeStateSchema,
+  /**
+   * Null for a handshake that leads in. Otherwise what is asked of a session: under which id (answers are named after it, since its
+   * connection has named others before), for which rule, for how long that holds, and how often something of it was written.
+   */
+  stepUp: z
+    .strictObject({
+      id: z.string(),
+      sid: z.string(),
+      rule: z.number().int(),
+      forMs: z.number().int().nullable(),
+      said: z.number().int(),
+    })
+    .nullable(),
   socketId: z.string(),
   label: z.string(),
   memberId: z.string().nullable(),

@@ -105,7 +105,7 @@ export function createTurns(context: EngineContext): Turns {
     const found = await handshakes.get(turn.id);
     if (found === null) return denial;
     const { value, version } = found;
-    if (value.n === turn.n - 1) throw new Overtaken();
+    if (value.n < turn.n) throw new Overtaken();
     if (value.n !== turn.n || value.given !== turn.given) throw new ServiceError("conflict");
     return value.outcome ?? settle(turn, version, value);
   }
@@ -163,19 +163,19 @@ export function createTurns(context: EngineContext): Turns {
     return take(turn, version, { next, effects: [], failures: 0 });
   }
 
-  function write(id: string, version: string | null, next: Handshake): Promise<string | null> {
+  function write(id: string, version: string | null, written: Handshake): Promise<string | null> {
+    const { stepUp } = written;
+    const next = stepUp === null ? written : { ...written, stepUp: { ...stepUp, said: stepUp.said + 1 } };
     const ttlMs = Math.max(0, deadlineOf(next) - clock()) + afterlifeMs;
     return version === null ? handshakes.create(id, next, ttlMs) : handshakes.replace(id, version, next, ttlMs);
   }
 
   /** @throws {ServiceError} unavailable: no verdict without an answer to each question. */
-  async function verify(
-    { hid, transcript, cid, answers }: Turn,
-    { socketId, memberId, member, network, pending }: Handshake,
-  ) {
+  async function verify({ hid, transcript, cid, answers }: Turn, handshake: Handshake) {
+    const { socketId, memberId, member, network, pending } = handshake;
     const items = pending.map(({ at: _, ...item }) => ({ ...item, value: answers[indexOf(item.ref)]?.value ?? "" }));
     const { results } = await caller.call(verifyFactors, {
-      hid,
+      hid: askedAs(handshake, hid),
       socketId,
       memberId,
       member,
@@ -238,11 +238,13 @@ export function createTurns(context: EngineContext): Turns {
 
   /** By position; what cannot be asked now is not there. */
   async function prepare(
-    { hid, transcript }: Where,
-    { socketId, memberId, member, network, machine }: Handshake,
+    { hid: connection, transcript }: Where,
+    handshake: Handshake,
     cid: string,
     options: readonly PlacedGate[],
   ): Promise<ReadonlyMap<string, Record<string, unknown>>> {
+    const { socketId, memberId, member, network, machine } = handshake;
+    const hid = askedAs(handshake, connection);
     const items = options.filter(isPrepared).map(({ at, gate, config }) => ({ at, gate, config: { ...config } }));
     if (items.length === 0) return new Map();
     const proven = { key: machine.keyId !== null, memberBound: isMemberProven(machine, machine.passed) };
@@ -279,6 +281,7 @@ export function createTurns(context: EngineContext): Turns {
     const gates = effect.passed.filter((gate, index, all) => all.indexOf(gate) === index);
     const { key, memberBound } = effect.assurance;
     const assurance = { key, memberBound, gates: [...effect.assurance.gates] };
+    if (handshake.stepUp !== null) return steppedUp(handshake, handshake.stepUp, gates, assurance);
     const expiresAtMs = clock() + handshake.sessionMs;
     const admitted = await admit(context, { hid, handshake, gates, assurance, expiresAtMs });
     if (admitted === null) return deny(handshake, "revoked");
@@ -286,6 +289,21 @@ export function createTurns(context: EngineContext): Turns {
     return {
       outcome: { say: "accepted", admitted, gates, assurance, policyHash, history: handshake.terms.history },
       record: () => verdicts.accepted(gates, clock() - handshake.startedAtMs),
+    };
+  }
+
+  /** Whoever writes it first has said it; the session itself is moved on behind that, by whoever finds it written. */
+  function steppedUp(
+    { startedAtMs }: Handshake,
+    { forMs }: NonNullable<Handshake["stepUp"]>,
+    gates: string[],
+    { memberBound, gates: bound }: { memberBound: boolean; gates: string[] },
+  ): Decided {
+    const atMs = clock();
+    const untilMs = forMs === null ? null : atMs + forMs;
+    return {
+      outcome: { say: "stepped-up", gates, assurance: { memberBound, gates: bound }, atMs, untilMs },
+      record: () => verdicts.steppedUp(gates, atMs - startedAtMs),
     };
   }
 
@@ -326,6 +344,14 @@ export function withWait(standing: Outcome | null, wait: WaitView | null): Outco
  */
 export function refOf({ hid, n }: Pick<Turn, "hid" | "n">, index: number): string {
   return `${n}-${index}-${connectionOf(hid)}`;
+}
+
+/**
+ * As what `factors` knows whoever asks. A step-up has a name of its own: under the connection's, what was once right for the handshake that
+ * was on it would be right again.
+ */
+function askedAs({ stepUp }: Handshake, hid: string): string {
+  return stepUp?.id ?? hid;
 }
 
 function copyOf(prompt: ReturnType<typeof promptOf>): Record<string, unknown> | null {

@@ -9,6 +9,8 @@ import type { Turned } from "./arrival.ts";
 export interface Verdicts {
   accepted(gates: readonly string[], tookMs: number): void;
   denied(cause: string, tookMs: number): void;
+  /** What was asked of a session was passed. */
+  steppedUp(gates: readonly string[], tookMs: number): void;
   /** A session goes on over another connection. */
   resumed(): void;
   /** Turned away before the policy had a say. */
@@ -25,7 +27,7 @@ export function createVerdicts(log: Logger): Verdicts {
   });
   const gates = meter.createCounter("portcullis.gates", { description: "Answers by gate and result" });
 
-  function record(verdict: "accept" | "deny", cause: string): void {
+  function record(verdict: "accept" | "deny" | "step-up", cause: string): void {
     verdicts.add(1, { verdict, cause });
     trace.getActiveSpan()?.setAttributes({ "portcullis.verdict": verdict, "portcullis.cause": cause });
     log.info("verdict", { verdict, cause });
@@ -39,6 +41,10 @@ export function createVerdicts(log: Logger): Verdicts {
     denied(cause, tookMs) {
       durations.record(tookMs, { verdict: "deny" });
       record("deny", cause);
+    },
+    steppedUp(passed, tookMs) {
+      durations.record(tookMs, { verdict: "step-up" });
+      record("step-up", passed.join(" "));
     },
     resumed: () => record("accept", "resumed"),
     turned: (cause) => record("deny", cause),

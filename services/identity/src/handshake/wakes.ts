@@ -12,7 +12,7 @@ const triesMax = 5;
  * Something happened to a wait. What that leads to is written first and then pushed, so that it is not lost with this replica: whoever
  * wakes again, or the client when it comes back, finds it.
  */
-export function createWakes(context: EngineContext, turns: Turns) {
+export function createWakes(context: EngineContext, turns: Turns, stepUpChanged: (value: Handshake) => Promise<void>) {
   const { handshakes, caller, clock, ids } = context;
 
   async function wake(id: string, waitId: string): Promise<void> {
@@ -80,7 +80,9 @@ export function createWakes(context: EngineContext, turns: Turns) {
   }
 
   /** @throws {ServiceError} busy where the client's next record is being taken: what stands then is said. */
-  async function push({ connection, pushes, n }: Handshake, outcome: Outcome): Promise<void> {
+  async function push(value: Handshake, outcome: Outcome): Promise<void> {
+    const { connection, pushes, n, stepUp } = value;
+    if (stepUp !== null) return stepUpChanged(value);
     await caller.call(pushOutcome, { hid: connection, seq: pushes, n, outcome });
   }
 

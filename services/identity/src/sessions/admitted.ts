@@ -1,25 +1,27 @@
 import type { Admitted } from "@portcullis/contracts";
+import { clockOf } from "../step-ups/progress.ts";
 import type { Session } from "./registry.ts";
 
 /** @param next counter of the client's next message. */
-export function admittedOf(
-  { sid, socketId, member, role, assurance, expiresAtMs, terms }: Session,
-  next: number,
-): Admitted {
-  const { maxBytes, perSecond, sealed, history, resumeMs } = terms;
+export function admittedOf(session: Session, next: number): Admitted {
+  const { sid, socketId, member, role, assurance, expiresAtMs, terms } = session;
+  const { mode, maxBytes, sealed, resumeMs, placed, during } = terms;
   return {
     sid,
     socketId,
     member,
-    role,
     memberProven: assurance.memberBound,
+    role,
+    mode,
     expiresAtMs,
     maxBytes,
-    perSecond,
+    perSecond: role === "consumer" ? terms.consumerPerSecond : terms.perSecond,
     sealed,
-    placed: sealed || history !== null,
+    placed,
+    relayed: placed || role !== "member",
     epoch: null,
     next,
     resumeMs,
+    stepUp: during === null ? null : clockOf(session),
   };
 }

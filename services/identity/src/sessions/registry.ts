@@ -1,52 +1,21 @@
 import {
+  consumersKey,
   type FarewellReason,
   farewellReason,
   liveSessionKey,
+  liveSessionView,
   removalsKey,
   removalsTtlMs,
-  sessionContext,
-  sessionRole,
 } from "@portcullis/contracts";
 import type { Clock } from "@portcullis/runtime";
 import type { State } from "@portcullis/state";
-import { z } from "zod";
-import { terms } from "./terms.ts";
+import { endAtMs, viewOf } from "../step-ups/progress.ts";
+import { type Session, session } from "./session.ts";
 
-/** Of what a gate was answered with, where something stands on it: the gate, whose it was, and which of its enrolments. */
-export const enrolment = z.strictObject({ gate: z.string(), of: z.enum(["member", "socket"]), id: z.string() });
-export type Enrolment = z.infer<typeof enrolment>;
+export { type Enrolment, enrolment, type Session } from "./session.ts";
 
-const session = z.strictObject({
-  sid: z.string(),
-  /** The connection that it is on, or was. */
-  hid: z.string(),
-  edge: z.string(),
-  /** Since when it is on that connection. */
-  heldSinceMs: z.number().int(),
-  /** When that connection was lost; null while it is there, as far as anybody knows. */
-  lostAtMs: z.number().int().nullable(),
-  socketId: z.string(),
-  /** Stable id of the member, null for an anonymous session. */
-  memberId: z.string().nullable(),
-  /** The name others see. */
-  member: z.string().nullable(),
-  keyId: z.string().nullable(),
-  /** Whom it is for. An owner, or a program of theirs, is no member. */
-  role: sessionRole,
-  context: sessionContext,
-  /** For the owner's program, as stated before the verdict. */
-  parameters: z.record(z.string(), z.string()),
-  gates: z.array(z.string()),
-  assurance: z.strictObject({ key: z.boolean(), memberBound: z.boolean(), gates: z.array(z.string()) }),
-  /** Enrolments that it stands on: it ends with any of them. */
-  enrolments: z.array(enrolment),
-  /** SHA-256 of the policy under which it was accepted, base64url. */
-  policyHash: z.string(),
-  terms,
-  acceptedAtMs: z.number().int(),
-  expiresAtMs: z.number().int(),
-});
-export type Session = z.infer<typeof session>;
+/** With what `keys` reads of it, made anew with each write. */
+const entry = session.extend(liveSessionView.shape);
 
 /** A session is live exactly as long as its entry is there: revoking is deleting, and expiry needs no sweeper. */
 export interface SessionRegistry {
@@ -64,6 +33,8 @@ export interface SessionRegistry {
   ofSocket(socketId: string): Promise<Session[]>;
   /** In the order of their ids, those behind `after`. A session that ends meanwhile may leave a page shorter. */
   page(socketId: string, page: { readonly after: string | null; readonly limit: number }): Promise<Session[]>;
+  /** How many of the owner's programs are on a socket. */
+  consumers(socketId: string): Promise<number>;
   /**
    * Of concurrent callers exactly one gets true.
    * @param why `left`: whoever had it gave it up. Null: nobody is on it any more, or ever was. Otherwise somebody is put out, which is
@@ -88,16 +59,25 @@ export function createSessionRegistry(state: State, clock: Clock): SessionRegist
   async function find(sid: string): Promise<{ readonly session: Session; readonly version: string } | null> {
     const found = await state.get(liveSessionKey(sid));
     if (found === null) return null;
-    return { session: session.parse(JSON.parse(Buffer.from(found.value).toString("utf8"))), version: found.version };
+    const { view: _, ...kept } = entry.parse(JSON.parse(Buffer.from(found.value).toString("utf8")));
+    return { session: kept, version: found.version };
   }
 
   async function get(sid: string): Promise<Session | null> {
     return (await find(sid))?.session ?? null;
   }
 
-  /** What nobody comes back to in time ends by itself. */
-  function ttlMs({ expiresAtMs, lostAtMs, terms: { resumeMs } }: Session): number {
-    const endsAtMs = lostAtMs === null ? expiresAtMs : Math.min(expiresAtMs, lostAtMs + resumeMs);
+  /**
+   * What nobody comes back to in time ends by itself, and so does what was not asked again, or has not answered: whoever should have seen to
+   * that may be gone.
+   */
+  function ttlMs(session: Session): number {
+    const {
+      expiresAtMs,
+      lostAtMs,
+      terms: { resumeMs },
+    } = session;
+    const endsAtMs = lostAtMs === null ? endAtMs(session) : Math.min(expiresAtMs, lostAtMs + resumeMs);
     return Math.max(1, endsAtMs - clock());
   }
 
@@ -107,6 +87,8 @@ export function createSessionRegistry(state: State, clock: Clock): SessionRegist
       // that follows every accept.
       await state.join(index(added.socketId), added.sid, added.expiresAtMs);
       await state.create(liveSessionKey(added.sid), encode(added), ttlMs(added));
+      // Behind it: whoever is found here is there.
+      if (added.role === "consumer") await state.join(consumersKey(added.socketId), added.sid, added.expiresAtMs);
     },
     get,
     async change(sid, change) {
@@ -135,15 +117,24 @@ export function createSessionRegistry(state: State, clock: Clock): SessionRegist
       }
       return found.slice(0, limit);
     },
-    async remove({ sid, socketId }, why) {
+    async consumers(socketId) {
+      const sids = await state.members(consumersKey(socketId));
+      const found = await Promise.all(sids.map(async (sid) => ({ sid, session: await get(sid) })));
+      // Who lost their connection and never came back is over without anybody having said so.
+      const over = found.filter(({ session }) => session === null);
+      await Promise.all(over.map(({ sid }) => state.leave(consumersKey(socketId), sid)));
+      return found.length - over.length;
+    },
+    async remove({ sid, socketId, role }, why) {
       // The reason first: an edge that finds the session gone asks for it at once. Of two removers the first one's reason stands.
       if (why !== null) await state.create(gone(sid), Buffer.from(why), why === "left" ? leftMemoryMs : goneMemoryMs);
-      const entry = liveSessionKey(sid);
+      const key = liveSessionKey(sid);
       const wasThere =
         why === null || why === "left"
-          ? await state.delete(entry)
-          : await state.deleteAndCount(entry, removalsKey(socketId), removalsTtlMs);
+          ? await state.delete(key)
+          : await state.deleteAndCount(key, removalsKey(socketId), removalsTtlMs);
       if (wasThere) await state.leave(index(socketId), sid);
+      if (wasThere && role === "consumer") await state.leave(consumersKey(socketId), sid);
       return wasThere;
     },
     async whyGone(sid) {
@@ -158,5 +149,5 @@ export function createSessionRegistry(state: State, clock: Clock): SessionRegist
 }
 
 function encode(value: Session): Uint8Array {
-  return Buffer.from(JSON.stringify(value));
+  return Buffer.from(JSON.stringify({ ...value, view: viewOf(value) }));
 }

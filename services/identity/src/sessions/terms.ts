@@ -1,23 +1,39 @@
-import type { Policy } from "@portcullis/policy";
+import { messagingMode } from "@portcullis/contracts";
+import { duringOf, duringSchema, type Policy } from "@portcullis/policy";
 import { z } from "zod";
 
 /** What a policy lets an accepted session do. Stored with it: a later policy is for later sessions. */
 export const terms = z.strictObject({
+  mode: messagingMode,
   maxBytes: z.number().int(),
   perSecond: z.number().int(),
+  consumerPerSecond: z.number().int(),
   sealed: z.boolean(),
   history: z.strictObject({ messages: z.number().int(), ms: z.number().int() }).nullable(),
   /** 0: its connection cannot be replaced. */
   resumeMs: z.number().int(),
+  /** Messages go through `keys`, which gives each its place. */
+  placed: z.boolean(),
+  /** What is asked for again; null: nothing. */
+  during: duringSchema.nullable(),
 });
 export type Terms = z.infer<typeof terms>;
 
-export function termsOf({ messaging, encryption, resumeMs }: Policy): Terms {
-  const { maxBytes, perSecond, history } = messaging;
-  return { maxBytes, perSecond, sealed: encryption.session === "required", history, resumeMs };
+export function termsOf(policy: Policy): Terms {
+  const { messaging, encryption, resumeMs } = policy;
+  const { mode, maxBytes, perSecond, consumerPerSecond, history } = messaging;
+  const sealed = encryption.session === "required";
+  const during = duringOf(policy);
+  const placed = sealed || history !== null || mode === "consumer" || during !== null;
+  return { mode, maxBytes, perSecond, consumerPerSecond, sealed, history, resumeMs, placed, during };
 }
 
 /** Whether messages travel so differently that sessions of both kinds would not hear each other. */
 export function areApart(one: Terms, other: Terms): boolean {
-  return one.sealed !== other.sealed || JSON.stringify(one.history) !== JSON.stringify(other.history);
+  return (
+    one.mode !== other.mode ||
+    one.sealed !== other.sealed ||
+    one.placed !== other.placed ||
+    JSON.stringify(one.history) !== JSON.stringify(other.history)
+  );
 }

@@ -1,4 +1,4 @@
-import { killAppKey, mintAppKey, readAppKeys } from "@portcullis/contracts";
+import { type KeyRole, killAppKey, mintAppKey, readAppKeys } from "@portcullis/contracts";
 import { requireSocket, type SocketContext } from "./context.ts";
 
 interface Mine {
@@ -6,9 +6,13 @@ interface Mine {
   readonly socketId: string;
 }
 
-export async function createAppKeyOf(context: SocketContext, request: Mine & { label: string }) {
+export async function createAppKeyOf(context: SocketContext, request: Mine & { label: string; role: KeyRole }) {
   const socket = await requireSocket(context, request);
-  const minted = await context.caller.call(mintAppKey, { socketId: socket.id, label: request.label });
+  const minted = await context.caller.call(mintAppKey, {
+    socketId: socket.id,
+    label: request.label,
+    role: request.role,
+  });
   // A deletion of the socket that began meanwhile may have come by before this key was there.
   await requireSocket(context, request).catch(async (error: unknown) => {
     await context.caller.call(killAppKey, { socketId: socket.id, keyId: null });

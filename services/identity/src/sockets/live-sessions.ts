@@ -14,7 +14,7 @@ export async function listLiveSessionsOf(context: SocketContext, { after, limit,
   return {
     next,
     sessions: items.map(
-      ({ sid, member, keyId, edge, role, gates, assurance, context, parameters, acceptedAtMs, expiresAtMs }) => ({
+      ({
         sid,
         member,
         keyId,
@@ -26,6 +26,20 @@ export async function listLiveSessionsOf(context: SocketContext, { after, limit,
         parameters,
         acceptedAtMs,
         expiresAtMs,
+        stepUps,
+      }) => ({
+        sid,
+        member,
+        keyId,
+        edge,
+        role,
+        gates,
+        assurance,
+        context,
+        parameters,
+        acceptedAtMs,
+        expiresAtMs,
+        steppedUpAtMs: stepUps.lastAtMs,
       }),
     ),
   };

@@ -1,4 +1,5 @@
 import {
+  type KeyRole,
   killAppKey,
   mintAppKey,
   type Outcome,
@@ -25,19 +26,20 @@ export async function serveKeys({ server, ids }: Platform): Promise<FakeKeys> {
   const requireUp = () => {
     if (keys.down) throw new ServiceError("unavailable");
   };
-  const view = (keyId: string, label = "key") => ({
+  const view = (keyId: string, label = "key", role: KeyRole = "member") => ({
     keyId,
     label,
+    role,
     createdAtMs: 0,
     revokedAtMs: null,
     lastUsedAtMs: null,
   });
   await server.serve(serverIdentity, () => ({ fingerprint: "print" }));
-  await server.serve(mintAppKey, ({ socketId, label }) => {
+  await server.serve(mintAppKey, ({ socketId, label, role }) => {
     requireUp();
     const keyId = ids.id();
     keys.live.set(keyId, socketId);
-    return { appKey: view(keyId, label), key: `pc1.${keyId}` };
+    return { appKey: view(keyId, label, role), key: `pc1.${keyId}` };
   });
   await server.serve(readAppKeys, ({ socketId }) => ({
     appKeys: [...keys.live].filter(([, of]) => of === socketId).map(([keyId]) => view(keyId)),

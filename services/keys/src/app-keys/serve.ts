@@ -1,5 +1,5 @@
 import type { Server } from "@portcullis/bus";
-import { killAppKey, mintAppKey, readAppKeys, ServiceError } from "@portcullis/contracts";
+import { type KeyRole, killAppKey, mintAppKey, readAppKeys, ServiceError } from "@portcullis/contracts";
 import { appKeyPsk, formatAppKey, generateAppKey } from "@portcullis/crypto";
 import type { Stored } from "@portcullis/documents";
 import type { Clock, Vault } from "@portcullis/runtime";
@@ -23,13 +23,17 @@ export async function serveAppKeys(server: Server, context: AppKeyContext): Prom
   await server.serve(killAppKey, (body) => kill(context, body));
 }
 
-async function mint(context: AppKeyContext, { socketId, label }: { socketId: string; label: string }) {
+async function mint(
+  context: AppKeyContext,
+  { socketId, label, role }: { socketId: string; label: string; role: KeyRole },
+) {
   await makeRoom(context, socketId);
   const key = generateAppKey(await context.pin(), context.random);
   const psk = await appKeyPsk(key.secret);
   const stored = await context.appKeys.insert(key.keyId, {
     socketId,
     label,
+    role,
     pskSealed: sealPsk(context.vault, key.keyId, psk),
     createdAtMs: context.clock(),
     revokedAtMs: null,
@@ -89,6 +93,6 @@ function all(context: AppKeyContext, socketId: string): Promise<Stored<StoredApp
 }
 
 function view({ id, body }: Stored<StoredAppKey>) {
-  const { label, createdAtMs, revokedAtMs, lastUsedAtMs } = body;
-  return { keyId: id, label, createdAtMs, revokedAtMs, lastUsedAtMs };
+  const { label, role, createdAtMs, revokedAtMs, lastUsedAtMs } = body;
+  return { keyId: id, label, role, createdAtMs, revokedAtMs, lastUsedAtMs };
 }

@@ -1,3 +1,4 @@
+import { keyRole } from "@portcullis/contracts";
 import type { Collection, Documents } from "@portcullis/documents";
 import type { Vault } from "@portcullis/runtime";
 import { z } from "zod";
@@ -7,6 +8,8 @@ const epochMs = z.number().int().nonnegative();
 const appKey = z.strictObject({
   socketId: z.string(),
   label: z.string(),
+  /** What it opens; those made before there was a choice are members'. */
+  role: keyRole.default("member"),
   /** Exp(K, "psk") under the vault, bound to the key's id. K itself is shown once and not kept. */
   pskSealed: z.string(),
   createdAtMs: epochMs,

@@ -1,6 +1,13 @@
 import { createHmac } from "node:crypto";
 import type { Caller } from "@portcullis/bus";
-import { type ConnectionFacts, identityOpen, type Outcome, ServiceError, type Step } from "@portcullis/contracts";
+import {
+  type ConnectionFacts,
+  identityOpen,
+  type KeyRole,
+  type Outcome,
+  ServiceError,
+  type Step,
+} from "@portcullis/contracts";
 import { chainStart, type HandshakeSecrets, helloHash, openBox, parkedPsk } from "@portcullis/crypto";
 import {
   closeCodes,
@@ -158,7 +165,7 @@ async function begin(
 interface FoundPsk {
   /** Any of them opens the box; null in Base mode. */
   readonly psks: readonly (Uint8Array | null)[];
-  readonly key: { readonly keyId: string; readonly socketId: string } | null;
+  readonly key: { readonly keyId: string; readonly socketId: string; readonly role: KeyRole } | null;
   /** Where the handshake is that goes on. */
   readonly parked: Channel | null;
   /** Likewise the session. */
@@ -178,8 +185,8 @@ async function findPsk(context: OpenContext, pskId: string, connection: Connecti
     const session = stored === null ? null : { sid: named.id, stored };
     return { psks: stored?.resume ?? [dummy], key: null, parked: null, session };
   }
-  const { psk, socketId } = await findKey(context, named?.id ?? null, connection);
-  const key = named === null || socketId === null ? null : { keyId: named.id, socketId };
+  const { psk, of } = await findKey(context, named?.id ?? null, connection);
+  const key = named === null || of === null ? null : { keyId: named.id, ...of };
   return { psks: [named === null ? null : psk], key, parked: null, session: null };
 }
 
@@ -201,7 +208,7 @@ async function findKey(
   context: OpenContext,
   keyId: string | null,
   { label, path }: ConnectionFacts,
-): Promise<{ psk: Uint8Array; socketId: string | null }> {
+): Promise<{ psk: Uint8Array; of: { socketId: string; role: KeyRole } | null }> {
   const stored = await context.appKeys.get(keyId ?? "none");
   const madeUp = createHmac("sha256", context.decoyKey);
   for (const part of [label, path, keyId ?? ""]) madeUp.update(lp(utf8(part)));
@@ -210,11 +217,13 @@ async function findKey(
   try {
     const { id, sealed } = isLive ? { id: keyId, sealed: stored.body.pskSealed } : context.decoy;
     const psk = openPsk(context.vault, id, sealed);
-    return isLive ? { psk, socketId: stored.body.socketId } : { psk: dummy, socketId: null };
+    if (!isLive) return { psk: dummy, of: null };
+    const { socketId, role } = stored.body;
+    return { psk, of: { socketId, role } };
   } catch (error) {
     // Altered in the store, or of a lost master key: for the operator; outside it is a key like any that does not fit.
     context.log.error("an app key's secret does not open", { keyId }, error);
-    return { psk: dummy, socketId: null };
+    return { psk: dummy, of: null };
   }
 }
 

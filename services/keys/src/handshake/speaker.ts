@@ -14,6 +14,7 @@ import { type Groups, grantOf } from "../groups/groups.ts";
 import type { Order } from "../messages/order.ts";
 import type { LiveSessions } from "../sessions/live-sessions.ts";
 import type { SessionSecrets, StartingSession } from "../sessions/session-secrets.ts";
+import { asked } from "./asked.ts";
 import type { Channel } from "./channel.ts";
 
 export interface SpeakerContext {
@@ -50,40 +51,9 @@ export async function say(
   outcome: Outcome,
 ): Promise<{ step: Step; channel: Channel }> {
   switch (outcome.say) {
-    case "challenge": {
-      const { cid, attemptsLeft, retry } = outcome;
-      const options = outcome.options.map(({ at, gate, prompt }) =>
-        prompt === null ? { at, gate } : { at, gate, prompt },
-      );
-      const said = await seal(context, channel, {
-        n: channel.serverCount + 1,
-        t: "challenge",
-        cid,
-        options,
-        attemptsLeft,
-        answerMs: leftMs(context, outcome.answerByMs),
-        retry,
-      });
-      return {
-        channel: said.channel,
-        step: { frames: [said.frame], admitted: null, close: null, deadlineMs: outcome.deadlineMs },
-      };
-    }
+    case "challenge":
     case "wait": {
-      const { cid, at, gate, prompt, status, attemptsLeft, retry, resendAtMs } = outcome;
-      const said = await seal(context, channel, {
-        n: channel.serverCount + 1,
-        t: "wait",
-        cid,
-        at,
-        gate,
-        prompt,
-        status,
-        resendMs: resendAtMs === null ? null : Math.max(0, resendAtMs - context.clock()),
-        attemptsLeft,
-        answerMs: leftMs(context, outcome.answerByMs),
-        retry,
-      });
+      const said = await seal(context, channel, asked(context.clock, channel.serverCount + 1, outcome));
       return {
         channel: said.channel,
         step: { frames: [said.frame], admitted: null, close: null, deadlineMs: outcome.deadlineMs },
@@ -97,6 +67,9 @@ export async function say(
         : { step: bareDenial, channel: erased(channel) };
     case "accepted":
       return accept(context, hid, channel, outcome);
+    case "stepped-up":
+      // There is no session yet.
+      throw new ServiceError("internal");
   }
 }
 
@@ -120,12 +93,12 @@ async function accept(
   outcome: Extract<Outcome, { say: "accepted" }>,
 ): Promise<{ step: Step; channel: Channel }> {
   const { gates, assurance, policyHash, history } = outcome;
-  const { sid, socketId, member, memberProven, expiresAtMs, maxBytes, perSecond, sealed, placed, resumeMs } =
-    outcome.admitted;
+  const { sid, socketId, member, memberProven, role, mode, expiresAtMs, maxBytes, perSecond } = outcome.admitted;
+  const { sealed, placed, relayed, resumeMs } = outcome.admitted;
   const { resumes } = channel;
   const epoch = sealed ? await context.groups.current(socketId) : null;
   const place = placed ? await context.order.last(socketId) : 0;
-  const next = placed && resumes !== null ? Math.max(0, (await context.order.of(sid)).counter) : outcome.admitted.next;
+  const next = relayed && resumes !== null ? Math.max(0, (await context.order.of(sid)).counter) : outcome.admitted.next;
   // The session is registered by now; a revocation of the key either found it there or is found here. And who was put out meanwhile
   // does not get the epoch that came with that.
   if (!(await context.useKey(channel.keyId)) || !(await context.live.is(sid))) {
@@ -141,6 +114,8 @@ async function accept(
     F: base64url.encode(F),
     sid,
     member,
+    ...(role === "member" ? {} : { role }),
+    ...(mode === "broadcast" ? {} : { mode }),
     assurance,
     gates,
     policyHash: base64url.encode(policyHash),
@@ -152,7 +127,7 @@ async function accept(
     ...(resumeMs === 0 ? {} : { resumeMs }),
     ...(resumes === null ? {} : { next }),
   });
-  const { client, server, resume, words } = secrets;
+  const { client, server, resume, stepUp, words } = secrets;
   words.fill(0);
   const session: StartingSession = {
     sid,
@@ -161,11 +136,16 @@ async function accept(
     socketId,
     member: memberProven ? member : null,
     keyId: channel.keyId,
+    role,
+    mode,
     client,
     server,
     resume: resumeMs === 0 ? [] : resumes === null ? [resume] : [resume, resumes.secret],
+    stepUp,
+    during: outcome.admitted.stepUp !== null,
     maxBytes,
     sealed,
+    placed,
     history,
     epoch: epoch?.epoch ?? null,
     since: resumes?.since ?? place,
@@ -192,10 +172,6 @@ export async function putSession({ sessions, live }: SpeakerContext, { session }
   if (!(await sessions.put(session))) throw new ServiceError("unavailable");
   // Who was put out meanwhile has had their last word, and its secrets were erased with that.
   if (!(await live.is(session.sid))) await sessions.erase(session.sid);
-}
-
-function leftMs({ clock }: SpeakerContext, byMs: number): number {
-  return Math.max(0, byMs - clock());
 }
 
 async function seal(context: SpeakerContext, channel: Channel, plaintext: ServerPlaintext) {

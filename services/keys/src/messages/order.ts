@@ -26,6 +26,8 @@ export interface Unplaced {
   /** The sender's counter. */
   readonly counter: number;
   readonly body: Uint8Array;
+  /** True: it is nothing to anybody else, and must leave no gap in what they hear. It is counted with others of its kind. */
+  readonly isForOne?: boolean;
 }
 
 export type Placed =
@@ -54,7 +56,7 @@ const placesTtlMs = 10 * 365 * 86_400_000;
 /** @param tagKey 32 bytes, the same on all replicas. */
 export function createOrder(state: State, tagKey: Uint8Array): Order {
   const orderKey = (sid: string) => `keys:order:${sid}`;
-  const placesKey = (socketId: string) => `keys:places:${socketId}`;
+  const placesKey = (socketId: string, isForOne = false) => `keys:${isForOne ? "directed" : "places"}:${socketId}`;
   const tagOf = ({ sid, counter, body }: Unplaced) =>
     createHmac("sha256", tagKey).update(`${sid} ${counter} `).update(body).digest("base64url");
 
@@ -71,7 +73,7 @@ export function createOrder(state: State, tagKey: Uint8Array): Order {
     of: async (sid) => (await find(sid)).said,
     last: (socketId) => state.sum(placesKey(socketId)),
     async place(message, ttlMs, kept) {
-      const { socketId, sid, counter } = message;
+      const { socketId, sid, counter, isForOne } = message;
       const tag = tagOf(message);
       for (let tries = 0; tries < triesMax; tries += 1) {
         const { said, version } = await find(sid);
@@ -83,7 +85,7 @@ export function createOrder(state: State, tagKey: Uint8Array): Order {
           version,
           value: Buffer.from(JSON.stringify({ counter, tag })),
           ttlMs,
-          counter: placesKey(socketId),
+          counter: placesKey(socketId, isForOne),
           counterTtlMs: placesTtlMs,
           kept,
         });

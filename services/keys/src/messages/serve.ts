@@ -2,7 +2,10 @@ import type { Server } from "@portcullis/bus";
 import { placedMessage, takeMessages } from "@portcullis/contracts";
 import { encodeControl } from "@portcullis/protocol";
 import type { Logger } from "@portcullis/runtime";
-import { type MessageContext, sealForGroup, takeFrames } from "./take.ts";
+import { serveStepUps } from "../step-ups/serve.ts";
+import type { MessageContext } from "./context.ts";
+import { sealForGroup } from "./place.ts";
+import { takeFrames } from "./take.ts";
 import { createTicks } from "./ticks.ts";
 
 export async function serveMessages(
@@ -21,5 +24,6 @@ export async function serveMessages(
     },
   });
   await server.serve(takeMessages, (body) => takeFrames({ ...context, ticks }, body));
+  await serveStepUps(server, { ...context, ticks });
   return ticks;
 }

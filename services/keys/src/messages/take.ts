@@ -1,50 +1,35 @@
-import type { Caller } from "@portcullis/bus";
-import { placedMessage } from "@portcullis/contracts";
-import { CryptoError, openRecord, type RecordWriter, sealGroupRecord } from "@portcullis/crypto";
+import { ServiceError, type StepUpClock } from "@portcullis/contracts";
+import { CryptoError, openRecord } from "@portcullis/crypto";
 import {
   type ApplicationUp,
   type CloseCodeName,
   closeCodes,
   encodeControl,
-  encodeMessageDown,
   isMessageUp,
-  type MessageUp,
   ProtocolError,
   parseApplicationUp,
   parseMessageUp,
   parseRecord,
   recordTypes,
 } from "@portcullis/protocol";
-import type { Clock, Ids } from "@portcullis/runtime";
-import { type Epoch, type Groups, grantOf } from "../groups/groups.ts";
-import type { LiveSessions } from "../sessions/live-sessions.ts";
+import { type Epoch, grantOf } from "../groups/groups.ts";
 import type { StoredSession } from "../sessions/session-secrets.ts";
-import type { History } from "./history.ts";
-import type { Order } from "./order.ts";
-import type { Ticks } from "./ticks.ts";
-
-export interface MessageContext {
-  readonly live: LiveSessions;
-  readonly groups: Groups;
-  readonly order: Order;
-  readonly history: History;
-  readonly ticks: Ticks;
-  readonly writer: RecordWriter;
-  readonly caller: Pick<Caller, "emit">;
-  readonly clock: Clock;
-  readonly ids: Ids;
-}
+import { createDesk, type Desk } from "../step-ups/desk.ts";
+import type { MessageContext } from "./context.ts";
+import { answerControl } from "./controls.ts";
+import { TooMany } from "./parked.ts";
+import { epochOf } from "./place.ts";
 
 export interface Taken {
   /** For the client that sent. */
   readonly frames: Uint8Array[];
   readonly close: number | null;
+  /** Null: as before. */
+  readonly stepUp: StepUpClock | null;
 }
 
-/** A session's progress is known a little longer than the session can live. */
-const progressExtraMs = 60_000;
 /** Put out, or gone on over another connection; the edge hears of it elsewhere, or does so here. */
-const over: Taken = { frames: [], close: closeCodes.unavailable.code };
+const over: Taken = { frames: [], close: closeCodes.unavailable.code, stepUp: null };
 
 /**
  * Takes what a client has sent, on whichever replica, in the order of its counters, one after the other.
@@ -59,82 +44,59 @@ export async function takeFrames(
 ): Promise<Taken> {
   const session = await context.live.get(sid);
   if (session === null || session.hid !== hid) return over;
-  const from: Sender = { sid, session };
+  const from = { sid, session };
+  const desk = createDesk(context, from);
   let asked: number | null = null;
   let close: number | null = null;
   for (const frame of frames) {
     try {
-      const said = await read(session, frame);
+      const { said, counter } = await read(session, frame);
+      if (said.t === "message") {
+        if (!(await desk.message(said))) return over;
+      }
       // An answer is much longer than its question: of many that come at once, one is answered.
-      if (said.t === "catch-up") asked = Math.min(asked ?? said.after, said.after);
-      else if (!(await takeMessage(context, from, said))) return over;
+      else if (said.t === "catch-up") asked = Math.min(asked ?? said.after, said.after);
+      else if (said.t === "who" || said.t === "kick" || said.t === "step-up")
+        desk.answer(await answerControl(context.caller, from, said));
+      else await desk.action(said, counter);
     } catch (error) {
       close = closeCodes[problemOf(error)].code;
       break;
     }
   }
-  if (asked === null) return { frames: [], close };
+  // What waits may go by now; also what waited before this came, should whoever was to see to it be gone.
+  if (close === null && !(await settled(desk))) return over;
+  const own = await desk.seal();
+  const { clock: stepUp } = desk;
+  close ??= desk.close;
+  if (asked === null) return { frames: own, close, stepUp };
   const epoch = await epochOf(context, session);
-  if (!(await context.live.is(sid))) return over;
-  return { frames: await catchUp(context, session, epoch, asked), close };
+  if (!(await context.live.is(sid))) return desk.close === null ? over : { frames: own, close, stepUp };
+  return { frames: [...own, ...(await catchUp(context, session, epoch, asked))], close, stepUp };
 }
 
-interface Sender {
-  readonly sid: string;
-  readonly session: StoredSession;
-}
-
-/** The one that holds now; null where messages are not sealed. */
-async function epochOf({ groups }: MessageContext, { sealed, socketId }: StoredSession): Promise<Epoch | null> {
-  return sealed ? groups.current(socketId) : null;
-}
-
-/** @returns false where the sender was put out meanwhile. @throws {ProtocolError} */
-async function takeMessage(
-  context: MessageContext,
-  { sid, session }: Sender,
-  { counter, head: { class: kind, to }, body }: MessageUp,
-): Promise<boolean> {
-  // Nothing here knows classes or receivers yet.
-  if (kind !== undefined || to !== undefined) throw new ProtocolError("out-of-order", "message.head");
-  const { socketId, member, maxBytes, expiresAtMs, history } = session;
-  if (body.length > maxBytes) throw new ProtocolError("too-large", "message.body");
-  const ttlMs = Math.max(0, expiresAtMs - context.clock()) + progressExtraMs;
-  const head = { sid, msgid: context.ids.id(), ...(member === null ? {} : { member }) };
-  const kept = history === null ? null : context.history.entry(socketId, { sequence: counter, head, body }, history);
-  const placed = await context.order.place({ socketId, sid, counter, body }, ttlMs, kept);
-  if (placed.is === "gap") throw new ProtocolError("out-of-order", "message.counter");
-  if (placed.is === "stale") return true;
-  const { place } = placed;
-  const epoch = await epochOf(context, session);
-  if (!(await context.live.is(sid))) {
-    if (history !== null) await context.history.drop(socketId, place);
-    return false;
+/** @returns false: it has ended, or is on another connection by now */
+async function settled(desk: Desk): Promise<boolean> {
+  try {
+    return await desk.settle();
+  } catch (error) {
+    if (error instanceof ServiceError && error.code === "conflict") return false;
+    throw error;
   }
-  if (history !== null) await context.history.trim(socketId, place, history);
-  const message = encodeMessageDown({ sequence: counter, head: { ...head, place }, body });
-  const frame = epoch === null ? message : await sealForGroup(context.writer, epoch, message);
-  context.caller.emit(placedMessage, { epoch: epoch?.epoch ?? null, frame }, socketId);
-  if (epoch !== null) context.ticks.after(socketId);
-  return true;
 }
 
-async function read(session: StoredSession, frame: Uint8Array): Promise<ApplicationUp> {
+/** `counter`: of the record; 0 for what is none. */
+async function read(session: StoredSession, frame: Uint8Array): Promise<{ said: ApplicationUp; counter: number }> {
   if (isMessageUp(frame)) {
     if (session.sealed) throw new ProtocolError("out-of-order", "message.type");
-    return { t: "message", ...parseMessageUp(frame) };
+    return { said: { t: "message", ...parseMessageUp(frame) }, counter: 0 };
   }
   const record = parseRecord(frame);
   if (record.type !== recordTypes.applicationUp || record.generation !== 0)
     throw new ProtocolError("out-of-order", "record.type");
   const said = parseApplicationUp(await openRecord({ secret: session.client, record }));
   if (said.t === "message" && !session.sealed) throw new ProtocolError("out-of-order", "message.type");
-  return said;
-}
-
-/** Once, for everybody. */
-export async function sealForGroup(writer: RecordWriter, epoch: Epoch, plaintext: Uint8Array): Promise<Uint8Array> {
-  return sealGroupRecord({ ...epoch, step: 0, ...writer.next(), plaintext });
+  return { said, counter: record.counter };
 }
 
 /** What the client has missed, for it alone, and what it needs to hear on. */
@@ -161,6 +123,7 @@ async function catchUp(
 }
 
 function problemOf(error: unknown): CloseCodeName {
+  if (error instanceof TooMany) return "rate";
   if (error instanceof ProtocolError) return error.code;
   // Whoever sends what does not open is not who was let in, or is broken.
   if (error instanceof CryptoError) return "malformed";

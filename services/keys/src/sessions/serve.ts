@@ -4,10 +4,14 @@ import type { RecordWriter } from "@portcullis/crypto";
 import { encodePlaintext, recordTypes } from "@portcullis/protocol";
 import type { Clock, Logger } from "@portcullis/runtime";
 import type { Groups } from "../groups/groups.ts";
+import type { ParkedMessages } from "../messages/parked.ts";
+import type { LiveSessions } from "./live-sessions.ts";
 import type { SessionSecrets, StoredSession } from "./session-secrets.ts";
 
 export interface LastWordsContext {
   readonly secrets: SessionSecrets;
+  readonly live: Pick<LiveSessions, "is">;
+  readonly parked: Pick<ParkedMessages, "erase">;
   readonly groups: Pick<Groups, "renew">;
   readonly writer: RecordWriter;
   readonly clock: Clock;
@@ -19,20 +23,31 @@ const skewMs = 2_000;
 
 /** The last words of a session, and the end of its keys. */
 export async function serveLastWords(server: Server, context: LastWordsContext): Promise<void> {
-  const { clock } = context;
-  await server.serve(sealFarewells, ({ sids, what }) => seal(context, sids, what, () => true));
+  const { clock, live } = context;
+  await server.serve(sealFarewells, ({ sids, what }) =>
+    seal(context, sids, { why: async () => what, renews: what === "expired" }),
+  );
   // Whoever asks is an edge, which must not be able to end a session's keys or to have anything said that is not so.
-  const hasExpired = ({ expiresAtMs }: StoredSession) => clock() >= expiresAtMs - skewMs;
-  await server.serve(sealExpiries, ({ sids }) => seal(context, sids, "expired", hasExpired));
+  const whyOver = async (sid: string, { expiresAtMs, during }: StoredSession) => {
+    if (clock() >= expiresAtMs - skewMs) return "expired" as const;
+    // It has ended by itself: nobody has asked in time for what was due, or nobody has answered.
+    return during && !(await live.is(sid)) ? ("step-up" as const) : null;
+  };
+  await server.serve(sealExpiries, ({ sids }) => seal(context, sids, { why: whyOver, renews: true }));
 }
 
 async function seal(
-  { secrets, groups, writer, log }: LastWordsContext,
+  { secrets, parked, groups, writer, log }: LastWordsContext,
   sids: readonly string[],
-  what: FarewellReason,
-  isDue: (found: StoredSession) => boolean,
+  {
+    why,
+    renews,
+  }: {
+    readonly why: (sid: string, found: StoredSession) => Promise<FarewellReason | null>;
+    /** Nobody has counted this end yet. */
+    readonly renews: boolean;
+  },
 ): Promise<{ frames: { sid: string; frame: Uint8Array }[] }> {
-  const plaintext = encodePlaintext({ t: "revoked", what });
   const frames: { sid: string; frame: Uint8Array }[] = [];
   const renewed = new Set<string>();
   for (const sid of sids) {
@@ -42,16 +57,19 @@ async function seal(
       return null;
     });
     if (found !== null) {
-      if (!isDue(found)) continue;
+      const what = await why(sid, found);
+      if (what === null) continue;
+      const plaintext = encodePlaintext({ t: "revoked", what });
       frames.push({ sid, frame: await writer.seal(recordTypes.applicationDown, found.server, plaintext) });
       // Who was put out was counted with that; of whose time has come, this is where it is seen.
       // Once for all whose time comes together: each further epoch would have to be given to everybody who stays.
-      if (what === "expired" && found.sealed && !renewed.has(found.socketId)) {
+      if (renews && found.sealed && !renewed.has(found.socketId)) {
         renewed.add(found.socketId);
         await groups.renew(found.socketId);
       }
     }
     await secrets.erase(sid);
+    await parked.erase(sid);
   }
   return { frames };
 }

@@ -1,3 +1,4 @@
+import { messagingMode, sessionRole } from "@portcullis/contracts";
 import type { Clock, Vault } from "@portcullis/runtime";
 import type { State } from "@portcullis/state";
 import { z } from "zod";
@@ -12,12 +13,19 @@ const stored = z.strictObject({
   /** The name with which its messages are marked: a proven one, or null. */
   member: z.string().nullable(),
   keyId: z.string().nullable(),
+  role: sessionRole,
+  mode: messagingMode,
   client: bytes,
   server: bytes,
   /** By which it goes on over another connection: the one of this connection, and the one by which this connection came, since the client may never have heard of the first. */
   resume: z.array(bytes).max(2),
+  /** Transcript hash of what is asked over this connection while the session lives; and whether anything is. */
+  stepUp: bytes,
+  during: z.boolean(),
   maxBytes: z.number().int(),
   sealed: z.boolean(),
+  /** Whether what is said to everybody has a place. */
+  placed: z.boolean(),
   history: z.strictObject({ messages: z.number().int(), ms: z.number().int() }).nullable(),
   /** The epoch whose key it was given first over this connection; earlier ones are not for it. Null where messages are not sealed. */
   epoch: z.number().int().nullable(),

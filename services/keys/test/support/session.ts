@@ -30,7 +30,7 @@ export interface Terms {
 export function letIn(world: World, { sealed = true, history = null, socketId, maxBytes = 65_536 }: Terms = {}) {
   const outcome = accepted(world.now() + 3_600_000, socketId);
   const placed = sealed || history !== null;
-  return { ...outcome, history, admitted: { ...outcome.admitted, sealed, placed, maxBytes } };
+  return { ...outcome, history, admitted: { ...outcome.admitted, sealed, placed, relayed: placed, maxBytes } };
 }
 
 /** Through an opening that is accepted at once. */

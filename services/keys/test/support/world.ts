@@ -7,6 +7,8 @@ import {
   handshakeRecord,
   identityOpen,
   identityStep,
+  type KeyRole,
+  type LiveSessionView,
   liveSessionKey,
   mintAppKey,
   type Outcome,
@@ -59,22 +61,30 @@ export function accepted(expiresAtMs: number, socketId = "socket-1"): Extract<Ou
       sid: randomBytes(16).toString("base64url"),
       socketId,
       member: "bob",
-      role: "member",
       memberProven: true,
       expiresAtMs,
       maxBytes: 65_536,
       perSecond: 50,
       sealed: false,
       placed: false,
+      relayed: false,
+      role: "member",
+      mode: "broadcast",
       epoch: null,
       next: 0,
       resumeMs: 60_000,
+      stepUp: null,
     },
     history: null,
     gates: ["key", "otp"],
     assurance: { key: true, memberBound: true, gates: ["otp"] },
     policyHash: new Uint8Array(32).fill(7),
   };
+}
+
+/** What `identity` keeps of a live session, as far as it is read here. */
+export function liveEntry(view: LiveSessionView = { holdAtMs: null, classes: {} }): Uint8Array {
+  return Buffer.from(JSON.stringify({ view }));
 }
 
 export interface WorldOptions {
@@ -110,7 +120,7 @@ export async function startWorld({ replicas = 2, dataDir, tickEveryMs = 15_000 }
   /** As `identity` does: a session is live while its entry is there. */
   const registered = async (outcome: Outcome): Promise<Outcome> => {
     if (outcome.say === "accepted")
-      await other.state.create(liveSessionKey(outcome.admitted.sid), new Uint8Array(1), 86_400_000);
+      await other.state.create(liveSessionKey(outcome.admitted.sid), liveEntry(), 86_400_000);
     return outcome;
   };
   const decided = new Map<string, Promise<Outcome>>();
@@ -169,8 +179,8 @@ export async function startWorld({ replicas = 2, dataDir, tickEveryMs = 15_000 }
     advance(ms: number) {
       nowMs += ms;
     },
-    async mint(socketId = "socket-1") {
-      return other.caller.call(mintAppKey, { socketId, label: "key" });
+    async mint(socketId = "socket-1", role: KeyRole = "member") {
+      return other.caller.call(mintAppKey, { socketId, label: "key", role });
     },
     bundle: () => edge.call(serverBundle, {}),
     /** A client with a box for this replica's bundle. */

@@ -1,0 +1,21 @@
+import type { Caller } from "@portcullis/bus";
+import type { RecordWriter } from "@portcullis/crypto";
+import type { Clock, Ids } from "@portcullis/runtime";
+import type { Groups } from "../groups/groups.ts";
+import type { DirectedContext } from "./directed.ts";
+import type { History } from "./history.ts";
+import type { ParkedMessages } from "./parked.ts";
+import type { Ticks } from "./ticks.ts";
+
+export interface MessageContext extends DirectedContext {
+  readonly groups: Groups;
+  readonly history: History;
+  readonly ticks: Ticks;
+  readonly writer: RecordWriter;
+  readonly parked: ParkedMessages;
+  readonly caller: Pick<Caller, "emit" | "call">;
+  /** Whether the app key still lives. True where there is none. */
+  readonly isKeyLive: (keyId: string | null) => Promise<boolean>;
+  readonly clock: Clock;
+  readonly ids: Ids;
+}
