@@ -31,6 +31,8 @@ export interface Link {
   readonly wire: Wire;
   readonly accepted: Accepted;
   readonly bufferedBytes: number;
+  /** Six words, the same on the other side of this connection and nowhere else. */
+  readonly words: string;
   send(counter: number, body: Uint8Array): Promise<void>;
   ask(control: CatchUp): Promise<void>;
   /** True for a frame that can be read without waiting. */
@@ -102,6 +104,7 @@ export function createLink(parts: {
   return {
     wire,
     accepted,
+    words: keys.words,
     get bufferedBytes() {
       return wire.bufferedBytes;
     },

@@ -41,6 +41,11 @@ export interface Session extends AsyncIterable<Message> {
   readonly limits: Readonly<Accepted["limits"]>;
   readonly suite: SuiteId;
   /**
+   * Six words that only the two sides of this connection have, or of the last one; others after it went on. Read them to the owner, or to another device of yours that shows them:
+   * where they are the same, nobody sits between.
+   */
+  readonly words: string;
+  /**
    * Resolves when the message was handed to the platform; while the connection is lost, it waits for the next one. Rejects with `too-large`
    * over `limits.maxBytes`, `unavailable` when too many sends wait, `closed`.
    */
@@ -96,6 +101,7 @@ export function beginSession(parts: {
   let link: Link | null = null;
   let secret = parts.secret;
   let edge = server.edge;
+  let words = parts.link.words;
   let grace: ReturnType<typeof setTimeout> | undefined;
   let ended = false;
   let isGone = false;
@@ -311,7 +317,7 @@ export function beginSession(parts: {
       const scope = createScope(resuming.signal);
       try {
         scope.failAfter(settings.helloTimeoutMs, new PortcullisError("unreachable"));
-        const { fingerprint } = server;
+        const fingerprint = server.successorOf ?? server.fingerprint;
         const resumed = await resumeSession({ settings, accepted, secret, fingerprint, next: outbox.next, scope });
         if (ended) {
           resumed.link.wire.close(closeCodes.closed.code, "closed");
@@ -321,6 +327,7 @@ export function beginSession(parts: {
         }
         secret.fill(0);
         ({ secret, edge } = resumed);
+        words = resumed.link.words;
         attach(resumed.link);
         tell({ is: "resumed", edge });
         if (place !== null) {
@@ -362,6 +369,9 @@ export function beginSession(parts: {
     expiresAt: accepted.expiresAt,
     limits,
     suite,
+    get words() {
+      return words;
+    },
     send: (message) => outbox.send(typeof message === "string" ? utf8(message) : message),
     closed: closed.promise,
     close() {

@@ -237,7 +237,7 @@ describe("a session of a sealed socket", () => {
     const sent: number[] = [];
     const closed: number[] = [];
     const wire = { send: () => void sent.push(1), close: (code: number) => void closed.push(code) };
-    const keys = { client: new Uint8Array(32), server: new Uint8Array(32), resume: new Uint8Array(32) };
+    const keys = { client: new Uint8Array(32), server: new Uint8Array(32), resume: new Uint8Array(32), words: "" };
     const link = createLink({
       wire: wire as never,
       accepted: { sealed: true } as never,

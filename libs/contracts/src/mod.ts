@@ -9,6 +9,7 @@ import * as passkeys from "./passkeys.ts";
 import * as people from "./people.ts";
 import * as policies from "./policies.ts";
 import * as sessions from "./sessions.ts";
+import * as signs from "./signs.ts";
 import * as sockets from "./sockets.ts";
 import * as tickets from "./tickets.ts";
 import * as waits from "./waits.ts";
@@ -39,6 +40,7 @@ export * from "./people.ts";
 export * from "./policies.ts";
 export { reservedLabels } from "./reserved-labels.ts";
 export * from "./sessions.ts";
+export * from "./signs.ts";
 export * from "./sockets.ts";
 export { liveSessionKey, removalsKey, removalsTtlMs } from "./state-keys.ts";
 export * from "./tickets.ts";
@@ -71,6 +73,7 @@ export const contracts: readonly Contract[] = Object.freeze(
     webhooks,
     people,
     approvals,
+    signs,
   ]
     .flatMap((group) => Object.values(group))
     .filter(isContract),

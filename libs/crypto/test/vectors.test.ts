@@ -195,7 +195,12 @@ describe("sealed messages", () => {
       expect(toHex(again)).toBe(record);
     }
     const [said, asked, ...told] = vectors.records.map(({ plaintext }) => hex(plaintext));
-    expect(parseApplicationUp(said ?? hex(""))).toEqual({ t: "message", counter: 3, body: hex(message.body) });
+    expect(parseApplicationUp(said ?? hex(""))).toEqual({
+      t: "message",
+      counter: 3,
+      head: {},
+      body: hex(message.body),
+    });
     expect(parseApplicationUp(asked ?? hex(""))).toEqual({ t: "catch-up", after: 41 });
     expect(told.map(parseApplicationDown)).toEqual([
       { t: "message", ...message, body: hex(message.body) },

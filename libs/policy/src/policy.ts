@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { unfitIn } from "./bound.ts";
 import { duration, milliseconds } from "./duration.ts";
 import { dialogueOf, type GateItem } from "./gates/registry.ts";
 import { type Item, itemsDocument, itemsStored, type PlacedGate, placed, visitGates } from "./items.ts";
@@ -90,6 +91,8 @@ export const policyDocumentSchema = strict({
       const message = `must not be more than 16 MiB: with messages of ${maxBytes} bytes, at most ${Math.floor(historyBytesMax / maxBytes)}`;
       issues.push({ code: "custom", path: ["messaging", "history", "messages"], message, input: history });
     }
+    for (const { path, message } of unfitIn(gates))
+      issues.push({ code: "custom", path: ["gates", ...path], message, input: gates });
     const asking = leaves(gates).find((item) => dialogueOf(item) !== "once");
     if (mode === "offered" && asking !== undefined) {
       // Whoever offers is told nothing, and these gates have to say something first.

@@ -13,7 +13,7 @@ export {
   type Tick,
 } from "./application.ts";
 export { base64url } from "./base64url.ts";
-export { type Bundle, encodeBundle, parseBundle, subprotocol } from "./bundle.ts";
+export { type Bundle, encodeBundle, parseBundle, type Succession, subprotocol, successionsMax } from "./bundle.ts";
 export { concat, equalBytes, lp, u32be, u64be, utf8 } from "./bytes.ts";
 export { type CloseCode, type CloseCodeName, closeCodeNames, closeCodeOf, closeCodes } from "./close-codes.ts";
 export { type DeniedFrame, encodeDenied, parseDenied } from "./denied.ts";
@@ -47,6 +47,7 @@ export {
   type Cancel,
   type Challenge,
   type ClientPlaintext,
+  cancelReasons,
   type Denied,
   encodePlaintext,
   type Goodbye,
@@ -71,4 +72,5 @@ export {
   type SealedRecord,
   type UpRecordType,
 } from "./record.ts";
+export { isSign, signLimits, signProblemOf } from "./sign.ts";
 export { isSuiteId, type SuiteId, suiteIds, suites } from "./suites.ts";

@@ -160,7 +160,10 @@ const start = z.strictObject({ n, t: z.literal("start"), cid: label, gate: gateN
 
 const resend = z.strictObject({ n, t: z.literal("resend"), cid: label });
 
-const cancel = z.strictObject({ n, t: z.literal("cancel") });
+/** `not-recognised`: a person did not recognise the server. Its owner is told. */
+export const cancelReasons = ["not-recognised"] as const;
+
+const cancel = z.strictObject({ n, t: z.literal("cancel"), why: z.optional(z.enum(cancelReasons)) });
 
 const server = z.discriminatedUnion("t", [challenge, wait, accepted, denied, revoked, goodbye]);
 const client = z.discriminatedUnion("t", [answer, offer, start, resend, cancel]);

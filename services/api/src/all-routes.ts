@@ -23,6 +23,7 @@ import { memberRoutes } from "./sockets/members.ts";
 import { memberPasskeyRoutes } from "./sockets/passkeys.ts";
 import { peopleRoutes } from "./sockets/people.ts";
 import { policyRoutes } from "./sockets/policies.ts";
+import { signRoutes } from "./sockets/signs.ts";
 import { socketRoutes } from "./sockets/sockets.ts";
 import { webhookRoutes } from "./sockets/webhooks.ts";
 import { doorRoutes } from "./tickets/door.ts";
@@ -42,6 +43,7 @@ const groups = [
   answerRuleRoutes,
   answerSecretRoutes,
   memberPasskeyRoutes,
+  signRoutes,
   webhookRoutes,
   liveSessionRoutes,
   mintRoutes,

@@ -1,4 +1,5 @@
 import { createHmac } from "node:crypto";
+import { serverIdentities } from "@portcullis/contracts";
 import type { Platform } from "@portcullis/platform";
 import { createSafeFetch, meterFor } from "@portcullis/runtime";
 import { createApprovals } from "./approvals/approvals.ts";
@@ -19,6 +20,9 @@ import { passkeysCollection } from "./passkeys/record.ts";
 import { createRegistrations } from "./passkeys/registration.ts";
 import { servePasskeys } from "./passkeys/serve.ts";
 import { createPasskeyStore } from "./passkeys/store.ts";
+import { signsCollection } from "./signs/record.ts";
+import { serveSigns } from "./signs/serve.ts";
+import { createSignStore } from "./signs/store.ts";
 import { createSendLimits } from "./waits/limits.ts";
 import { createWaitStore } from "./waits/record.ts";
 import { createWaitSecrets } from "./waits/secrets.ts";
@@ -97,6 +101,13 @@ export async function run(platform: Platform, config: FactorsConfig): Promise<vo
     failuresMax,
   });
   const tagOf = (text: string) => createHmac("sha256", countKey).update(text).digest("base64url");
+  const signs = createSignStore({
+    ...secretsOf,
+    collection: await documents.collection(signsCollection),
+    onUnreadable: (enrolment) => log.error("a sign does not open", { enrolment }),
+  });
+  const identities = async () => (await caller.call(serverIdentities, {})).fingerprints;
+  await serveSigns(server, signs);
   const passkeyStore = createPasskeyStore({ collection: await documents.collection(passkeysCollection), vault, clock });
   const passkeys = { store: passkeyStore, assertions: createAssertions({ store: passkeyStore, state }) };
   const keySets = createKeySets({ fetch, clock, log });
@@ -114,14 +125,33 @@ export async function run(platform: Platform, config: FactorsConfig): Promise<vo
     log,
     onDecision: (became) => decisions.add(1, { state: became }),
   });
-  await serveAuthenticators(server, { store, answerSecrets, answerRules, codes, passkeys: passkeyStore, webhooks });
+  await serveAuthenticators(server, {
+    store,
+    answerSecrets,
+    answerRules,
+    signs,
+    codes,
+    passkeys: passkeyStore,
+    webhooks,
+  });
   await servePasskeys({ server, log }, { ...passkeys, registrations });
   await serveWaits(server, { gates, waits, approvals, state, tagOf });
   await serveApprovals(server, approvals);
   const decoy = random(32);
   await serveWebhooks(server, { store: waitStore, waits, webhooks, state, decoy, clock, publicUrl, tagOf });
-  await serveGates(
-    { server, clock, log },
-    { gates, codes, waits, answerSecrets, answerRules, passkeys, asker, state, vault, suspicion, keySets },
-  );
+  const means = {
+    codes,
+    waits,
+    answerSecrets,
+    answerRules,
+    passkeys,
+    asker,
+    signs,
+    identities,
+    state,
+    vault,
+    suspicion,
+    keySets,
+  };
+  await serveGates({ server, clock, log }, { gates, ...means });
 }

@@ -27,7 +27,9 @@ const config = () => ({ kind: "custom", webhook });
 let cids = 0;
 async function ask(cid = `c${cids++}`) {
   const items = [{ at: "1", gate: "question", config: config() }];
-  return (await factors.identity.call(prepareFactors, { ...where(), cid, items })).prompts[0];
+  return (
+    await factors.identity.call(prepareFactors, { ...where(), proven: { key: true, memberBound: false }, cid, items })
+  ).prompts[0];
 }
 async function judge(value: string, given: { hid?: string; cid?: string; ref?: string } = {}) {
   const { hid = freshHid(), cid = "c", ref = "r1" } = given;
@@ -87,7 +89,12 @@ describe("a question of the owner's own", () => {
       code: "unavailable",
     });
     const question = [{ at: "1", gate: "question", config: config() }];
-    const asked = await factors.identity.call(prepareFactors, { ...elsewhere, cid: "c", items: question });
+    const asked = await factors.identity.call(prepareFactors, {
+      ...elsewhere,
+      proven: { key: true, memberBound: false },
+      cid: "c",
+      items: question,
+    });
     expect(asked.prompts).toEqual([null]);
     expect(owner.deliveries).toEqual([]);
   });

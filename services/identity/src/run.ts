@@ -8,6 +8,7 @@ import { serveAccounts } from "./accounts/serve.ts";
 import { prepareBootstrap } from "./accounts/sign-up.ts";
 import { openAccountStore } from "./accounts/store.ts";
 import type { identityConfig } from "./config.ts";
+import { createAlerts } from "./handshake/alerts.ts";
 import { createEngine } from "./handshake/engine.ts";
 import { createNetworkRisk } from "./handshake/risk.ts";
 import { serveHandshakes } from "./handshake/serve.ts";
@@ -69,7 +70,7 @@ export async function run(
     ids,
     random,
   };
-  await serveSockets(server, socketContext);
+  await serveSockets(server, socketContext, state);
   const tickets = createTicketStore(state, { clock, random });
   const countKey = vault.subkey("attempts");
   const tag = (text: string) => tagOf(countKey, text);
@@ -79,7 +80,7 @@ export async function run(
     passphrases: aside(passwords),
     attempts: createAttempts(state, "passphrase", tag, passphraseCeiling),
   });
-  const handshakes = createHandshakeStore(state);
+  const handshakes = createHandshakeStore(state, vault);
   const invitations = createInvitations(store, vault);
   await servePeople(server, { ...socketContext, accounts: accountContext, handshakes, invitations, log });
   const edges = createEdgeWatch(state, clock);
@@ -93,6 +94,7 @@ export async function run(
       edges,
       verdicts: createVerdicts(log),
       risk: createNetworkRisk(state),
+      alerts: createAlerts({ store, owners: accountContext.store.owners, mails: accountContext.mails, state, log }),
       caller,
       paths,
       tickets,

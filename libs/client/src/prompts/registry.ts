@@ -3,6 +3,7 @@ import { call } from "./call.ts";
 import { captcha } from "./captcha.ts";
 import { email } from "./email.ts";
 import { external } from "./external.ts";
+import { ident } from "./ident.ts";
 import { jwt } from "./jwt.ts";
 import { otp } from "./otp.ts";
 import { passkey } from "./passkey.ts";
@@ -22,6 +23,7 @@ export const prompts = Object.freeze({
   jwt,
   external,
   approval,
+  ident,
 } satisfies Record<string, Prompt>);
 
 /** Null for a gate that this version does not know. */

@@ -21,6 +21,7 @@ export const adviceCodes = [
   "rule-observed",
   "jwt-bearer",
   "approval-no-proof",
+  "ident-nobody",
   "relay",
   "same-device",
   "same-phone",

@@ -5,6 +5,7 @@ import { captcha } from "./captcha.ts";
 import { email } from "./email.ts";
 import { external } from "./external.ts";
 import type { Dialogue, Gate } from "./gate.ts";
+import { ident } from "./ident.ts";
 import { jwt } from "./jwt.ts";
 import { key } from "./key.ts";
 import { otp } from "./otp.ts";
@@ -29,6 +30,7 @@ export const gates = {
   jwt,
   external,
   approval,
+  ident,
 } satisfies Record<string, Gate>;
 
 export type GateName = keyof typeof gates;

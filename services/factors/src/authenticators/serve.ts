@@ -13,6 +13,7 @@ import {
 import { formatAnswerSecret } from "@portcullis/crypto";
 import type { Platform } from "@portcullis/platform";
 import type { PasskeyStore } from "../passkeys/store.ts";
+import type { SignStore } from "../signs/store.ts";
 import type { WebhookStore } from "../webhooks/store.ts";
 import type { AnswerRules } from "./answer-rules.ts";
 import type { Codes } from "./codes.ts";
@@ -26,10 +27,12 @@ export async function serveAuthenticators(
     store,
     answerSecrets,
     answerRules,
+    signs,
     codes,
     passkeys,
     webhooks,
   }: {
+    readonly signs: Pick<SignStore, "forgetSocket">;
     readonly store: AuthenticatorStore;
     readonly answerSecrets: AuthenticatorStore;
     readonly answerRules: AnswerRules;
@@ -67,6 +70,7 @@ export async function serveAuthenticators(
     await answerRules.forgetSocket(socketId);
     await passkeys.forgetSocket(socketId);
     await webhooks.forgetSocket(socketId);
+    await signs.forgetSocket(socketId);
     return {};
   });
 

@@ -50,17 +50,23 @@ const apiToken = z.strictObject({
 });
 export type ApiToken = z.infer<typeof apiToken>;
 
-export const mailPurposes = ["verify-email", "already-registered", "reset-password", "password-changed"] as const;
+export const mailPurposes = [
+  "verify-email",
+  "already-registered",
+  "reset-password",
+  "password-changed",
+  "not-recognised",
+] as const;
 /** Of sockets and their people: what these say is composed there. */
 export const peopleMailPurposes = ["invitation", "approval"] as const;
 const mail = z.strictObject({
   /** Null: to nobody, because there is no such account; so that it costs the same to ask for one. */
   ownerId: z.string().nullable(),
   purpose: z.enum([...mailPurposes, ...peopleMailPurposes]),
-  /** What a mail of a socket is of: the invitation, the socket. */
-  about: z.string().optional(),
   /** The owner's `passwordEpoch` when it was asked for. */
   passwordEpoch: count,
+  /** What it is about, where that is one of several: a socket or its label, an invitation. */
+  about: z.string().max(256).optional(),
   createdAtMs: epochMs,
   expiresAtMs: epochMs,
 });

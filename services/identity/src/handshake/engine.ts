@@ -31,7 +31,7 @@ export type Action =
     }
   | { readonly do: "start"; readonly cid: string; readonly gate: string; readonly at: string | null }
   | { readonly do: "resend"; readonly cid: string }
-  | { readonly do: "cancel" };
+  | { readonly do: "cancel"; readonly why?: "not-recognised" | undefined };
 
 /** What came with a record, and what `keys` knows of it. */
 export interface Taken {
@@ -172,7 +172,7 @@ export function createEngine(context: EngineContext): Engine {
         return { type: "started", cid, gate, ...at(action), waitId: ids.id("wait"), nextCid: ids.id(), now };
       }
       case "cancel":
-        return { type: "left", now };
+        return { type: "left", why: action.why, now };
     }
   }
 

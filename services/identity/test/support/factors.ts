@@ -8,9 +8,13 @@ import {
   forgetAnswerRule,
   forgetAnswerSecret,
   forgetSecret,
+  forgetSign,
   forgetSocketSecrets,
+  getSign,
   listPending,
   mintAnswerSecret,
+  prepareFactors,
+  putSign,
   readWait,
   resendWait,
   ServiceError,
@@ -22,6 +26,7 @@ import {
   withdrawGrant,
 } from "@portcullis/contracts";
 import type { Platform } from "@portcullis/platform";
+import type { z } from "zod";
 import { type FakePasskeys, servePasskeys } from "./passkeys.ts";
 
 interface Item {
@@ -58,6 +63,11 @@ export interface FakeFactors {
   readonly decided: { readonly waitId: string; readonly grant: string; readonly entitled: string[]; say: string }[];
   becomes: ApprovalState;
   readonly withdrawn: string[];
+  /** By socket and member. */
+  readonly signs: Map<string, string>;
+  /** What was asked to be prepared, and as what it is asked; null: not now. */
+  readonly prepared: z.infer<(typeof prepareFactors)["request"]>[];
+  prompt: Record<string, unknown> | null;
 }
 
 export async function serveFactors(platform: Platform): Promise<FakeFactors> {
@@ -78,6 +88,9 @@ export async function serveFactors(platform: Platform): Promise<FakeFactors> {
     decided: [],
     becomes: "waiting",
     withdrawn: [],
+    signs: new Map(),
+    prepared: [],
+    prompt: { ask: "agree" },
   };
   const requireUp = () => {
     if (factors.down) throw new ServiceError("unavailable");
@@ -131,6 +144,21 @@ export async function serveFactors(platform: Platform): Promise<FakeFactors> {
   await server.serve(forgetAnswerRule, ({ socketId, member }) => {
     requireUp();
     return { existed: factors.active.delete(`rules:${socketId}:${member}`) };
+  });
+  await server.serve(putSign, ({ socketId, member, art }) => {
+    requireUp();
+    const kept = art ?? "[made]";
+    factors.signs.set(`${socketId}:${member}`, kept);
+    return { art: kept };
+  });
+  await server.serve(getSign, ({ socketId, member }) => ({ art: factors.signs.get(`${socketId}:${member}`) ?? null }));
+  await server.serve(forgetSign, ({ socketId, member }) => {
+    requireUp();
+    return { existed: factors.signs.delete(`${socketId}:${member}`) };
+  });
+  await server.serve(prepareFactors, (request) => {
+    factors.prepared.push(request);
+    return { prompts: request.items.map(() => factors.prompt) };
   });
   await server.serve(startWait, async ({ waitId, handshake, socketId, gate, config, to }) => {
     await factors.before([{ ref: waitId, gate, value: "" }]);

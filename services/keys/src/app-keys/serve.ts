@@ -10,7 +10,8 @@ export interface AppKeyContext {
   readonly vault: Vault;
   readonly clock: Clock;
   readonly random: (length: number) => Uint8Array;
-  readonly fingerprint: string;
+  /** Fingerprint that a new key pins. */
+  readonly pin: () => Promise<string>;
 }
 
 /** Revoked ones included: they stay listed so that an owner sees what there was, until a new key needs the place of the oldest. */
@@ -24,7 +25,7 @@ export async function serveAppKeys(server: Server, context: AppKeyContext): Prom
 
 async function mint(context: AppKeyContext, { socketId, label }: { socketId: string; label: string }) {
   await makeRoom(context, socketId);
-  const key = generateAppKey(context.fingerprint, context.random);
+  const key = generateAppKey(await context.pin(), context.random);
   const psk = await appKeyPsk(key.secret);
   const stored = await context.appKeys.insert(key.keyId, {
     socketId,
