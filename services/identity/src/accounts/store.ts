@@ -65,8 +65,8 @@ const mail = z.strictObject({
   purpose: z.enum([...mailPurposes, ...peopleMailPurposes]),
   /** The owner's `passwordEpoch` when it was asked for. */
   passwordEpoch: count,
-  /** What it is about, where that is one of several: the invitation, the socket, a socket's label. */
-  about: z.string().max(64).optional(),
+  /** What it is about, where that is one of several: a socket or its label, an invitation. */
+  about: z.string().max(256).optional(),
   createdAtMs: epochMs,
   expiresAtMs: epochMs,
 });

@@ -59,15 +59,15 @@ export interface FakeFactors {
   >;
   readonly resent: string[];
   readonly passkeys: FakePasskeys;
+  /** What people decided, and what each of them gets for it. */
+  readonly decided: { readonly waitId: string; readonly grant: string; readonly entitled: string[]; say: string }[];
+  becomes: ApprovalState;
+  readonly withdrawn: string[];
   /** By socket and member. */
   readonly signs: Map<string, string>;
   /** What was asked to be prepared, and as what it is asked; null: not now. */
   readonly prepared: z.infer<(typeof prepareFactors)["request"]>[];
   prompt: Record<string, unknown> | null;
-  /** What people decided, and what each of them gets for it. */
-  readonly decided: { readonly waitId: string; readonly grant: string; readonly entitled: string[]; say: string }[];
-  becomes: ApprovalState;
-  readonly withdrawn: string[];
 }
 
 export async function serveFactors(platform: Platform): Promise<FakeFactors> {
@@ -85,12 +85,12 @@ export async function serveFactors(platform: Platform): Promise<FakeFactors> {
     waits: new Map(),
     resent: [],
     passkeys: await servePasskeys(platform),
-    signs: new Map(),
-    prepared: [],
-    prompt: { ask: "agree" },
     decided: [],
     becomes: "waiting",
     withdrawn: [],
+    signs: new Map(),
+    prepared: [],
+    prompt: { ask: "agree" },
   };
   const requireUp = () => {
     if (factors.down) throw new ServiceError("unavailable");
