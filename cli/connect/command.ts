@@ -19,6 +19,7 @@ somebody you trust, if you like; an owner has them from portcullis owner server.
 At a gate you may type, instead of an answer:  resend  the message once more
                                                other   another way, where there is one
                                                drop    give up
+                                               report  where you are to recognise the server and do not: give up, and have its owner told
 
 In the chat,  /class NAME text  sends a message of a class, for which the socket may ask you once more.
 
@@ -29,7 +30,7 @@ In the chat,  /class NAME text  sends a message of a class, for which the socket
   --pin FINGERPRINT     the server, where there is a ticket and no app key; portcullis owner ticket says it
   --code CODE           the code of your authenticator app, instead of asking for it
   --code auto           computes it as your phone would, from the demo's authenticator
-  --json                one JSON object per line, for programs: server, waiting, refused, accepted, message, not-sent, lost, resumed, gap, step-up,
+  --json                one JSON object per line, for programs: server, ident, waiting, refused, accepted, message, not-sent, lost, resumed, gap, step-up,
                         stepped-up, closed
   --help
 
@@ -110,6 +111,7 @@ async function enter(
       ...(answerSecret === undefined ? {} : { answerSecret }),
       onChallenge: person.answer,
       onWait: person.waitFor,
+      onIdent: report.ident,
       onState(state) {
         report.state(state);
         pauses.note(state);
@@ -140,6 +142,8 @@ function sorryFor(error: unknown, target: Target): unknown {
       return new Sorry(exitCodes.refused, "denied. A server does not say why: the key, the path, the name or the code");
     case "untrusted-server":
       return new Sorry(exitCodes.refused, "another server than the app key's answers there, so nothing was told to it");
+    case "not-recognised":
+      return new Sorry(exitCodes.refused, "left, because that was not the server that you know; its owner is told");
     case "cancelled":
       if (error.cause instanceof Sorry) return error.cause;
       if (error.cause instanceof GivenUp) return sorryFor(error.cause, target);

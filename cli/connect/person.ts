@@ -3,6 +3,7 @@ import type { Authenticator } from "../../deploy/demo/authenticator.ts";
 import { exitCodes, Sorry } from "../exit.ts";
 import { harmless } from "../harmless.ts";
 import type { Terminal } from "../terminal.ts";
+import { answerIdent } from "./ident.ts";
 import type { Report } from "./report.ts";
 
 /** The person said that they do not want to go on. */
@@ -50,7 +51,8 @@ export function createPerson(options: {
         exitCodes.refused,
         "the socket has a gate that no person answers: question needs --answer-secret",
       );
-    if (question.retry) {
+    if (question.retry && question.gate === "ident") report.say("That was not it.");
+    else if (question.retry) {
       const isLink = question.waiting === null && waiting?.by === "link";
       report.say(isLink ? linkUsedUp : "That code was wrong, or it has been used: each one lets in once.");
     }
@@ -92,6 +94,11 @@ export function createPerson(options: {
 
   async function codeOf(question: Question): Promise<Choice> {
     const { gate, at } = question;
+    if (gate === "ident") {
+      const value = await answerIdent(question, terminal, report.say, timed);
+      if (value === "drop") throw new GivenUp("dropped");
+      return typeof value === "string" ? { gate, at, value } : value;
+    }
     tries = question.retry ? tries + 1 : 1;
     if (tries > triesMax) return null;
     if (gate === "otp" && code === "auto" && authenticator !== null)

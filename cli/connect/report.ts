@@ -1,7 +1,16 @@
-import type { Closing, Message, PortcullisError, Session, SessionState, Waiting } from "@portcullis/client";
+import type {
+  Closing,
+  IdentCallback,
+  Message,
+  PortcullisError,
+  Session,
+  SessionState,
+  Waiting,
+} from "@portcullis/client";
+import { fingerprintWords } from "@portcullis/crypto";
 import { harmless, harmlessJson } from "../harmless.ts";
 import type { Terminal } from "../terminal.ts";
-import { wordsOf } from "./words.ts";
+import { describeIdent } from "./ident.ts";
 
 /** What happens, for a person or, as one JSON object per line, for a program. */
 export interface Report {
@@ -9,6 +18,8 @@ export interface Report {
   say(line: string): void;
   /** Verified, before anything is told to it. */
   server(fingerprint: string): void;
+  /** What the person may recognise the server by. */
+  ident(shown: Parameters<IdentCallback>[0]): void;
   waiting(waiting: Waiting): void;
   /** Not let in. For programs only: people are told why on standard error. */
   refused(error: PortcullisError): void;
@@ -25,11 +36,16 @@ export function createReport(terminal: Terminal, json: boolean): Report {
   const say = terminal.print;
   return {
     say,
-    server: (fingerprint) => say(`The server that your app key names answers. Its words: ${wordsOf(fingerprint)}`),
+    server: (fingerprint) =>
+      say(`The server that your app key names answers. Its words: ${fingerprintWords(fingerprint)}`),
+    ident: (shown) => describeIdent(shown).forEach((line) => void say(line)),
     waiting: (waiting) => say(describe(waiting)),
     refused: () => undefined,
-    accepted({ member, gates, edge, sealed }) {
+    accepted({ member, gates, edge, sealed, words, server }) {
       say(`You are in as ${harmless(member ?? "somebody")}, through ${gates.join(" and ")}, on ${edge}.`);
+      say(`Words of this session, to compare with who else is in it: ${words}`);
+      if (server.successorOf !== null)
+        say(`The server has another key since your app key was made. Its last part is now:  ${server.fingerprint}`);
       say(`What you type goes to everybody here${sealed ? ", sealed" : ""}; Ctrl-D ends it.`);
     },
     state(state) {
@@ -57,13 +73,15 @@ function forPrograms(terminal: Terminal): Report {
   const tell = (event: string, fields: object) => terminal.print(harmlessJson({ event, ...fields }));
   return {
     say: () => undefined,
-    server: (fingerprint) => tell("server", { fingerprint, words: wordsOf(fingerprint) }),
+    server: (fingerprint) => tell("server", { fingerprint, words: fingerprintWords(fingerprint) }),
+    ident: ({ ask, sign, signs, server: { words, randomart } }) =>
+      tell("ident", { ask, sign, signs, words, randomart }),
     waiting: ({ gate, at, by, to, number, status, resendAtMs, untilMs, attemptsLeft, retry }) =>
       tell("waiting", { gate, at, by, to, number, status, resendAtMs, untilMs, attemptsLeft, retry }),
     refused: ({ code, retryable, retryAfterMs, closeCode, sealed }) =>
       tell("refused", { code, retryable, retryAfterMs, closeCode, sealed }),
-    accepted: ({ sid, member, gates, assurance, edge, sealed, expiresAt }) =>
-      tell("accepted", { sid, member, gates, assurance, edge, sealed, expiresAt }),
+    accepted: ({ sid, member, gates, assurance, edge, sealed, expiresAt, words, server: { successorOf } }) =>
+      tell("accepted", { sid, member, gates, assurance, edge, sealed, expiresAt, words, successorOf }),
     state: ({ is, ...more }) => tell(is, more),
     message: ({ from, seq, place, id, missed, text }) =>
       tell("message", { from, seq, place, id, missed, text: text() }),

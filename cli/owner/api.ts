@@ -7,7 +7,7 @@ export type Json = Readonly<Record<string, unknown>>;
 export interface Api {
   readonly url: string;
   /** @throws {Sorry} nobody answers, or what is answered is no */
-  ask(method: "GET" | "POST" | "PATCH" | "DELETE" | "PUT", path: string, options?: AskOptions): Promise<Json>;
+  ask(method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE", path: string, options?: AskOptions): Promise<Json>;
 }
 
 export interface AskOptions {

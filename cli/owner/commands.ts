@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { text as readAll } from "node:stream/consumers";
-import { wordsOf } from "../connect/words.ts";
+import { fingerprintWords } from "@portcullis/crypto";
+import { framed } from "../connect/ident.ts";
 import { exitCodes, Sorry } from "../exit.ts";
 import type { Api, Json } from "./api.ts";
 import { type Ask, postWithPassword } from "./password.ts";
@@ -28,7 +29,7 @@ export interface OwnerCommand {
 
 const socketColumns = ["id", "label", "url", "updatedAt"];
 const keyColumns = ["keyId", "label", "createdAt", "lastUsedAt", "revokedAt"];
-const memberColumns = ["name", "email", "phone", "authenticator", "answerSecret", "answerRule", "passkey"];
+const memberColumns = ["name", "email", "phone", "authenticator", "answerSecret", "answerRule", "passkey", "sign"];
 const sessionColumns = ["sid", "member", "role", "edge", "gates", "acceptedAt", "expiresAt"];
 const tokenColumns = ["id", "label", "createdAt", "expiresAt", "lastUsedAt"];
 
@@ -56,7 +57,7 @@ export const ownerCommands: readonly OwnerCommand[] = [
     about: "which server this is, in the six words that portcullis connect shows",
     run: async (api) => {
       const server = await api.ask("GET", "/v1/server");
-      return { ...server, words: wordsOf(String(server.fingerprint)) };
+      return { ...server, words: fingerprintWords(String(server.fingerprint)) };
     },
     show: record,
   },
@@ -236,6 +237,35 @@ export const ownerCommands: readonly OwnerCommand[] = [
       `${record(answer)}\n${shownOnce}\nPORTCULLIS_TICKET=… portcullis connect URL --pin PIN goes in with it.`,
   },
   {
+    usage: "member sign SOCKET NAME",
+    about: "the member's sign, by which they recognise this server; with an option, another one",
+    options: {
+      art: ["FILE", "plain ASCII, at most 24 lines of 64; - is standard input"],
+      make: ["KIND", "emblem: have one made, as those are among which it is picked"],
+    },
+    run: async (api, given) => {
+      const { art, make } = given.options;
+      if (art === undefined && make === undefined) return api.ask("GET", `${memberPath(given)}/sign`);
+      if ((art !== undefined && make !== undefined) || (make !== undefined && make !== "emblem"))
+        throw new Sorry(exitCodes.usage, "either --art FILE or --make emblem");
+      const body = art === undefined ? {} : { art: pictureOf(await textIn(art)) };
+      return api.ask("PUT", `${memberPath(given)}/sign`, { body });
+    },
+    show: ({ art }) => framed(String(art)).join("\n"),
+  },
+  {
+    usage: "member sign-token SOCKET NAME",
+    about: "a token by which the member sets their own sign, once, within a day, with POST /v1/signs",
+    run: (api, given) => api.ask("POST", `${memberPath(given)}/sign/invitation`),
+    show: (answer) => `${record(answer)}\n${shownOnce}`,
+  },
+  {
+    usage: "member sign-remove SOCKET NAME",
+    about: "takes the member's sign away",
+    run: (api, given) => api.ask("DELETE", `${memberPath(given)}/sign`),
+    show: done("Removed."),
+  },
+  {
     usage: "session list SOCKET",
     about: "who is on it",
     run: (api, given) => all(api, `${socketPath(given)}/sessions`, "sessions"),
@@ -316,14 +346,23 @@ async function all(api: Api, path: string, name: string): Promise<Json> {
   return { [name]: found };
 }
 
-async function policyIn(file: string | undefined): Promise<Json | null> {
-  if (file === undefined) return null;
-  let text: string;
+async function textIn(file: string): Promise<string> {
   try {
-    text = file === "-" ? await readAll(process.stdin) : await readFile(file, "utf8");
+    return file === "-" ? await readAll(process.stdin) : await readFile(file, "utf8");
   } catch {
     throw new Sorry(exitCodes.usage, `${file} cannot be read`);
   }
+}
+
+/** As editors leave it: spaces at the ends of lines, and a last line that is empty, are no part of a picture. */
+function pictureOf(text: string): string {
+  const lines = text.split("\n").map((line) => line.trimEnd());
+  return lines.join("\n").replace(/^\n+|\n+$/g, "");
+}
+
+async function policyIn(file: string | undefined): Promise<Json | null> {
+  if (file === undefined) return null;
+  const text = await textIn(file);
   try {
     return JSON.parse(text) as Json;
   } catch {

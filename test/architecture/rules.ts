@@ -67,9 +67,9 @@ export const rules: IForbiddenRuleType[] = [
   },
   {
     name: "browser-safe-npm",
-    comment: "of npm, only zod, hpke, altcha-lib and ipaddr.js are known to work in a browser",
+    comment: "of npm, only what is named here is known to work in a browser",
     from: { path: browserSafe },
-    to: { path: "^node_modules/", pathNot: "^node_modules/(zod|hpke|altcha-lib|ipaddr\\.js)/" },
+    to: { path: "^node_modules/", pathNot: "^node_modules/(zod|hpke|altcha-lib|ipaddr\\.js|@scure/bip39/wordlists)/" },
   },
   {
     name: "browser-safe-libs",

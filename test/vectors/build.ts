@@ -3,7 +3,7 @@ import * as ref from "./reference.ts";
 const { b64, text, toHex, lp, L, H } = ref;
 
 /** Reproducible bytes that look random. */
-const fixed = (name: string, length = 32): Buffer =>
+export const fixed = (name: string, length = 32): Buffer =>
   ref.hkdfExpand(ref.extract(text("portcullis vectors"), text(name)), text("bytes"), length);
 
 interface CaseInput {

@@ -9,6 +9,7 @@ import {
   openRecord,
   parkedPsk,
   sealRecord,
+  wordsOf,
 } from "@portcullis/crypto";
 import {
   type Accepted,
@@ -30,7 +31,10 @@ import {
 type Numberless<Plaintext> = Plaintext extends unknown ? Omit<Plaintext, "n"> : never;
 
 /** What a session has over one connection; `resume` is what it goes on with over another. */
-export type ApplicationKeys = Omit<ApplicationSecrets, "words">;
+export interface ApplicationKeys extends Omit<ApplicationSecrets, "words"> {
+  /** Six words that only the two sides of this connection know. */
+  readonly words: string;
+}
 
 /** The sealed half of a handshake, as the client keeps it. One call at a time. */
 export interface Channel {
@@ -52,7 +56,7 @@ export interface Channel {
   /**
    * Compares F and derives what comes after it.
    *
-   * @returns the secrets of the session; what both sides could show as words has no use in this version and is erased.
+   * @returns the secrets of the session, and the words that both sides can show.
    * @throws {ProtocolError} `out-of-order`: the two sides do not mean the same conversation.
    */
   finish(accepted: Accepted): Promise<ApplicationKeys>;
@@ -120,10 +124,11 @@ export async function createChannel({ th, prk }: HandshakeSecrets): Promise<Chan
         serverChain: serverChains.before,
       });
       if (!equalBytes(expected, base64url.decode(accepted.F))) throw new ProtocolError("out-of-order", "accepted.F");
-      const { words, ...keys } = await applicationSecrets(prk, expected);
-      words.fill(0);
+      const { words: secret, ...keys } = await applicationSecrets(prk, expected);
+      const words = wordsOf(secret);
+      secret.fill(0);
       erase();
-      return keys;
+      return { ...keys, words };
     },
   };
 }

@@ -17,8 +17,9 @@ export function mayComeBack(error: unknown): boolean {
 export async function comebackOf(opened: Opened | null): Promise<Credentials | null> {
   if (opened === null || !opened.channel.begun) return null;
   const { channel, hid, server } = opened;
-  // Whoever this was before, it must be the same now.
-  return { psk: { id: parkedPskId(hid), secret: await channel.park() }, pin: server.fingerprint };
+  // Whoever this was before, it must be the same now: by the pin, since another edge may show the key before for a minute.
+  const pin = server.successorOf ?? server.fingerprint;
+  return { psk: { id: parkedPskId(hid), secret: await channel.park() }, pin };
 }
 
 /** Doubling, and never the same for all clients of an edge that has gone. */

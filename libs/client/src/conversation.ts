@@ -1,10 +1,11 @@
 import { type Accepted, type OfferedAnswer, ProtocolError, parseDenied } from "@portcullis/protocol";
 import type { Channel } from "./channel.ts";
 import type { Dialogue, Wish } from "./dialogue.ts";
-import { blameApplication, errorOfClose, errorOfName } from "./errors.ts";
+import { blameApplication, errorOfClose, errorOfName, PortcullisError } from "./errors.ts";
 import type { Offers } from "./offers.ts";
 import type { Settings } from "./options.ts";
-import type { Server } from "./question.ts";
+import type { Known } from "./prompts/prompt.ts";
+import type { Reply, Server } from "./question.ts";
 import type { Scope } from "./scope.ts";
 import type { Incoming, Wire } from "./wire.ts";
 
@@ -25,7 +26,7 @@ type NextOffer =
  */
 export async function converse(parts: {
   readonly channel: Channel;
-  readonly server: Server;
+  readonly server: Server & Known;
   readonly offers: Offers | null;
   readonly dialogue: Dialogue;
   readonly settings: Settings;
@@ -54,11 +55,12 @@ export async function converse(parts: {
         case "answered": {
           dialogue.said(event);
           const { cid, reply } = event;
-          const { gate, at, value } = reply;
-          const picked = value === null;
-          const plaintext = picked
-            ? ({ t: "start", cid, gate, at } as const)
-            : ({ t: "answer", cid, gate, at, value } as const);
+          const { gate, at } = reply;
+          const value = await scope.race(proven(reply, { th: channel.th, cid }));
+          const plaintext =
+            value === null
+              ? ({ t: "start", cid, gate, at } as const)
+              : ({ t: "answer", cid, gate, at, value } as const);
           wire.send(await scope.race(channel.say(plaintext)));
           narrate("up", plaintext.t, { gate, at });
           break;
@@ -78,7 +80,7 @@ export async function converse(parts: {
           break;
         }
         case "given-up":
-          wire.send(await scope.race(channel.say({ t: "cancel" })));
+          wire.send(await scope.race(channel.say({ t: "cancel", ...reasonOf(event.error) })));
           narrate("up", "cancel", {});
           throw event.error;
         case "closed":
@@ -131,6 +133,15 @@ export async function converse(parts: {
   } finally {
     waitNoLonger();
   }
+}
+
+/** What is sent for an answer: a proof holds on the connection where it is sent, and on no other. */
+export async function proven({ value, prove }: Reply, where: { th: Uint8Array; cid: string }): Promise<string | null> {
+  return value === null || prove === undefined ? value : prove(where);
+}
+
+export function reasonOf(error: unknown): { why?: "not-recognised" } {
+  return error instanceof PortcullisError && error.code === "not-recognised" ? { why: error.code } : {};
 }
 
 function nextOf(offers: Offers): Promise<NextOffer> {

@@ -1,6 +1,8 @@
 import type { Challenge, Wait } from "@portcullis/protocol";
 import { PortcullisError } from "./errors.ts";
 import type { Settings } from "./options.ts";
+import { identOf } from "./prompts/ident.ts";
+import type { Known } from "./prompts/prompt.ts";
 import { type Answering, askApplication, askForCode, type Reply, type Server } from "./question.ts";
 import { optionOf, type QuestionOption } from "./question-option.ts";
 import { type Waiting, waitingOf } from "./waiting.ts";
@@ -13,7 +15,7 @@ export type Wish =
 
 /** The connection on which something is asked. */
 export interface Place {
-  readonly server: Server;
+  readonly server: Server & Known;
   /** Transcript hash. */
   readonly th: Uint8Array;
   /** The first that the server says here: after a comeback it says again what it said before. */
@@ -96,6 +98,10 @@ export function createDialogue({ options: given, clock }: Settings): Dialogue {
     );
   }
 
+  function showIdent({ server }: Place): void {
+    for (const { gate, details } of options) if (gate === "ident") given.onIdent?.({ ...identOf(details), server });
+  }
+
   /** What is answered without a person may be a proof that holds on one connection only. */
   function answerer(own: Asking, { th }: Place): Answering["automatic"] {
     return ({ ask, details }) => {
@@ -110,6 +116,7 @@ export function createDialogue({ options: given, clock }: Settings): Dialogue {
   return {
     challenge(challenge, place) {
       options = challenge.options.map(optionOf);
+      showIdent(place);
       untilMs = clock() + challenge.answerMs;
       // A proof is bound to the connection: on another one it is made anew.
       const isStale = place.isFirst && asking?.cid === challenge.cid && asking.bound;

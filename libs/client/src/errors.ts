@@ -14,6 +14,7 @@ const meanings = {
   "untrusted-server": { text: "This is not a server that can be trusted.", retryable: false },
   "expired-bundle": { text: "The server's hello is too old.", retryable: true },
   protocol: { text: "What came is not the protocol.", retryable: false },
+  "not-recognised": { text: "The server was not recognised.", retryable: false },
   cancelled: { text: "Cancelled.", retryable: false },
   timeout: { text: "The time has passed.", retryable: true },
   unsupported: { text: "Version, suite or gate not supported.", retryable: false },

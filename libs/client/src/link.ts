@@ -32,6 +32,8 @@ export interface Link {
   readonly wire: Wire;
   readonly accepted: Accepted;
   readonly bufferedBytes: number;
+  /** Six words, the same on the other side of this connection and nowhere else. */
+  readonly words: string;
   /** Transcript hash of what is asked over this connection while the session lives. */
   readonly stepUp: Uint8Array;
   send(counter: number, body: Uint8Array, head: MessageUpHead): Promise<void>;
@@ -105,6 +107,7 @@ export function createLink(parts: {
   return {
     wire,
     accepted,
+    words: keys.words,
     get bufferedBytes() {
       return wire.bufferedBytes;
     },

@@ -9,13 +9,22 @@ export {
 } from "./consumer.ts";
 export { type ConsumerOf, consumerOf } from "./consumer-of.ts";
 export { PortcullisError, type PortcullisErrorCode, portcullisErrorCodes } from "./errors.ts";
+export type { IdentCallback } from "./ident-callback.ts";
 export type { Message } from "./message.ts";
 export type { FrameDirection, FrameKind, FrameSummary, Narrate } from "./narration.ts";
 export type { OfferCallback, Offered, Offering } from "./offers.ts";
+export { withPin } from "./opening.ts";
 export type { ConnectOptions, SessionState, StateCallback } from "./options.ts";
+export { type Ident, identOf } from "./prompts/ident.ts";
 export type { PasskeyRequest, Prompt } from "./prompts/prompt.ts";
 export { prompts } from "./prompts/registry.ts";
-export type { AnswerCallback, ChallengeCallback, Question, Server } from "./question.ts";
+export {
+  type AnswerCallback,
+  type ChallengeCallback,
+  notRecognised,
+  type Question,
+  type Server,
+} from "./question.ts";
 export type { QuestionOption } from "./question-option.ts";
 export type { Session } from "./session.ts";
 export type { Waiting, WaitingCallback } from "./waiting.ts";

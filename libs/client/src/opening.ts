@@ -1,9 +1,20 @@
-import { appKeyPsk, appKeyPskId, chooseSuite, parseAppKey, sealOpen, verifyBundle } from "@portcullis/crypto";
+import {
+  appKeyPsk,
+  appKeyPskId,
+  chooseSuite,
+  fingerprintWords,
+  formatAppKey,
+  parseAppKey,
+  randomart,
+  sealOpen,
+  verifyBundle,
+} from "@portcullis/crypto";
 import { type Hello, ProtocolError, parseHandshakeId, parseHello, type SuiteId } from "@portcullis/protocol";
 import { type Channel, createChannel } from "./channel.ts";
 import { blameApplication, errorOfClose, PortcullisError } from "./errors.ts";
 import { createOffers, type Offers } from "./offers.ts";
 import { type ConnectOptions, parametersOf, type Settings } from "./options.ts";
+import type { Known } from "./prompts/prompt.ts";
 import type { Server } from "./question.ts";
 import type { Scope } from "./scope.ts";
 import type { Wire } from "./wire.ts";
@@ -42,9 +53,20 @@ function keyOf(text: string): ReturnType<typeof parseAppKey> {
   }
 }
 
+/**
+ * The app key with another pin, for who was led to a key that followed the pinned one (`server.successorOf`).
+ *
+ * @throws {PortcullisError} `key`
+ */
+export function withPin(appKey: string, fingerprint: string): string {
+  const moved = formatAppKey({ ...keyOf(appKey), fingerprint });
+  keyOf(moved);
+  return moved;
+}
+
 export interface Opened {
   readonly channel: Channel;
-  readonly server: Server;
+  readonly server: Server & Known;
   readonly suite: SuiteId;
   /** What is left of them; null after a comeback. */
   readonly offers: Offers | null;
@@ -69,12 +91,13 @@ export async function open(parts: {
 
   const pinnedFingerprint = credentials.pin;
   const verified = await scope.race(verifyBundle({ hello, pinnedFingerprint, nowMs: settings.clock() }));
-  const { fingerprint, pinned, bundle } = verified;
+  const { fingerprint, pinned, bundle, successorOf } = verified;
   const { edgeId: edge } = parseHandshakeId(hello.hid);
   narrate("down", "hello", { edge, fingerprint, pinned, suites: Object.keys(bundle.suites).join(" ") });
 
   const { suite, publicKey } = await scope.race(chooseSuite(bundle.suites, settings.suites));
-  const server = { fingerprint, pinned, edge };
+  const server = serverOf({ fingerprint, pinned, successorOf, edge });
+  options.onServer?.(server);
   const offers = goesOn !== null ? null : createOffers(options.offer, server);
   if (offers !== null) scope.atEnd(offers.stop);
   const answers = (offers === null ? null : await scope.race(offers.next())) ?? [];
@@ -102,6 +125,13 @@ async function readTicket(ticket: NonNullable<ConnectOptions["ticket"]>): Promis
   const text = typeof ticket === "string" ? ticket : await callback(ticket);
   if (typeof text !== "string" || !ticketShape.test(text)) throw new PortcullisError("ticket");
   return text;
+}
+
+function serverOf(verified: Pick<Server, "fingerprint" | "pinned" | "successorOf" | "edge">): Server & Known {
+  const { fingerprint, successorOf } = verified;
+  const words = fingerprintWords(fingerprint);
+  const allWords = successorOf === null ? [words] : [words, fingerprintWords(successorOf)];
+  return { ...verified, words, allWords, randomart: randomart(fingerprint) };
 }
 
 async function readHello(wire: Wire): Promise<Hello> {

@@ -1,9 +1,10 @@
 import { encodeOpenPayload, ProtocolError, type SuiteId, suiteIds } from "@portcullis/protocol";
 import { type Address, addressOf } from "./address.ts";
+import type { IdentCallback } from "./ident-callback.ts";
 import { createNarrator, type Narrate } from "./narration.ts";
 import type { OfferCallback, Offered } from "./offers.ts";
 import type { Means } from "./prompts/prompt.ts";
-import type { AnswerCallback, ChallengeCallback } from "./question.ts";
+import type { AnswerCallback, ChallengeCallback, Server } from "./question.ts";
 import type { WaitingCallback } from "./waiting.ts";
 import type { WebSocketConstructor } from "./web-socket.ts";
 
@@ -52,6 +53,10 @@ export interface ConnectOptions {
    * confirmed by a link is picked where this is given, unless `onChallenge` can choose among several ways; codes are asked for by `answers` or `onChallenge`.
    */
   readonly onWait?: WaitingCallback | undefined;
+  /** Shows what the person recognises the server by, at each gate `ident`, also where nothing is asked. */
+  readonly onIdent?: IdentCallback | undefined;
+  /** Told which server answered, once it was verified and before anything is asked or sent; again on each connection. Must not throw. */
+  readonly onServer?: ((server: Server) => void) | undefined;
   /** `pa1.…`, or a function that gets it: answers the gate `question` by itself. */
   readonly answerSecret?: string | (() => Eventually<string>) | undefined;
   /** Has a passkey sign; default: the platform's, where it has `navigator.credentials`. The answer is its `toJSON()`. */

@@ -14,5 +14,6 @@ export interface QuestionOption {
 }
 
 export function optionOf({ gate, at, prompt }: Challenge["options"][number]): QuestionOption {
-  return { gate, at, details: prompt ?? {}, ask: promptOf(gate) };
+  const ask = promptOf(gate);
+  return { gate, at, details: ask?.read?.(prompt ?? {}) ?? prompt ?? {}, ask };
 }

@@ -1,5 +1,6 @@
 import { type Challenge, limits } from "@portcullis/protocol";
 import { PortcullisError } from "./errors.ts";
+import type { Known } from "./prompts/prompt.ts";
 import { optionOf, type QuestionOption } from "./question-option.ts";
 import type { Waiting } from "./waiting.ts";
 
@@ -26,11 +27,23 @@ export interface Server {
   readonly fingerprint: string;
   /** False only with `unpinned: "allow"`: nobody knows whose server this is. */
   readonly pinned: boolean;
+  /**
+   * The pinned fingerprint, where the server has another key since and the pinned one says so; else null. Keep `fingerprint` as the new pin then (`withPin`): the word of the old key
+   * counts for a while only.
+   */
+  readonly successorOf: string | null;
+  /** Six words of its key, worked out here; to be compared with what the person has from elsewhere. */
+  readonly words: string;
+  /** The key as a picture of 9 lines, likewise. */
+  readonly randomart: readonly string[];
   readonly edge: string;
 }
 
+/** Says that the person did not recognise the server: the handshake ends, and the owner of the socket is told. */
+export const notRecognised: unique symbol = Symbol("not recognised");
+
 /** @returns the answer, or null to give up. */
-export type AnswerCallback = (question: Question) => Eventually<string | null>;
+export type AnswerCallback = (question: Question) => Eventually<string | null | typeof notRecognised>;
 
 /**
  * @returns the answer and, unless it is to the question itself, which option it answers; or null to give up. Without a value it picks
@@ -38,13 +51,17 @@ export type AnswerCallback = (question: Question) => Eventually<string | null>;
  */
 export type ChallengeCallback = (
   question: Question,
-) => Eventually<{ readonly value?: string; readonly gate?: string; readonly at?: string } | null>;
+) => Eventually<
+  { readonly value?: string; readonly gate?: string; readonly at?: string } | null | typeof notRecognised
+>;
 
 export interface Reply {
   readonly gate: string;
   readonly at: string;
   /** Null: the gate is picked, and answered later. */
   readonly value: string | null;
+  /** What is sent for it, where that depends on the connection. */
+  readonly prove?: ((where: { readonly th: Uint8Array; readonly cid: string }) => Promise<string>) | undefined;
 }
 
 export interface Answering {
@@ -54,7 +71,7 @@ export interface Answering {
   readonly showsWaits: boolean;
   /** Answers without a person; null where it cannot. */
   readonly automatic: (option: QuestionOption) => Promise<string> | null;
-  readonly server: Server;
+  readonly server: Server & Known;
   readonly nowMs: number;
   readonly signal: AbortSignal;
 }
@@ -83,7 +100,11 @@ export async function askApplication(
       const isElsewhere = ask?.waits === true && details.by !== "code";
       const isPicked = isElsewhere && showsWaits && (options.length === 1 || onChallenge === undefined);
       if (ask?.waits === true && (callback !== undefined || isPicked)) return { gate, at, value: null };
-      if (callback !== undefined) return replyOf(option, await callback(questionOf(option, options, asked, answering)));
+      if (callback !== undefined)
+        return fitting(answering, async (again) => {
+          const value = await callback(questionOf(option, options, again(asked), answering));
+          return { option, value };
+        });
     }
     return askGenerally(options[0], options, asked, answering, null);
   });
@@ -96,7 +117,10 @@ export async function askForCode(waiting: Waiting, asked: Asked, answering: Answ
   return guarded(async () => {
     const callback = callbackOf(answering.answers, gate);
     if (callback === undefined) return askGenerally(option, options, asked, answering, waiting);
-    return replyOf(option, await callback(questionOf(option, options, asked, answering, waiting)));
+    return fitting(answering, async (again) => {
+      const value = await callback(questionOf(option, options, again(asked), answering, waiting));
+      return { option, value };
+    });
   });
 }
 
@@ -109,15 +133,51 @@ async function askGenerally(
 ): Promise<Reply | null> {
   const { onChallenge } = answering;
   if (onChallenge === undefined || first === undefined) throw new PortcullisError("unsupported");
-  const chosen = await onChallenge(questionOf(first, options, asked, answering, waiting));
-  if (chosen === null) return null;
+  return fitting(answering, async (again) => {
+    const chosen = await onChallenge(questionOf(first, options, again(asked), answering, waiting));
+    return chosen === null || chosen === notRecognised
+      ? { option: first, value: chosen }
+      : choiceOf(chosen, first, options);
+  });
+}
+
+type Chosen = Exclude<Awaited<ReturnType<ChallengeCallback>>, null | typeof notRecognised>;
+
+function choiceOf(chosen: Chosen, first: QuestionOption, options: readonly QuestionOption[]): Given {
   const isNamed = chosen.gate !== undefined || chosen.at !== undefined;
   const fits = ({ gate, at }: QuestionOption) => (chosen.gate ?? gate) === gate && (chosen.at ?? at) === at;
   const option = isNamed ? [first, ...options].find(fits) : first;
   if (option === undefined) throw new TypeError("The answer is to none of the options.");
-  if (chosen.value !== undefined) return replyOf(option, chosen.value);
+  if (chosen.value !== undefined) return { option, value: chosen.value };
   if (option.ask?.waits !== true) throw new TypeError("Only a gate that waits is picked without an answer.");
-  return { gate: option.gate, at: option.at, value: null };
+  return { option, value: undefined };
+}
+
+interface Given {
+  readonly option: QuestionOption;
+  /** Undefined: the gate is picked. */
+  readonly value: string | null | undefined | typeof notRecognised;
+}
+
+const triesMax = 3;
+
+/**
+ * Asks again where the answer cannot be right: nothing of it is sent, and a slip of the finger alarms nobody.
+ *
+ * @throws {PortcullisError} `not-recognised` where the person says so, or it was never right
+ */
+async function fitting(
+  { server }: Answering,
+  ask: (again: (asked: Asked) => Asked) => Promise<Given>,
+): Promise<Reply | null> {
+  for (let tries = 1; tries <= triesMax; tries += 1) {
+    const { option, value } = await ask((asked) => ({ ...asked, retry: asked.retry || tries > 1 }));
+    if (value === notRecognised) break;
+    if (value === undefined) return { gate: option.gate, at: option.at, value: null };
+    if (value === null || typeof value !== "string" || option.ask?.fits?.(value, option.details, server) !== false)
+      return replyOf(option, value);
+  }
+  throw new PortcullisError("not-recognised");
 }
 
 function questionOf(
@@ -143,11 +203,13 @@ async function guarded(ask: () => Promise<Reply | null>): Promise<Reply | null> 
   }
 }
 
-function replyOf({ gate, at, ask }: QuestionOption, value: string | null): Reply | null {
+function replyOf({ gate, at, ask, details }: QuestionOption, value: string | null): Reply | null {
   if (value === null) return null;
   if (typeof value !== "string") throw new TypeError("An answer is a text, or null.");
   const normal = ask === null ? value : ask.normalise(value);
   if (normal.length > limits.answerChars) throw new PortcullisError("too-large");
   if (!normal.isWellFormed()) throw new TypeError("An answer must be well-formed.");
-  return { gate, at, value: normal };
+  const { prove } = ask ?? {};
+  if (prove === undefined) return { gate, at, value: normal };
+  return { gate, at, value: normal, prove: (where) => prove(normal, { details, ...where }) };
 }

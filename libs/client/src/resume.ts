@@ -48,7 +48,7 @@ export async function resumeSession(parts: {
       narrate("down", "accepted", { n: again.n, sid: again.sid, gates: again.gates.join(" ") });
       const keys: ApplicationKeys = await scope.race(channel.finish(again));
       if (!isSame(again, accepted)) {
-        for (const key of Object.values(keys)) key.fill(0);
+        for (const key of [keys.client, keys.server, keys.resume]) key.fill(0);
         throw new ProtocolError("out-of-order", "accepted");
       }
       const link = createLink({ wire, accepted: again, keys, had: channel.had });

@@ -19,6 +19,7 @@ import { type Heard, type Link, unknownEpoch } from "./link.ts";
 import { createMessageReader, type Message } from "./message.ts";
 import type { SessionState, Settings } from "./options.ts";
 import { createOutbox } from "./outbox.ts";
+import type { Known } from "./prompts/prompt.ts";
 import type { Server } from "./question.ts";
 import { resumeSession } from "./resume.ts";
 import { createScope } from "./scope.ts";
@@ -49,6 +50,11 @@ export interface Session extends AsyncIterable<Message> {
   readonly expiresAt: number;
   readonly limits: Readonly<Accepted["limits"]>;
   readonly suite: SuiteId;
+  /**
+   * Six words that only the two sides of this connection have, or of the last one; others after it went on. Read them to the owner, or to another device of yours that shows them:
+   * where they are the same, nobody sits between.
+   */
+  readonly words: string;
   /**
    * Resolves when the message was handed to the platform; while the connection is lost, it waits for the next one. Rejects with `too-large`
    * over `limits.maxBytes`, `unavailable` when too many sends wait, `closed`.
@@ -84,7 +90,7 @@ export function beginSession(parts: {
   readonly settings: Settings;
   readonly link: Link;
   readonly secret: Uint8Array;
-  readonly server: Server;
+  readonly server: Server & Known;
   readonly suite: SuiteId;
 }): OwnSession {
   const { settings, server, suite } = parts;
@@ -126,6 +132,7 @@ export function beginSession(parts: {
   let link: Link | null = null;
   let secret = parts.secret;
   let edge = server.edge;
+  let words = parts.link.words;
   let grace: ReturnType<typeof setTimeout> | undefined;
   let ended = false;
   let isGone = false;
@@ -356,7 +363,7 @@ export function beginSession(parts: {
       const scope = createScope(resuming.signal);
       try {
         scope.failAfter(settings.helloTimeoutMs, new PortcullisError("unreachable"));
-        const { fingerprint } = server;
+        const fingerprint = server.successorOf ?? server.fingerprint;
         const resumed = await resumeSession({ settings, accepted, secret, fingerprint, next: outbox.next, scope });
         if (ended) {
           resumed.link.wire.close(closeCodes.closed.code, "closed");
@@ -366,6 +373,7 @@ export function beginSession(parts: {
         }
         secret.fill(0);
         ({ secret, edge } = resumed);
+        words = resumed.link.words;
         attach(resumed.link);
         directed.attached();
         tell({ is: "resumed", edge });
@@ -422,6 +430,9 @@ export function beginSession(parts: {
     expiresAt: accepted.expiresAt,
     limits,
     suite,
+    get words() {
+      return words;
+    },
     send: (message, { class: kind } = {}) => sent(send(message, kind === undefined ? {} : { class: kind })),
     sendTo: (to, message) => sent(send(message, { to })),
     directed,

@@ -11,7 +11,15 @@ const algorithm = "PBKDF2/SHA-256";
 const made = (counter: number, cost = 1_000) => createChallenge({ algorithm, cost, counter, deriveKey, ...secrets });
 
 const place: Place = {
-  server: { fingerprint: "f".repeat(22), pinned: true, edge: "edge-1" },
+  server: {
+    fingerprint: "f".repeat(22),
+    pinned: true,
+    edge: "edge-1",
+    successorOf: null,
+    words: "",
+    allWords: [],
+    randomart: [],
+  },
   th: new Uint8Array(32),
   isFirst: true,
 };

@@ -5,7 +5,16 @@ import { createDialogue, type Place } from "../src/dialogue.ts";
 import { type ConnectOptions, readOptions } from "../src/options.ts";
 import type { Waiting } from "../src/waiting.ts";
 
-const server = { fingerprint: "f".repeat(22), pinned: true, edge: "edge-1" };
+const words = "the six words of the server";
+const server = {
+  fingerprint: "f".repeat(22),
+  pinned: true,
+  edge: "edge-1",
+  successorOf: null,
+  words,
+  allWords: [words, "those of the key before"],
+  randomart: [],
+};
 const place = (isFirst: boolean, connection = 1): Place => ({
   server,
   th: new Uint8Array(32).fill(connection),

@@ -238,7 +238,7 @@ describe("a session of a sealed socket", () => {
     const closed: number[] = [];
     const wire = { send: () => void sent.push(1), close: (code: number) => void closed.push(code) };
     const [client, server, resume, stepUp] = [0, 1, 2, 3].map((n) => new Uint8Array(32).fill(n));
-    const keys = { client, server, resume, stepUp } as never;
+    const keys = { client, server, resume, stepUp, words: "" } as never;
     const link = createLink({
       wire: wire as never,
       accepted: { sealed: true } as never,

@@ -40,3 +40,15 @@ export const serverIdentity = request({
   idempotency: "reads only",
   replay: "harmless",
 });
+
+/** Words of a key that was followed by another stay on people's cards for as long as the succession counts. */
+export const serverIdentities = request({
+  server: "keys",
+  callers: ["factors"],
+  name: "keys.identities",
+  request: empty,
+  /** Fingerprints of every key that a client takes for this server now. */
+  reply: z.strictObject({ fingerprints: z.array(text(64)).min(1).max(8) }),
+  idempotency: "reads only",
+  replay: "harmless",
+});

@@ -237,7 +237,8 @@ export const identityStep = request({
       z.strictObject({ do: z.literal("offer"), answers: z.array(answer).min(1).max(16), parameters }),
       z.strictObject({ do: z.literal("start"), cid: id, gate: gateName, at: position.nullable() }),
       z.strictObject({ do: z.literal("resend"), cid: id }),
-      z.strictObject({ do: z.literal("cancel") }),
+      /** `why`: `not-recognised` where a person said that this is not the right server. */
+      z.strictObject({ do: z.literal("cancel"), why: z.literal("not-recognised").optional() }),
     ]),
   }),
   reply: outcome,
@@ -271,6 +272,8 @@ export const prepareFactors = request({
     cid: id,
     /** Names the network that the connection comes from, and does not tell it: an HMAC. */
     network: text(64),
+    /** What this handshake has proven: an app key, and by a gate bound to the member that it is them. What is for the member's eyes needs both. */
+    proven: z.strictObject({ key: z.boolean(), memberBound: z.boolean() }),
     items: z
       .array(z.strictObject({ at: position, gate: gateName, config: z.record(z.string(), z.unknown()) }))
       .min(1)

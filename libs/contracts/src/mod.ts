@@ -8,6 +8,7 @@ import * as messages from "./messages.ts";
 import * as passkeys from "./passkeys.ts";
 import * as policies from "./policies.ts";
 import * as sessions from "./sessions.ts";
+import * as signs from "./signs.ts";
 import * as sockets from "./sockets.ts";
 import * as stepUps from "./step-ups.ts";
 import * as tickets from "./tickets.ts";
@@ -37,6 +38,7 @@ export * from "./passkeys.ts";
 export * from "./policies.ts";
 export { reservedLabels } from "./reserved-labels.ts";
 export * from "./sessions.ts";
+export * from "./signs.ts";
 export * from "./sockets.ts";
 export { consumersKey, liveSessionKey, removalsKey, removalsTtlMs } from "./state-keys.ts";
 export * from "./step-ups.ts";
@@ -68,6 +70,7 @@ export const contracts: readonly Contract[] = Object.freeze(
     appKeys,
     authenticators,
     passkeys,
+    signs,
   ]
     .flatMap((group) => Object.values(group))
     .filter(isContract),

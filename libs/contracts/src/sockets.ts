@@ -139,6 +139,7 @@ export const memberView = z.strictObject({
   passkey: z.boolean(),
   /** Whether there is an answer rule: without one nobody passes a `question` of the kind `rule`. */
   answerRule: z.boolean(),
+  sign: z.boolean(),
   createdAtMs: epochMs,
   version: z.number().int().positive(),
 });

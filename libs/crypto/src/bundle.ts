@@ -1,13 +1,14 @@
 import { type Bundle, encodeBundle, equalBytes, type Hello, limits, parseBundle, utf8 } from "@portcullis/protocol";
 import { CryptoError } from "./errors.ts";
 import { fingerprint, type Identity, sign, verify } from "./identity.ts";
+import { verifySuccession } from "./succession.ts";
 
 const label = "bundle";
 
 /** @returns the bytes to send as they are, and their signature. */
 export async function signBundle(
   identity: Identity,
-  content: Pick<Bundle, "kid" | "suites" | "exp">,
+  content: Pick<Bundle, "kid" | "suites" | "exp" | "successions">,
 ): Promise<{ readonly bundle: Uint8Array; readonly sig: Uint8Array }> {
   const bundle = encodeBundle({ ...content, idKey: identity.publicKey });
   return { bundle, sig: await sign(identity, label, bundle) };
@@ -19,10 +20,12 @@ export interface VerifiedBundle {
   readonly fingerprint: string;
   /** False: nothing says that this is the right server. No person should be asked for a code then. */
   readonly pinned: boolean;
+  /** The pinned fingerprint, where the key that signed follows the pinned one; null where it is that one, or nothing is pinned. */
+  readonly successorOf: string | null;
 }
 
 /**
- * The order is: pin, signature, expiry. A pinned client learns "not my server" before anything that the other key says counts.
+ * The order is: pin (or a succession from it), signature, expiry. A pinned client learns "not my server" before anything that the other key says counts.
  *
  * @param options.pinnedFingerprint null only for whoever has nothing to pin by; the bundle is then merely consistent.
  * @throws {CryptoError} `pin`, `signature`, `expired`
@@ -36,8 +39,13 @@ export async function verifyBundle(options: {
   const { hello, pinnedFingerprint, nowMs } = options;
   const bundle = parseBundle(hello.bundle);
   const actual = await fingerprint(bundle.idKey);
-  if (pinnedFingerprint !== null && !equalBytes(utf8(actual), utf8(pinnedFingerprint))) throw new CryptoError("pin");
+  const isPinned = pinnedFingerprint !== null && equalBytes(utf8(actual), utf8(pinnedFingerprint));
+  const successorOf = isPinned ? null : pinnedFingerprint;
+  if (successorOf !== null) {
+    const { idKey, successions = [] } = bundle;
+    await verifySuccession({ successions, idKey, pinned: successorOf, nowMs });
+  }
   if (!(await verify(bundle.idKey, label, hello.bundle, hello.sig))) throw new CryptoError("signature");
   if (!(nowMs <= bundle.exp * 1000 + limits.bundleSkewMs)) throw new CryptoError("expired");
-  return { bundle, fingerprint: actual, pinned: pinnedFingerprint !== null };
+  return { bundle, fingerprint: actual, pinned: pinnedFingerprint !== null, successorOf };
 }

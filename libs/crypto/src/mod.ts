@@ -4,6 +4,7 @@ export { signBundle, type VerifiedBundle, verifyBundle } from "./bundle.ts";
 export { expand, extract, H, L, type Random, secureRandom } from "./derive.ts";
 export { CryptoError, type CryptoErrorCode, cryptoErrorCodes } from "./errors.ts";
 export { type GroupSecret, openGroupRecord, sealGroupRecord } from "./group.ts";
+export { isWordsProof, type WordsProof, wordsProof } from "./ident.ts";
 export { fingerprint, generateIdentity, type Identity, importIdentity, sign, verify } from "./identity.ts";
 export { type HandshakeSecrets, helloHash, openBox, type Psk, sealOpen } from "./open.ts";
 export { passkeyChallenge } from "./passkey.ts";
@@ -15,6 +16,7 @@ export {
   isAnswerProof,
   parseAnswerSecret,
 } from "./question.ts";
+export { randomart } from "./randomart.ts";
 export { openRecord, sealRecord } from "./record.ts";
 export {
   type ApplicationSecrets,
@@ -30,6 +32,7 @@ export {
   parkedPskId,
   resumePskId,
 } from "./schedule.ts";
+export { signSuccession, verifySuccession } from "./succession.ts";
 export {
   chooseSuite,
   generateKemKeyPair,
@@ -38,4 +41,5 @@ export {
   type KemKeyPair,
   type KemPrivateKey,
 } from "./suites.ts";
+export { fingerprintWords, normalWords, wordsOf } from "./words.ts";
 export { createRecordWriter, type RecordWriter } from "./writer.ts";

@@ -6,6 +6,7 @@ export {
   embeddedConfig,
   environment,
 } from "./config.ts";
+export { openDistributed } from "./distributed.ts";
 export { type Embedded, type EmbeddedOptions, openEmbedded } from "./embedded.ts";
 export type { Platform } from "./platform.ts";
-export { runService, version } from "./run-service.ts";
+export { readServiceConfig, runService, version } from "./run-service.ts";

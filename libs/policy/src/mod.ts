@@ -7,6 +7,7 @@ export {
   severities,
 } from "./advice/advice.ts";
 export { adviceMax, adviceOf } from "./advice/mod.ts";
+export { isBehindProof } from "./bound.ts";
 export type { Branch, Take } from "./composition.ts";
 export { type During, duringOf, duringSchema, gatesOfRule, type StepUpRule } from "./during.ts";
 export type { Enrolment } from "./gates/gate.ts";
@@ -32,7 +33,7 @@ export type {
   Result,
   VerifyItem,
 } from "./machine/events.ts";
-export { authenticatorsOf } from "./machine/progress.ts";
+export { authenticatorsOf, isMemberProven } from "./machine/progress.ts";
 export { answersMax, type DenyCause, denyCauses, type HandshakeState, handshakeStateSchema } from "./machine/state.ts";
 export { type Transition, transition } from "./machine/transition.ts";
 export { explore } from "./play/explore.ts";

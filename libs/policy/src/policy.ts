@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { unfitIn } from "./bound.ts";
 import { duration, milliseconds } from "./duration.ts";
 import { askedAgain, duringDocument, duringStored, type StepUpRule } from "./during.ts";
 import { dialogueOf, type GateItem } from "./gates/registry.ts";
@@ -103,6 +104,11 @@ export const policyDocumentSchema = strict({
         'must be "off" where messages go to a consumer: what is said to one is nothing for another to catch up on';
       issues.push({ code: "custom", path: ["messaging", "history"], message, input: history });
     }
+    for (const { path, message } of unfitIn(gates))
+      issues.push({ code: "custom", path: ["gates", ...path], message, input: gates });
+    for (const [index, rule] of during.entries())
+      for (const { path, message } of unfitIn(askedAgain([rule])))
+        issues.push({ code: "custom", path: ["during", index, "gates", ...path], message, input: during });
     const asking = leaves(gates).find((item) => dialogueOf(item) !== "once");
     if (mode === "offered" && asking !== undefined) {
       // Whoever offers is told nothing, and these gates have to say something first.

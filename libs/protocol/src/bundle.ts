@@ -22,7 +22,23 @@ export interface Bundle {
   readonly idKey: Uint8Array;
   /** Epoch seconds. */
   readonly exp: number;
+  /** By which `idKey` came after keys that some still pin: each followed the one before it. Oldest first. */
+  readonly successions?: readonly Succession[] | undefined;
 }
+
+/** A key says which one follows it: the `key` of the next entry, or the bundle's `idKey`. */
+export interface Succession {
+  /** Ed25519 public key that was followed, 32 bytes. */
+  readonly key: Uint8Array;
+  /** Epoch seconds between which it counts. */
+  readonly from: number;
+  readonly until: number;
+  /** Ed25519 under `key`, 64 bytes. */
+  readonly sig: Uint8Array;
+}
+
+/** Whoever pins an older key has slept through that many rotations and needs another pin. */
+export const successionsMax = 4;
 
 const schema = z.strictObject({
   v: z.array(z.string().check(z.regex(/^[a-z0-9.-]{1,32}$/))).check(z.minLength(1), z.maxLength(8)),
@@ -30,6 +46,11 @@ const schema = z.strictObject({
   suites: z.record(z.string().check(z.regex(/^[0-9a-f]{4}$/)), z.string()),
   idKey: z.string(),
   exp: count(2 ** 40),
+  successions: z.optional(
+    z
+      .array(z.strictObject({ key: z.string(), from: count(2 ** 40), until: count(2 ** 40), sig: z.string() }))
+      .check(z.minLength(1), z.maxLength(successionsMax)),
+  ),
 });
 
 /** @returns the JSON bytes to sign. */
@@ -39,6 +60,7 @@ export function encodeBundle(bundle: Omit<Bundle, "v">): Uint8Array {
     const publicKey = bundle.suites[id];
     if (publicKey !== undefined) keys[id] = base64url.encode(publicKey);
   }
+  const { successions = [] } = bundle;
   const bytes = utf8(
     JSON.stringify({
       v: [subprotocol],
@@ -46,6 +68,7 @@ export function encodeBundle(bundle: Omit<Bundle, "v">): Uint8Array {
       suites: keys,
       idKey: base64url.encode(bundle.idKey),
       exp: bundle.exp,
+      ...(successions.length === 0 ? {} : { successions: successions.map(written) }),
     }),
   );
   parseBundle(bytes);
@@ -70,7 +93,25 @@ export function parseBundle(bytes: Uint8Array): Bundle {
     keys[id] = publicKey;
   }
   if (Object.keys(keys).length === 0) throw new ProtocolError("unsupported", "bundle.suites");
-  const idKey = base64url.decode(fields.idKey, "bundle.idKey");
-  if (idKey.length !== 32) throw new ProtocolError("malformed", "bundle.idKey");
-  return { v: fields.v, kid: fields.kid, suites: keys, idKey, exp: fields.exp };
+  const idKey = bytesOf(fields.idKey, 32, "bundle.idKey");
+  const { v, kid, exp, successions } = fields;
+  if (successions === undefined) return { v, kid, suites: keys, idKey, exp };
+  return { v, kid, suites: keys, idKey, exp, successions: successions.map(read) };
+}
+
+type Written = { readonly key: string; readonly from: number; readonly until: number; readonly sig: string };
+
+function written({ key, from, until, sig }: Succession): Written {
+  return { key: base64url.encode(key), from, until, sig: base64url.encode(sig) };
+}
+
+function read({ key, from, until, sig }: Written): Succession {
+  const field = "bundle.successions";
+  return { key: bytesOf(key, 32, field), from, until, sig: bytesOf(sig, 64, field) };
+}
+
+function bytesOf(text: string, length: number, field: string): Uint8Array {
+  const bytes = base64url.decode(text, field);
+  if (bytes.length !== length) throw new ProtocolError("malformed", field);
+  return bytes;
 }

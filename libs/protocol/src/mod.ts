@@ -16,7 +16,7 @@ export {
   type Tick,
 } from "./application.ts";
 export { base64url } from "./base64url.ts";
-export { type Bundle, encodeBundle, parseBundle, subprotocol } from "./bundle.ts";
+export { type Bundle, encodeBundle, parseBundle, type Succession, subprotocol, successionsMax } from "./bundle.ts";
 export { concat, equalBytes, lp, u32be, u64be, utf8 } from "./bytes.ts";
 export { type CloseCode, type CloseCodeName, closeCodeNames, closeCodeOf, closeCodes } from "./close-codes.ts";
 export {
@@ -61,6 +61,7 @@ export {
   type Cancel,
   type Challenge,
   type ClientPlaintext,
+  cancelReasons,
   type Denied,
   encodePlaintext,
   type Goodbye,
@@ -85,4 +86,5 @@ export {
   type SealedRecord,
   type UpRecordType,
 } from "./record.ts";
+export { isSign, signLimits, signProblemOf } from "./sign.ts";
 export { isSuiteId, type SuiteId, suiteIds, suites } from "./suites.ts";

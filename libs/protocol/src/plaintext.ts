@@ -165,7 +165,10 @@ export const start = z.strictObject({ n, t: z.literal("start"), cid: label, gate
 
 export const resend = z.strictObject({ n, t: z.literal("resend"), cid: label });
 
-export const cancel = z.strictObject({ n, t: z.literal("cancel") });
+/** `not-recognised`: a person did not recognise the server. Its owner is told. */
+export const cancelReasons = ["not-recognised"] as const;
+
+export const cancel = z.strictObject({ n, t: z.literal("cancel"), why: z.optional(z.enum(cancelReasons)) });
 
 const server = z.discriminatedUnion("t", [challenge, wait, accepted, denied, revoked, goodbye]);
 const client = z.discriminatedUnion("t", [answer, offer, start, resend, cancel]);

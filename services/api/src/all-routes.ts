@@ -20,6 +20,7 @@ import { liveSessionRoutes } from "./sockets/live-sessions.ts";
 import { memberRoutes } from "./sockets/members.ts";
 import { memberPasskeyRoutes } from "./sockets/passkeys.ts";
 import { policyRoutes } from "./sockets/policies.ts";
+import { signRoutes } from "./sockets/signs.ts";
 import { socketRoutes } from "./sockets/sockets.ts";
 import { doorRoutes } from "./tickets/door.ts";
 import { mintRoutes } from "./tickets/mint.ts";
@@ -38,6 +39,7 @@ const groups = [
   answerRuleRoutes,
   answerSecretRoutes,
   memberPasskeyRoutes,
+  signRoutes,
   liveSessionRoutes,
   mintRoutes,
   doorRoutes,

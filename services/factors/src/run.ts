@@ -1,4 +1,5 @@
 import { createHmac } from "node:crypto";
+import { serverIdentities } from "@portcullis/contracts";
 import type { Platform } from "@portcullis/platform";
 import { createSafeFetch } from "@portcullis/runtime";
 import { createAnswerRules } from "./authenticators/answer-rules.ts";
@@ -16,6 +17,9 @@ import { passkeysCollection } from "./passkeys/record.ts";
 import { createRegistrations } from "./passkeys/registration.ts";
 import { servePasskeys } from "./passkeys/serve.ts";
 import { createPasskeyStore } from "./passkeys/store.ts";
+import { signsCollection } from "./signs/record.ts";
+import { serveSigns } from "./signs/serve.ts";
+import { createSignStore } from "./signs/store.ts";
 import { createSendLimits } from "./waits/limits.ts";
 import { createWaitStore } from "./waits/record.ts";
 import { createWaitSecrets } from "./waits/secrets.ts";
@@ -69,17 +73,34 @@ export async function run(platform: Platform, config: FactorsConfig): Promise<vo
     failuresMax,
   });
   const tagOf = (text: string) => createHmac("sha256", countKey).update(text).digest("base64url");
+  const signs = createSignStore({
+    ...secretsOf,
+    collection: await documents.collection(signsCollection),
+    onUnreadable: (enrolment) => log.error("a sign does not open", { enrolment }),
+  });
+  const identities = async () => (await caller.call(serverIdentities, {})).fingerprints;
+  await serveSigns(server, signs);
   const passkeyStore = createPasskeyStore({ collection: await documents.collection(passkeysCollection), vault, clock });
   const passkeys = { store: passkeyStore, assertions: createAssertions({ store: passkeyStore, state }) };
   const fetch = createSafeFetch({ allow: config.outboundAllow ?? [] });
   const keySets = createKeySets({ fetch, clock, log });
   const suspicion = createSuspicion({ state, clock });
   const registrations = createRegistrations({ store: passkeyStore, state, ids, random });
-  await serveAuthenticators(server, { store, answerSecrets, answerRules, codes, passkeys: passkeyStore });
+  await serveAuthenticators(server, { store, answerSecrets, answerRules, signs, codes, passkeys: passkeyStore });
   await servePasskeys({ server, log }, { ...passkeys, registrations });
   await serveWaits(server, { gates, waits, state, tagOf });
-  await serveGates(
-    { server, clock, log },
-    { gates, codes, waits, answerSecrets, answerRules, passkeys, state, vault, suspicion, keySets },
-  );
+  const means = {
+    codes,
+    waits,
+    answerSecrets,
+    answerRules,
+    passkeys,
+    signs,
+    identities,
+    state,
+    vault,
+    suspicion,
+    keySets,
+  };
+  await serveGates({ server, clock, log }, { gates, ...means });
 }

@@ -30,7 +30,8 @@ const place = ({ socketId = "s1", network = "n1", hid = freshHid() }: Where) => 
 });
 
 async function ask(where: Where = {}): Promise<Challenge> {
-  const asked = { ...place(where), cid: where.cid ?? cid, items: [{ at: "0", ...item(where.cost) }] };
+  const proven = { key: false, memberBound: false };
+  const asked = { ...place(where), proven, cid: where.cid ?? cid, items: [{ at: "0", ...item(where.cost) }] };
   const { prompts } = await factors.identity.call(prepareFactors, asked);
   return prompts[0]?.challenge as Challenge;
 }

@@ -94,6 +94,7 @@ describe("the gate passkey", () => {
         hid: freshHid(),
         socketId: "s1",
         memberId,
+        proven: { key: true, memberBound: true },
         transcript: th,
         network: "n1",
         cid,

@@ -8,6 +8,7 @@ import { serveAccounts } from "./accounts/serve.ts";
 import { prepareBootstrap } from "./accounts/sign-up.ts";
 import { openAccountStore } from "./accounts/store.ts";
 import type { identityConfig } from "./config.ts";
+import { createAlerts } from "./handshake/alerts.ts";
 import { createEngine } from "./handshake/engine.ts";
 import { createNetworkRisk } from "./handshake/risk.ts";
 import { serveHandshakes } from "./handshake/serve.ts";
@@ -67,7 +68,7 @@ export async function run(
     ids,
     random,
   };
-  await serveSockets(server, socketContext);
+  await serveSockets(server, socketContext, state);
   const tickets = createTicketStore(state, { clock, random });
   const countKey = vault.subkey("attempts");
   await serveTickets(server, {
@@ -81,12 +82,13 @@ export async function run(
   await serveConsumers(server, { sessions, revocation });
   const engine = createEngine({
     store,
-    handshakes: createHandshakeStore(state),
+    handshakes: createHandshakeStore(state, vault),
     sessions,
     revocation,
     edges,
     verdicts: createVerdicts(log),
     risk: createNetworkRisk(state),
+    alerts: createAlerts({ store, owners: accountContext.store.owners, mails: accountContext.mails, state, log }),
     caller,
     paths,
     tickets,

@@ -445,6 +445,7 @@ describe("a member", () => {
       answerSecret: false,
       passkey: false,
       answerRule: false,
+      sign: false,
       createdAtMs: world.now(),
       version: 1,
     });

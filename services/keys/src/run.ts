@@ -1,4 +1,4 @@
-import { serverIdentity, sessionAbandoned } from "@portcullis/contracts";
+import { serverIdentities, serverIdentity, sessionAbandoned } from "@portcullis/contracts";
 import { createRecordWriter } from "@portcullis/crypto";
 import type { Platform } from "@portcullis/platform";
 import { serveAppKeys } from "./app-keys/serve.ts";
@@ -27,9 +27,9 @@ export { type KeysConfig, keysConfig } from "./config.ts";
 
 export async function run(platform: Platform, config: KeysConfig): Promise<void> {
   const { documents, state, vault, caller, server, clock, ids, random, closer, log } = platform;
-  const identity = await openIdentity(documents, vault, clock);
+  const identities = await openIdentity(documents, vault, clock, log);
   const appKeys = await openAppKeys(documents);
-  const bundles = createBundles({ identity, clock, ids });
+  const bundles = createBundles({ identities, clock, ids });
   closer.add("bundles", async () => bundles.close());
   const writer = createRecordWriter(random);
   const sessions = createSessionSecrets(state, vault, clock);
@@ -40,8 +40,10 @@ export async function run(platform: Platform, config: KeysConfig): Promise<void>
   const parked = createParkedMessages(state, vault, clock);
   const isKeyLive = async (keyId: string | null) => keyId === null || (await liveKey(keyId)) !== null;
 
-  await serveAppKeys(server, { appKeys, vault, clock, random, fingerprint: identity.fingerprint });
-  await server.serve(serverIdentity, async () => ({ fingerprint: identity.fingerprint }));
+  const pin = async () => (await identities.current()).pin;
+  await serveAppKeys(server, { appKeys, vault, clock, random, pin });
+  await server.serve(serverIdentity, async () => ({ fingerprint: await pin() }));
+  await server.serve(serverIdentities, async () => ({ fingerprints: [...(await identities.current()).fingerprints] }));
 
   await serveLastWords(server, { secrets: sessions, live, parked, groups, writer, clock, log });
   await serveGroups(server, { groups, live, writer, log });

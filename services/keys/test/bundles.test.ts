@@ -8,7 +8,9 @@ let bundles: Bundles;
 beforeEach(async () => {
   nowMs = 1_795_000_000_500;
   const { identity } = await generateIdentity();
-  bundles = createBundles({ identity, clock: () => nowMs, ids: createIds() });
+  const { fingerprint: pin } = identity;
+  const standing = { identity, successions: [], pin, fingerprints: [pin] };
+  bundles = createBundles({ identities: { current: async () => standing }, clock: () => nowMs, ids: createIds() });
 });
 afterEach(() => bundles.close());
 

@@ -15,7 +15,8 @@ beforeEach(() => {
 });
 afterEach(() => documents.close());
 
-const open = (with_ = vault) => openIdentity(documents, with_, clock);
+const log = { error: () => undefined };
+const open = async (with_ = vault) => (await (await openIdentity(documents, with_, clock, log)).current()).identity;
 async function stored() {
   const schema = z.strictObject({ seedSealed: z.string(), createdAtMs: z.number() });
   const collection = await documents.collection({ name: "keys_identity", schema, indexes: [] });

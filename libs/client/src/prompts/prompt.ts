@@ -15,6 +15,12 @@ export interface Prompt {
   shown?(details: Asked["details"]): string | null;
   /** Whether a person can answer it, by what the server says about it; absent: yes. */
   isForPerson?(details: Asked["details"]): boolean;
+  /** What the server says about it, as it may be shown; absent: as it is. @throws {PortcullisError | ProtocolError} on what must not be shown */
+  read?(details: Asked["details"]): Readonly<Record<string, unknown>>;
+  /** Whether an answer can be right by what is known here; where it cannot, it is asked once more and nothing is sent. Absent: the server knows. */
+  fits?(value: string, details: Asked["details"], server: Known): boolean;
+  /** Makes of the answer what is sent, on the connection where it is sent; absent: as it is. */
+  prove?(value: string, asked: Pick<Asked, "details" | "th" | "cid">): Promise<string>;
   /**
    * Answers without a person, where it has what that takes; null: it has not, and somebody is asked.
    *
@@ -36,6 +42,12 @@ export interface PasskeyRequest {
   readonly rpId: string;
   readonly allowCredentials: readonly { readonly type: "public-key"; readonly id: string }[];
   readonly userVerification: "required";
+}
+
+/** What is known of the server without asking it. */
+export interface Known {
+  /** Words of its key, and of keys before it that lead to it. */
+  readonly allWords: readonly string[];
 }
 
 /** A question that may be answered without a person. */

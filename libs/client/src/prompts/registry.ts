@@ -1,6 +1,7 @@
 import { call } from "./call.ts";
 import { captcha } from "./captcha.ts";
 import { email } from "./email.ts";
+import { ident } from "./ident.ts";
 import { jwt } from "./jwt.ts";
 import { otp } from "./otp.ts";
 import { passkey } from "./passkey.ts";
@@ -9,10 +10,17 @@ import { question } from "./question.ts";
 import { sms } from "./sms.ts";
 
 /** One entry for each gate that asks something: a new gate is a new file and a new line here. */
-export const prompts = Object.freeze({ otp, email, sms, call, question, passkey, captcha, jwt } satisfies Record<
-  string,
-  Prompt
->);
+export const prompts = Object.freeze({
+  otp,
+  email,
+  sms,
+  call,
+  question,
+  passkey,
+  captcha,
+  jwt,
+  ident,
+} satisfies Record<string, Prompt>);
 
 /** Null for a gate that this version does not know. */
 export function promptOf(gate: string): Prompt | null {

@@ -20,6 +20,7 @@ export const adviceCodes = [
   "question-no-person",
   "rule-observed",
   "jwt-bearer",
+  "ident-nobody",
   "relay",
   "same-device",
   "same-phone",

@@ -1,3 +1,4 @@
+import { isBehindProof } from "../bound.ts";
 import { among, gateOf, isBoundToConnection } from "../gates/registry.ts";
 import { visitGates } from "../items.ts";
 import { requiresKey } from "../policy.ts";
@@ -71,24 +72,30 @@ export const manyAttempts: Rule = ({ policy }) => {
   return found;
 };
 
-export const identEarly: Rule = ({ ways }) => {
-  const isIdent = (gate: string) => gate === "ident";
-  const early = ways.ways
-    .map(({ steps }) => steps.slice(0, 1 + steps.findIndex(({ item }) => isIdent(item.gate))))
-    .find(
-      (steps) => steps.length > 0 && !steps.slice(0, -1).some(({ item }) => gateOf(item).needs(item)?.of === "member"),
-    );
-  return early === undefined
-    ? []
-    : [
-        advice(
-          "ident-early",
-          "warning",
-          `gates.${early.at(-1)?.at ?? "0"}`,
-          "shows the member's sign to whoever claims the name: put a gate of the member's before it",
-        ),
-      ];
+/** All of it is for the person's good, and shows the server nothing of who they are. */
+const worthOf: Readonly<Record<string, string>> = {
+  none: "nothing is asked, and most people do not look at what they need not answer",
+  agree: "most people agree without looking; `type` and `pick` make them look",
+  type: "shows that somebody has the words of this server; who reads them from the screen has compared nothing",
+  pick: "one of five can be guessed: it shows that somebody looked, and nothing of who they are",
 };
+
+export const identWorth: Rule = ({ gates }) =>
+  gates
+    .filter(({ gate }) => gate === "ident")
+    .map(({ at, config }) => advice("ident-nobody", "info", `gates.${at}`, worthOf[String(config.ask)] ?? ""));
+
+export const identEarly: Rule = ({ gates, policy }) =>
+  gates
+    .filter(({ gate, at }) => gate === "ident" && !isBehindProof(policy.gates, at))
+    .map(({ at }) =>
+      advice(
+        "ident-early",
+        "warning",
+        `gates.${at}`,
+        "only words and the picture of the server's key are shown here: a member's sign is shown behind `key` and a gate that only the member passes",
+      ),
+    );
 
 export const notEnrolled: Rule = ({ policy, facts }) => {
   const { socketEnrolled } = facts;

@@ -7,7 +7,7 @@ const toPeople: ReadonlySet<string> = new Set(["email", "sms", "call", "captcha"
 
 /** Ways on which messages to the member are all that has to be answered. */
 export const messagesOnly: Rule = ({ policy }) => {
-  const found = waysWith(policy, (item) => isOpening(item) || toPeople.has(item.gate)).find(
+  const found = waysWith(policy, (item) => isOpening(item) || toPeople.has(item.gate) || item.gate === "ident").find(
     (way) => asked(way).length > 0,
   );
   if (found === undefined) return [];

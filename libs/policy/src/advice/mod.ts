@@ -3,7 +3,7 @@ import { waysThrough } from "../ways.ts";
 import { type Advice, type AdviceFacts, type Rule, severities } from "./advice.ts";
 import { claimedName, relaxed } from "./conditions.ts";
 import { sameDevice, samePhone } from "./devices.ts";
-import { identEarly, manyAttempts, misreadGates, notEnrolled, relay } from "./gates.ts";
+import { identEarly, identWorth, manyAttempts, misreadGates, notEnrolled, relay } from "./gates.ts";
 import { email, fatigue, messagesOnly, sms } from "./messages.ts";
 import { discoverable, openDoor } from "./opening.ts";
 import { deadlines, sealing } from "./terms.ts";
@@ -23,6 +23,7 @@ const rules: readonly Rule[] = [
   fatigue,
   misreadGates,
   identEarly,
+  identWorth,
   manyAttempts,
   notEnrolled,
   deadlines,

@@ -58,4 +58,10 @@ export interface Gate {
   among?(item: { readonly gate: string }): number | null;
   /** Passing it shows the member who was named, though nothing has to be enrolled. */
   readonly bindsMember?: true;
+  /** True where passing shows nothing of who the member is, whatever of theirs has to be enrolled. */
+  readonly provesNobody?: true;
+  /** Whether it can only be asked where an app key and the member have been proven; absent: no. */
+  behindProof?(item: { readonly gate: string }): boolean;
+  /** How often it may stand in a policy; absent: as often as gates may. */
+  readonly timesMax?: number;
 }

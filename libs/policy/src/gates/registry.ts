@@ -3,6 +3,7 @@ import { call } from "./call.ts";
 import { captcha } from "./captcha.ts";
 import { email } from "./email.ts";
 import type { Dialogue, Gate } from "./gate.ts";
+import { ident } from "./ident.ts";
 import { jwt } from "./jwt.ts";
 import { key } from "./key.ts";
 import { otp } from "./otp.ts";
@@ -25,6 +26,7 @@ export const gates = {
   passkey,
   captcha,
   jwt,
+  ident,
 } satisfies Record<string, Gate>;
 
 export type GateName = keyof typeof gates;

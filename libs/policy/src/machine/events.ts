@@ -38,8 +38,8 @@ export type HandshakeEvent =
   | { readonly type: "refused"; readonly waitId: string; readonly now: number }
   /** The moment of `deadlineMs` has come. */
   | { readonly type: "expired"; readonly now: number }
-  /** The connection is gone. */
-  | { readonly type: "left"; readonly now: number }
+  /** The connection is gone, or the client gave up; `why` where it said so. */
+  | { readonly type: "left"; readonly why?: "not-recognised" | undefined; readonly now: number }
   /** What the handshake stands on is gone: the key was revoked, or the member, the socket or an authenticator removed. */
   | { readonly type: "revoked"; readonly now: number };
 

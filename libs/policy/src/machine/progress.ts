@@ -47,8 +47,14 @@ export function sequenceOf(terms: Terms): Leaf[] {
 
 /** Bound to the member who was named, by their own authenticator for instance, so that passing it proves more than a claim. */
 export function isMemberBound(terms: Terms, item: GateItem): boolean {
-  const { needs, bindsMember } = gateOf(item);
+  const { needs, bindsMember, provesNobody } = gateOf(item);
+  if (provesNobody === true) return false;
   return needs(item)?.of === "member" || (bindsMember === true && terms.member !== null);
+}
+
+/** Whether a gate bound to the member has passed by now: whoever is there is more than claimed to be them. */
+export function isMemberProven(terms: Terms, passed: readonly string[]): boolean {
+  return sequenceOf(terms).some(({ at, item }) => passed.includes(at) && isMemberBound(terms, item));
 }
 
 /** Positions that the opening itself has passed. */

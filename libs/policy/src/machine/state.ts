@@ -17,6 +17,7 @@ export const denyCauses = [
   "too-many-failures",
   "deadline",
   "left",
+  "not-recognised",
   "revoked",
   "refused",
   "reused-id",

@@ -41,8 +41,9 @@ export function transition(state: HandshakeState, event: HandshakeEvent): Transi
     case "expired":
       return ignore(state, "early");
     case "left":
+      return deny(state, event.why ?? "left");
     case "revoked":
-      return deny(state, event.type);
+      return deny(state, "revoked");
   }
 }
 

@@ -64,6 +64,7 @@ export const member = z.object({
   answerSecret: z.boolean().describe("there is one: the member can pass `question`"),
   passkey: z.boolean().describe("there is one at least: the member can pass `passkey`"),
   answerRule: z.boolean().describe("there is one: the member can pass `question` of the kind `rule`"),
+  sign: z.boolean().describe("there is one: `ident` shows it to the member"),
   createdAt: time,
   version,
 });

@@ -13,6 +13,7 @@ import {
 import { formatAnswerSecret } from "@portcullis/crypto";
 import type { Platform } from "@portcullis/platform";
 import type { PasskeyStore } from "../passkeys/store.ts";
+import type { SignStore } from "../signs/store.ts";
 import type { AnswerRules } from "./answer-rules.ts";
 import type { Codes } from "./codes.ts";
 import type { AuthenticatorStore } from "./store.ts";
@@ -25,9 +26,11 @@ export async function serveAuthenticators(
     store,
     answerSecrets,
     answerRules,
+    signs,
     codes,
     passkeys,
   }: {
+    readonly signs: Pick<SignStore, "forgetSocket">;
     readonly store: AuthenticatorStore;
     readonly answerSecrets: AuthenticatorStore;
     readonly answerRules: AnswerRules;
@@ -63,6 +66,7 @@ export async function serveAuthenticators(
     await answerSecrets.forgetSocket(socketId);
     await answerRules.forgetSocket(socketId);
     await passkeys.forgetSocket(socketId);
+    await signs.forgetSocket(socketId);
     return {};
   });
 

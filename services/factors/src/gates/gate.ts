@@ -6,6 +6,7 @@ import type { AuthenticatorStore } from "../authenticators/store.ts";
 import type { KeySets } from "../jwt/key-sets.ts";
 import type { Assertions } from "../passkeys/assertion.ts";
 import type { PasskeyStore } from "../passkeys/store.ts";
+import type { SignStore } from "../signs/store.ts";
 import type { Channel } from "../waits/channel.ts";
 import type { Waits } from "../waits/waits.ts";
 import type { Suspicion } from "./suspicion.ts";
@@ -35,6 +36,9 @@ export interface GateContext {
   readonly answerSecrets: Pick<AuthenticatorStore, "find">;
   readonly passkeys: { readonly store: Pick<PasskeyStore, "credentials">; readonly assertions: Assertions };
   readonly answerRules: Pick<AnswerRules, "judge">;
+  readonly signs: Pick<SignStore, "find">;
+  /** Fingerprints of every key that clients take for this server. */
+  readonly identities: () => Promise<readonly string[]>;
 }
 
 /** How a gate waits: over which channel somebody is told, and what they then do. */
@@ -70,7 +74,11 @@ export interface Gate {
    * @returns null where it cannot be asked now
    */
   prepare?(
-    context: GateContext & { readonly cid: string },
+    context: GateContext & {
+      readonly cid: string;
+      /** What the handshake has proven by now: that somebody holds an app key, and by a gate bound to the member that it is them. */
+      readonly proven: { readonly key: boolean; readonly memberBound: boolean };
+    },
     config: GateItem["config"],
   ): Promise<Record<string, unknown> | null>;
   /** Where the policy says that it waits. @returns null for a configuration that makes no sense */

@@ -13,6 +13,7 @@ const lifeMs: Record<Purpose, number> = {
   "already-registered": 3_600_000,
   "reset-password": 30 * 60_000,
   "password-changed": 3_600_000,
+  "not-recognised": 3_600_000,
 };
 
 /** What a token from a mail stands for. */
@@ -24,7 +25,7 @@ export interface FoundMail {
 
 export interface Mails {
   /** Records the mail and leaves a job that names it. @param owner null: does the same work and sends nothing. */
-  send(owner: Stored<Owner> | null, purpose: Purpose): Promise<void>;
+  send(owner: Stored<Owner> | null, purpose: Purpose, about?: string): Promise<void>;
   /** One write and nothing else, where another case writes something that matters. */
   pretend(): Promise<void>;
   /** Null for a token that was never mailed, for another purpose, used up or expired. */
@@ -53,13 +54,14 @@ export function createMails(options: MailsOptions): Mails {
   const tokenOf = (key: Uint8Array, mailId: string, purpose: Purpose) =>
     `${mailId}.${tagOf(key, `${purpose} ${mailId}`)}`;
 
-  async function record(owner: Stored<Owner> | null, purpose: Purpose): Promise<string> {
+  async function record(owner: Stored<Owner> | null, purpose: Purpose, about?: string): Promise<string> {
     const id = ids.id();
     const now = clock();
     await store.mails.insert(id, {
       ownerId: owner?.id ?? null,
       purpose,
       passwordEpoch: owner?.body.passwordEpoch ?? 0,
+      ...(about === undefined ? {} : { about }),
       createdAtMs: now,
       expiresAtMs: now + lifeMs[purpose],
     });
@@ -67,8 +69,8 @@ export function createMails(options: MailsOptions): Mails {
   }
 
   return {
-    async send(owner, purpose) {
-      const id = await record(owner, purpose);
+    async send(owner, purpose, about) {
+      const id = await record(owner, purpose, about);
       await jobs.enqueue(mailQueue.name, { id: `mail_${id}`, data: { mailId: id } });
     },
 
@@ -99,7 +101,7 @@ export function createMails(options: MailsOptions): Mails {
     async compose(mailId) {
       const mail = await store.mails.get(mailId);
       if (mail === null || mail.body.ownerId === null) return null;
-      const { purpose, passwordEpoch } = mail.body;
+      const { purpose, passwordEpoch, about = "" } = mail.body;
       const owner = await store.owners.get(mail.body.ownerId);
       if (owner === null) return null;
       const done =
@@ -107,7 +109,7 @@ export function createMails(options: MailsOptions): Mails {
         (purpose === "reset-password" && owner.body.passwordEpoch !== passwordEpoch);
       if (done) return null;
       const to = openEmail(owner.id, owner.body.emailSealed);
-      return { to, ...words(purpose, tokenOf(vault.subkey(label), mailId, purpose), publicUrl) };
+      return { to, ...words(purpose, tokenOf(vault.subkey(label), mailId, purpose), publicUrl, about) };
     },
   };
 }
@@ -116,7 +118,7 @@ export function createMails(options: MailsOptions): Mails {
  * Lines of at most 76 characters, so that a mail needs no encoding: in the outbox it is read as a file, and quoted-printable would
  * break a token in two.
  */
-function words(purpose: Purpose, token: string, publicUrl: string): { subject: string; text: string } {
+function words(purpose: Purpose, token: string, publicUrl: string, about: string): { subject: string; text: string } {
   const lines = (...text: string[]) => text.map((line) => `${line}\n`).join("");
   switch (purpose) {
     case "verify-email":
@@ -174,6 +176,25 @@ function words(purpose: Purpose, token: string, publicUrl: string): { subject: s
           "",
           "If it was not you, reset it at once and look through your sockets, keys and",
           "tokens.",
+        ),
+      };
+    case "not-recognised":
+      return {
+        subject: "Somebody did not recognise your Portcullis server",
+        text: lines(
+          "Somebody who was connecting to your socket",
+          "",
+          `  ${about}`,
+          "",
+          "left because what they were shown was not what they know of your server.",
+          "Anybody who reaches the gates can say so. It may be a mistake; it may be",
+          "that somebody sits between them and you, or that a sign was replaced.",
+          "",
+          "Ask those who connected just now what they saw, and compare the words of",
+          "the server with `portcullis owner server`. If they differ, their app key",
+          "and what they typed is known to somebody else: revoke the key.",
+          "",
+          "However often it happens, you get at most one such mail in an hour.",
         ),
       };
   }

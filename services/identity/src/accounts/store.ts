@@ -50,13 +50,21 @@ const apiToken = z.strictObject({
 });
 export type ApiToken = z.infer<typeof apiToken>;
 
-export const mailPurposes = ["verify-email", "already-registered", "reset-password", "password-changed"] as const;
+export const mailPurposes = [
+  "verify-email",
+  "already-registered",
+  "reset-password",
+  "password-changed",
+  "not-recognised",
+] as const;
 const mail = z.strictObject({
   /** Null: to nobody, because there is no such account; so that it costs the same to ask for one. */
   ownerId: z.string().nullable(),
   purpose: z.enum(mailPurposes),
   /** The owner's `passwordEpoch` when it was asked for. */
   passwordEpoch: count,
+  /** What it is about, where that is one of several: a socket's label. */
+  about: z.string().max(63).optional(),
   createdAtMs: epochMs,
   expiresAtMs: epochMs,
 });

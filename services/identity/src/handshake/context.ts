@@ -6,6 +6,7 @@ import type { Revocation } from "../sessions/revocation.ts";
 import type { PathTags } from "../sockets/paths.ts";
 import type { SocketStore } from "../sockets/store.ts";
 import type { TicketStore } from "../tickets/store.ts";
+import type { Alerts } from "./alerts.ts";
 import type { NetworkRisk } from "./risk.ts";
 import type { HandshakeStore } from "./store.ts";
 import type { Verdicts } from "./verdicts.ts";
@@ -19,6 +20,7 @@ export interface EngineContext {
   readonly edges: EdgeWatch;
   readonly verdicts: Verdicts;
   readonly risk: NetworkRisk;
+  readonly alerts: Alerts;
   readonly caller: Caller;
   readonly paths: PathTags;
   readonly tickets: TicketStore;

@@ -155,7 +155,7 @@ export function createEngine(context: EngineContext): Engine {
         return { type: "started", cid, gate, ...at(action), waitId: ids.id("wait"), nextCid: ids.id(), now };
       }
       case "cancel":
-        return { type: "left", now };
+        return { type: "left", why: action.why, now };
     }
   }
 

@@ -1,5 +1,6 @@
 import { type Outcome, outcome, sessionContext, sessionRole, waitView } from "@portcullis/contracts";
 import { handshakeStateSchema } from "@portcullis/policy";
+import type { Vault } from "@portcullis/runtime";
 import type { State } from "@portcullis/state";
 import { z } from "zod";
 import { toText } from "../secrets.ts";
@@ -120,18 +121,20 @@ export interface HandshakeStore {
   idOf(hid: string): Promise<string>;
 }
 
-export function createHandshakeStore(state: State): HandshakeStore {
+/** @param vault what stands is kept wrapped: a member's sign is among what was asked, and contacts, masked, among what is waited for. */
+export function createHandshakeStore(state: State, vault: Pick<Vault, "wrap" | "unwrap">): HandshakeStore {
   const key = (hid: string) => `identity:handshake:${hid}`;
+  const sealed = (hid: string, value: Handshake) => vault.wrap(encode(value), key(hid));
   const connectionKey = (hid: string) => `identity:connection:${hid}`;
   return {
-    create: (hid, value, ttlMs) => state.create(key(hid), encode(value), ttlMs),
+    create: (hid, value, ttlMs) => state.create(key(hid), sealed(hid, value), ttlMs),
     async get(hid) {
       const found = await state.get(key(hid));
-      return found === null
-        ? null
-        : { value: handshake.parse(JSON.parse(Buffer.from(found.value).toString("utf8"))), version: found.version };
+      if (found === null) return null;
+      const text = Buffer.from(vault.unwrap(found.value, key(hid))).toString("utf8");
+      return { value: handshake.parse(JSON.parse(text)), version: found.version };
     },
-    replace: (hid, version, value, ttlMs) => state.replace(key(hid), version, encode(value), ttlMs),
+    replace: (hid, version, value, ttlMs) => state.replace(key(hid), version, sealed(hid, value), ttlMs),
     async follow(hid, id, ttlMs) {
       await state.create(connectionKey(hid), Buffer.from(id), ttlMs);
     },

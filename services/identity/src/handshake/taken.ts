@@ -9,7 +9,7 @@ export type Action =
     }
   | { readonly do: "start"; readonly cid: string; readonly gate: string; readonly at: string | null }
   | { readonly do: "resend"; readonly cid: string }
-  | { readonly do: "cancel" };
+  | { readonly do: "cancel"; readonly why?: "not-recognised" | undefined };
 
 /** What came with a record, and what `keys` knows of it. */
 export interface Taken {

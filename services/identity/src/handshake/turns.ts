@@ -11,6 +11,7 @@ import {
   deadlineMs,
   type Effect,
   type HandshakeEvent,
+  isMemberProven,
   isPrepared,
   type PlacedGate,
   promptOf,
@@ -238,11 +239,13 @@ export function createTurns(context: EngineContext): Turns {
     cid: string,
     options: readonly PlacedGate[],
   ): Promise<ReadonlyMap<string, Record<string, unknown>>> {
-    const { socketId, memberId, network } = handshake;
+    const { socketId, memberId, network, machine } = handshake;
     const hid = askedAs(handshake, connection);
     const items = options.filter(isPrepared).map(({ at, gate, config }) => ({ at, gate, config: { ...config } }));
     if (items.length === 0) return new Map();
-    const { prompts } = await caller.call(prepareFactors, { hid, socketId, memberId, transcript, network, cid, items });
+    const proven = { key: machine.keyId !== null, memberBound: isMemberProven(machine, machine.passed) };
+    const asked = { hid, socketId, memberId, transcript, network, proven, cid, items };
+    const { prompts } = await caller.call(prepareFactors, asked);
     if (prompts.length !== items.length) throw new ServiceError("unavailable");
     return new Map(
       items.flatMap(({ at }, index) => {
@@ -258,8 +261,12 @@ export function createTurns(context: EngineContext): Turns {
     return { say: "wait", at, gate, ...next.wait, cid, attemptsLeft, answerByMs, retry, deadlineMs: deadlineOf(next) };
   }
 
-  function deny({ startedAtMs }: Handshake, cause: string): Decided {
-    return { outcome: denial, record: () => verdicts.denied(cause, clock() - startedAtMs) };
+  function deny({ startedAtMs, socketId }: Handshake, cause: string): Decided {
+    const record = () => {
+      verdicts.denied(cause, clock() - startedAtMs);
+      if (cause === "not-recognised") void context.alerts.notRecognised(socketId);
+    };
+    return { outcome: denial, record };
   }
 
   async function accept(

@@ -3,6 +3,7 @@ import {
   forgetAnswerSecret,
   forgetPasskey,
   forgetSecret,
+  forgetSign,
   type MemberView,
   ServiceError,
 } from "@portcullis/contracts";
@@ -138,6 +139,7 @@ export async function removeMemberOf(context: SocketContext, request: Whose): Pr
   await context.caller.call(forgetAnswerRule, { socketId: socket.id, member: found.id });
   const subject = { of: "member" as const, socketId: socket.id, member: found.id };
   await context.caller.call(forgetPasskey, { subject, passkeyId: null });
+  await context.caller.call(forgetSign, { socketId: socket.id, member: found.id });
   await context.store.members.delete(found.id);
   return { closed };
 }
@@ -213,6 +215,7 @@ function view(context: SocketContext, { id, version, body }: Stored<Member>): Me
     answerSecret: body.enrolments.question !== undefined,
     answerRule: body.enrolments.rule !== undefined,
     passkey: body.enrolments.passkey !== undefined,
+    sign: body.enrolments.ident !== undefined,
     createdAtMs: body.createdAtMs,
     version,
   };

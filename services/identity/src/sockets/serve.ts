@@ -1,5 +1,6 @@
 import type { Server } from "@portcullis/bus";
 import * as contract from "@portcullis/contracts";
+import type { State } from "@portcullis/state";
 import { removeAnswerRuleOf, setAnswerRuleOf } from "./answer-rules.ts";
 import { createAnswerSecretOf, removeAnswerSecretOf } from "./answer-secrets.ts";
 import { createAppKeyOf, listAppKeysOf, revokeAppKeyOf } from "./app-keys.ts";
@@ -14,9 +15,12 @@ import {
   removeMemberPasskeyOf,
 } from "./passkeys.ts";
 import { simulatePolicyOf, validatePolicyOf } from "./policies.ts";
+import { createSignInvitations } from "./sign-invitations.ts";
+import { readSignOf, removeSignOf, setSignOf } from "./signs.ts";
 import { createSocketOf, deleteSocketOf, getSocketOf, listSocketsOf, updateSocketOf } from "./sockets.ts";
 
-export async function serveSockets(server: Server, context: SocketContext): Promise<void> {
+export async function serveSockets(server: Server, context: SocketContext, state: State): Promise<void> {
+  const invitations = createSignInvitations(context, state);
   await server.serve(contract.createSocket, (body) => createSocketOf(context, body));
   await server.serve(contract.listSockets, (body) => listSocketsOf(context, body));
   await server.serve(contract.getSocket, (body) => getSocketOf(context, body));
@@ -35,6 +39,11 @@ export async function serveSockets(server: Server, context: SocketContext): Prom
   await server.serve(contract.removeAnswerSecret, (body) => removeAnswerSecretOf(context, body));
   await server.serve(contract.setMemberAnswerRule, (body) => setAnswerRuleOf(context, body));
   await server.serve(contract.removeAnswerRule, (body) => removeAnswerRuleOf(context, body));
+  await server.serve(contract.setSign, (body) => setSignOf(context, body));
+  await server.serve(contract.readSign, (body) => readSignOf(context, body));
+  await server.serve(contract.removeSign, (body) => removeSignOf(context, body));
+  await server.serve(contract.inviteSign, (body) => invitations.invite(body));
+  await server.serve(contract.setOwnSign, (body) => invitations.setOwn(body));
   await server.serve(contract.enrolAuthenticator, (body) => enrolAuthenticatorOf(context, body));
   await server.serve(contract.removeAuthenticator, (body) => removeAuthenticatorOf(context, body));
   await server.serve(contract.beginMemberPasskey, (body) => beginMemberPasskeyOf(context, body));

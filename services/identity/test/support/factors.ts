@@ -6,8 +6,12 @@ import {
   forgetAnswerRule,
   forgetAnswerSecret,
   forgetSecret,
+  forgetSign,
   forgetSocketSecrets,
+  getSign,
   mintAnswerSecret,
+  prepareFactors,
+  putSign,
   readWait,
   resendWait,
   ServiceError,
@@ -18,6 +22,7 @@ import {
   type WaitView,
 } from "@portcullis/contracts";
 import type { Platform } from "@portcullis/platform";
+import type { z } from "zod";
 import { type FakePasskeys, servePasskeys } from "./passkeys.ts";
 
 interface Item {
@@ -47,6 +52,11 @@ export interface FakeFactors {
   readonly waits: Map<string, { to: string | null; handshake: string; view: WaitView; fate: WaitFate }>;
   readonly resent: string[];
   readonly passkeys: FakePasskeys;
+  /** By socket and member. */
+  readonly signs: Map<string, string>;
+  /** What was asked to be prepared, and as what it is asked; null: not now. */
+  readonly prepared: z.infer<(typeof prepareFactors)["request"]>[];
+  prompt: Record<string, unknown> | null;
 }
 
 export async function serveFactors(platform: Platform): Promise<FakeFactors> {
@@ -64,6 +74,9 @@ export async function serveFactors(platform: Platform): Promise<FakeFactors> {
     waits: new Map(),
     resent: [],
     passkeys: await servePasskeys(platform),
+    signs: new Map(),
+    prepared: [],
+    prompt: { ask: "agree" },
   };
   const requireUp = () => {
     if (factors.down) throw new ServiceError("unavailable");
@@ -117,6 +130,21 @@ export async function serveFactors(platform: Platform): Promise<FakeFactors> {
   await server.serve(forgetAnswerRule, ({ socketId, member }) => {
     requireUp();
     return { existed: factors.active.delete(`rules:${socketId}:${member}`) };
+  });
+  await server.serve(putSign, ({ socketId, member, art }) => {
+    requireUp();
+    const kept = art ?? "[made]";
+    factors.signs.set(`${socketId}:${member}`, kept);
+    return { art: kept };
+  });
+  await server.serve(getSign, ({ socketId, member }) => ({ art: factors.signs.get(`${socketId}:${member}`) ?? null }));
+  await server.serve(forgetSign, ({ socketId, member }) => {
+    requireUp();
+    return { existed: factors.signs.delete(`${socketId}:${member}`) };
+  });
+  await server.serve(prepareFactors, (request) => {
+    factors.prepared.push(request);
+    return { prompts: request.items.map(() => factors.prompt) };
   });
   await server.serve(startWait, async ({ waitId, handshake, gate, config, to }) => {
     await factors.before([{ ref: waitId, gate, value: "" }]);

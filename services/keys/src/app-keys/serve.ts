@@ -10,7 +10,8 @@ export interface AppKeyContext {
   readonly vault: Vault;
   readonly clock: Clock;
   readonly random: (length: number) => Uint8Array;
-  readonly fingerprint: string;
+  /** Fingerprint that a new key pins. */
+  readonly pin: () => Promise<string>;
 }
 
 /** Revoked ones included: they stay listed so that an owner sees what there was, until a new key needs the place of the oldest. */
@@ -27,7 +28,7 @@ async function mint(
   { socketId, label, role }: { socketId: string; label: string; role: KeyRole },
 ) {
   await makeRoom(context, socketId);
-  const key = generateAppKey(context.fingerprint, context.random);
+  const key = generateAppKey(await context.pin(), context.random);
   const psk = await appKeyPsk(key.secret);
   const stored = await context.appKeys.insert(key.keyId, {
     socketId,

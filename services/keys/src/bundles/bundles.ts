@@ -2,13 +2,13 @@ import { createHash } from "node:crypto";
 import {
   generateKemKeyPair,
   hasSuite,
-  type Identity,
   type KemPrivateKey,
   type SuiteId,
   signBundle,
   suiteIds,
 } from "@portcullis/crypto";
 import type { Clock, Ids } from "@portcullis/runtime";
+import type { IdentitySource, ServerIdentity } from "../identity.ts";
 
 export interface SignedBundle {
   readonly kid: string;
@@ -47,10 +47,20 @@ const seenMax = 200_000;
  * Short-lived KEM keys, in this replica's memory only: what was recorded on the wire cannot be opened once they are gone, even
  * with every long-lived key of the server (forward secrecy). Made when asked for, so an idle server makes none.
  */
-export function createBundles({ identity, clock, ids }: { identity: Identity; clock: Clock; ids: Ids }): Bundles {
+export function createBundles(parts: {
+  readonly identities: IdentitySource;
+  readonly clock: Clock;
+  readonly ids: Ids;
+}): Bundles {
+  const { identities, clock, ids } = parts;
   const alive = new Map<string, Held>();
   // Without the secrets: an idle server would hold the last ones for ever.
-  let newest: { readonly bundle: Promise<SignedBundle>; readonly untilMs: number } | null = null;
+  let newest: {
+    readonly bundle: Promise<SignedBundle>;
+    readonly untilMs: number;
+    /** Who signed it, and what came before them. */
+    readonly by: ServerIdentity;
+  } | null = null;
   const sweep = setInterval(erase, 5_000);
   sweep.unref();
 
@@ -59,7 +69,7 @@ export function createBundles({ identity, clock, ids }: { identity: Identity; cl
     for (const [kid, bundle] of alive) if (now > bundle.expiresAtMs + graceMs) alive.delete(kid);
   }
 
-  async function make(): Promise<SignedBundle> {
+  async function make({ identity, successions }: ServerIdentity): Promise<SignedBundle> {
     const privateKeys = new Map<SuiteId, KemPrivateKey>();
     const suites: Partial<Record<SuiteId, Uint8Array>> = {};
     for (const id of suiteIds) {
@@ -70,7 +80,12 @@ export function createBundles({ identity, clock, ids }: { identity: Identity; cl
     }
     const kid = ids.id();
     const expiresAtMs = clock() + lifeMs;
-    const { bundle, sig } = await signBundle(identity, { kid, suites, exp: Math.floor(expiresAtMs / 1000) });
+    const { bundle, sig } = await signBundle(identity, {
+      kid,
+      suites,
+      exp: Math.floor(expiresAtMs / 1000),
+      successions,
+    });
     const signed: SignedBundle = { kid, bundle, signature: sig, expiresAtMs };
     alive.set(kid, hold(signed, privateKeys));
     return signed;
@@ -78,10 +93,12 @@ export function createBundles({ identity, clock, ids }: { identity: Identity; cl
 
   return {
     async current() {
+      const by = await identities.current();
       const now = clock();
-      if (newest === null || now >= newest.untilMs) {
-        const bundle = make();
-        newest = { bundle, untilMs: now + freshMs };
+      const isOfAnother = newest?.by.identity !== by.identity || newest.by.successions.length !== by.successions.length;
+      if (newest === null || now >= newest.untilMs || isOfAnother) {
+        const bundle = make(by);
+        newest = { bundle, untilMs: now + freshMs, by };
         bundle.catch(() => {
           newest = null;
         });

@@ -130,6 +130,6 @@ function actionOf(plaintext: ClientPlaintext) {
     case "resend":
       return { do: "resend" as const, cid: plaintext.cid };
     case "cancel":
-      return { do: "cancel" as const };
+      return { do: "cancel" as const, ...(plaintext.why === undefined ? {} : { why: plaintext.why }) };
   }
 }
