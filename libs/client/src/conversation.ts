@@ -136,11 +136,11 @@ export async function converse(parts: {
 }
 
 /** What is sent for an answer: a proof holds on the connection where it is sent, and on no other. */
-async function proven({ value, prove }: Reply, where: { th: Uint8Array; cid: string }): Promise<string | null> {
+export async function proven({ value, prove }: Reply, where: { th: Uint8Array; cid: string }): Promise<string | null> {
   return value === null || prove === undefined ? value : prove(where);
 }
 
-function reasonOf(error: unknown): { why?: "not-recognised" } {
+export function reasonOf(error: unknown): { why?: "not-recognised" } {
   return error instanceof PortcullisError && error.code === "not-recognised" ? { why: error.code } : {};
 }
 

@@ -1,4 +1,5 @@
 import type { Challenge, SteppedUp, Wait } from "@portcullis/protocol";
+import { proven, reasonOf } from "./conversation.ts";
 import { createDialogue, type Wish } from "./dialogue.ts";
 import type { Link } from "./link.ts";
 import type { SessionState, Settings } from "./options.ts";
@@ -98,13 +99,14 @@ export function createStepUps(parts: {
   async function say(to: Link, wish: Wish): Promise<void> {
     if (wish.kind === "given-up") {
       narrate("up", "cancel", {});
-      return to.ask({ t: "cancel" });
+      return to.ask({ t: "cancel", ...reasonOf(wish.error) });
     }
     if (wish.kind === "resend") {
       narrate("up", "resend", {});
       return to.ask({ t: "resend", cid: wish.cid });
     }
-    const { gate, at, value } = wish.reply;
+    const { gate, at } = wish.reply;
+    const value = await proven(wish.reply, { th: to.stepUp, cid: wish.cid });
     narrate("up", value === null ? "start" : "answer", { gate, at });
     const same = { cid: wish.cid, gate, at };
     return to.ask(value === null ? { t: "start", ...same } : { t: "answer", ...same, value });

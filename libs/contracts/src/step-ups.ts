@@ -57,7 +57,7 @@ export const takeStepUp = request({
       }),
       z.strictObject({ do: z.literal("start"), cid: id, gate: gateName, at: position.nullable() }),
       z.strictObject({ do: z.literal("resend"), cid: id }),
-      z.strictObject({ do: z.literal("cancel") }),
+      z.strictObject({ do: z.literal("cancel"), why: z.literal("not-recognised").optional() }),
     ]),
   }),
   reply: said,

@@ -99,13 +99,16 @@ export const policyDocumentSchema = strict({
       const message = `must not be more than 16 MiB: with messages of ${maxBytes} bytes, at most ${Math.floor(historyBytesMax / maxBytes)}`;
       issues.push({ code: "custom", path: ["messaging", "history", "messages"], message, input: history });
     }
-    for (const { path, message } of unfitIn(gates))
-      issues.push({ code: "custom", path: ["gates", ...path], message, input: gates });
     if (messaging.mode === "consumer" && history !== "off") {
       const message =
         'must be "off" where messages go to a consumer: what is said to one is nothing for another to catch up on';
       issues.push({ code: "custom", path: ["messaging", "history"], message, input: history });
     }
+    for (const { path, message } of unfitIn(gates))
+      issues.push({ code: "custom", path: ["gates", ...path], message, input: gates });
+    for (const [index, rule] of during.entries())
+      for (const { path, message } of unfitIn(askedAgain([rule])))
+        issues.push({ code: "custom", path: ["during", index, "gates", ...path], message, input: during });
     const asking = leaves(gates).find((item) => dialogueOf(item) !== "once");
     if (mode === "offered" && asking !== undefined) {
       // Whoever offers is told nothing, and these gates have to say something first.

@@ -53,6 +53,11 @@ describe("rules of what is asked again", () => {
     [{ on: "demand", gate: "otp", gates: [otp] }, "during.0", "must have exactly one of: gates, gate"],
     [{ on: "demand", gate: "key" }, "during.0", "key cannot be asked for while a session lives"],
     [{ on: "demand", gates: [{ gate: "path" }] }, "during.0", "path cannot be asked for while a session lives"],
+    [
+      { on: "demand", gate: "ident", ask: "pick" },
+      "during.0.gates.0.gate",
+      "must stand behind `key` and, on every way to it, a gate that only the member passes",
+    ],
     [{ on: "demand", gate: "otp", for: "1m" }, "during.0.for", "belongs to a rule for a message class"],
     [
       { message: "Transfer", gate: "otp" },

@@ -185,6 +185,6 @@ function actionOf(action: StepUpAction) {
     case "resend":
       return { do: "resend" as const, cid: action.cid };
     case "cancel":
-      return { do: "cancel" as const };
+      return { do: "cancel" as const, ...(action.why === undefined ? {} : { why: action.why }) };
   }
 }
