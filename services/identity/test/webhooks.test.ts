@@ -8,7 +8,6 @@ import {
   listWebhooks,
   mintWebhook,
   type Outcome,
-  prepareFactors,
   readWebhooks,
   removeWebhook,
   renewWebhook,
@@ -24,13 +23,13 @@ import { startWorld, type World } from "./support/world.ts";
 let world: World;
 let mine: { readonly ownerId: string; readonly socketId: string };
 let webhooks: WebhookView[];
-let prompts: (Record<string, unknown> | null)[];
 const path = "a-path-of-its-own";
 const label = "one";
 
 beforeEach(async () => {
   world = await startWorld({ replicas: 2 });
-  [webhooks, prompts] = [[], [{ kind: "custom", prompt: "?" }]];
+  webhooks = [];
+  world.factors.prompt = { kind: "custom", prompt: "?" };
   const server = world.factorsServer;
   await server.serve(readWebhooks, () => ({ webhooks }));
   await server.serve(mintWebhook, ({ url, purpose }) => {
@@ -48,7 +47,6 @@ beforeEach(async () => {
     webhooks = webhooks.filter(({ id }) => id !== webhookId);
     return { existed };
   });
-  await server.serve(prepareFactors, () => ({ prompts }));
   const { ownerId } = await world.owner();
   const policy = { gates: [{ gate: "path" }], anonymous: true };
   const { id } = await world.api.call(createSocket, { ownerId, label, path, idParameter: null, policy });
@@ -144,7 +142,7 @@ describe("a question that nobody can judge now", () => {
   it("is not asked, and where it is the only way nothing is said", async () => {
     const { webhook } = await make();
     await setPolicy(custom(webhook.id));
-    prompts = [null];
+    world.factors.prompt = null;
     await expect(challenged()).rejects.toMatchObject({ code: "unavailable" });
     await setPolicy({ anyOf: [custom(webhook.id), external(webhook.id)] });
     expect((await challenged()).outcome).toMatchObject({ say: "challenge", options: [{ gate: "external" }] });
