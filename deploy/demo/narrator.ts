@@ -49,7 +49,9 @@ export function describeFrame({ direction, kind, summary }: Frame): string {
         ? `sealed: that was wrong, again please: ${gates} (wrong answers left: ${attemptsLeft})`
         : `sealed: the box opened, now the next gate: ${gates}`;
     case "wait":
-      return `sealed: a message went to somebody for ${gate} (${summary.status}); the socket waits`;
+      return gate === "approval" || gate === "external"
+        ? `sealed: somebody has to decide at ${gate}; the socket waits`
+        : `sealed: a message went to somebody for ${gate} (${summary.status}); the socket waits`;
     case "start":
       return `sealed: picks ${gate}`;
     case "resend":

@@ -35,9 +35,7 @@ export const seed: Chain = {
     show(findings, "known by gates that are his alone", his.assurance.memberBound);
     const hers = await come(parts, socket, alice);
 
-    narrator.heading("Somebody with Bob's key, phone and answer secret does not know his sign");
-    const refused = await refusalOf(entrance(parts, socket, bob, ({ signs }) => otherThan(signs, bob.sign)));
-    show(findings, `whoever picks a wrong sign is refused (${refused})`, refused === "denied");
+    await impostorStaysOut(parts, socket);
 
     const packet = `1234 ${randomBytes(6).toString("hex")}`;
     narrator.heading(`Bob seals a personal packet and sends it: ${packet}`);
@@ -52,6 +50,26 @@ export const seed: Chain = {
     await Promise.all([his.close(), hers.close()]);
   },
 };
+
+async function impostorStaysOut(parts: ChainParts, socket: OwnedSocket): Promise<void> {
+  const { narrator, findings } = parts;
+  narrator.heading(
+    "Somebody has Carol's key, phones and answer secret, and is let in by mistake; her sign they do not know",
+  );
+  const carol = await withSign(parts, socket, "carol");
+  let picked = 0;
+  const guess = ({ signs }: Shown) => {
+    picked += 1;
+    return `${signs.findIndex((sign) => sign !== carol.sign) + 1}`;
+  };
+  const refused = await refusalOf(entrance(parts, socket, carol, guess));
+  // At her sign and not before, or this would show nothing about signs.
+  show(
+    findings,
+    `whoever picks wrong signs is refused (${refused}, after ${picked})`,
+    refused === "denied" && picked > 0,
+  );
+}
 
 interface Member extends OwnedMember {
   /** ASCII art that the member knows. */
@@ -117,8 +135,4 @@ function createInterceptor({ stage, narrator }: ChainParts, { id }: OwnedSocket)
       letIn(number).catch((error: unknown) => narrator.say(`The owner could not let anybody in: ${error}`));
     },
   };
-}
-
-function otherThan(signs: readonly string[], own: string): string {
-  return `${signs.findIndex((sign) => sign !== own) + 1}`;
 }
