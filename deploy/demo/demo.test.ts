@@ -50,9 +50,15 @@ describe("the demo", { timeout: 180_000 }, () => {
     expect(new Set(result.edges).size).toBe(2);
   });
 
-  test.each(chainNames)("shows the chain %s, and says so in one line", async (chain) => {
-    const result = await resultOf("--chain", chain);
-    expect(result).toMatchObject({ ok: true, mode: "embedded", chain, error: null });
+  test("shows the long chain, and says so in one line", async () => {
+    const result = await resultOf("--chain", "seed");
+    expect(result).toMatchObject({ ok: true, mode: "embedded", chain: "seed", error: null });
+    expect(result.gates).toEqual(["key", "otp", "sms", "approval", "question", "captcha", "ident"]);
+  });
+
+  test.runIf(full).each(chainNames)("shows the chain %s across processes", async (chain) => {
+    const result = await resultOf("--chain", chain, "--mode", "distributed");
+    expect(result).toMatchObject({ ok: true, mode: "distributed", chain, error: null });
   });
 
   test("leaves neither process nor file behind when it is interrupted", async () => {

@@ -11,6 +11,10 @@ const runBy = new Map([
   ["npm run connect -- --code auto", ".ci/readme"],
   ["npm run portcullis -- owner --help", ".ci/readme"],
   ["npm run demo", ".ci/readme"],
+  ["npm run demo -- --chain seed", ".ci/readme"],
+  ["npm run demo -- --chain open", ".ci/readme"],
+  ["npm run demo -- --chain offer", ".ci/readme"],
+  ["npm run demo -- --chain ticket", ".ci/readme"],
   ["npm run start:distributed", ".ci/readme"],
   ["npm run demo -- --mode distributed", ".ci/readme"],
 ]);
