@@ -100,7 +100,7 @@ async function everyUserNames(engine: EngineName, timeout = noticedMsMax): Promi
 /** But for a moment: an edge that was not answered asks for another bundle. */
 async function othersStayReady(engine: EngineName): Promise<void> {
   for (const replica of world.replicas.filter(({ service }) => !users[engine].includes(service)))
-    await expect.poll(() => world.readiness(replica), { timeout: 3_000 }).toMatchObject({ status: 200 });
+    await expect.poll(() => world.readiness(replica), { timeout: 10_000 }).toMatchObject({ status: 200 });
 }
 
 /** With a code that was not shown before, without a restart. */
