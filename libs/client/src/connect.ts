@@ -1,4 +1,5 @@
 import { type CloseCodeName, closeCodes, ProtocolError } from "@portcullis/protocol";
+import { beginSession } from "./begin-session.ts";
 import { comebackOf, mayComeBack, pauseMsOf } from "./comeback.ts";
 import { converse } from "./conversation.ts";
 import { createDialogue, type Dialogue } from "./dialogue.ts";
@@ -14,7 +15,7 @@ import {
 } from "./opening.ts";
 import { type ConnectOptions, readOptions, type Settings } from "./options.ts";
 import { createScope, type Scope } from "./scope.ts";
-import { beginSession, type OwnSession, type Session } from "./session.ts";
+import type { OwnSession, Session } from "./session.ts";
 import { openWire } from "./wire.ts";
 
 /**
