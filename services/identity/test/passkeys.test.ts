@@ -106,6 +106,20 @@ describe("an owner's passkey", () => {
     expect(await codeOf(remove(ann.password))).toBe("not_found");
   });
 
+  it("does not sign in where it is removed while it signs, though there is another one", async () => {
+    await register("phone");
+    await register("laptop");
+    const { signInId } = await challenge();
+    world.factors.passkeys.beforeAnswer = () =>
+      world.api.call(removeOwnerPasskey, {
+        ownerId: ann.ownerId,
+        passkeyId: "phone",
+        password: ann.password,
+        keepSessionId: ann.sessionId,
+      });
+    expect(await codeOf(enter(signInId, "phone"))).toBe("unauthenticated");
+  });
+
   it("does not sign in where it is removed while it signs", async () => {
     await register("phone");
     const { signInId } = await challenge();

@@ -99,7 +99,7 @@ export async function finishPasskeySignInOf(
   const taken = await context.state.take(signInKey(signInId));
   if (taken === null) throw new ServiceError("unauthenticated");
   const { challenge } = pendingSignIn.parse(JSON.parse(Buffer.from(taken).toString("utf8")));
-  const { ownerId } = await context.caller.call(assertPasskey, {
+  const { ownerId, passkeyId } = await context.caller.call(assertPasskey, {
     challenge: fromText(challenge),
     relyingParty: context.relyingParty,
     origin,
@@ -109,9 +109,9 @@ export async function finishPasskeySignInOf(
   if (ownerId === null) throw new ServiceError("unauthenticated");
   const owner = await requireOwner(context, ownerId);
   const session = await startWebSession(context, owner, request);
-  // Looked at once more: whoever removes the passkey meanwhile may not have found this session.
+  // Looked at once more: whoever removes this passkey meanwhile may not have found this session. Another one does not vouch for it.
   const { passkeys } = await context.caller.call(readPasskeys, { subject: subjectOf(ownerId) });
-  if (passkeys.length > 0) return session;
+  if (passkeys.some(({ id }) => id === passkeyId)) return session;
   await context.store.webSessions.delete(session.sessionId);
   throw new ServiceError("unauthenticated");
 }
