@@ -156,6 +156,17 @@ describe("the gate jwt", () => {
     }
   });
 
+  it("is kept from nobody by another socket that asks for the same keys, with ids that are made up or too often", async () => {
+    expect(await verify(await token())).toBe("ok");
+    factors.advance(29_000);
+    expect(await verify(await token({}, one, { kid: "made-up" }), { socketId: "s2" })).toBe("key");
+    factors.advance(2_000);
+    const two = signer("two");
+    provider.keys = [two.jwk];
+    expect(await verify(await token({}, two, { kid: "made-up" }), { socketId: "s2" })).toBe("key");
+    expect(await verify(await token({}, two))).toBe("ok");
+  });
+
   it("takes no second writing of a signature that was used", async () => {
     const value = await token();
     const [head = "", body = "", mac = ""] = value.split(".");
