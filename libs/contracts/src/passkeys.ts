@@ -80,7 +80,11 @@ export const assertPasskey = request({
     response: passkeyResponse,
     requestId: id,
   }),
-  reply: z.strictObject({ ownerId: id.nullable() }),
+  /** `passkeyId`: by which one; null where it is nobody's who owns sockets. */
+  reply: z.union([
+    z.strictObject({ ownerId: id, passkeyId: id }),
+    z.strictObject({ ownerId: z.null(), passkeyId: z.null() }),
+  ]),
   idempotency: "by requestId: the same answer is accepted again for the same requestId only",
 });
 

@@ -141,6 +141,32 @@ describe("the gate jwt", () => {
     expect(await verify(again)).toBe("used");
   });
 
+  it("is not used up by somebody who claims its issuer's name and signs by keys of their own", async () => {
+    const other = new Provider();
+    await other.start();
+    try {
+      const theirs = signer("theirs");
+      other.keys = [theirs.jwk];
+      const forged = await token({ jti: "counted-1" }, theirs);
+      expect(await verify(forged, { socketId: "s2", config: { jwks: other.url } })).toBe("ok");
+      expect(await verify(await token({ jti: "counted-1" }))).toBe("ok");
+      expect(await verify(await token({ jti: "counted-1" }), { socketId: "s3" })).toBe("used");
+    } finally {
+      await other.stop();
+    }
+  });
+
+  it("is kept from nobody by another socket that asks for the same keys, with ids that are made up or too often", async () => {
+    expect(await verify(await token())).toBe("ok");
+    factors.advance(29_000);
+    expect(await verify(await token({}, one, { kid: "made-up" }), { socketId: "s2" })).toBe("key");
+    factors.advance(2_000);
+    const two = signer("two");
+    provider.keys = [two.jwk];
+    expect(await verify(await token({}, two, { kid: "made-up" }), { socketId: "s2" })).toBe("key");
+    expect(await verify(await token({}, two))).toBe("ok");
+  });
+
   it("takes no second writing of a signature that was used", async () => {
     const value = await token();
     const [head = "", body = "", mac = ""] = value.split(".");

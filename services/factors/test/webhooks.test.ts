@@ -252,6 +252,20 @@ describe("a callback", () => {
     expect(await fateOf(waitId)).toBe("refused");
   });
 
+  it("decides on one wait: who has seen it cannot send it to another one, on either replica or at once", async () => {
+    await started();
+    const { webhook, secret } = await mint();
+    const [mine, theirs] = [await start(webhook.id), await start(webhook.id)];
+    expect(await decide(mine.waitId, secret, confirm, { id: "msg_a" })).toBe("taken");
+    expect(await decide(theirs.waitId, secret, confirm, { id: "msg_a" })).toBe("refused");
+    expect(await fateOf(theirs.waitId)).toBe("open");
+    expect(await decide(mine.waitId, secret, confirm, { id: "msg_a" })).toBe("taken");
+
+    const many = await Promise.all(Array.from({ length: 8 }, () => start(webhook.id)));
+    const results = await Promise.all(many.map(({ waitId }) => decide(waitId, secret, confirm, { id: "msg_b" })));
+    expect(results.toSorted()).toEqual([...Array.from({ length: 7 }, () => "refused"), "taken"]);
+  });
+
   it("counts once, of many that come at once to both replicas", async () => {
     await started();
     const { webhook, secret } = await mint();
@@ -329,7 +343,7 @@ describe("a callback", () => {
     expect(message?.headers["webhook-signature"]).toBe(`${signature(second)} ${signature(first)}`);
     expect(await decide(one.waitId, first, confirm)).toBe("taken");
     const two = await start(webhook.id);
-    expect(await decide(two.waitId, second, confirm)).toBe("taken");
+    expect(await decide(two.waitId, second, confirm, { id: "msg_2" })).toBe("taken");
 
     factors.advance(dayMs);
     const three = await start(webhook.id);
@@ -337,7 +351,7 @@ describe("a callback", () => {
     await factors.identity.call(renewWebhook, mine);
     const { secret: fourth } = await factors.identity.call(renewWebhook, mine);
     expect(await decide(three.waitId, second, confirm)).toBe("refused");
-    expect(await decide(three.waitId, fourth, confirm)).toBe("taken");
+    expect(await decide(three.waitId, fourth, confirm, { id: "msg_3" })).toBe("taken");
   });
 
   it("is not looked at any more from a network that sent too many that were refused", async () => {

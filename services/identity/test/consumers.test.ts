@@ -1,4 +1,11 @@
-import { aboutSession, createSocket, identityOpen, kickMember, type Outcome } from "@portcullis/contracts";
+import {
+  aboutSession,
+  createSocket,
+  identityOpen,
+  kickMember,
+  listLiveSessions,
+  type Outcome,
+} from "@portcullis/contracts";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { consumersMax } from "../src/sessions/consumers.ts";
 import { type OpeningOptions, opening } from "./support/handshake.ts";
@@ -68,6 +75,15 @@ describe("the key of the owner's program", () => {
     // Longer than a session lives.
     world.advance(13 * 3_600_000);
     expect((await open({ label: "one", key: keyOf(id, "consumer") })).say).toBe("accepted");
+  });
+
+  it("lets in no more than that of any number that come at one moment, over two replicas", async () => {
+    const { id } = await make("one");
+    for (let n = 0; n < consumersMax - 5; n += 1) await enter("one", id, "consumer");
+    await Promise.all(Array.from({ length: 30 }, () => open({ label: "one", key: keyOf(id, "consumer") })));
+    const { sessions } = await world.api.call(listLiveSessions, { ownerId, socketId: id, after: null, limit: 200 });
+    expect(sessions.length).toBeLessThanOrEqual(consumersMax);
+    expect(sessions.length).toBeGreaterThanOrEqual(consumersMax - 5);
   });
 });
 

@@ -8,13 +8,16 @@ import {
   finishMemberPasskey,
   finishOwnerPasskey,
   finishPasskeySignIn,
+  forgotPassword,
   identityOpen,
   listLiveSessions,
   listMemberPasskeys,
   listMembers,
+  listOwnerPasskeys,
   removeMember,
   removeMemberPasskey,
   removeOwnerPasskey,
+  resetPassword,
 } from "@portcullis/contracts";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { opening } from "./support/handshake.ts";
@@ -32,7 +35,7 @@ afterEach(() => world.close());
 
 const begin = (password = ann.password) =>
   world.api.call(beginOwnerPasskey, { ownerId: ann.ownerId, password, secondFactor: null });
-const register = (id: string) =>
+const finish = (id: string) =>
   world.api.call(finishOwnerPasskey, {
     ownerId: ann.ownerId,
     registrationId: "registration",
@@ -40,6 +43,18 @@ const register = (id: string) =>
     response: { id },
     label: id,
   });
+async function register(id: string) {
+  await begin();
+  return finish(id);
+}
+/** Takes the account back by the mailbox. */
+async function reset() {
+  world.advance(60_001);
+  const before = world.mails.length;
+  await world.api.call(forgotPassword, { email: ann.email, address: address() });
+  const token = await world.mailed(/Reset/, ann.email, before);
+  await world.api.call(resetPassword, { token, next: "quite another passphrase", secondFactor: null });
+}
 const challenge = (from = address()) => world.api.call(beginPasskeySignIn, { address: from });
 const enter = (signInId: string, id: string) =>
   world.api.call(finishPasskeySignIn, {
@@ -106,6 +121,20 @@ describe("an owner's passkey", () => {
     expect(await codeOf(remove(ann.password))).toBe("not_found");
   });
 
+  it("does not sign in where it is removed while it signs, though there is another one", async () => {
+    await register("phone");
+    await register("laptop");
+    const { signInId } = await challenge();
+    world.factors.passkeys.beforeAnswer = () =>
+      world.api.call(removeOwnerPasskey, {
+        ownerId: ann.ownerId,
+        passkeyId: "phone",
+        password: ann.password,
+        keepSessionId: ann.sessionId,
+      });
+    expect(await codeOf(enter(signInId, "phone"))).toBe("unauthenticated");
+  });
+
   it("does not sign in where it is removed while it signs", async () => {
     await register("phone");
     const { signInId } = await challenge();
@@ -117,6 +146,32 @@ describe("an owner's passkey", () => {
         keepSessionId: ann.sessionId,
       });
     expect(await codeOf(enter(signInId, "phone"))).toBe("unauthenticated");
+  });
+
+  it("goes when its owner takes the account back: whoever had the password may have made it", async () => {
+    await register("thief");
+    const { signInId } = await challenge();
+    await reset();
+    expect(await codeOf(enter(signInId, "thief"))).toBe("unauthenticated");
+    expect((await world.api.call(listOwnerPasskeys, { ownerId: ann.ownerId })).passkeys).toEqual([]);
+  });
+
+  it("is not made by a registration that began under a password that is none any more, even at the very moment", async () => {
+    await begin();
+    await reset();
+    expect(await codeOf(finish("thief"))).toBe("invalid");
+    expect((await world.api.call(listOwnerPasskeys, { ownerId: ann.ownerId })).passkeys).toEqual([]);
+    expect(await codeOf(enter((await challenge()).signInId, "thief"))).toBe("unauthenticated");
+  });
+
+  it("takes other sessions along also where its removal stopped half-way before", async () => {
+    await register("phone");
+    const { secret } = await enter((await challenge()).signInId, "phone");
+    world.factors.passkeys.of.clear();
+    const kept = { ownerId: ann.ownerId, password: ann.password, keepSessionId: ann.sessionId };
+    expect(await codeOf(world.api.call(removeOwnerPasskey, { ...kept, passkeyId: "phone" }))).toBe("not_found");
+    expect(await isIn(secret)).toBe("unauthenticated");
+    expect(await isIn(ann.secret)).toBeNull();
   });
 });
 

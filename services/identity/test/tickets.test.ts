@@ -361,6 +361,20 @@ describe("a member's passphrase", () => {
     expect(await codeOf(exchange())).toBe(null);
   });
 
+  it("is refused after as many tries below a path whether or not a socket is there: how they are counted tells nothing", async () => {
+    const codesBelow = async (where: string, home: boolean) => {
+      const from = address();
+      const codes: (string | null)[] = [];
+      for (let tries = 0; tries < 60; tries += 1) {
+        const given = { path: `${where}/${tries}`, passphrase: `wrong guess ${tries}` };
+        codes.push(await codeOf(exchange(home ? { ...given, from } : given)));
+      }
+      return codes;
+    };
+    for (const home of [true, false])
+      expect(await codesBelow(path, home), `${home}`).toEqual(await codesBelow("nothing-is-here", home));
+  });
+
   it("says whether the policy names the page that is to be gone on to", async () => {
     mine = await socket({ ...required, origins: ["https://app.example"] }, "two");
     const given = { label: "two", path, name: "bob", passphrase, address: address() };

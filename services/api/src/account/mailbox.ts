@@ -73,7 +73,7 @@ export function mailboxRoutes(app: App, { caller }: RouteContext): void {
         operationId: "resetPassword",
         summary: "Set a new password with the token from the mail",
         description:
-          "All sessions and API tokens end. The mailbox alone is not enough where a second factor is active.",
+          "All sessions, API tokens and passkeys end. The mailbox alone is not enough where a second factor is active.",
         tags,
         body: z.strictObject({ token: mailToken, password, ...secondFactorFields }),
         response: { 204: nothing("Set; sign in with it") },

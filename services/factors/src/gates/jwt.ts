@@ -80,12 +80,13 @@ async function check(
 }
 
 /**
- * Remembered, over all replicas, for as long as it would be taken. Named by `jti` or, without one, by what is signed: the signature itself
+ * Remembered, over all replicas, for as long as it would be taken, for whose keys signed it: another owner may claim the same issuer, and
+ * must not use up what they have not signed. Named by `jti` or, without one, by what is signed: the signature itself
  * may be written in more ways than one (ECDSA has two for each), and each would be another token.
  */
 async function isFirstUse(
   { state, hid, clock }: GateContext,
-  { issuer, maxAgeMs }: Config,
+  { issuer, jwks, maxAgeMs }: Config,
   token: string,
   { jti, exp = 0, iat = 0 }: JWTPayload,
   ref: string,
@@ -93,7 +94,7 @@ async function isFirstUse(
   const named =
     typeof jti === "string" && jti !== "" ? ["jti", jti] : ["signed", token.slice(0, token.lastIndexOf("."))];
   const name = createHash("sha256")
-    .update(JSON.stringify([issuer, ...named]))
+    .update(JSON.stringify([issuer, jwks, ...named]))
     .digest("base64url");
   const untilMs = Math.min(exp * 1_000, iat * 1_000 + maxAgeMs) + 2 * toleranceS * 1_000;
   return state.advance(`factors.jwt.${name}`, 1, `${hid}:${ref}`, Math.max(1, Math.ceil(untilMs - clock())));

@@ -72,20 +72,21 @@ export function createKeySets(options: {
     }
   }
 
-  function entryOf(url: string): Entry {
-    const known = sets.get(url);
+  function entryOf(name: string): Entry {
+    const known = sets.get(name);
     // Most recently used last: the one that is looked at least makes room.
-    sets.delete(url);
+    sets.delete(name);
     const [oldest] = sets.keys();
     if (oldest !== undefined && sets.size >= setsMax) sets.delete(oldest);
     const entry = known ?? { keys: null, fetchedAtMs: 0, triedAtMs: Number.NEGATIVE_INFINITY, underWay: null };
-    sets.set(url, entry);
+    sets.set(name, entry);
     return entry;
   }
 
   return {
     async get(url, kid, socketId) {
-      const entry = entryOf(url);
+      // Not shared: somebody else's socket, with ids of keys that it makes up and requests that it has too many of, would keep these keys away.
+      const entry = entryOf(`${socketId} ${url}`);
       const isFresh = () => entry.keys !== null && clock() - entry.fetchedAtMs < freshMs;
       const knows = () => kid === null || (entry.keys?.keys.some((key) => key.kid === kid) ?? false);
       const waitMs = isFresh() ? cooldownMs : retryMs;

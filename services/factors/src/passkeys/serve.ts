@@ -31,6 +31,9 @@ export async function servePasskeys(
       holder: `sign-in:${requestId}`,
     });
     if (!result.ok) log.info("a passkey did not sign in", { cause: result.cause });
-    return { ownerId: result.ok ? result.passkey.ownerId : null };
+    const ownerId = result.ok ? result.passkey.ownerId : null;
+    return result.ok && ownerId !== null
+      ? { ownerId, passkeyId: result.passkey.id }
+      : { ownerId: null, passkeyId: null };
   });
 }

@@ -26,7 +26,8 @@ const rememberedMs = 10 * 60_000 + 1_000;
 
 /**
  * What a service says to a wait. The wait names the endpoint, and so whose signature counts: an owner's own secret opens no wait of
- * another socket. The same message again is taken again, because who sent it may have missed the answer; its id is good for one decision.
+ * another socket. The same message again is taken again, because who sent it may have missed the answer; its id is good for one decision
+ * on one wait: the signature does not cover which, so that who has seen a message could let somebody else in by it.
  */
 export async function takeCallback(
   context: CallbackContext,
@@ -37,16 +38,18 @@ export async function takeCallback(
   const found = await store.get(waitId);
   const wait = found !== null && found.wait.by === "callback" && found.wait.channel === "webhook" ? found.wait : null;
   const webhook = await webhooks.find(wait?.socketId ?? "nobody", wait?.to ?? "nobody");
-  if (!isSigned(webhook?.secrets ?? [], decoy, message, clock())) return "refused";
+  const isTheirs = isSigned(webhook?.secrets ?? [], decoy, message, clock());
+  if (webhook === null || !isTheirs) return "refused";
 
   const parsed = decision.safeParse(jsonOf(message.body));
   if (!parsed.success) return "invalid";
   const fate = fates[parsed.data.decision];
   const id = createHash("sha256").update(message.id).digest("base64url");
-  const key = `factors.callback.${waitId}.${id}`;
-  if ((await state.create(key, Buffer.from(fate), rememberedMs)) === null) {
+  const key = `factors.callback.${webhook.id}.${id}`;
+  const decided = `${waitId} ${fate}`;
+  if ((await state.create(key, Buffer.from(decided), rememberedMs)) === null) {
     const first = await state.get(key);
-    if (first !== null && Buffer.from(first.value).toString() !== fate) return "refused";
+    if (first === null || Buffer.from(first.value).toString() !== decided) return "refused";
   }
   return (await waits.decide(waitId, fate)) === fate ? "taken" : "late";
 }

@@ -20,6 +20,11 @@ type Response = Record<string, unknown>;
 const signInMs = 5 * 60_000;
 const signInKey = (signInId: string) => `identity:passkey-sign-in:${signInId}`;
 const pendingSignIn = z.strictObject({ challenge: z.string() });
+/** As long as `factors` takes an answer, and a little more. */
+const registrationMs = 6 * 60_000;
+const registrationKey = (ownerId: string, registrationId: string) =>
+  `identity:passkey-registration:${ownerId}:${registrationId}`;
+const pendingRegistration = z.strictObject({ passwordEpoch: z.number().int() });
 
 /** A passkey outlives the session that makes it and signs in by itself: it takes what a token takes. */
 export async function beginOwnerPasskeyOf(
@@ -30,13 +35,18 @@ export async function beginOwnerPasskeyOf(
   requireConfirmedAddress(owner.body);
   await confirmBySecondFactor(context, owner, request.secondFactor);
   const account = context.contacts.open(owner.id, owner.body.emailSealed).slice(0, 128);
-  return context.caller.call(beginPasskey, {
+  const begun = await context.caller.call(beginPasskey, {
     subject: subjectOf(owner.id),
     relyingParty: context.relyingParty,
     account,
   });
+  const { passwordEpoch } = owner.body;
+  const value = Buffer.from(JSON.stringify({ passwordEpoch }));
+  await context.state.create(registrationKey(owner.id, begun.registrationId), value, registrationMs);
+  return begun;
 }
 
+/** Looked at once more when the passkey is there: whoever takes the account back meanwhile may not have found it. */
 export async function finishOwnerPasskeyOf(
   context: AccountContext,
   {
@@ -44,11 +54,16 @@ export async function finishOwnerPasskeyOf(
     ...answer
   }: { ownerId: string; registrationId: string; origin: string; response: Response; label: string },
 ): Promise<PasskeyView> {
-  const { passkey } = await context.caller.call(finishPasskey, {
-    subject: subjectOf(ownerId),
-    ...answer,
-  });
-  return requireMade(passkey);
+  const taken = await context.state.take(registrationKey(ownerId, answer.registrationId));
+  if (taken === null) return requireMade(null);
+  const { passwordEpoch } = pendingRegistration.parse(JSON.parse(Buffer.from(taken).toString("utf8")));
+  const subject = subjectOf(ownerId);
+  const { passkey } = await context.caller.call(finishPasskey, { subject, ...answer });
+  const made = requireMade(passkey);
+  const owner = await requireOwner(context, ownerId);
+  if (owner.body.passwordEpoch === passwordEpoch) return made;
+  await context.caller.call(forgetPasskey, { subject, passkeyId: made.id });
+  return requireMade(null);
 }
 
 /** @throws {ServiceError} invalid: the registration is over, or this is no answer to it. */
@@ -70,10 +85,11 @@ export async function removeOwnerPasskeyOf(
   const { ownerId, passkeyId, keepSessionId } = request;
   await confirmByPassword(context, ownerId, request.password);
   const { existed } = await context.caller.call(forgetPasskey, { subject: subjectOf(ownerId), passkeyId });
-  if (!existed) throw new ServiceError("not_found");
+  // Also where it was gone: removing it may have stopped half-way.
   const changed = await updateOwner(context, ownerId, (body) => ({ ...body, passwordEpoch: body.passwordEpoch + 1 }));
   await keepWebSession(context, changed, keepSessionId);
   await endWebSessions(context, ownerId, keepSessionId);
+  if (!existed) throw new ServiceError("not_found");
   return {};
 }
 
@@ -99,7 +115,7 @@ export async function finishPasskeySignInOf(
   const taken = await context.state.take(signInKey(signInId));
   if (taken === null) throw new ServiceError("unauthenticated");
   const { challenge } = pendingSignIn.parse(JSON.parse(Buffer.from(taken).toString("utf8")));
-  const { ownerId } = await context.caller.call(assertPasskey, {
+  const { ownerId, passkeyId } = await context.caller.call(assertPasskey, {
     challenge: fromText(challenge),
     relyingParty: context.relyingParty,
     origin,
@@ -109,9 +125,9 @@ export async function finishPasskeySignInOf(
   if (ownerId === null) throw new ServiceError("unauthenticated");
   const owner = await requireOwner(context, ownerId);
   const session = await startWebSession(context, owner, request);
-  // Looked at once more: whoever removes the passkey meanwhile may not have found this session.
+  // Looked at once more: whoever removes this passkey meanwhile may not have found this session. Another one does not vouch for it.
   const { passkeys } = await context.caller.call(readPasskeys, { subject: subjectOf(ownerId) });
-  if (passkeys.length > 0) return session;
+  if (passkeys.some(({ id }) => id === passkeyId)) return session;
   await context.store.webSessions.delete(session.sessionId);
   throw new ServiceError("unauthenticated");
 }

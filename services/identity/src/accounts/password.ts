@@ -1,4 +1,4 @@
-import { ServiceError } from "@portcullis/contracts";
+import { forgetPasskey, ServiceError } from "@portcullis/contracts";
 import type { Stored } from "@portcullis/documents";
 import { networkOf } from "@portcullis/runtime";
 import { type AccountContext, findOwner, mayMail, requireOwner, updateOwner } from "./context.ts";
@@ -54,7 +54,7 @@ export async function resetPasswordOf(
   requireGood(context, owner, request.next);
   await requireSecondFactor(context, owner, request.secondFactor, null);
   if (!(await context.mails.useUp(mail.id))) throw deadToken();
-  // Whoever takes an account back takes all of it: who had the password may have made tokens with it.
+  // Whoever takes an account back takes all of it: who had the password may have made tokens and passkeys with it.
   await setPassword(context, owner, request.next, { keepSessionId: null, keepTokens: false });
   await markVerified(context, owner.id);
   return nothing;
@@ -82,6 +82,8 @@ async function setPassword(
     const tokenEpoch = owner.tokenEpoch + (keepTokens ? 0 : 1);
     return { ...owner, passwordHash, passwordEpoch: owner.passwordEpoch + 1, tokenEpoch };
   });
+  // Before the sessions: a passkey that signs in meanwhile is looked for once more when its session is there.
+  if (!keepTokens) await context.caller.call(forgetPasskey, { subject: { of: "owner", ownerId: id }, passkeyId: null });
   if (keepSessionId !== null) await keepWebSession(context, changed, keepSessionId);
   await endWebSessions(context, id, keepSessionId);
   if (!keepTokens) await deleteAll(context.store.apiTokens, { ownerId: id });

@@ -35,8 +35,8 @@ export async function admit(
   context: AcceptContext,
   { hid, handshake, gates, assurance, expiresAtMs }: Admission,
 ): Promise<Admitted | null> {
-  if (handshake.role === "consumer" && (await context.sessions.consumers(handshake.socketId)) >= consumersMax)
-    return null;
+  const consumers = async () => (handshake.role === "consumer" ? context.sessions.consumers(handshake.socketId) : 0);
+  if ((await consumers()) >= consumersMax) return null;
   const now = context.clock();
   const session: Session = {
     sid: context.ids.id(),
@@ -62,7 +62,8 @@ export async function admit(
     expiresAtMs,
   };
   await context.sessions.add(session);
-  if (!(await stands(context.store, handshake))) {
+  // Counted once more: of those who came at the same moment each may have been the last for whom there was room.
+  if ((await consumers()) > consumersMax || !(await stands(context.store, handshake))) {
     // Nobody ever hears of it, and so nobody asks why it went.
     await context.sessions.remove(session, null);
     return null;

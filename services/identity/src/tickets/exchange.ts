@@ -11,8 +11,9 @@ type Reply = z.output<(typeof exchangePassphrase)["reply"]>;
  * A member's passphrase for a ticket. Unknown label, path or member, a member without a passphrase and a wrong one are the same: the
  * same look-ups, the same counters, one slow hash.
  *
- * Attempts are counted for the network, for the member, and for both together (`attempts.ts`). The member's own ceiling counts only
- * tries at a path that leads to the socket: a stranger who knows a label and a name cannot use it up.
+ * Attempts are counted for the network, for the member, and for both together (`attempts.ts`), named by the text alone: counters of a
+ * socket that is there would end sooner than those of none, over all that lies behind its path, and so tell that it is there. The first
+ * part of the path is among that text: a stranger who knows a label and a name alone cannot use them up.
  *
  * @throws {ServiceError} unauthenticated, too_many, busy
  */
@@ -23,7 +24,7 @@ export async function exchangePassphraseOf(context: TicketContext, request: Requ
   const socket = found === null || found.socket.body.goneAtMs !== null ? null : found.socket;
   const member = await store.members.findOne({ socketId: socket?.id ?? "none", name });
   const isThere = socket !== null && member !== null && member.body.goneAtMs === null;
-  const account = JSON.stringify(socket === null ? [label, path, name] : [socket.id, name]);
+  const account = JSON.stringify([label, path.split("/", 1)[0], name]);
 
   const right = await attempts.judge(account, address, async () => {
     const hash = isThere ? member.body.passphraseHash : null;

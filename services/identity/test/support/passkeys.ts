@@ -45,7 +45,9 @@ export async function servePasskeys({ server, clock }: Platform): Promise<FakePa
     const found = [...of].find(([, passkeys]) => passkeys.some(({ id }) => id === response.id));
     await fake.beforeAnswer();
     const subject = found === undefined ? null : (JSON.parse(found[0]) as AuthenticatorSubject);
-    return { ownerId: subject?.of === "owner" ? subject.ownerId : null };
+    return subject?.of === "owner"
+      ? { ownerId: subject.ownerId, passkeyId: String(response.id) }
+      : { ownerId: null, passkeyId: null };
   });
   return fake;
 }
