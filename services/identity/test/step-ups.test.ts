@@ -90,6 +90,18 @@ async function viewOf(sid: string) {
   const entry = await world.platform.state.get(liveSessionKey(sid));
   return entry === null ? null : liveSessionView.parse(JSON.parse(Buffer.from(entry.value).toString())).view;
 }
+/** The verdict is written, and the session not yet put out behind it. */
+async function forgetVerdict(on: On, asked: StepUpSaid) {
+  const stop = world.before("state.deleteAndCount", async () => {
+    stop();
+    throw new Error("it died");
+  });
+  let said = asked;
+  for (let n = 1; n <= 3; n += 1) {
+    const next = await answer(on, n, said, "wrong").catch(() => null);
+    if (next !== null) said = next;
+  }
+}
 const listed = async () => (await world.api.call(listLiveSessions, { ...mine, ...firstPage })).sessions;
 
 describe("an interval", () => {
@@ -155,6 +167,21 @@ describe("an interval", () => {
     expect(await codeOf(answer(back, 1, asked))).toBe("conflict");
     world.advance(20_000);
     expect((await answer(again, 1, repeated)).outcome.say).toBe("denied");
+    expect(await listed()).toEqual([]);
+  });
+
+  it.each([
+    ["nobody answered in time", async () => world.advance(30_000)],
+    ["was answered wrongly to the end, and whoever looked at it died", forgetVerdict],
+  ])("does not go on over another connection where it %s while it was away", async (_why, fail) => {
+    const bob = await enter([every], { deadlines: { answer: "30s", handshake: "2m" } });
+    world.advance(15 * minuteMs);
+    const asked = await ask(bob);
+    world.edge.emit(sessionEnded, { sid: bob.sid, socketId: mine.socketId, hid: bob.hid, why: "lost" });
+    await fail(bob, asked);
+    // Neither the group's key nor what was said meanwhile is for them.
+    await expect(letIn({ sid: bob.sid, next: 0 }, "edge-2")).rejects.toThrow("denied");
+    expect(world.keys.farewells).toEqual([{ sids: [bob.sid], what: "step-up" }]);
     expect(await listed()).toEqual([]);
   });
 });
