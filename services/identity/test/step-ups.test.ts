@@ -255,6 +255,20 @@ describe("a step-up", () => {
     expect(await listed()).toEqual([]);
   });
 
+  it("that fails costs the same however many are on the socket: nobody else's session is read for it", async () => {
+    const bob = await enter([onDemand]);
+    const eve = await letInByCode();
+    const read: unknown[] = [];
+    const stop = world.before("state.get", (_replica, key) => void read.push(key));
+    await world.keysCaller.call(demandStepUp, { socketId: mine.socketId, sid: bob.sid, rule: null });
+    await ask(bob);
+    await take(bob, 1, { do: "cancel" } as never);
+    stop();
+    expect((await listed()).map(({ sid }) => sid)).toEqual([eve.sid]);
+    expect(read).toContain(liveSessionKey(bob.sid));
+    expect(read).not.toContain(liveSessionKey(eve.sid));
+  });
+
   it("of somebody who has nothing enrolled for it is not passed by anything", async () => {
     const { ownerId } = await world.owner();
     const policy = { gates: [{ gate: "path" }], anonymous: true, during: [transfer] };

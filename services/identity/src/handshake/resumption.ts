@@ -50,7 +50,7 @@ export async function resume(
   if (found.socketId !== socket.id || found.memberId !== (member?.id ?? null)) return turned(bareDenial);
   if (found.policyHash !== toText(policyHash) || !(await stands(store, found))) return turned(denial);
   if (await hasFailedStepUp(context.handshakes, found, clock())) {
-    await context.revocation.revoke(found.socketId, (each) => each.sid === sid, "step-up");
+    await context.revocation.revokeOne(found, "step-up");
     return turned(denial);
   }
   const presumedUntilMs = Math.max(found.heldSinceMs, await context.edges.presumedUntilMs(found.edge));
