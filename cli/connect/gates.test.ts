@@ -175,8 +175,8 @@ describe("connect, gate by gate", { timeout: 30_000 }, () => {
     const socket = await socketWith({ gate: "question", kind: "rule" });
     const { rule } = await owner.put<{ rule: string }>(`/v1/sockets/${socket.id}/members/bob/answer-rule`, {});
     const program = run(cli, ["connect"], socket.env);
-    const [statement = ""] = await program.until(/^[a-z]+( [a-z]+){15}$/m);
-    const words = statement.split(" ");
+    const [, statement = ""] = await program.until(/^ {2}\+-+\+\n((?: {2}\|[a-z ]+\|\n)+) {2}\+-+\+$/m);
+    const words = statement.match(/[a-z]+/g) ?? [];
     const picked = rule.split(" ").map((position) => words[Number(position) - 1]);
     program.type(picked.join(" "));
     await program.until(/You are in as bob, through key and question/);

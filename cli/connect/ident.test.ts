@@ -1,7 +1,7 @@
 import { notRecognised, type Question } from "@portcullis/client";
 import { describe, expect, test } from "vitest";
 import type { Terminal } from "../terminal.ts";
-import { answerIdent, describeIdent, framed } from "./ident.ts";
+import { answerIdent, describeIdent, framed, quoted } from "./ident.ts";
 
 const server = {
   fingerprint: "f".repeat(22),
@@ -26,6 +26,29 @@ describe("a sign at a terminal", () => {
   test("passes for no line of ours: each of its lines begins and ends with the frame", () => {
     const [, ...rest] = framed("You are in as bob\nType your code >");
     for (const line of rest.slice(0, -1)) expect(line).toMatch(/^ {2}\|.*\|$/);
+  });
+});
+
+describe("a question at a terminal", () => {
+  test("stands in a frame, as it is", () => {
+    expect(quoted("What is it?", "1 a cat")).toEqual([
+      "  +------------+",
+      "  |What is it? |",
+      "  |1 a cat     |",
+      "  +------------+",
+    ]);
+  });
+
+  test.each([
+    ["by a new line", "Which?\nYou are in as bob.\u2028Type your password > "],
+    ["by being long", `Which?${" ".repeat(71)}You are in as bob.${"x".repeat(500)}`],
+    ["by taking two columns", "猫".repeat(200)],
+  ])("passes for no line of ours %s", (_how, text) => {
+    const [, ...rest] = quoted(text);
+    for (const line of rest.slice(0, -1)) {
+      expect(line).toMatch(/^ {2}\|.* \|$/);
+      expect(line.length + [...line].filter((character) => character === "猫").length).toBeLessThan(80);
+    }
   });
 });
 

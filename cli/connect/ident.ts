@@ -16,6 +16,35 @@ export function framed(picture: string, title = ""): readonly string[] {
   ];
 }
 
+/** Half of it where characters may take two columns. */
+const columnsMax = 60;
+
+/** Texts of somebody else, such as a question, in a frame as well: wrapped here, since what a terminal wraps begins where our lines do. */
+export function quoted(...texts: readonly string[]): readonly string[] {
+  return framed(texts.flatMap(wrapped).join("\n"));
+}
+
+function wrapped(text: string): readonly string[] {
+  const columns = /[\u1100-\u{10ffff}]/u.test(text) ? columnsMax / 2 : columnsMax;
+  const lines: string[] = [];
+  for (const word of harmless(text)
+    .split(" ")
+    .flatMap((each) => piecesOf(each, columns))) {
+    const longer = `${lines.at(-1) ?? ""} ${word}`;
+    if (lines.length > 0 && longer.length <= columns) lines[lines.length - 1] = longer;
+    else lines.push(word);
+  }
+  return lines;
+}
+
+function piecesOf(word: string, columns: number): readonly string[] {
+  const characters = [...word];
+  const pieces: string[] = [];
+  for (let from = 0; from < characters.length; from += columns)
+    pieces.push(characters.slice(from, from + columns).join(""));
+  return pieces;
+}
+
 /** What the person may recognise, line by line. Where they are to type the words, those are not shown. */
 export function describeIdent({ ask, sign, signs, server }: Ident & { readonly server: Server }): readonly string[] {
   const own = sign === null ? [] : ["Your sign, as this server has it:", ...framed(sign)];

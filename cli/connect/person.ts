@@ -1,9 +1,8 @@
 import type { ChallengeCallback, Question, QuestionOption, Waiting, WaitingCallback } from "@portcullis/client";
 import type { Authenticator } from "../../deploy/demo/authenticator.ts";
 import { exitCodes, Sorry } from "../exit.ts";
-import { harmless } from "../harmless.ts";
 import type { Terminal } from "../terminal.ts";
-import { answerIdent } from "./ident.ts";
+import { answerIdent, quoted } from "./ident.ts";
 import type { Report } from "./report.ts";
 
 /** The person said that they do not want to go on. */
@@ -129,8 +128,9 @@ export function createPerson(options: {
     ];
     const choices = ask?.choices?.(details) ?? [];
     const shown = ask?.shown?.(details) ?? null;
-    if (shown !== null) report.say(harmless(shown));
-    for (const [index, choice] of choices.entries()) report.say(`  ${index + 1}  ${harmless(choice)}`);
+    if (shown !== null) quoted(shown).forEach((line) => void report.say(line));
+    if (choices.length > 0)
+      quoted(...choices.map((choice, index) => `${index + 1} ${choice}`)).forEach((line) => void report.say(line));
     const title = `${ask?.title ?? "Answer"} (${Math.min(attemptsLeft, triesMax)} tries; ${words.join(", ")})`;
     for (;;) {
       const line = (await terminal.ask(timed(title, answerUntilMs), { signal, masked: true }))?.trim() ?? null;

@@ -90,6 +90,18 @@ async function viewOf(sid: string) {
   const entry = await world.platform.state.get(liveSessionKey(sid));
   return entry === null ? null : liveSessionView.parse(JSON.parse(Buffer.from(entry.value).toString())).view;
 }
+/** The verdict is written, and the session not yet put out behind it. */
+async function forgetVerdict(on: On, asked: StepUpSaid) {
+  const stop = world.before("state.deleteAndCount", async () => {
+    stop();
+    throw new Error("it died");
+  });
+  let said = asked;
+  for (let n = 1; n <= 3; n += 1) {
+    const next = await answer(on, n, said, "wrong").catch(() => null);
+    if (next !== null) said = next;
+  }
+}
 const listed = async () => (await world.api.call(listLiveSessions, { ...mine, ...firstPage })).sessions;
 
 describe("an interval", () => {
@@ -155,6 +167,21 @@ describe("an interval", () => {
     expect(await codeOf(answer(back, 1, asked))).toBe("conflict");
     world.advance(20_000);
     expect((await answer(again, 1, repeated)).outcome.say).toBe("denied");
+    expect(await listed()).toEqual([]);
+  });
+
+  it.each([
+    ["nobody answered in time", async () => world.advance(30_000)],
+    ["was answered wrongly to the end, and whoever looked at it died", forgetVerdict],
+  ])("does not go on over another connection where it %s while it was away", async (_why, fail) => {
+    const bob = await enter([every], { deadlines: { answer: "30s", handshake: "2m" } });
+    world.advance(15 * minuteMs);
+    const asked = await ask(bob);
+    world.edge.emit(sessionEnded, { sid: bob.sid, socketId: mine.socketId, hid: bob.hid, why: "lost" });
+    await fail(bob, asked);
+    // Neither the group's key nor what was said meanwhile is for them.
+    await expect(letIn({ sid: bob.sid, next: 0 }, "edge-2")).rejects.toThrow("denied");
+    expect(world.keys.farewells).toEqual([{ sids: [bob.sid], what: "step-up" }]);
     expect(await listed()).toEqual([]);
   });
 });
@@ -226,6 +253,20 @@ describe("a step-up", () => {
     // She came in without it, and stands on it since.
     await world.api.call(removeAuthenticator, { ...mine, memberName: "bob" });
     expect(await listed()).toEqual([]);
+  });
+
+  it("that fails costs the same however many are on the socket: nobody else's session is read for it", async () => {
+    const bob = await enter([onDemand]);
+    const eve = await letInByCode();
+    const read: unknown[] = [];
+    const stop = world.before("state.get", (_replica, key) => void read.push(key));
+    await world.keysCaller.call(demandStepUp, { socketId: mine.socketId, sid: bob.sid, rule: null });
+    await ask(bob);
+    await take(bob, 1, { do: "cancel" } as never);
+    stop();
+    expect((await listed()).map(({ sid }) => sid)).toEqual([eve.sid]);
+    expect(read).toContain(liveSessionKey(bob.sid));
+    expect(read).not.toContain(liveSessionKey(eve.sid));
   });
 
   it("of somebody who has nothing enrolled for it is not passed by anything", async () => {

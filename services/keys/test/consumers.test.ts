@@ -142,6 +142,39 @@ describe.each([[true], [false]])("a member's message to consumers (sealed: %s)",
     expect(await textsOf(late)).toEqual(["c"]);
   });
 
+  it("that nobody took is not taken for delivered where that was lost with the connection: it is asked for again", async () => {
+    const bob = await come("member", { sealed });
+    const bodies = ["a", "b", "c"];
+    const frames = await Promise.all(bodies.map((body, n) => bob.message(n, body)));
+    const { admitted, ...outcome } = letIn(world, { sealed });
+    await bob.take(...frames);
+    const back = await enter(world, {
+      appKey: null,
+      resumed: { sid: bob.sid, secret: bob.secrets.resume.slice() },
+      payload: { resume: { next: 1 } },
+      outcome: {
+        ...outcome,
+        admitted: { ...admitted, sid: bob.sid, mode: "consumer", placed: true, relayed: true, next: 1 },
+      },
+    });
+    expect(back.accepted.next).toBe(1);
+    const again = await Promise.all([1, 2].map((n) => back.message(n, bodies[n] ?? "")));
+    expect(await answers(back, await back.take(...again))).toEqual([
+      { t: "undelivered", counter: 1 },
+      { t: "undelivered", counter: 2 },
+      { t: "arrived", counter: 2 },
+    ]);
+  });
+
+  it("of which it is not known any more that somebody got it is not said to be delivered", async () => {
+    const bob = await come("member", { sealed });
+    const many = 70;
+    const frames = await Promise.all(Array.from({ length: many }, (_, n) => bob.message(n, `${n}`)));
+    for (let from = 0; from < many; from += 32) await bob.take(...frames.slice(from, from + 32));
+    const said = await answers(bob, await bob.take(...frames.slice(0, 4)));
+    expect(said.map(({ t }) => t)).toEqual([...Array.from({ length: 4 }, () => "undelivered"), "arrived"]);
+  });
+
   it("of who was put out meanwhile reaches nobody", async () => {
     await come("consumer", { sealed });
     const bob = await come("member", { sealed });

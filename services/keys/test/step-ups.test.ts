@@ -249,14 +249,16 @@ describe("a session that owes nothing, ever", () => {
 describe("a message to consumers", () => {
   const held: LiveSessionView = { holdAtMs: 0, classes: { transfer: 0 } };
   let handed: string[];
+  let onHanded: () => Promise<void> | void;
   beforeEach(async () => {
-    handed = [];
+    [handed, onHanded] = [[], () => {}];
     const edge = world.embedded.platformFor("edge");
-    const take = ({ sid, ref, frame }: { sid: string; ref: string | null; frame: Uint8Array }) => {
+    const take = async ({ sid, ref, frame }: { sid: string; ref: string | null; frame: Uint8Array }) => {
       const { head, body } = parseMessageDown(frame);
       // As an edge does it: what comes again is not written again.
       if (!handed.some((each) => each.startsWith(`${ref} `)))
         handed.push(`${ref} ${sid === head.to} ${Buffer.from(body)} ${head.class}`);
+      await onHanded();
       return { taken: true };
     };
     await edge.server.serve(deliverToSession, take, { route: "edge-1" });
@@ -321,6 +323,16 @@ describe("a message to consumers", () => {
     expect(heard()).toEqual(["true a undefined", "true b undefined"]);
     await bob.take(await message(bob, 2, "c"));
     expect(heard()).toHaveLength(2);
+  });
+
+  it("waits from the moment that a step-up is demanded, also where it came together with one that was let go before", async () => {
+    await consumer();
+    const bob = await member(free, false, "consumer");
+    onHanded = () => setView(bob, held);
+    standing = challenge(world.now() + 30_000);
+    const { frames } = await bob.take(await message(bob, 0, "before"), await message(bob, 1, "after", "transfer"));
+    expect(await told(bob, frames)).toEqual(["challenge", "arrived"]);
+    expect(heard()).toEqual(["true before undefined"]);
   });
 
   it("is no member's to address, also where it would wait", async () => {

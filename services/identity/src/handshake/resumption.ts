@@ -7,15 +7,20 @@ import { admittedOf } from "../sessions/admitted.ts";
 import { displace } from "../sessions/displace.ts";
 import type { EdgeWatch } from "../sessions/edges.ts";
 import type { Session, SessionRegistry } from "../sessions/registry.ts";
+import type { Revocation } from "../sessions/revocation.ts";
 import type { SocketStore } from "../sockets/store.ts";
+import { hasFailedStepUp } from "../step-ups/failed.ts";
 import type { Arrival, Resumption } from "./arrival.ts";
 import { stands } from "./standing.ts";
+import type { HandshakeStore } from "./store.ts";
 import { bareDenial, denial } from "./turns.ts";
 import type { Verdicts } from "./verdicts.ts";
 
 export interface ResumptionContext {
   readonly store: SocketStore;
   readonly sessions: SessionRegistry;
+  readonly handshakes: Pick<HandshakeStore, "get">;
+  readonly revocation: Revocation;
   readonly edges: EdgeWatch;
   readonly verdicts: Verdicts;
   readonly caller: Pick<Caller, "emit">;
@@ -44,6 +49,10 @@ export async function resume(
   if (found === null) return turned(denial);
   if (found.socketId !== socket.id || found.memberId !== (member?.id ?? null)) return turned(bareDenial);
   if (found.policyHash !== toText(policyHash) || !(await stands(store, found))) return turned(denial);
+  if (await hasFailedStepUp(context.handshakes, found, clock())) {
+    await context.revocation.revokeOne(found, "step-up");
+    return turned(denial);
+  }
   const presumedUntilMs = Math.max(found.heldSinceMs, await context.edges.presumedUntilMs(found.edge));
 
   const { edgeId } = parseHandshakeId(hid);

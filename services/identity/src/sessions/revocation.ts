@@ -9,6 +9,11 @@ const farewellBatch = 256;
 export interface Revocation {
   /** Ends the live sessions of a socket that `which` picks, on all edges. @returns how many. */
   revoke(socketId: string, which: (session: Session) => boolean, why: FarewellReason): Promise<number>;
+  /**
+   * The same for one, at the cost of one: whoever can bring it about must not have all the sessions of a socket read each time.
+   * @returns false where there was none on this socket
+   */
+  revokeOne(whose: { readonly socketId: string; readonly sid: string }, why: FarewellReason): Promise<boolean>;
 }
 
 /**
@@ -32,6 +37,12 @@ export function createRevocation({
       for (let from = 0; from < ended.length; from += farewellBatch)
         await tell(ended.slice(from, from + farewellBatch), why);
       return ended.length;
+    },
+    async revokeOne({ socketId, sid }, why) {
+      const session = await sessions.get(sid);
+      if (session?.socketId !== socketId || !(await sessions.remove(session, why))) return false;
+      await tell([session], why);
+      return true;
     },
   };
 

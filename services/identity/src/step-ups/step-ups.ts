@@ -163,7 +163,7 @@ export function createStepUps(
   }
 
   async function putOut({ sid, socketId }: Session): Promise<void> {
-    await revocation.revoke(socketId, (each) => each.sid === sid, "step-up");
+    await revocation.revokeOne({ socketId, sid }, "step-up");
   }
 
   async function demand({ socketId, sid, rule: wanted }: Parameters<StepUpEngine["demand"]>[0]): Promise<boolean> {

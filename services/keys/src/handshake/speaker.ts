@@ -1,4 +1,4 @@
-import { type Outcome, ServiceError, type Step } from "@portcullis/contracts";
+import { type Admitted, type Outcome, ServiceError, type Step } from "@portcullis/contracts";
 import { advanceChain, applicationSecrets, finish, handshakeKeys, type RecordWriter } from "@portcullis/crypto";
 import {
   base64url,
@@ -98,7 +98,10 @@ async function accept(
   const { resumes } = channel;
   const epoch = sealed ? await context.groups.current(socketId) : null;
   const place = placed ? await context.order.last(socketId) : 0;
-  const next = relayed && resumes !== null ? Math.max(0, (await context.order.of(sid)).counter) : outcome.admitted.next;
+  const next =
+    relayed && resumes !== null
+      ? nextOf(outcome.admitted, (await context.order.of(sid)).counter)
+      : outcome.admitted.next;
   // The session is registered by now; a revocation of the key either found it there or is found here. And who was put out meanwhile
   // does not get the epoch that came with that.
   if (!(await context.useKey(channel.keyId)) || !(await context.live.is(sid))) {
@@ -160,6 +163,15 @@ async function accept(
     },
     channel: { ...erased(said.channel), resumes: null, session },
   };
+}
+
+/**
+ * What is said to all is said again from the last one on. What has become of messages for one was an answer that may have gone with the connection:
+ * the client says of which it has none, and asks again.
+ */
+function nextOf({ role, mode, next }: Admitted, lastCounter: number): number {
+  const saysToOne = role !== "member" || mode === "consumer";
+  return Math.max(0, saysToOne ? Math.min(next, lastCounter) : lastCounter);
 }
 
 /**

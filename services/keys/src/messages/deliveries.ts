@@ -14,7 +14,7 @@ const stored = z.strictObject({
 export type Delivery = z.infer<typeof stored>;
 
 /** As many as come with one question. */
-const undeliveredMax = 64;
+export const undeliveredMax = 64;
 const triesMax = 20;
 
 /** Replicas of `keys` that are asked the same at once, or one after the other, agree by this on who gets a message and who got it. */

@@ -1,7 +1,7 @@
 import { createHmac } from "node:crypto";
 import { type MessageUp, ProtocolError } from "@portcullis/protocol";
 import type { LiveSessions } from "../sessions/live-sessions.ts";
-import type { Deliveries, Delivery } from "./deliveries.ts";
+import { type Deliveries, type Delivery, undeliveredMax } from "./deliveries.ts";
 import type { DeliveryMeter } from "./delivery-meter.ts";
 import type { Order } from "./order.ts";
 import type { Pool } from "./pool.ts";
@@ -114,6 +114,9 @@ function nameOf(key: Uint8Array, sid: string, counter: number): string {
   return createHmac("sha256", key).update(`${sid} ${counter}`).digest("base64url").slice(0, 22);
 }
 
-function outcomeOf({ undelivered }: Delivery, counter: number): Directed {
-  return undelivered.includes(counter) ? "undelivered" : "delivered";
+/** Of what is so long ago that it is not known any more nothing is promised. */
+function outcomeOf({ undelivered, settled }: Delivery, counter: number): Directed {
+  const [oldest = 0] = undelivered;
+  const isForgotten = undelivered.length >= undeliveredMax && counter < oldest;
+  return counter > settled || isForgotten || undelivered.includes(counter) ? "undelivered" : "delivered";
 }

@@ -56,7 +56,6 @@ export function createDesk(context: MessageContext, from: Sender): Desk {
   const replies = createReplies(sealOne);
   let close: number | null = null;
   let told: StepUpClock | null = null;
-  let view: LiveSessionView | null = null;
   /** Something waits, as far as this desk knows. */
   let waits: boolean | null = null;
 
@@ -68,7 +67,8 @@ export function createDesk(context: MessageContext, from: Sender): Desk {
       if (kind !== undefined) throw new ProtocolError("out-of-order", "message.head");
       return placeMessage(context, from, one, replies);
     }
-    view ??= await live.view(sid);
+    // For each one anew: where handing one over takes long, a step-up may be demanded before the next of the same batch.
+    const view = await live.view(sid);
     if (view === null) return false;
     // A class that nothing is asked for proves nothing, and whoever hears it must be able to rely on what it says.
     if (kind !== undefined && !Object.hasOwn(view.classes, kind))
@@ -114,8 +114,6 @@ export function createDesk(context: MessageContext, from: Sender): Desk {
 
   async function hear({ outcome, n, clock: newest }: StepUpSaid): Promise<void> {
     told = newest;
-    // Whatever it was that changed, what was read before is of before.
-    view = null;
     switch (outcome.say) {
       case "challenge":
       case "wait":
