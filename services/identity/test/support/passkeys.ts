@@ -19,6 +19,7 @@ export interface FakePasskeys {
     readonly challenge: Uint8Array;
     readonly relyingParty: string;
     readonly origin: string;
+    readonly requestId: string;
     readonly subject: AuthenticatorSubject | null;
   }[];
   /** Called between the assertion and its answer. */
