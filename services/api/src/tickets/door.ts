@@ -25,8 +25,7 @@ const problems = {
 
 /**
  * The web's way to a socket: its own address over http. A browser gets a form, a program posts JSON; either gets a one-time ticket for a member's
- * passphrase
- * or passkey. Asking for the page looks nothing up. Whatever is wrong with what is posted gets the same answer.
+ * passphrase or passkey. Asking for the page, or for a challenge, looks nothing up. Whatever is wrong with what is posted gets the same answer.
  */
 export function doorRoutes(app: App, { caller, site, domain }: RouteContext): void {
   app.register(async (scope) => {

@@ -11,7 +11,7 @@ export function signInPage(place: Place, problem: string | null): Page {
   return {
     title: problem === null ? "Sign in" : `Error: ${problem}`,
     body: `<h1>Sign in to connect</h1>
-<p>What you type here gets you a ticket. It lets you in once, within a minute.</p>
+<p>This gets you a ticket. It lets you in once, within a minute.</p>
 ${waysIn.map((way) => way(place, problem)).join("\n")}`,
     inlineScript,
     // A browser holds the page's policy against where its form is led on to as well.

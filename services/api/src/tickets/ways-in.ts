@@ -20,8 +20,8 @@ ${shown}<label for="id">Name</label>
 <input type="hidden" name="return_to" value="${escaped(returnToText)}">
 <input type="hidden" name="signInId" value="">
 <input type="hidden" name="response" value="">
-<p><button type="submit">Continue</button>
-<button type="button" id="use-passkey" hidden>Use a passkey</button></p>
+<p><button type="submit">Continue</button></p>
+<p><button type="button" id="use-passkey" hidden>Use a passkey</button></p>
 <p id="passkey-status" role="status"></p>
 </form>`;
 };
