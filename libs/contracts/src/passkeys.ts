@@ -88,6 +88,26 @@ export const assertPasskey = request({
   idempotency: "by requestId: the same answer is accepted again for the same requestId only",
 });
 
+/**
+ * A member shows who they are before they connect: is this the signature of one of their passkeys? Asked for nobody as well, after the same
+ * work: who there is does not show in the time.
+ */
+export const assertMemberPasskey = request({
+  ...fromIdentity,
+  name: "factors.passkeys.assert-member",
+  request: z.strictObject({
+    challenge: bytes(32),
+    relyingParty,
+    origin,
+    response: passkeyResponse,
+    /** Whose it must be; null: nobody's. */
+    subject: z.strictObject({ of: z.literal("member"), socketId: id, member: text(128) }).nullable(),
+    requestId: id,
+  }),
+  reply: z.strictObject({ isTheirs: z.boolean() }),
+  idempotency: "by requestId: the same answer is accepted again for the same requestId only",
+});
+
 const fromApi = { server: "identity", callers: ["api"] } as const;
 const secondFactor = z.strictObject({ kind: z.enum(["code", "recovery"]), value: text(64) }).nullable();
 const password = text(256);

@@ -41,6 +41,8 @@ describe("every route is one call", () => {
       "factors.waits.confirm",
       "notify.twilio.report",
       "identity.tickets.exchange",
+      "identity.tickets.passkey.begin",
+      "identity.tickets.passkey.exchange",
     ];
     expect(new Set([...operations.map((one) => one.contract), ...elsewhere])).toEqual(new Set(mayAsk));
   });

@@ -1,5 +1,6 @@
 import {
   type AuthenticatorSubject,
+  assertMemberPasskey,
   assertPasskey,
   beginPasskey,
   finishPasskey,
@@ -256,5 +257,48 @@ describe("an owner's passkey", () => {
     expect(await assert(answer, "two")).toBeNull();
     expect(await assert(bobs.get(asked, page), "three")).toBeNull();
     expect(await assert(owners.get({ ...asked, challenge: "AAAA" }, page), "four")).toBeNull();
+  });
+});
+
+describe("a member's passkey before a connection", () => {
+  const challenge = new Uint8Array(32).fill(5);
+  const asked = { challenge: Buffer.from(challenge).toString("base64url"), rpId: relyingParty };
+  const isTheirs = async (
+    response: unknown,
+    requestId: string,
+    change: { readonly subject?: typeof bob | null; readonly relyingParty?: string; readonly origin?: string } = {},
+  ) => {
+    const body = {
+      challenge,
+      relyingParty,
+      origin: page,
+      subject: bob,
+      response: response as Record<string, unknown>,
+      requestId,
+      ...change,
+    };
+    return (await factors.identity.call(assertMemberPasskey, body)).isTheirs;
+  };
+
+  it("says who they are, for one request", async () => {
+    const answer = bobs.get(asked, page);
+    expect(await isTheirs(answer, "one")).toBe(true);
+    expect(await isTheirs(answer, "one")).toBe(true);
+    expect(await isTheirs(answer, "two")).toBe(false);
+  });
+
+  it("is nobody else's, and for no other page, challenge or relying party", async () => {
+    expect(await isTheirs(bobs.get(asked, page), "a", { subject: ann })).toBe(false);
+    expect(await isTheirs(bobs.get(asked, page), "b", { subject: null })).toBe(false);
+    expect(await isTheirs(bobs.get(asked, page), "c", { subject: { ...bob, socketId: "s2" } })).toBe(false);
+    expect(await isTheirs(bobs.get(asked, "https://evil.example"), "d")).toBe(false);
+    expect(await isTheirs(bobs.get(asked, page), "e", { origin: "https://evil.example" })).toBe(false);
+    const other = bobs.get({ ...asked, rpId: "evil.example" }, page);
+    expect(await isTheirs(other, "f", { relyingParty: "evil.example" })).toBe(false);
+    expect(await isTheirs(bobs.get({ ...asked, challenge: "AAAA" }, page), "g")).toBe(false);
+    // Present, and not verified.
+    expect(await isTheirs(bobs.get(asked, page, { flags: 0x01 }), "h")).toBe(false);
+    expect(await isTheirs({}, "i")).toBe(false);
+    expect(await isTheirs(bobs.get(asked, page), "j")).toBe(true);
   });
 });

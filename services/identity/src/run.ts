@@ -80,7 +80,13 @@ export async function run(
     ...socketContext,
     tickets,
     passphrases: aside(passwords),
-    attempts: createAttempts(state, "passphrase", tag, passphraseCeiling),
+    attempts: {
+      passphrase: createAttempts(state, "passphrase", tag, passphraseCeiling),
+      passkey: createAttempts(state, "member-passkey", tag, passphraseCeiling),
+    },
+    passkeyBegins: createQuota(state, "passkey-ticket", { max: 60, windowMs: 15 * minuteMs }, tag),
+    claimKey: vault.subkey("passkey-ticket"),
+    state,
   });
   const handshakes = createHandshakeStore(state, vault);
   const invitations = createInvitations(store, vault);

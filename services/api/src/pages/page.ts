@@ -18,7 +18,8 @@ article { border-top: 1px solid GrayText; padding: 1rem 0; }
 pre { white-space: pre-wrap; overflow-wrap: anywhere; }
 @media (prefers-color-scheme: dark) { .error { color: #fca5a5; } }
 `;
-const styleHash = `'sha256-${createHash("sha256").update(style).digest("base64")}'`;
+const hashOf = (text: string) => `'sha256-${createHash("sha256").update(text).digest("base64")}'`;
+const styleHash = hashOf(style);
 
 export interface Page {
   readonly title: string;
@@ -26,23 +27,34 @@ export interface Page {
   readonly body: string;
   /** Of this origin; without one, the page runs nothing. */
   readonly script?: string;
+  /** Its text, where the page has no path of its own to have one from. It asks this origin alone. */
+  readonly inlineScript?: string;
   /** Origin that its form may be led on to. */
   readonly formTarget?: string;
 }
 
 /** A page of ours: nothing of elsewhere, no frame around it, and nobody keeps it. */
-export function sendPage(reply: FastifyReply, status: number, { title, body, script, formTarget }: Page): FastifyReply {
-  const source = script === undefined ? "'none'" : "'self'";
+export function sendPage(
+  reply: FastifyReply,
+  status: number,
+  { title, body, script, inlineScript, formTarget }: Page,
+): FastifyReply {
+  const runs = script !== undefined || inlineScript !== undefined;
+  const sources = [
+    ...(script === undefined ? [] : ["'self'"]),
+    ...(inlineScript === undefined ? [] : [hashOf(inlineScript)]),
+  ];
   const policy = [
     "default-src 'none'",
     `style-src ${styleHash}`,
-    `script-src ${source}`,
-    `connect-src ${source}`,
+    `script-src ${runs ? sources.join(" ") : "'none'"}`,
+    `connect-src ${runs ? "'self'" : "'none'"}`,
     `form-action 'self'${formTarget === undefined ? "" : ` ${formTarget}`}`,
     "base-uri 'none'",
     "frame-ancestors 'none'",
   ].join(";");
   const tag = script === undefined ? "" : `<script type="module" src="${script}"></script>\n`;
+  const inlineTag = inlineScript === undefined ? "" : `<script type="module">${inlineScript}</script>\n`;
   return reply
     .code(status)
     .headers({
@@ -61,7 +73,7 @@ export function sendPage(reply: FastifyReply, status: number, { title, body, scr
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>${escaped(title)}</title>
 <style>${style}</style>
-${tag}</head>
+${tag}${inlineTag}</head>
 <body>
 <main>
 ${body}

@@ -1,30 +1,23 @@
-import { exchangePassphrase, ServiceError } from "@portcullis/contracts";
+import { beginPasskeyTicket, exchangePasskey, exchangePassphrase, ServiceError } from "@portcullis/contracts";
 import type { FastifyReply, FastifyRequest } from "fastify";
-import { z } from "zod";
 import type { App } from "../http/app.ts";
-import { password, timeOf } from "../http/fields.ts";
+import { timeOf } from "../http/fields.ts";
 import { takeForms } from "../http/forms.ts";
-import { parseRequest } from "../http/issues.ts";
 import { publicError, sendProblem } from "../http/problem.ts";
 import { sendPage } from "../pages/page.ts";
 import type { RouteContext } from "../routes.ts";
 import { signInPage, ticketPage } from "./pages.ts";
+import { partyOf } from "./party.ts";
 import { doorRoute, type Place, placeOf, returnToOf } from "./place.ts";
+import { postedForm, postedJson, type Shown } from "./shown.ts";
 
-const bodyBytesMax = 4_096;
-/** Of names nothing is asked but their size: which there are is nobody's business. */
-const credentials = z.strictObject({
-  id: z
-    .string()
-    .min(1)
-    .max(128)
-    .refine((text) => text.isWellFormed()),
-  passphrase: password,
-});
-type Credentials = z.output<typeof credentials>;
+/** What a device signs, percent-encoded. */
+const bodyBytesMax = 16_384;
+/** As long as `identity` keeps a challenge. */
+const passkeyTimeoutMs = 300_000;
 
 const problems = {
-  wrong: "That is not a name and its passphrase here.",
+  wrong: "That is not a name with its passphrase or passkey here.",
   foreign: "This form was not sent from this page. Try again here.",
   "too-many": "Too many attempts. Try again in a quarter of an hour.",
   unavailable: "Not available at the moment. Try again.",
@@ -32,7 +25,7 @@ const problems = {
 
 /**
  * The web's way to a socket: its own address over http. A browser gets a form, a program posts JSON; either gets a one-time ticket for a member's
- * passphrase. Asking for the page looks nothing up. Whatever is wrong with what is posted gets the same answer.
+ * passphrase or passkey. Asking for the page, or for a challenge, looks nothing up. Whatever is wrong with what is posted gets the same answer.
  */
 export function doorRoutes(app: App, { caller, site, domain }: RouteContext): void {
   app.register(async (scope) => {
@@ -74,26 +67,49 @@ export function doorRoutes(app: App, { caller, site, domain }: RouteContext): vo
     return place;
   }
 
-  async function exchange({ ip }: FastifyRequest, { label, path }: Place, given: Credentials, returnTo: URL | null) {
-    const { id: name, passphrase } = given;
-    const returnOrigin = returnTo?.origin ?? null;
-    return caller.call(exchangePassphrase, { label, path, name, passphrase, address: ip, returnOrigin });
+  /** For every name at every address alike. */
+  async function begin(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    place: Place,
+    name: string,
+  ): Promise<FastifyReply> {
+    const { label, path } = place;
+    const { relyingParty } = partyOf(request, domain, site);
+    const asked = { label, path, name, address: request.ip, relyingParty };
+    const { signInId, challenge } = await caller.call(beginPasskeyTicket, asked);
+    const options = {
+      challenge,
+      rpId: relyingParty,
+      allowCredentials: [],
+      userVerification: "required",
+      timeout: passkeyTimeoutMs,
+    };
+    return reply.header("cache-control", "no-store").send({ signInId, options });
+  }
+
+  async function exchange(request: FastifyRequest, { label, path }: Place, shown: Shown, returnTo: URL | null) {
+    const claimed = { label, path, name: shown.id, address: request.ip, returnOrigin: returnTo?.origin ?? null };
+    if ("passphrase" in shown) return caller.call(exchangePassphrase, { ...claimed, passphrase: shown.passphrase });
+    const { signInId, response } = shown;
+    return caller.call(exchangePasskey, { ...claimed, ...partyOf(request, domain, site), signInId, response });
   }
 
   async function answer(request: FastifyRequest, reply: FastifyReply, place: Place): Promise<FastifyReply> {
-    const given = parseRequest(credentials, jsonOf(request.body));
-    const { ticket, expiresAtMs, idParameter } = await exchange(request, place, given, null);
-    const url = urlFor(place, idParameter, given.id);
+    const posted = postedJson(request.body);
+    if ("begin" in posted) return begin(request, reply, place, posted.id);
+    const { ticket, expiresAtMs, idParameter } = await exchange(request, place, posted, null);
+    const url = urlFor(place, idParameter, posted.id);
     return reply.header("cache-control", "no-store").send({ ticket, expiresAt: timeOf(expiresAtMs), url });
   }
 
   async function goOn(request: FastifyRequest, reply: FastifyReply, place: Place): Promise<FastifyReply> {
     const form = request.body instanceof URLSearchParams ? request.body : new URLSearchParams();
-    const given = credentials.safeParse({ id: form.get("id"), passphrase: form.get("passphrase") });
-    if (!given.success) return refuse(reply, place, 422, "wrong");
+    const shown = postedForm(form);
+    if (shown === null) return refuse(reply, place, 422, "wrong");
     const written = form.get("return_to");
     const returnTo = written === null || written === "" ? place.returnTo : returnToOf(written);
-    const { ticket, expiresAtMs, mayReturn } = await exchange(request, place, given.data, returnTo);
+    const { ticket, expiresAtMs, mayReturn } = await exchange(request, place, shown, returnTo);
     if (returnTo === null || !mayReturn) return sendPage(reply, 200, ticketPage(ticket, secondsUntil(expiresAtMs)));
     // In the fragment, which no server is told and no log holds. Only to an origin that the owner's policy names: anybody writes links to here.
     returnTo.hash = `ticket=${ticket}`;
@@ -117,14 +133,6 @@ function refuse(reply: FastifyReply, place: Place, status: number, problem: keyo
 
 function isJson({ headers }: FastifyRequest): boolean {
   return /^application\/json\s*(?:;|$)/i.test(headers["content-type"] ?? "");
-}
-
-function jsonOf(body: unknown): unknown {
-  try {
-    return JSON.parse(String(body));
-  } catch {
-    return undefined;
-  }
 }
 
 function secondsUntil(atMs: number): number {

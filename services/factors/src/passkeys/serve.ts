@@ -1,8 +1,19 @@
-import { assertPasskey, beginPasskey, finishPasskey, forgetPasskey, readPasskeys } from "@portcullis/contracts";
+import {
+  assertMemberPasskey,
+  assertPasskey,
+  beginPasskey,
+  finishPasskey,
+  forgetPasskey,
+  readPasskeys,
+} from "@portcullis/contracts";
 import type { Platform } from "@portcullis/platform";
+import { subjectId } from "../authenticators/subject.ts";
 import type { Assertions } from "./assertion.ts";
 import type { Registrations } from "./registration.ts";
 import type { PasskeyStore } from "./store.ts";
+
+/** No subject is named so: those are hashes. */
+const nobody = "nobody";
 
 /** Answers the `factors.passkeys.*` contracts. */
 export async function servePasskeys(
@@ -35,5 +46,15 @@ export async function servePasskeys(
     return result.ok && ownerId !== null
       ? { ownerId, passkeyId: result.passkey.id }
       : { ownerId: null, passkeyId: null };
+  });
+  await server.serve(assertMemberPasskey, async ({ origin, requestId, subject, ...asked }) => {
+    const result = await assertions.verify({
+      ...asked,
+      origins: [origin],
+      subject: subject === null ? nobody : subjectId(subject),
+      holder: `ticket:${requestId}`,
+    });
+    if (!result.ok) log.info("a passkey got no ticket", { cause: result.cause });
+    return { isTheirs: result.ok };
   });
 }

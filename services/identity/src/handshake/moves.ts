@@ -51,8 +51,7 @@ export function beginHandshake(
     ticket: presented.passed,
     now,
   });
-  const ofTicket =
-    presented.enrolment === null ? [] : [{ gate: "ticket", of: "member" as const, id: presented.enrolment }];
+  const ofTicket = presented.enrolment === null ? [] : [{ ...presented.enrolment, of: "member" as const }];
   const ofGates = authenticatorsOf(machine).flatMap(({ gate, of }) => {
     const id = of === "member" ? member?.body.enrolments[gate] : socket.body.enrolments[gate];
     return id === undefined ? [] : [{ gate, of, id }];

@@ -1,14 +1,14 @@
 import type { SessionRole } from "@portcullis/contracts";
 import type { Policy } from "@portcullis/policy";
-import { isFor, type Redeemed } from "../tickets/store.ts";
+import { isFor, type Redeemed, type Ticket } from "../tickets/store.ts";
 
 /** What the ticket of an opening comes to, on the socket and for the member that it names. */
 export interface Presented {
   /** Anything but `member`: the ticket stands for the owner, or a program of theirs, and they name nobody. */
   readonly role: SessionRole;
   readonly passed: boolean;
-  /** Of the passphrase behind it: who came in by it goes with it. */
-  readonly enrolment: string | null;
+  /** Of the passphrase or passkey behind it: who came in by it goes with it. */
+  readonly enrolment: Ticket["enrolment"];
   /** For the log only. */
   readonly cause: string | null;
 }

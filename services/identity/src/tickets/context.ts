@@ -1,4 +1,5 @@
-import type { Attempts } from "../accounts/attempts.ts";
+import type { State } from "@portcullis/state";
+import type { Attempts, Quota } from "../accounts/attempts.ts";
 import type { Passwords } from "../accounts/passwords.ts";
 import type { SocketContext } from "../sockets/context.ts";
 import type { TicketStore } from "./store.ts";
@@ -8,5 +9,11 @@ export interface TicketContext extends SocketContext {
   readonly tickets: TicketStore;
   /** For passphrases of members, which must not use up what owners' passwords need. */
   readonly passphrases: Pick<Passwords, "matches">;
-  readonly attempts: Attempts;
+  /** Of each kind of secret its own. */
+  readonly attempts: { readonly passphrase: Attempts; readonly passkey: Attempts };
+  /** Of challenges for passkeys, per network: each is kept for five minutes. */
+  readonly passkeyBegins: Quota;
+  /** For whom and where a challenge is, without saying so. */
+  readonly claimKey: Uint8Array;
+  readonly state: State;
 }

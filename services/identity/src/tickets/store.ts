@@ -12,8 +12,8 @@ const ticket = z.strictObject({
   memberId: z.string().nullable(),
   /** The member as they were: any change since makes it useless, a removal above all. */
   memberVersion: z.number().int().nullable(),
-  /** Of the passphrase that was given for it; null where a program vouched. */
-  enrolment: z.string().nullable(),
+  /** Of what was shown for it, a passphrase (`ticket`) or a passkey; null where a program vouched. */
+  enrolment: z.strictObject({ gate: z.enum(["ticket", "passkey"]), id: z.string() }).nullable(),
   expiresAtMs: z.number().int(),
 });
 export type Ticket = z.infer<typeof ticket>;

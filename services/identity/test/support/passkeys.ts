@@ -1,5 +1,6 @@
 import {
   type AuthenticatorSubject,
+  assertMemberPasskey,
   assertPasskey,
   beginPasskey,
   finishPasskey,
@@ -13,13 +14,21 @@ import type { Platform } from "@portcullis/platform";
 export interface FakePasskeys {
   /** By the JSON of the subject. */
   readonly of: Map<string, PasskeyView[]>;
+  /** What was asked about members' passkeys. */
+  readonly asserted: {
+    readonly challenge: Uint8Array;
+    readonly relyingParty: string;
+    readonly origin: string;
+    readonly requestId: string;
+    readonly subject: AuthenticatorSubject | null;
+  }[];
   /** Called between the assertion and its answer. */
   beforeAnswer: () => Promise<unknown> | undefined;
 }
 
 export async function servePasskeys({ server, clock }: Platform): Promise<FakePasskeys> {
   const of = new Map<string, PasskeyView[]>();
-  const fake: FakePasskeys = { of, beforeAnswer: () => undefined };
+  const fake: FakePasskeys = { of, asserted: [], beforeAnswer: () => undefined };
   const all = (subject: AuthenticatorSubject) => of.get(JSON.stringify(subject)) ?? [];
   const set = (subject: AuthenticatorSubject, passkeys: PasskeyView[]) => of.set(JSON.stringify(subject), passkeys);
 
@@ -48,6 +57,13 @@ export async function servePasskeys({ server, clock }: Platform): Promise<FakePa
     return subject?.of === "owner"
       ? { ownerId: subject.ownerId, passkeyId: String(response.id) }
       : { ownerId: null, passkeyId: null };
+  });
+  await server.serve(assertMemberPasskey, async ({ response, relyingParty, subject, ...asked }) => {
+    fake.asserted.push({ ...asked, relyingParty, subject });
+    const theirs = subject === null ? [] : all(subject);
+    const isTheirs = theirs.some((one) => one.id === response.id && one.relyingParty === relyingParty);
+    await fake.beforeAnswer();
+    return { isTheirs };
   });
   return fake;
 }
