@@ -40,7 +40,7 @@ test("the recipe shows three files, and its command is the one that there is", (
   expect(scripts.gates).toBe("node deploy/local/with-setup.mjs libs/policy/generate-gates.ts");
 });
 
-describe.skipIf(!full)("a gate added by the recipe", { timeout: 180_000 }, () => {
+describe.skipIf(!full)("a gate added by the recipe", { timeout: 300_000 }, () => {
   let copy: Copy;
   beforeAll(async () => {
     copy = await copyRepository(root);

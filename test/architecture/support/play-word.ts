@@ -12,9 +12,11 @@ const gates = [{ gate: "key" }, { gate: "word", sha256: createHash("sha256").upd
 const world = await startWorld();
 
 async function enter(mode: "prompted" | "offered", said: string): Promise<readonly string[] | string> {
-  const { url, appKey } = await makeSocket(world.owner, { gates, mode, anonymous: true, resume: "off" });
+  const { url, appKey } = await makeSocket(world.owner, { gates, mode, anonymous: true, onFailure: { attempts: 1 } });
   try {
-    const session = await connect(url, { appKey, timeoutMs: 15_000, answers: { word: () => said } });
+    const asked = { answers: { word: () => said } };
+    const unasked = { offer: [{ gate: "word", value: said }] };
+    const session = await connect(url, { appKey, timeoutMs: 15_000, ...(mode === "offered" ? unasked : asked) });
     await session.close();
     return session.gates;
   } catch (error) {
