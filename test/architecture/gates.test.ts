@@ -16,8 +16,8 @@ test.each(Object.entries(renderRegistries(root)))("%s is what `npm run gates` wr
 
 test("every gate that asks is a file in each of the three folders, and no file is another gate", () => {
   const [policy, factors, client] = gateFolders.map(({ path }) => gatesIn(join(root, path)));
-  expect(policy).toEqual(gateNames);
-  const asking = gateNames.filter((name) => !decidedByTheOpening.includes(name));
+  expect(policy).toEqual(gateNames.toSorted());
+  const asking = gateNames.toSorted().filter((name) => !decidedByTheOpening.includes(name));
   expect(factors).toEqual(asking);
   expect(client).toEqual(asking);
 });

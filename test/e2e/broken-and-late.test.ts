@@ -34,7 +34,7 @@ afterAll(async () => {
 /** A question is over long before the handshake, and nobody gets a second one. */
 const terms = { deadlines: { answer: "5s", wait: "30s", handshake: "10m" }, onFailure: { attempts: 1 } };
 /** A code of an authenticator is still good then. */
-const lateMs = ({ waits = false }: Way) => (waits ? 31_000 : 6_000);
+const lateMs = ({ waits }: Way) => (waits ? 31_000 : 6_000);
 
 async function bobAt(way: string) {
   const socket = await makeSocket(world.owner, { gates: [{ gate: "key" }] });

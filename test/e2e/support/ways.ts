@@ -33,8 +33,8 @@ const addBob = ({ world, socket }: Surroundings, contacts?: object) =>
 function answering(gate: string, answer: AnswerCallback): Way["options"] {
   return (ready) => ({
     answers: {
-      async [gate](question, signal) {
-        const value = await answer(question, signal);
+      async [gate](question) {
+        const value = await answer(question);
         ready();
         return value;
       },

@@ -6,7 +6,11 @@ import type { Dialogue, Gate } from "./gate.ts";
 export const gates = all;
 
 export type GateName = keyof typeof gates;
-export const gateNames = Object.keys(gates) as readonly GateName[];
+/** As they may stand in a policy: what comes first is named first. */
+const places: readonly Gate["place"][] = ["first", "opening", "anywhere"];
+export const gateNames = (Object.keys(gates) as GateName[]).toSorted(
+  (a, b) => places.indexOf(gates[a].place) - places.indexOf(gates[b].place),
+) as readonly GateName[];
 
 /** One gate of a policy, every field present. */
 export type GateItem = { [Name in GateName]: z.output<(typeof gates)[Name]["stored"]> }[GateName];
