@@ -1,6 +1,5 @@
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
-import { gateNames } from "@portcullis/policy";
 import { describe, expect, test } from "vitest";
 import { exists, firstColumn, read, root } from "./repository.ts";
 
@@ -31,27 +30,5 @@ describe("docs/adr", () => {
       "# 0003: Runtime dependencies, and why each is there",
     ).flatMap((cell) => cell.split(", "));
     expect(explained.toSorted()).toEqual([...runtimeDependencies()].toSorted());
-  });
-});
-
-describe("CONTRIBUTING.md", () => {
-  const recipe = read("CONTRIBUTING.md");
-  const registries = [...recipe.matchAll(/`((?:libs|services)\/[\w/]+\/registry\.ts)`/g)].map(([, file = ""]) => file);
-
-  test("names three registries for a gate, and the names in them", () => {
-    expect(registries).toHaveLength(3);
-    for (const name of ["gates", "all", "prompts"]) expect(recipe).toContain(`Its line: \`${name}\` in`);
-    const [policy = "", factors = "", client = ""] = registries.map(read);
-    expect(policy).toMatch(/^export const gates = \{/m);
-    expect(factors).toMatch(/^const all: /m);
-    expect(client).toMatch(/^export const prompts = /m);
-  });
-
-  test("is right that a gate that asks is a file beside each of them", () => {
-    // The opening decides the others.
-    const asking = gateNames.filter((name) => !["path", "key", "ticket"].includes(name));
-    expect(asking.length).toBeGreaterThan(0);
-    for (const name of asking)
-      for (const registry of registries) expect(exists(registry.replace("registry.ts", `${name}.ts`)), name).toBe(true);
   });
 });

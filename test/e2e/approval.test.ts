@@ -215,6 +215,23 @@ describe("somebody who waits to be let in", () => {
     expect((await approve(socket, asked?.id ?? "", seen[0]?.number ?? "")).status).toBe(404);
   });
 
+  test("has no longer than the policy gives them: nobody is let in by an approval that comes late", async () => {
+    const socket = await makeSocket(world.owner, {
+      gates: [{ gate: "key" }, { gate: "approval", notify: "none" }],
+      deadlines: { wait: "30s" },
+      onFailure: { attempts: 1 },
+    });
+    await world.owner.post(`/v1/sockets/${socket.id}/members`, { name: "bob" });
+    const one = await atTheGate(socket);
+    world.advance(31_000);
+    expect((await approve(socket, one.id, one.number)).status).toBe(404);
+    expect(await approvalsOf(socket)).toEqual([]);
+    const { sessions } = await world.owner.get<{ sessions: object[] }>(`/v1/sockets/${socket.id}/sessions`);
+    expect(sessions).toEqual([]);
+    await keeper.closeAll();
+    await world.fresh();
+  });
+
   test("gets one verdict of many who let them in at once, over two replicas of everything", async () => {
     const socket = await socketWith();
     await join(socket, cat);

@@ -1,9 +1,7 @@
-import { generateKeyPairSync, randomUUID, sign } from "node:crypto";
-import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
 import { connect, type Question } from "@portcullis/client";
 import { answerByRule, readAnswerRule } from "@portcullis/policy";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { type IdentityProvider, startIdentityProvider } from "./support/identity-provider.ts";
 import { denial, sessionKeeper } from "./support/sessions.ts";
 import { makeSocket } from "./support/socket.ts";
 import { startTcpProxy } from "./support/tcp-proxy.ts";
@@ -120,28 +118,15 @@ describe("a question by a secret rule", () => {
 });
 
 describe("a token of an identity provider", () => {
-  const { privateKey, publicKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
-  const jwks = JSON.stringify({ keys: [{ ...publicKey.export({ format: "jwk" }), kid: "k1" }] });
-  const provider = createServer((request, response) => {
-    response.writeHead(request.url === "/.well-known/jwks.json" ? 200 : 404).end(jwks);
-  });
-  let issuer = "";
+  let provider: IdentityProvider;
   beforeAll(async () => {
-    await new Promise<void>((resolve) => provider.listen(0, "127.0.0.1", resolve));
-    issuer = `http://127.0.0.1:${(provider.address() as AddressInfo).port}`;
+    provider = await startIdentityProvider();
   });
-  afterAll(() => new Promise((resolve) => provider.close(resolve)));
-
-  function tokenOf(sub: string): string {
-    const iat = Math.floor(world.now() / 1_000);
-    const part = (value: object) => Buffer.from(JSON.stringify(value)).toString("base64url");
-    const claims = { iss: issuer, aud: "chat", sub, jti: randomUUID(), iat, exp: iat + 60 };
-    const signed = `${part({ alg: "ES256", kid: "k1" })}.${part(claims)}`;
-    const mac = sign("sha256", Buffer.from(signed), { key: privateKey, dsaEncoding: "ieee-p1363" });
-    return `${signed}.${mac.toString("base64url")}`;
-  }
+  afterAll(() => provider.close());
 
   test("lets in the member whom it names, offered unasked, once; and nobody else", async () => {
+    const { issuer } = provider;
+    const tokenOf = (sub: string) => provider.tokenOf(sub, world.now());
     const socket = await makeSocket(world.owner, {
       gates: [{ gate: "key" }, { gate: "jwt", issuer, audience: "chat" }],
     });

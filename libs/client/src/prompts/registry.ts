@@ -1,30 +1,8 @@
-import { approval } from "./approval.ts";
-import { call } from "./call.ts";
-import { captcha } from "./captcha.ts";
-import { email } from "./email.ts";
-import { external } from "./external.ts";
-import { ident } from "./ident.ts";
-import { jwt } from "./jwt.ts";
-import { otp } from "./otp.ts";
-import { passkey } from "./passkey.ts";
+import { all } from "./all.ts";
 import type { Prompt } from "./prompt.ts";
-import { question } from "./question.ts";
-import { sms } from "./sms.ts";
 
-/** One entry for each gate that asks something: a new gate is a new file and a new line here. */
-export const prompts = Object.freeze({
-  otp,
-  email,
-  sms,
-  call,
-  question,
-  passkey,
-  captcha,
-  jwt,
-  ident,
-  external,
-  approval,
-} satisfies Record<string, Prompt>);
+/** One for each gate that asks something. */
+export const prompts = Object.freeze(all);
 
 /** Null for a gate that this version does not know. */
 export function promptOf(gate: string): Prompt | null {

@@ -1,40 +1,16 @@
 import { z } from "zod";
-import { approval } from "./approval.ts";
-import { call } from "./call.ts";
-import { captcha } from "./captcha.ts";
-import { email } from "./email.ts";
-import { external } from "./external.ts";
+import { all } from "./all.ts";
 import type { Dialogue, Gate } from "./gate.ts";
-import { ident } from "./ident.ts";
-import { jwt } from "./jwt.ts";
-import { key } from "./key.ts";
-import { otp } from "./otp.ts";
-import { passkey } from "./passkey.ts";
-import { path } from "./path.ts";
-import { question } from "./question.ts";
-import { sms } from "./sms.ts";
-import { ticket } from "./ticket.ts";
 
-/** Every gate there is. A new one is its file and its name here. */
-export const gates = {
-  path,
-  key,
-  ticket,
-  otp,
-  email,
-  sms,
-  call,
-  question,
-  passkey,
-  captcha,
-  jwt,
-  ident,
-  external,
-  approval,
-} satisfies Record<string, Gate>;
+/** Every gate there is. */
+export const gates = all;
 
 export type GateName = keyof typeof gates;
-export const gateNames = Object.keys(gates) as readonly GateName[];
+/** As they may stand in a policy: what comes first is named first. */
+const places: readonly Gate["place"][] = ["first", "opening", "anywhere"];
+export const gateNames = (Object.keys(gates) as GateName[]).toSorted(
+  (a, b) => places.indexOf(gates[a].place) - places.indexOf(gates[b].place),
+) as readonly GateName[];
 
 /** One gate of a policy, every field present. */
 export type GateItem = { [Name in GateName]: z.output<(typeof gates)[Name]["stored"]> }[GateName];

@@ -1,0 +1,91 @@
+import type { ConnectOptions } from "@portcullis/client";
+import { gateNames } from "@portcullis/policy";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
+import { type Receiver, startReceiver } from "../../libs/runtime/test/support/webhook-receiver.ts";
+import { type IdentityProvider, startIdentityProvider } from "./support/identity-provider.ts";
+import { sessionKeeper } from "./support/sessions.ts";
+import { makeSocket } from "./support/socket.ts";
+import { startTcpProxy, type TcpProxy } from "./support/tcp-proxy.ts";
+import { outboxKey, setPolicy, type Way, ways } from "./support/ways.ts";
+import { startWorld, type World } from "./support/world.ts";
+
+vi.setConfig({ testTimeout: 60_000 });
+const keeper = sessionKeeper();
+let world: World;
+let provider: IdentityProvider;
+let program: Receiver;
+let proxy: TcpProxy;
+beforeAll(async () => {
+  world = await startWorld({ replicas: true, env: { OUTBOX_KEY: outboxKey, OUTBOUND_ALLOW: "http://127.0.0.1" } });
+  [provider, program] = [await startIdentityProvider(), await startReceiver()];
+}, 60_000);
+beforeEach(async () => {
+  proxy = await startTcpProxy(world.edges[0] ?? "");
+});
+afterEach(async () => {
+  await keeper.closeAll();
+  await proxy.close();
+});
+afterAll(async () => {
+  await world.close();
+  await Promise.all([provider.close(), program.close()]);
+});
+
+/** A question is over long before the handshake, and nobody gets a second one. */
+const terms = { deadlines: { answer: "5s", wait: "30s", handshake: "10m" }, onFailure: { attempts: 1 } };
+/** A code of an authenticator is still good then. */
+const lateMs = ({ waits }: Way) => (waits ? 31_000 : 6_000);
+
+async function bobAt(way: string) {
+  const socket = await makeSocket(world.owner, { gates: [{ gate: "key" }] });
+  const at = { world, socket, provider, program };
+  const made = await ways[way]?.(at);
+  if (made === undefined) throw new Error(`nobody knows how to pass ${way}`);
+  await setPolicy(at, [made.item], terms);
+  const sessions = async () =>
+    (await world.owner.get<{ sessions: { edge: string }[] }>(`/v1/sockets/${socket.id}/sessions`)).sessions;
+  return { socket, way: made, sessions };
+}
+
+/** @param once done when the right answer is there, and has not been given */
+function options({ options }: Way, appKey: string, once: () => void): ConnectOptions {
+  let done = false;
+  const ready = () => {
+    if (done) return;
+    done = true;
+    once();
+  };
+  return { appKey, onWait: () => undefined, ...options(ready) };
+}
+
+describe.each(Object.keys(ways))("the right answer to %s", (name) => {
+  test("lets in at another edge, where the connection breaks before it is given", async () => {
+    const { socket, way, sessions } = await bobAt(name);
+    const cut = vi.fn(() => {
+      proxy.cut();
+      proxy.leadTo(world.edges[1] ?? "");
+    });
+    const session = await keeper.connect(proxy.through(`${socket.url}?id=bob`), options(way, socket.appKey, cut));
+    expect(cut).toHaveBeenCalledOnce();
+    expect(session.edge).toBe("edge-2");
+    expect(session.gates).toEqual(["key", name.split(" ")[0]]);
+    expect(await sessions()).toHaveLength(1);
+  });
+
+  test("lets nobody in when its time is over", async () => {
+    const { socket, way, sessions } = await bobAt(name);
+    const wait = vi.fn(() => world.advance(lateMs(way)));
+    const entering = keeper.connect(`${socket.url}?id=bob`, options(way, socket.appKey, wait));
+    await expect(entering).rejects.toMatchObject({ name: "PortcullisError" });
+    expect(wait).toHaveBeenCalledOnce();
+    expect(await sessions()).toEqual([]);
+    await world.fresh();
+  });
+});
+
+test("every gate that asks is among them, but for those at which somebody else decides", () => {
+  const elsewhere = ["approval", "external"];
+  const byTheOpening = ["key", "path", "ticket"];
+  const here = Object.keys(ways).map((way) => way.split(" ")[0]);
+  expect([...new Set([...here, ...elsewhere, ...byTheOpening])].toSorted()).toEqual(gateNames.toSorted());
+});
