@@ -173,7 +173,9 @@ describe("portcullis owner", { timeout: 60_000 }, () => {
   test("says what of a policy is weak in a line each", async () => {
     const policy = JSON.stringify({ gates: [{ gate: "key" }, { gate: "sms" }] });
     await owner(["socket", "create", "weak", "--policy", "-"], [policy]);
-    expect((await owner(["socket", "show", "weak"])).out).toMatch(/^warning +gates\.1 +text messages and calls can be read/m);
+    expect((await owner(["socket", "show", "weak"])).out).toMatch(
+      /^warning +gates\.1 +text messages and calls can be read/m,
+    );
   });
 
   test("shows a QR code that a phone can scan", async () => {
