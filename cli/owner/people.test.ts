@@ -6,6 +6,9 @@ import { run, stopPrograms } from "../../deploy/demo/test/program.ts";
 import { readDemo } from "../../deploy/local/first-run.ts";
 import { freePort } from "../../deploy/local/free-port.ts";
 
+/** Slow, for it starts many programs: `npm run test:full`. */
+const full = process.env.PORTCULLIS_FULL === "1";
+
 const cli = "cli/main.ts";
 const password = "a long password of the approver";
 const approver = "cat@example.com";
@@ -56,7 +59,7 @@ async function mailTo(email: string, subject: RegExp): Promise<string> {
 }
 const tokenIn = (text: string) => /^ +(\S+\.\S{40,})$/m.exec(text)?.[1] ?? "";
 
-describe("people of a socket, at a terminal", { timeout: 180_000 }, () => {
+describe.runIf(full)("people of a socket, at a terminal", { timeout: 180_000 }, () => {
   const owner = at("owner");
   const cat = at("cat");
 

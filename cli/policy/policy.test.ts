@@ -4,10 +4,13 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { run, stopPrograms } from "../../deploy/demo/test/program.ts";
 
+/** Slow, for it starts many programs: `npm run test:full`. */
+const full = process.env.PORTCULLIS_FULL === "1";
+
 const good = { gates: [{ gate: "key" }, { gate: "otp" }], encryption: { session: "required" } };
 const weak = { gates: [{ gate: "email" }] };
 
-describe("portcullis policy", { timeout: 60_000 }, () => {
+describe.runIf(full)("portcullis policy", { timeout: 60_000 }, () => {
   let folder: string;
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), "portcullis-policy-"));

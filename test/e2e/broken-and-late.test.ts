@@ -9,6 +9,9 @@ import { startTcpProxy, type TcpProxy } from "./support/tcp-proxy.ts";
 import { outboxKey, setPolicy, type Way, ways } from "./support/ways.ts";
 import { startWorld, type World } from "./support/world.ts";
 
+/** Slow, for there are many gates: `npm run test:full`. */
+const full = process.env.PORTCULLIS_FULL === "1";
+
 vi.setConfig({ testTimeout: 60_000 });
 const keeper = sessionKeeper();
 let world: World;
@@ -58,7 +61,7 @@ function options({ options }: Way, appKey: string, once: () => void): ConnectOpt
   return { appKey, onWait: () => undefined, ...options(ready) };
 }
 
-describe.each(Object.keys(ways))("the right answer to %s", (name) => {
+describe.runIf(full).each(Object.keys(ways))("the right answer to %s", (name) => {
   test("lets in at another edge, where the connection breaks before it is given", async () => {
     const { socket, way, sessions } = await bobAt(name);
     const cut = vi.fn(() => {

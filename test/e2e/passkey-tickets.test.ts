@@ -11,6 +11,9 @@ import { denial, sessionKeeper } from "./support/sessions.ts";
 import { makeSocket, type OwnedSocket } from "./support/socket.ts";
 import { startWorld, type World } from "./support/world.ts";
 
+/** Slow, for it starts a browser: `npm run test:full`. */
+const full = process.env.PORTCULLIS_FULL === "1";
+
 const program = findBrowser(process.env);
 const keeper = sessionKeeper();
 const policy = { before: { ticket: "required" }, gates: [{ gate: "path" }] };
@@ -49,7 +52,7 @@ test("a passkey gets a ticket that lets in, until the passkey is removed, which 
   expect((await ticketBy(phone, pageOf(socket), "bob")).status).toBe(401);
 });
 
-describe.skipIf(program === null)(
+describe.runIf(full && program !== null)(
   "the page at a socket's address, with a passkey in a real browser",
   {
     timeout: 60_000,
