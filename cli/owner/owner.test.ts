@@ -147,7 +147,7 @@ describe("portcullis owner", { timeout: 60_000 }, () => {
     const asProgram = { PORTCULLIS_TOKEN: secret, XDG_CONFIG_HOME: join(folder, "nobody") };
     expect((await owner(["socket", "list"], [], asProgram)).exit).toBe(0);
     expect((await owner(["token", "list"])).out).toContain(token.id);
-    expect((await owner(["token", "revoke", token.id, "--yes"])).exit).toBe(0);
+    expect((await owner(["token", "revoke", "--yes", "--", token.id])).exit).toBe(0);
     expect((await owner(["socket", "list"], [], asProgram)).exit).toBe(1);
   });
 
