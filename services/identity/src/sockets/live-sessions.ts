@@ -50,7 +50,7 @@ export async function kickSessionOf(
   request: Mine & { sid: string },
 ): Promise<Record<string, never>> {
   const socket = await requireSocket(context, request);
-  const closed = await context.revocation.revoke(socket.id, (session) => session.sid === request.sid, "kicked");
-  if (closed === 0) throw new ServiceError("not_found");
+  const isEnded = await context.revocation.revokeOne({ socketId: socket.id, sid: request.sid }, "kicked");
+  if (!isEnded) throw new ServiceError("not_found");
   return {};
 }

@@ -8,6 +8,8 @@ export type SendingStatus = "sent" | "delayed" | "failed";
 /** With the pauses between them, longer than `factors` takes to be started again. */
 const reportTries = 8;
 
+export type Report = (waitId: string, sending: string, status: SendingStatus) => Promise<void>;
+
 /**
  * Says how a message fared, so that the waiting client is told. Never throws: that it could not be said is no reason to send it again.
  *
@@ -17,7 +19,7 @@ export function createReports(options: {
   readonly platform: Pick<Platform, "caller" | "log">;
   readonly stopping: AbortSignal;
   readonly pauseMs: number;
-}): (waitId: string, sending: string, status: SendingStatus) => Promise<void> {
+}): Report {
   const { platform, stopping, pauseMs } = options;
   return async (waitId, sending, status) => {
     for (let tries = 1; ; tries += 1) {

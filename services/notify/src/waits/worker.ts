@@ -1,13 +1,14 @@
 import { composeWait, waitQueue } from "@portcullis/contracts";
-import { type Job, UnrecoverableJobError, type Worker } from "@portcullis/jobs";
+import type { Worker } from "@portcullis/jobs";
 import type { Platform } from "@portcullis/platform";
 import { meterFor } from "@portcullis/runtime";
-import { causeOf, explained } from "../failures.ts";
+import { causeOf } from "../failures.ts";
 import { isAddress, type Mailbox } from "../mails/mailbox.ts";
 import { messageOf } from "../mails/message.ts";
 import { stopsWithin } from "../stopping.ts";
 import { NotSentError } from "../transports/not-sent.ts";
 import type { MailTransport, SmsTransport, VoiceTransport } from "../transports/transport.ts";
+import { waitJobs } from "./jobs.ts";
 import { createReports } from "./reports.ts";
 
 export interface WaitWorkerOptions {
@@ -63,26 +64,7 @@ export async function startWaitWorker(options: WaitWorkerOptions): Promise<Worke
     return "sent";
   }
 
-  async function handle(job: Job): Promise<void> {
-    const data = waitQueue.data.safeParse(job.data);
-    if (!data.success) throw new UnrecoverableJobError("the job names no wait");
-    const { waitId, sending } = data.data;
-    try {
-      if ((await send(waitId, sending)) === "sent") await report(waitId, sending, "sent");
-    } catch (error) {
-      const failure = explained(error);
-      // What is final is reported when the queue gives up.
-      if (!(failure instanceof UnrecoverableJobError)) await report(waitId, sending, "delayed");
-      throw failure;
-    }
-  }
-
-  function onExhausted(job: Job): void {
-    const data = waitQueue.data.safeParse(job.data);
-    log.error("message given up", { waitId: data.success ? data.data.waitId : null });
-    if (data.success) void report(data.data.waitId, data.data.sending, "failed");
-  }
-
+  const { handle, onExhausted } = waitJobs({ what: "message", send, report, log });
   const { email, sms: texts, call } = waitQueue.names;
   const workers = [
     await jobs.work(email, handle, { concurrency, onExhausted }),

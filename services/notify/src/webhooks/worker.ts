@@ -1,11 +1,12 @@
 import { composeWebhook, waitQueue } from "@portcullis/contracts";
-import { type Job, UnrecoverableJobError, type Worker } from "@portcullis/jobs";
+import type { Worker } from "@portcullis/jobs";
 import type { Platform } from "@portcullis/platform";
 import { meterFor, OutboundError, type SafeFetch } from "@portcullis/runtime";
-import { causeOf, explained } from "../failures.ts";
+import { causeOf } from "../failures.ts";
 import { stopsWithin } from "../stopping.ts";
 import { NotSentError } from "../transports/not-sent.ts";
 import { isPermanent } from "../transports/post.ts";
+import { waitJobs } from "../waits/jobs.ts";
 import { createReports } from "../waits/reports.ts";
 
 export interface WebhookWorkerOptions {
@@ -55,26 +56,7 @@ export async function startWebhookWorker(options: WebhookWorkerOptions): Promise
     return "sent";
   }
 
-  async function handle(job: Job): Promise<void> {
-    const data = waitQueue.data.safeParse(job.data);
-    if (!data.success) throw new UnrecoverableJobError("the job names no wait");
-    const { waitId, sending } = data.data;
-    try {
-      if ((await send(waitId, sending)) === "sent") await report(waitId, sending, "sent");
-    } catch (error) {
-      const failure = explained(error);
-      // What is final is reported when the queue gives up.
-      if (!(failure instanceof UnrecoverableJobError)) await report(waitId, sending, "delayed");
-      throw failure;
-    }
-  }
-
-  function onExhausted(job: Job): void {
-    const data = waitQueue.data.safeParse(job.data);
-    log.error("webhook given up", { waitId: data.success ? data.data.waitId : null });
-    if (data.success) void report(data.data.waitId, data.data.sending, "failed");
-  }
-
+  const { handle, onExhausted } = waitJobs({ what: "webhook", send, report, log });
   const worker = await jobs.work(waitQueue.names.webhook, handle, { concurrency, onExhausted });
   return stopsWithin(worker, stopping, stopMsMax);
 }
