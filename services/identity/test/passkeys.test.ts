@@ -156,7 +156,7 @@ describe("an owner's passkey", () => {
     expect((await world.api.call(listOwnerPasskeys, { ownerId: ann.ownerId })).passkeys).toEqual([]);
   });
 
-  it("is not made by a registration that began under a password that is none any more, even at the very moment", async () => {
+  it("is not made by a registration that began under a password that is none any more", async () => {
     await begin();
     await reset();
     expect(await codeOf(finish("thief"))).toBe("invalid");
