@@ -7,7 +7,7 @@ import { createOutcome, expectationsOf, type Outcome } from "./outcome.ts";
 import { run, stopPrograms } from "./test/program.ts";
 
 const script = "deploy/demo/demo.ts";
-const full = process.env.PORTCULLIS_FULL === "1" || process.env.NATS_URL !== undefined;
+const full = process.env.PORTCULLIS_FULL === "1";
 
 afterAll(() => stopPrograms());
 

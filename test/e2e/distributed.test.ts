@@ -204,7 +204,7 @@ describe("a trace", () => {
   }, 40_000);
 });
 
-describe("kill -9 of a replica in the middle of handshakes", () => {
+describe.runIf(full)("kill -9 of a replica in the middle of handshakes", () => {
   const honest = 5;
 
   test.for(["keys", "identity", "factors"] as const)(
@@ -274,7 +274,7 @@ describe("kill -9 of a replica in the middle of handshakes", () => {
   }, 30_000);
 });
 
-describe("kill -9 while a client waits for somebody", () => {
+describe.runIf(full)("kill -9 while a client waits for somebody", () => {
   test("of its edge: it goes on at the same gate on the other one, and nobody is sent anything twice", async () => {
     const one = await waiting();
     const victim = one.edges[0] ?? "";
@@ -315,7 +315,7 @@ describe("kill -9 while a client waits for somebody", () => {
   }, 90_000);
 });
 
-describe("kill -9 while sealed messages flow", () => {
+describe.runIf(full)("kill -9 while sealed messages flow", () => {
   const sealed = {
     ...keyOnly,
     encryption: { session: "required" },
@@ -462,7 +462,7 @@ async function everyEdgeWorks(): Promise<number> {
   return failures;
 }
 
-describe("an engine that is lost in flight", () => {
+describe.runIf(full)("an engine that is lost in flight", () => {
   test.for(["redis", "mongodb"] as const)(
     "%s: nobody is let in, /readyz names it, nothing crashes, sessions go on, and then it works again",
     { timeout: 60_000 },
@@ -517,7 +517,7 @@ describe("an engine that is lost in flight", () => {
   );
 });
 
-describe("NATS that is lost in flight", () => {
+describe.runIf(full)("NATS that is lost in flight", () => {
   test("nobody is let in, /readyz of all names it, sessions stay or may come back, and then it works again", async () => {
     const socket = await plantedSocket();
     const app = await plantedMember(socket, "bob");

@@ -159,7 +159,7 @@ describe.runIf(full).each(engines)("%s vanishes without a word and is put up els
   }, 120_000);
 });
 
-describe.each(engines)("%s is not there when services start", (engine) => {
+describe.runIf(full).each(engines)("%s is not there when services start", (engine) => {
   test.each(full ? (["refused", "silent"] as const) : (["refused"] as const))(
     "(%s) they say so, wait, and come up when it does",
     async (way) => {
