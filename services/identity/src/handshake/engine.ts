@@ -1,9 +1,10 @@
 import { type Outcome, ServiceError } from "@portcullis/contracts";
-import { type HandshakeEvent, needsRisk } from "@portcullis/policy";
+import type { HandshakeEvent } from "@portcullis/policy";
 import { networkOf } from "@portcullis/runtime";
 import { tagOf } from "../secrets.ts";
 import { createStepUps, type StepUpEngine } from "../step-ups/step-ups.ts";
 import { type Arrival, type Claims, receive } from "./arrival.ts";
+import { circumstancesOf } from "./circumstances.ts";
 import type { EngineContext } from "./context.ts";
 import { advance, beginHandshake } from "./moves.ts";
 import { mergeParameters } from "./parameters.ts";
@@ -62,12 +63,14 @@ export function createEngine(context: EngineContext): Engine {
     const { presented } = received.arrival;
     if (presented.passed || presented.cause !== null) verdicts.gate("ticket", presented.passed, presented.cause);
     renewPathTag(received.arrival, claims);
-    if (claims.resumed !== null) return resume(context, hid, claims.resumed, received.arrival);
+    const here = { address: claims.connection.address, network };
+    if (claims.resumed !== null) return resume(context, hid, claims.resumed, received.arrival, here);
     const given = tagOf(context.stepKey, JSON.stringify([hid, opening.opening, claims, answers]));
-    if (claims.parked !== null) return returns.take(claims.parked, { hid, given, transcript }, received.arrival);
-    const risk = needsRisk(received.arrival.policy) ? await context.risk.of(network) : undefined;
+    if (claims.parked !== null)
+      return returns.take(claims.parked, { hid, given, transcript, ...here }, received.arrival);
+    const circumstances = await circumstancesOf(context.risk, here, received.arrival, received.arrival.policy);
     const first = {
-      ...beginHandshake(received.arrival, claims, risk, clock()),
+      ...beginHandshake(received.arrival, claims, circumstances, clock()),
       given,
       network,
       ...placeOf(hid, transcript),

@@ -1,4 +1,11 @@
-import { authenticatorsOf, begin, type Effect, type HandshakeEvent, type Risk, transition } from "@portcullis/policy";
+import {
+  authenticatorsOf,
+  begin,
+  type Circumstances,
+  type Effect,
+  type HandshakeEvent,
+  transition,
+} from "@portcullis/policy";
 import { toText } from "../secrets.ts";
 import { termsOf } from "../sessions/terms.ts";
 import type { Arrival, Claims } from "./arrival.ts";
@@ -38,7 +45,7 @@ export function isUnsettled({ pending, beginning, resending }: Handshake): boole
 export function beginHandshake(
   { socket, member, policy, policyHash, presented, context }: Arrival,
   claims: Claims,
-  risk: Risk | undefined,
+  circumstances: Circumstances,
   now: number,
 ): Omit<Handshake, "given" | "connection" | "transcript" | "network"> {
   const keyId = claims.key?.keyId ?? null;
@@ -47,7 +54,7 @@ export function beginHandshake(
     keyId,
     member: member === null ? null : { id: member.id, enrolled: Object.keys(member.body.enrolments) },
     socketEnrolled: Object.keys(socket.body.enrolments),
-    circumstances: { member: member?.body.name ?? null, address: claims.connection.address, risk },
+    circumstances,
     ticket: presented.passed,
     now,
   });

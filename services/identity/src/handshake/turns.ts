@@ -89,6 +89,8 @@ const afterlifeMs = 60_000;
 const crossingMs = 15_000;
 export const bareDenial: Outcome = { say: "denied", retryAfterMs: null, sealed: false };
 export const denial: Outcome = { say: "denied", retryAfterMs: null, sealed: true };
+/** What somebody comes back to does not go on, and that is nobody's verdict. */
+export const beginAnew: Outcome = { ...denial, anew: true };
 
 export function createTurns(context: EngineContext): Turns {
   const { handshakes, sessions, verdicts, caller, clock, ids } = context;
