@@ -42,7 +42,7 @@ export {
   type HandshakeState,
   handshakeStateSchema,
 } from "./machine/state.ts";
-export { type Transition, transition } from "./machine/transition.ts";
+export { askAgain, type Transition, transition } from "./machine/transition.ts";
 export { explore } from "./play/explore.ts";
 export { type Exploration, explorationSchema, type Heard, type Simulation, simulationSchema } from "./play/result.ts";
 export {

@@ -223,6 +223,23 @@ describe("a step-up", () => {
     expect((await answer(bob, 1, asked)).outcome.say).toBe("stepped-up");
   });
 
+  it("keeps what was right where the next question cannot be asked, and asks it over another connection when it can be", async () => {
+    const bob = await enter([{ message: "transfer", gates: [{ gate: "otp" }, { gate: "captcha" }] }]);
+    const asked = await ask(bob, "transfer");
+    const { prompt } = world.factors;
+    world.factors.prompt = null;
+    expect(await codeOf(answer(bob, 1, asked))).toBe("unavailable");
+    world.edge.emit(sessionEnded, { sid: bob.sid, socketId: mine.socketId, hid: bob.hid, why: "lost" });
+    const back = await letIn({ sid: bob.sid, next: 0 }, "edge-2");
+    expect(await codeOf(ask(back))).toBe("unavailable");
+    world.factors.prompt = prompt;
+    expect((await ask(back)).outcome).toMatchObject({
+      say: "challenge",
+      options: [{ gate: "captcha" }],
+      attemptsLeft: 3,
+    });
+  });
+
   it("names its answers by itself: what was right for the handshake on the same connection is no answer to it", async () => {
     const bob = await enter([transfer]);
     await answer(bob, 1, await ask(bob, "transfer"));

@@ -6,7 +6,7 @@ import { createStepUps, type StepUpEngine } from "../step-ups/step-ups.ts";
 import { type Arrival, type Claims, receive } from "./arrival.ts";
 import { circumstancesOf } from "./circumstances.ts";
 import type { EngineContext } from "./context.ts";
-import { advance, beginHandshake } from "./moves.ts";
+import { advance, beginHandshake, settled } from "./moves.ts";
 import { mergeParameters } from "./parameters.ts";
 import { resume } from "./resumption.ts";
 import { createReturns } from "./returns.ts";
@@ -128,7 +128,7 @@ export function createEngine(context: EngineContext): Engine {
       const { next, effects } = advance(found.value, { type: "left", now: clock() });
       const denied = effects.find((effect) => effect.do === "deny");
       if (denied === undefined) return;
-      const ended = { ...next, pending: [], beginning: null, resending: null, outcome: denial, standing: denial };
+      const ended = { ...settled(next), outcome: denial, standing: denial };
       if ((await turns.write(id, found.version, ended)) === null) continue;
       verdicts.denied(denied.cause, clock() - next.startedAtMs);
       return;

@@ -37,8 +37,18 @@ export function advance(handshake: Handshake, event: HandshakeEvent): Moved {
 }
 
 /** Whether something has to be asked of `factors` before there is an outcome. */
-export function isUnsettled({ pending, beginning, resending }: Handshake): boolean {
-  return pending.length > 0 || beginning !== null || resending !== null;
+export function isUnsettled({ pending, beginning, resending, unasked }: Handshake): boolean {
+  return pending.length > 0 || beginning !== null || resending !== null || unasked !== null;
+}
+
+/** Whether somebody may be looking at what the client said. What could only not be asked, nobody looks at. */
+export function isLookedAt({ outcome, unasked }: Handshake): boolean {
+  return outcome === null && unasked === null;
+}
+
+/** The same with nothing left to be asked. */
+export function settled(handshake: Handshake): Handshake {
+  return { ...handshake, pending: [], beginning: null, resending: null, unasked: null };
 }
 
 /** A handshake before its first event. Who came with what, and over which connection, is named by whoever takes the step. */
@@ -84,6 +94,7 @@ export function beginHandshake(
     pending: [],
     beginning: null,
     resending: null,
+    unasked: null,
     wait: null,
     n: 0,
     outcome: null,

@@ -4,7 +4,7 @@ import { displace } from "../sessions/displace.ts";
 import type { Arrival } from "./arrival.ts";
 import { circumstancesOf, type Whereabouts } from "./circumstances.ts";
 import type { EngineContext } from "./context.ts";
-import { advance } from "./moves.ts";
+import { advance, isLookedAt, settled } from "./moves.ts";
 import { stands } from "./standing.ts";
 import { type Handshake, placeOf } from "./store.ts";
 import { bareDenial, beginAnew, denial, type Turn, type Turns } from "./turns.ts";
@@ -57,7 +57,7 @@ export function createReturns(context: EngineContext, turns: Turns) {
     const { hid, given, transcript } = comeback;
     const now = clock();
     const isStranded = value.outcome === null;
-    if (isStranded && now - value.takenAtMs < strandedAfterMs) throw new ServiceError("busy");
+    if (isLookedAt(value) && now - value.takenAtMs < strandedAfterMs) throw new ServiceError("busy");
     await handshakes.follow(hid, id, Math.max(1, turns.deadlineOf(value) - now) + 60_000);
     const here: Handshake = { ...value, ...placeOf(hid, transcript), given, n: 0, pushes: 0, takenAtMs: now };
 
@@ -65,8 +65,7 @@ export function createReturns(context: EngineContext, turns: Turns) {
     const isElsewhere = !isLate && !(await isOnItsWay(value, comeback, arrival));
     if (isLate || isElsewhere || !(await stands(context.store, value))) {
       if (isElsewhere) verdicts.turned("other-branch");
-      const settled = { ...here, pending: [], beginning: null, resending: null };
-      const { next } = advance(settled, { type: isLate ? "expired" : "revoked", now });
+      const { next } = advance(settled(here), { type: isLate ? "expired" : "revoked", now });
       return write(id, version, next, isLate || isElsewhere ? beginAnew : denial);
     }
     if (isStranded) return settleStranded({ id, hid, n: 0, given, transcript, cid: null, answers: [] }, version, here);
