@@ -130,8 +130,19 @@ export function createStepUps(
     const { current } = (await sessionOf(asking)).stepUps;
     // Passed, and this crossed that; or nobody has asked.
     if (current === null || !current.isOpen) return say(asking, current?.id ?? null);
+    const found = await handshakes.get(current.id);
+    if (found !== null && isHandedOnAgain(found.value, asking)) return say(asking, current.id);
     await step(current.id, { hid, transcript, n, keyLive, action });
     return say(asking, current.id);
+  }
+
+  /**
+   * An edge that had no answer hands on again all that it had handed on together. What of it was taken is no guess at what stands now: neither where
+   * another record was taken behind it, nor where it was for the step-up before, which it passed. (The very last is known by its number.)
+   */
+  function isHandedOnAgain({ connection, n, machine }: Handshake, taken: Parameters<StepUpEngine["take"]>[0]): boolean {
+    if (connection === taken.hid && taken.n < n) return true;
+    return "cid" in taken.action && !machine.cids.includes(taken.action.cid);
   }
 
   /** What stands now, and not what was answered to some record: whatever overtakes it has a larger number. @param id null: there was none yet */
