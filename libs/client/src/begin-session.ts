@@ -8,28 +8,24 @@ import {
   utf8,
 } from "@portcullis/protocol";
 import { type Closing, closingOfCode, closingOfName, closingOfSealed } from "./closing.ts";
-import { mayComeBack, pauseMsOf } from "./comeback.ts";
 import { createDirected } from "./directed.ts";
 import { nameOf, ownError, PortcullisError } from "./errors.ts";
+import { goOn } from "./going-on.ts";
 import { createInbox } from "./inbox.ts";
-import { type Heard, type Link, unknownEpoch } from "./link.ts";
+import { createIntake } from "./intake.ts";
+import type { Heard, Link } from "./link.ts";
 import { createMessageReader, type Message } from "./message.ts";
 import type { SessionState, Settings } from "./options.ts";
 import { createOutbox } from "./outbox.ts";
 import type { Known } from "./prompts/prompt.ts";
 import type { Server } from "./question.ts";
-import { resumeSession } from "./resume.ts";
-import { createScope } from "./scope.ts";
+import type { Resumed } from "./resume.ts";
 import { createSequencer } from "./sequencer.ts";
 import type { OwnSession } from "./session.ts";
 import { createStepUps } from "./step-ups.ts";
 import type { Incoming } from "./wire.ts";
 
 const closeGraceMs = 2_000;
-/** Who comes from an edge that restarts does not come with all the others. */
-const restartSpreadMs = 10_000;
-/** Records of an epoch whose key is on its way. */
-const unknownMax = 64;
 
 /** @param parts.secret by which the session goes on over another connection; erased with the session. */
 export function beginSession(parts: {
@@ -74,6 +70,15 @@ export function beginSession(parts: {
     onUndelivered: (counter) => tell({ is: "undelivered", seq: counter }),
   });
   const stepUps = createStepUps({ settings, server, hold: outbox.hold, tell });
+  const intake = createIntake({
+    framesMax: queueMax,
+    bytesMax: queueBytesMax + limits.maxBytes,
+    isCurrent: (from) => !ended && from === link,
+    onHeard: hear,
+    onUnknown: () => sequencer.ask(),
+    onOverflow: overflow,
+    onFailed: fail,
+  });
   const resuming = new AbortController();
   let link: Link | null = null;
   let secret = parts.secret;
@@ -82,11 +87,6 @@ export function beginSession(parts: {
   let grace: ReturnType<typeof setTimeout> | undefined;
   let ended = false;
   let isGone = false;
-  /** Frames are opened one after the other; those that wait are counted, because a WebSocket cannot be told to wait. */
-  let reading: Promise<void> = Promise.resolve();
-  let waiting = 0;
-  let waitingBytes = 0;
-  let unknown: Uint8Array[] = [];
 
   function tell(state: SessionState): void {
     try {
@@ -127,7 +127,7 @@ export function beginSession(parts: {
   function attach(next: Link): void {
     link = next;
     isGone = false;
-    unknown = [];
+    intake.restart();
     outbox.attach(next, next.accepted.next ?? 0);
     next.wire.attach((incoming) => receive(next, incoming));
   }
@@ -141,76 +141,33 @@ export function beginSession(parts: {
       } else if (from === link) {
         isGone = true;
         // What came before it may have been the last word.
-        void reading.then(() => lose(from, incoming.code));
+        void intake.settled().then(() => lose(from, incoming.code));
       }
       return;
     }
     if (ended || from !== link) return;
     if (incoming.kind === "text") fail(new ProtocolError("out-of-order", "frame"));
-    else if (waiting === 0 && from.isPlain(incoming.bytes)) readPlain(from, incoming.bytes);
-    else queue(from, incoming.bytes);
-  }
-
-  function readPlain(from: Link, bytes: Uint8Array): void {
-    try {
-      hear(from, from.readPlain(bytes));
-    } catch (error) {
-      fail(error);
-    }
-  }
-
-  function queue(from: Link, bytes: Uint8Array): void {
-    if (waiting >= queueMax || waitingBytes + bytes.length > queueBytesMax + limits.maxBytes) {
-      overflow();
-      return;
-    }
-    waiting += 1;
-    waitingBytes += bytes.length;
-    reading = reading.then(async () => {
-      await open(from, bytes);
-      waiting -= 1;
-      waitingBytes -= bytes.length;
-    });
-  }
-
-  /** @param isAgain it was put aside before: without its key it is a gap, which is filled by its place. */
-  async function open(from: Link, bytes: Uint8Array, isAgain = false): Promise<void> {
-    try {
-      if (ended || from !== link) return;
-      const heard = from.isPlain(bytes) ? from.readPlain(bytes) : await from.read(bytes);
-      if (ended || from !== link || heard === null) return;
-      if (heard !== unknownEpoch) hear(from, heard);
-      else if (!isAgain) putAside(bytes);
-    } catch (error) {
-      if (!ended && from === link) fail(error);
-    }
-  }
-
-  /** The answer to what is asked here brings the key. What is then still missing is asked for by its place. */
-  function putAside(bytes: Uint8Array): void {
-    unknown.push(bytes);
-    if (unknown.length > unknownMax) unknown.shift();
-    if (unknown.length === 1) sequencer.ask();
+    else intake.take(from, incoming.bytes);
   }
 
   function hear(from: Link, heard: Heard): void {
     switch (heard.t) {
       case "message":
-        take(heard);
+        hearMessage(heard);
         break;
       case "tick":
         sequencer.reached(heard.place);
         break;
       case "grant":
         from.learn(heard.group);
-        retry(from);
+        intake.retry(from);
         break;
       case "caught-up": {
         const { through, complete, more, group } = heard;
         narrate("down", "caught-up", { through, complete });
         if (group !== undefined) from.learn(group);
         // Behind what was put aside, which is here and only has to be opened.
-        retry(from, () => {
+        intake.retry(from, () => {
           sequencer.caughtUp(through, complete);
           if (more) sequencer.ask(through);
         });
@@ -235,17 +192,7 @@ export function beginSession(parts: {
     }
   }
 
-  /** What could not be opened a moment ago. @param then unless the connection is another one by then */
-  function retry(from: Link, then = () => {}): void {
-    const frames = unknown;
-    unknown = [];
-    for (const bytes of frames) reading = reading.then(() => open(from, bytes, true));
-    reading = reading.then(() => {
-      if (!ended && from === link) then();
-    });
-  }
-
-  function take(message: MessageDown): void {
+  function hearMessage(message: MessageDown): void {
     const { length } = message.body;
     if (length > limits.maxBytes) throw new ProtocolError("too-large", "message.body");
     const { to } = message.head;
@@ -294,50 +241,41 @@ export function beginSession(parts: {
     outbox.detach();
     stepUps.detach();
     tell({ is: "lost" });
-    goOn(closing).catch(() => end(closing, "closed"));
+    goOnBehind(closing).catch(() => end(closing, "closed"));
   }
 
-  /** Tries until the server would not take it any more. @param closing with which it ends then */
-  async function goOn(closing: Closing): Promise<void> {
-    const untilMs = Math.min(clock() + resumeMs, accepted.expiresAt);
-    const spreadMs = closing.name === "restart" ? Math.min(restartSpreadMs, resumeMs / 2) : 0;
-    let delayMs = spreadMs > 0 ? Math.random() * spreadMs : pauseMsOf(null, 0);
-    for (let triesInVain = 0; ; triesInVain += 1) {
-      await pause(delayMs, resuming.signal);
-      if (ended) return;
-      if (clock() >= untilMs) break;
-      const scope = createScope(resuming.signal);
-      try {
-        scope.failAfter(settings.helloTimeoutMs, new PortcullisError("unreachable"));
-        const fingerprint = server.successorOf ?? server.fingerprint;
-        const resumed = await resumeSession({ settings, accepted, secret, fingerprint, next: outbox.next, scope });
-        if (ended) {
-          resumed.link.wire.close(closeCodes.closed.code, "closed");
-          resumed.link.erase();
-          resumed.secret.fill(0);
-          return;
-        }
-        secret.fill(0);
-        ({ secret, edge } = resumed);
-        words = resumed.link.words;
-        attach(resumed.link);
-        directed.attached();
-        tell({ is: "resumed", edge });
-        if (place !== null) {
-          sequencer.reached(resumed.link.accepted.place ?? 0);
-          sequencer.ask();
-        }
-        return;
-      } catch (error) {
-        const own = ownError(error);
-        if (ended) return;
-        if (!mayComeBack(own)) break;
-        delayMs = pauseMsOf(own, triesInVain + 1);
-      } finally {
-        scope.end();
-      }
-    }
-    end(closing, "closed");
+  /** @param closing with which it ends where it does not go on */
+  async function goOnBehind(closing: Closing): Promise<void> {
+    const resumed = await goOn({
+      settings,
+      accepted,
+      secret,
+      fingerprint: server.successorOf ?? server.fingerprint,
+      next: () => outbox.next,
+      isRestart: closing.name === "restart",
+      signal: resuming.signal,
+    });
+    if (resumed === null) end(closing, "closed");
+    else if (ended) leave(resumed);
+    else take(resumed);
+  }
+
+  function leave({ link: unwanted, secret: unused }: Resumed): void {
+    unwanted.wire.close(closeCodes.closed.code, "closed");
+    unwanted.erase();
+    unused.fill(0);
+  }
+
+  function take(resumed: Resumed): void {
+    secret.fill(0);
+    ({ secret, edge } = resumed);
+    words = resumed.link.words;
+    attach(resumed.link);
+    directed.attached();
+    tell({ is: "resumed", edge });
+    if (place === null) return;
+    sequencer.reached(resumed.link.accepted.place ?? 0);
+    sequencer.ask();
   }
 
   async function send(message: string | Uint8Array, head: MessageUpHead): Promise<void> {
@@ -389,16 +327,4 @@ export function beginSession(parts: {
     },
     [Symbol.asyncIterator]: () => inbox.iterate(),
   };
-}
-
-function pause(delayMs: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const done = () => {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", done);
-      resolve();
-    };
-    const timer = setTimeout(done, delayMs);
-    signal.addEventListener("abort", done);
-  });
 }

@@ -13,6 +13,11 @@ export function mayComeBack(error: unknown): boolean {
   return error instanceof PortcullisError && error.retryable && passing.has(error.code);
 }
 
+/** Whether the server itself says that the handshake does not go on, and that this is no verdict. Anybody else could have us begin without end. */
+export function isOverUnjudged(error: unknown): boolean {
+  return error instanceof PortcullisError && error.sealed && error.code === "timeout";
+}
+
 /** @returns null where the server had said nothing yet on this connection: then what worked before is tried again. */
 export async function comebackOf(opened: Opened | null): Promise<Credentials | null> {
   if (opened === null || !opened.channel.begun) return null;

@@ -1,6 +1,6 @@
 import { type CloseCodeName, closeCodes, ProtocolError } from "@portcullis/protocol";
 import { beginSession } from "./begin-session.ts";
-import { comebackOf, mayComeBack, pauseMsOf } from "./comeback.ts";
+import { comebackOf, isOverUnjudged, mayComeBack, pauseMsOf } from "./comeback.ts";
 import { converse } from "./conversation.ts";
 import { createDialogue, type Dialogue } from "./dialogue.ts";
 import { ownError, PortcullisError } from "./errors.ts";
@@ -35,19 +35,22 @@ export async function connectOwn(url: string | URL, options: ConnectOptions): Pr
   const scope = createScope(options.signal);
   try {
     scope.failAfter(settings.timeoutMs, new PortcullisError("timeout"));
-    const credentials = await scope.race(readCredentials(options));
-    try {
-      return await enter(settings, credentials, scope);
-    } finally {
-      credentials.psk?.secret.fill(0);
+    for (;;) {
+      const session = await handshake(settings, scope);
+      if (session !== null) return session;
     }
   } finally {
     scope.end();
   }
 }
 
-/** One connection after the other, until one is let in or there is no sense in another. */
-async function enter(settings: Settings, credentials: Credentials, scope: Scope): Promise<OwnSession> {
+/**
+ * One connection after the other, until one is let in or there is no sense in another.
+ *
+ * @returns null where it ended without a verdict, because the client came back too late or from elsewhere: another one may begin
+ */
+async function handshake(settings: Settings, scope: Scope): Promise<OwnSession | null> {
+  const credentials = await scope.race(readCredentials(settings.options));
   const dialogue = createDialogue(settings);
   let comeback: Credentials | null = null;
   let triesInVain = 0;
@@ -63,7 +66,11 @@ async function enter(settings: Settings, credentials: Credentials, scope: Scope)
       if (comeback === null || settings.clock() >= (dialogue.untilMs ?? 0)) throw lost.error;
       await pause(pauseMsOf(lost.error, triesInVain), scope);
     }
+  } catch (error) {
+    if (comeback === null || !isOverUnjudged(error)) throw error;
+    return null;
   } finally {
+    credentials.psk?.secret.fill(0);
     comeback?.psk?.secret.fill(0);
     dialogue.stop();
   }

@@ -126,6 +126,8 @@ export const outcome = z.discriminatedUnion("say", [
     retryAfterMs: epochMs.nullable(),
     /** False where the client has proven nothing: it then gets the same bare frame as for a path that does not exist. */
     sealed: z.boolean(),
+    /** Of a handshake that was come back to: its time is over, or it was begun elsewhere. Nobody was judged, and the client may begin anew. */
+    anew: z.literal(true).optional(),
   }),
   /** In the place of `accepted`, where a session was asked for more while it lived. */
   z.strictObject({

@@ -62,7 +62,7 @@ export const takeStepUp = request({
   }),
   reply: said,
   idempotency:
-    "by hid and n: the same repeated is not looked at again, and what stands is said; an older n is a conflict",
+    "by hid and n: the same repeated is not looked at again, nor an older one, nor what is for another step-up than the one that stands; what stands is said",
   replay: "harmless",
 });
 

@@ -26,6 +26,11 @@ export interface Branch {
   readonly take: Take;
 }
 
+/** Which way a `when` went. One that nobody has decided has to be passed both ways. */
+export function takenOf(branches: readonly Branch[]): (at: string) => Take {
+  return (at) => branches.find((branch) => branch.at === at)?.take ?? "both";
+}
+
 export interface Part {
   /** Position: indices from the top, and below a `when` the branch: `1.0`, `2.then.0`. */
   readonly at: string;

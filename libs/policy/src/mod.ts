@@ -34,8 +34,15 @@ export type {
   VerifyItem,
 } from "./machine/events.ts";
 export { authenticatorsOf, isMemberProven, passedOf } from "./machine/progress.ts";
-export { answersMax, type DenyCause, denyCauses, type HandshakeState, handshakeStateSchema } from "./machine/state.ts";
-export { type Transition, transition } from "./machine/transition.ts";
+export {
+  answersMax,
+  branchesSchema,
+  type DenyCause,
+  denyCauses,
+  type HandshakeState,
+  handshakeStateSchema,
+} from "./machine/state.ts";
+export { askAgain, type Transition, transition } from "./machine/transition.ts";
 export { explore } from "./play/explore.ts";
 export { type Exploration, explorationSchema, type Heard, type Simulation, simulationSchema } from "./play/result.ts";
 export {
@@ -60,5 +67,5 @@ export { stepUpPolicy } from "./step-up.ts";
 export { type ParsedPolicy, type PolicyIssue, parsePolicy } from "./validate.ts";
 export { type PolicyVerdict, validatePolicy } from "./validate-policy.ts";
 export { webhooksOf } from "./webhooks.ts";
-export { type Circumstances, needsRisk, takeOf } from "./when/branches.ts";
+export { type Circumstances, needsRisk, staysOnItsWay, takeOf } from "./when/branches.ts";
 export { type Conditions, type Risk, risks } from "./when/conditions.ts";

@@ -223,6 +223,50 @@ describe("a step-up", () => {
     expect((await answer(bob, 1, asked)).outcome.say).toBe("stepped-up");
   });
 
+  it("keeps what was right where the next question cannot be asked, and asks it over another connection when it can be", async () => {
+    const bob = await enter([{ message: "transfer", gates: [{ gate: "otp" }, { gate: "captcha" }] }]);
+    const asked = await ask(bob, "transfer");
+    const { prompt } = world.factors;
+    world.factors.prompt = null;
+    expect(await codeOf(answer(bob, 1, asked))).toBe("unavailable");
+    world.edge.emit(sessionEnded, { sid: bob.sid, socketId: mine.socketId, hid: bob.hid, why: "lost" });
+    const back = await letIn({ sid: bob.sid, next: 0 }, "edge-2");
+    expect(await codeOf(ask(back))).toBe("unavailable");
+    world.factors.prompt = prompt;
+    expect((await ask(back)).outcome).toMatchObject({
+      say: "challenge",
+      options: [{ gate: "captcha" }],
+      attemptsLeft: 3,
+    });
+  });
+
+  /** The edge hands a batch of records on again where no answer to it came, and cannot know which of them were taken. */
+  it("is not answered by what was taken before: records that are handed on again say what stands, and cost nothing", async () => {
+    const bob = await enter([{ message: "transfer", gates: [{ gate: "sms" }] }], { onFailure: { attempts: 1 } });
+    const asked = await ask(bob, "transfer");
+    const start = { do: "start", cid: cidOf(asked.outcome), gate: "sms", at: null } as never;
+    const wait = await take(bob, 1, start);
+    const resend = { do: "resend", cid: cidOf(wait.outcome) } as never;
+    expect((await take(bob, 2, resend)).outcome.say).toBe("wait");
+    expect((await take(bob, 1, start)).outcome).toMatchObject({ say: "wait", attemptsLeft: 1 });
+    expect((await take(bob, 2, resend)).outcome).toMatchObject({ say: "wait", attemptsLeft: 1 });
+    expect(world.factors.resent).toHaveLength(1);
+    expect(world.factors.waits.size).toBe(1);
+    expect((await answer(bob, 3, wait, "right", "sms")).outcome.say).toBe("stepped-up");
+  });
+
+  it("is not answered by what answered the one before, should that be handed on again when the next one stands", async () => {
+    const during = [transfer, { message: "close", gate: "otp" }];
+    const bob = await enter(during, { onFailure: { attempts: 1 } });
+    const first = await ask(bob, "transfer");
+    expect((await answer(bob, 1, first)).outcome.say).toBe("stepped-up");
+    const second = await ask(bob, "close");
+    expect((await answer(bob, 1, first)).outcome).toEqual(second.outcome);
+    expect((await answer(bob, 1, first, "wrong")).outcome).toEqual(second.outcome);
+    expect(world.factors.verified).toHaveLength(1);
+    expect((await answer(bob, 2, second)).outcome.say).toBe("stepped-up");
+  });
+
   it("names its answers by itself: what was right for the handshake on the same connection is no answer to it", async () => {
     const bob = await enter([transfer]);
     await answer(bob, 1, await ask(bob, "transfer"));
@@ -321,5 +365,20 @@ describe("a step-up on demand", () => {
     for (const rule of [0, 1, 7]) expect(await codeOf(demand({ rule }))).toBe("conflict");
     expect(await codeOf(demand({ sid: "nobody" }))).toBe("not_found");
     expect(await codeOf(demand({ socketId: "another" }))).toBe("not_found");
+  });
+
+  it("handed on again with another behind it is never less than was demanded: what was passed meanwhile is asked once more", async () => {
+    const bob = await enter([
+      { on: "demand", gate: "otp" },
+      { on: "demand", gates: [{ gate: "otp" }] },
+    ]);
+    const demand = (rule: number) =>
+      world.keysCaller.call(demandStepUp, { socketId: mine.socketId, sid: bob.sid, rule });
+    for (const rule of [0, 1]) await demand(rule);
+    expect((await answer(bob, 1, await ask(bob))).outcome.say).toBe("stepped-up");
+    for (const rule of [0, 1]) expect(await demand(rule)).toEqual({ asked: true });
+    for (const n of [2, 3]) expect((await answer(bob, n, await ask(bob))).outcome.say).toBe("stepped-up");
+    expect((await ask(bob)).outcome.say).toBe("stepped-up");
+    expect((await viewOf(bob.sid))?.holdAtMs).toBeNull();
   });
 });

@@ -540,7 +540,8 @@ describe("a client that comes back", () => {
     world.advance(10 * 60_000 - 1);
     expect((await back(hid)).outcome.say).toBe("wait");
     world.advance(1);
-    expect((await back(hid)).outcome).toEqual(denied);
+    // Nobody was judged: they may begin anew.
+    expect((await back(hid)).outcome).toEqual({ ...denied, anew: true });
     world.advance(2 * 60_000);
     expect((await back(hid)).outcome).toEqual(bare);
   });

@@ -112,13 +112,13 @@ describe("webhooks of a socket", () => {
 });
 
 describe("a question that nobody can judge now", () => {
-  const challenged = async () => {
-    const request = opening({ label, path, query: "" });
+  const challenged = async (parked: string | null = null) => {
+    const request = opening({ label, path, query: "", parked });
     return { hid: request.hid, outcome: await world.keysCaller.call(identityOpen, request) };
   };
-  const answer = (hid: string, n: number, outcome: Outcome) => {
+  const answer = (hid: string, n: number, outcome: Outcome, value = "right") => {
     const cid = outcome.say === "challenge" ? outcome.cid : "none";
-    const action = { do: "answer", cid, answer: { gate: "question", value: "right", at: null } } as const;
+    const action = { do: "answer", cid, answer: { gate: "question", value, at: null } } as const;
     const step = { handshake: hid, hid, transcript: new Uint8Array(32), n, keyLive: true, action };
     return world.keysCaller.call(identityStep, step);
   };
@@ -137,6 +137,41 @@ describe("a question that nobody can judge now", () => {
     await expect(answer(hid, 2, outcome)).rejects.toMatchObject({ code: "busy" });
     world.factors.before = () => undefined;
     expect(await answer(hid, 1, outcome)).toMatchObject({ say: "accepted", gates: ["question"] });
+  });
+
+  it.each([
+    ["right stays right", "right", { retry: false, attemptsLeft: 3, options: [{ at: "1" }] }],
+    ["wrong counts as wrong, once", "wrong", { retry: true, attemptsLeft: 2, options: [{ at: "0" }] }],
+  ])(
+    "is asked when it can be, over another connection too, and the answer before it that was %s",
+    async (_what, value, next) => {
+      const { webhook } = await make();
+      await setPolicy(custom(webhook.id), custom(webhook.id));
+      const { hid, outcome } = await challenged();
+      const { prompt } = world.factors;
+      world.factors.prompt = null;
+      for (let times = 0; times < 2; times += 1)
+        await expect(answer(hid, 1, outcome, value)).rejects.toMatchObject({ code: "unavailable" });
+      // At once, and as often as they come: nobody is looking at an answer for which they would have to wait.
+      for (let times = 0; times < 2; times += 1)
+        await expect(challenged(hid)).rejects.toMatchObject({ code: "unavailable" });
+      world.factors.prompt = prompt;
+      const again = await challenged(hid);
+      expect(again.outcome).toMatchObject({ say: "challenge", ...next });
+      expect(world.factors.verified).toHaveLength(1);
+      // What was on its way on the connection before is of no use to anybody.
+      await expect(answer(hid, 1, outcome, value)).rejects.toMatchObject({ code: "conflict" });
+    },
+  );
+
+  it("gets no more time by coming back than it would have had", async () => {
+    const { webhook } = await make();
+    await setPolicy(custom(webhook.id), custom(webhook.id));
+    const { hid, outcome } = await challenged();
+    world.factors.prompt = null;
+    await expect(answer(hid, 1, outcome)).rejects.toMatchObject({ code: "unavailable" });
+    world.advance(30_000);
+    expect((await challenged(hid)).outcome).toMatchObject({ say: "denied" });
   });
 
   it("is not asked, and where it is the only way nothing is said", async () => {

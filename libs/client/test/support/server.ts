@@ -19,6 +19,7 @@ import {
   type KemKeyPair,
   openBox,
   openRecord,
+  parkedPsk,
   signBundle,
 } from "@portcullis/crypto";
 import {
@@ -165,7 +166,7 @@ function createPeer(world: World, socket: WebSocket) {
       hello = alter({ ...signed, hid: formatHandshakeId("edge-a", random(16)), nonce: random(32) });
       socket.send(encodeHello(hello));
     },
-    /** @param secret of a session that goes on */
+    /** @param secret of a handshake or session that goes on */
     async readOpen(secret?: Uint8Array): Promise<OpenPayload> {
       const frame = await peer.next();
       if (typeof frame !== "string") throw new Error("not text");
@@ -268,6 +269,8 @@ function createPeer(world: World, socket: WebSocket) {
     async tell(plaintext: Uint8Array): Promise<void> {
       socket.send(await createRecordWriter().seal(recordTypes.applicationDown, got(application).server, plaintext));
     },
+    /** By which the handshake goes on. */
+    park: () => parkedPsk(got(handshake).prk),
     /** By which the session goes on. */
     get resume(): Uint8Array {
       return got(application).resume;

@@ -1,5 +1,5 @@
 /** How far a handshake is: a reading of the policy's tree over the set of passed positions. No state of its own. */
-import { type Branch, type Part, partsOf, type Take, topOf, visitParts } from "../composition.ts";
+import { type Branch, type Part, partsOf, type Take, takenOf, topOf, visitParts } from "../composition.ts";
 import { canGoOn, type DistinctGroup, isDistinct, type Leaf } from "../distinct.ts";
 import type { Enrolment } from "../gates/gate.ts";
 import { type GateItem, type GateName, gateOf } from "../gates/registry.ts";
@@ -32,9 +32,8 @@ function mustUseEnrolled({ member }: Terms): boolean {
   return member?.enrolled.includes(enrolledItem.gate) ?? false;
 }
 
-/** One that nobody has decided has to be passed both ways. */
 function takeOf({ branches }: Pick<Terms, "branches">): (at: string) => Take {
-  return (at) => branches.find((branch) => branch.at === at)?.take ?? "both";
+  return takenOf(branches);
 }
 
 /** Every gate that the handshake could ask for, what `before` and the enrolled authenticator add included. */

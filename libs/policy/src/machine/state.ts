@@ -32,6 +32,8 @@ const enrolled = z.array(z.string().regex(/^[a-z]{2,16}$/)).max(16);
 /** A leaf is passed once and a failure counted at most ten times; a last frame may hold more than either. */
 const idsMax = leavesMax + 2 + 10 + answersMax + waitsMax;
 
+export const branchesSchema = z.array(strict({ at: position, take: z.enum(takes) })).max(leavesMax * depthMax);
+
 /**
  * All there is of a handshake: plain JSON, small, no secret (answers stay with whoever drives the machine, under `ref`).
  * The policy is part of it: a change of the policy does not move the goal of a handshake under way.
@@ -44,7 +46,7 @@ export const handshakeStateSchema = strict({
   member: strict({ id: z.string().min(1).max(128), enrolled }).nullable(),
   socketEnrolled: enrolled,
   /** Which way each `when` went, decided once. */
-  branches: z.array(strict({ at: position, take: z.enum(takes) })).max(leavesMax * depthMax),
+  branches: branchesSchema,
   ticket: z.boolean(),
   /** Epoch ms at which the handshake as a whole is denied. */
   deadlineMs: epochMs,

@@ -193,16 +193,32 @@ function proceed(before: HandshakeState, cid: string, now: number, retry: boolea
   if (before.policy.mode === "offered") return { state: before, effects: [] };
   // An old id would bring old answers back to life.
   if (before.cids.includes(cid)) return deny(before, "reused-id");
-  const options = frontierOf(before, passed);
-  const waited = options.find(({ at }) => at === before.waiting?.at) ?? null;
-  const waiting = waited === null ? null : before.waiting;
-  const answerByMs = waiting?.byMs ?? Math.min(now + before.policy.deadlines.answerMs, before.deadlineMs);
-  const attemptsLeft = before.policy.onFailure.attempts - before.failures;
-  const state = { ...before, waiting, outstanding: { cid, byMs: answerByMs }, cids: [...before.cids, cid] };
-  const asked = { cid, attemptsLeft, answerByMs, retry };
-  return waited === null || waiting === null
-    ? { state, effects: [{ do: "challenge", options, ...asked }] }
-    : { state, effects: [{ do: "wait", waitId: waiting.id, ...waited, ...asked }] };
+  const goesOn = frontierOf(before, passed).some(({ at }) => at === before.waiting?.at);
+  const waiting = goesOn ? before.waiting : null;
+  const byMs = waiting?.byMs ?? Math.min(now + before.policy.deadlines.answerMs, before.deadlineMs);
+  const outstanding = { cid, byMs };
+  const state = { ...before, waiting, outstanding, cids: [...before.cids, cid] };
+  return { state, effects: [ask({ ...state, outstanding }, retry)] };
+}
+
+/** What is outstanding, once more: for whoever could not ask it when it came to that. @param retry as it was */
+export function askAgain(state: HandshakeState, retry: boolean): Effect | null {
+  const { outstanding } = state;
+  return outstanding === null ? null : ask({ ...state, outstanding }, retry);
+}
+
+function ask(
+  state: HandshakeState & { readonly outstanding: NonNullable<HandshakeState["outstanding"]> },
+  retry: boolean,
+): Effect {
+  const { waiting, outstanding, policy, failures } = state;
+  const options = frontierOf(state, new Set(state.passed));
+  const waited = options.find(({ at }) => at === waiting?.at);
+  const attemptsLeft = policy.onFailure.attempts - failures;
+  const asked = { cid: outstanding.cid, attemptsLeft, answerByMs: outstanding.byMs, retry };
+  return waiting === null || waited === undefined
+    ? { do: "challenge", options, ...asked }
+    : { do: "wait", waitId: waiting.id, ...waited, ...asked };
 }
 
 function accept(state: HandshakeState): Transition {

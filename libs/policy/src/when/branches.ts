@@ -1,4 +1,4 @@
-import { type Branch, type Item, type Take, topOf, visitParts } from "../composition.ts";
+import { type Branch, type Item, type Take, takenOf, topOf, visitParts } from "../composition.ts";
 import { type Conditions, type Risk, risks } from "./conditions.ts";
 import { liesIn } from "./network.ts";
 import { liesWithin } from "./time.ts";
@@ -14,7 +14,7 @@ export interface Circumstances {
 }
 
 /**
- * Decides every `when` once, when the handshake begins: what the clock, the network or the policy do later moves nothing. Where it cannot be told
+ * Decides every `when` once, when the handshake begins: what the clock, the network or the policy do later asks for nothing else. Where it cannot be told
  * whether the conditions hold, both branches have to be passed: whoever makes something unknown must not have an easier way for it.
  */
 export function branchesOf(items: readonly Item[], given: Circumstances, now: number): Branch[] {
@@ -23,6 +23,30 @@ export function branchesOf(items: readonly Item[], given: Circumstances, now: nu
     if ("when" in item) found.push({ at, take: takeOf(item.when, given, now) });
   });
   return found;
+}
+
+/**
+ * Whether each `when` on the way that was taken would go the same way here and now. Not what lies beside that way: nobody was let off, or asked for,
+ * anything by it.
+ *
+ * @param branches as they were decided
+ */
+export function staysOnItsWay(
+  items: readonly Item[],
+  branches: readonly Branch[],
+  given: Circumstances,
+  now: number,
+): boolean {
+  const taken = takenOf(branches);
+  let stays = true;
+  visitParts(
+    topOf(items),
+    (at, item) => {
+      if ("when" in item && takeOf(item.when, given, now) !== taken(at)) stays = false;
+    },
+    taken,
+  );
+  return stays;
 }
 
 /** Whether somebody has to know the risk before the handshake begins. */

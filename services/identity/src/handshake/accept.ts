@@ -55,6 +55,7 @@ export async function admit(
     assurance,
     enrolments: handshake.enrolments,
     policyHash: handshake.policyHash,
+    branches: handshake.machine.branches,
     terms: handshake.terms,
     network: handshake.network,
     stepUps: noStepUps(handshake.terms.during, now),

@@ -53,7 +53,8 @@ export type Turned =
   | "origin"
   | "policy"
   | "not-parked"
-  | "not-resumable";
+  | "not-resumable"
+  | "other-branch";
 
 /**
  * Finds the socket and the member that a connection means, and uses its ticket up, for whomever it was. Every way to fail here makes the same look-ups as success, in the

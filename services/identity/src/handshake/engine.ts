@@ -1,11 +1,12 @@
 import { type Outcome, ServiceError } from "@portcullis/contracts";
-import { type HandshakeEvent, needsRisk } from "@portcullis/policy";
+import type { HandshakeEvent } from "@portcullis/policy";
 import { networkOf } from "@portcullis/runtime";
 import { tagOf } from "../secrets.ts";
 import { createStepUps, type StepUpEngine } from "../step-ups/step-ups.ts";
 import { type Arrival, type Claims, receive } from "./arrival.ts";
+import { circumstancesOf } from "./circumstances.ts";
 import type { EngineContext } from "./context.ts";
-import { advance, beginHandshake } from "./moves.ts";
+import { advance, beginHandshake, settled } from "./moves.ts";
 import { mergeParameters } from "./parameters.ts";
 import { resume } from "./resumption.ts";
 import { createReturns } from "./returns.ts";
@@ -62,12 +63,14 @@ export function createEngine(context: EngineContext): Engine {
     const { presented } = received.arrival;
     if (presented.passed || presented.cause !== null) verdicts.gate("ticket", presented.passed, presented.cause);
     renewPathTag(received.arrival, claims);
-    if (claims.resumed !== null) return resume(context, hid, claims.resumed, received.arrival);
+    const here = { address: claims.connection.address, network };
+    if (claims.resumed !== null) return resume(context, hid, claims.resumed, received.arrival, here);
     const given = tagOf(context.stepKey, JSON.stringify([hid, opening.opening, claims, answers]));
-    if (claims.parked !== null) return returns.take(claims.parked, { hid, given, transcript }, received.arrival);
-    const risk = needsRisk(received.arrival.policy) ? await context.risk.of(network) : undefined;
+    if (claims.parked !== null)
+      return returns.take(claims.parked, { hid, given, transcript, ...here }, received.arrival);
+    const circumstances = await circumstancesOf(context.risk, here, received.arrival, received.arrival.policy);
     const first = {
-      ...beginHandshake(received.arrival, claims, risk, clock()),
+      ...beginHandshake(received.arrival, claims, circumstances, clock()),
       given,
       network,
       ...placeOf(hid, transcript),
@@ -125,7 +128,7 @@ export function createEngine(context: EngineContext): Engine {
       const { next, effects } = advance(found.value, { type: "left", now: clock() });
       const denied = effects.find((effect) => effect.do === "deny");
       if (denied === undefined) return;
-      const ended = { ...next, pending: [], beginning: null, resending: null, outcome: denial, standing: denial };
+      const ended = { ...settled(next), outcome: denial, standing: denial };
       if ((await turns.write(id, found.version, ended)) === null) continue;
       verdicts.denied(denied.cause, clock() - next.startedAtMs);
       return;

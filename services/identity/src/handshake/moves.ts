@@ -1,4 +1,11 @@
-import { authenticatorsOf, begin, type Effect, type HandshakeEvent, type Risk, transition } from "@portcullis/policy";
+import {
+  authenticatorsOf,
+  begin,
+  type Circumstances,
+  type Effect,
+  type HandshakeEvent,
+  transition,
+} from "@portcullis/policy";
 import { toText } from "../secrets.ts";
 import { termsOf } from "../sessions/terms.ts";
 import type { Arrival, Claims } from "./arrival.ts";
@@ -30,15 +37,25 @@ export function advance(handshake: Handshake, event: HandshakeEvent): Moved {
 }
 
 /** Whether something has to be asked of `factors` before there is an outcome. */
-export function isUnsettled({ pending, beginning, resending }: Handshake): boolean {
-  return pending.length > 0 || beginning !== null || resending !== null;
+export function isUnsettled({ pending, beginning, resending, unasked }: Handshake): boolean {
+  return pending.length > 0 || beginning !== null || resending !== null || unasked !== null;
+}
+
+/** Whether somebody may be looking at what the client said. What could only not be asked, nobody looks at. */
+export function isLookedAt({ outcome, unasked }: Handshake): boolean {
+  return outcome === null && unasked === null;
+}
+
+/** The same with nothing left to be asked. */
+export function settled(handshake: Handshake): Handshake {
+  return { ...handshake, pending: [], beginning: null, resending: null, unasked: null };
 }
 
 /** A handshake before its first event. Who came with what, and over which connection, is named by whoever takes the step. */
 export function beginHandshake(
   { socket, member, policy, policyHash, presented, context }: Arrival,
   claims: Claims,
-  risk: Risk | undefined,
+  circumstances: Circumstances,
   now: number,
 ): Omit<Handshake, "given" | "connection" | "transcript" | "network"> {
   const keyId = claims.key?.keyId ?? null;
@@ -47,7 +64,7 @@ export function beginHandshake(
     keyId,
     member: member === null ? null : { id: member.id, enrolled: Object.keys(member.body.enrolments) },
     socketEnrolled: Object.keys(socket.body.enrolments),
-    circumstances: { member: member?.body.name ?? null, address: claims.connection.address, risk },
+    circumstances,
     ticket: presented.passed,
     now,
   });
@@ -77,6 +94,7 @@ export function beginHandshake(
     pending: [],
     beginning: null,
     resending: null,
+    unasked: null,
     wait: null,
     n: 0,
     outcome: null,

@@ -1,5 +1,6 @@
 import type { Caller } from "@portcullis/bus";
 import type { Outcome } from "@portcullis/contracts";
+import { staysOnItsWay } from "@portcullis/policy";
 import { parseHandshakeId } from "@portcullis/protocol";
 import type { Clock, Logger } from "@portcullis/runtime";
 import { toText } from "../secrets.ts";
@@ -10,7 +11,9 @@ import type { Session, SessionRegistry } from "../sessions/registry.ts";
 import type { Revocation } from "../sessions/revocation.ts";
 import type { SocketStore } from "../sockets/store.ts";
 import { hasFailedStepUp } from "../step-ups/failed.ts";
-import type { Arrival, Resumption } from "./arrival.ts";
+import type { Arrival, Resumption, Turned } from "./arrival.ts";
+import { circumstancesOf, type Whereabouts } from "./circumstances.ts";
+import type { NetworkRisk } from "./risk.ts";
 import { stands } from "./standing.ts";
 import type { HandshakeStore } from "./store.ts";
 import { bareDenial, denial } from "./turns.ts";
@@ -23,6 +26,7 @@ export interface ResumptionContext {
   readonly revocation: Revocation;
   readonly edges: EdgeWatch;
   readonly verdicts: Verdicts;
+  readonly risk: Pick<NetworkRisk, "of">;
   readonly caller: Pick<Caller, "emit">;
   readonly clock: Clock;
   readonly log: Pick<Logger, "warn">;
@@ -30,18 +34,20 @@ export interface ResumptionContext {
 
 /**
  * A session goes on over another connection, without passing the gates again, where everything that it stands on is as it was: socket, member,
- * authenticators, policy. (`keys` has looked at the app key.) Its end stays where it was. At most one connection goes on: the
+ * authenticators, policy, and the branch of each `when`, by where it goes on and by the clock of now. (`keys` has looked at the app key.) Its end stays where it was. At most one connection goes on: the
  * one before is closed, if it is still there.
  */
 export async function resume(
   context: ResumptionContext,
   hid: string,
   { sid, next }: Resumption,
-  { socket, member, policyHash }: Arrival,
+  arrival: Arrival,
+  here: Whereabouts,
 ): Promise<Outcome> {
   const { sessions, store, verdicts, clock } = context;
-  const turned = (outcome: Outcome): Outcome => {
-    verdicts.turned("not-resumable");
+  const { socket, member, policy, policyHash } = arrival;
+  const turned = (outcome: Outcome, cause: Turned = "not-resumable"): Outcome => {
+    verdicts.turned(cause);
     return outcome;
   };
   const found = await sessions.get(sid);
@@ -49,6 +55,10 @@ export async function resume(
   if (found === null) return turned(denial);
   if (found.socketId !== socket.id || found.memberId !== (member?.id ?? null)) return turned(bareDenial);
   if (found.policyHash !== toText(policyHash) || !(await stands(store, found))) return turned(denial);
+  const circumstances = await circumstancesOf(context.risk, here, arrival, policy);
+  // The owner, or a program of theirs, came in by other gates than the policy's.
+  if (found.role === "member" && !staysOnItsWay(policy.gates, found.branches, circumstances, clock()))
+    return turned(denial, "other-branch");
   if (await hasFailedStepUp(context.handshakes, found, clock())) {
     await context.revocation.revokeOne(found, "step-up");
     return turned(denial);

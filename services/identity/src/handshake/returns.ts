@@ -1,15 +1,16 @@
 import { type Outcome, ServiceError } from "@portcullis/contracts";
-import type { HandshakeEvent } from "@portcullis/policy";
+import { type HandshakeEvent, staysOnItsWay } from "@portcullis/policy";
 import { displace } from "../sessions/displace.ts";
 import type { Arrival } from "./arrival.ts";
+import { circumstancesOf, type Whereabouts } from "./circumstances.ts";
 import type { EngineContext } from "./context.ts";
-import { advance } from "./moves.ts";
+import { advance, isLookedAt, settled } from "./moves.ts";
 import { stands } from "./standing.ts";
 import { type Handshake, placeOf } from "./store.ts";
-import { bareDenial, denial, type Turn, type Turns } from "./turns.ts";
+import { bareDenial, beginAnew, denial, type Turn, type Turns } from "./turns.ts";
 
 /** The connection on which a handshake goes on. */
-export interface Comeback {
+export interface Comeback extends Whereabouts {
   readonly hid: string;
   /** HMAC of everything that came with it. */
   readonly given: string;
@@ -39,7 +40,7 @@ export function createReturns(context: EngineContext, turns: Turns) {
       }
       const { value, version } = found;
       if (value.connection === comeback.hid) return value.given === comeback.given ? standingOf(value) : conflict();
-      const outcome = await moveOver(id, value, version, comeback);
+      const outcome = await moveOver(id, value, version, comeback, arrival);
       if (outcome !== null) return outcome;
     }
     throw new ServiceError("busy");
@@ -50,19 +51,22 @@ export function createReturns(context: EngineContext, turns: Turns) {
     id: string,
     value: Handshake,
     version: string,
-    { hid, given, transcript }: Comeback,
+    comeback: Comeback,
+    arrival: Arrival,
   ): Promise<Outcome | null> {
+    const { hid, given, transcript } = comeback;
     const now = clock();
     const isStranded = value.outcome === null;
-    if (isStranded && now - value.takenAtMs < strandedAfterMs) throw new ServiceError("busy");
+    if (isLookedAt(value) && now - value.takenAtMs < strandedAfterMs) throw new ServiceError("busy");
     await handshakes.follow(hid, id, Math.max(1, turns.deadlineOf(value) - now) + 60_000);
     const here: Handshake = { ...value, ...placeOf(hid, transcript), given, n: 0, pushes: 0, takenAtMs: now };
 
     const isLate = value.machine.verdict === null && now >= turns.deadlineOf(value);
-    if (isLate || !(await stands(context.store, value))) {
-      const settled = { ...here, pending: [], beginning: null, resending: null };
-      const { next } = advance(settled, { type: isLate ? "expired" : "revoked", now });
-      return write(id, version, next, denial);
+    const isElsewhere = !isLate && !(await isOnItsWay(value, comeback, arrival));
+    if (isLate || isElsewhere || !(await stands(context.store, value))) {
+      if (isElsewhere) verdicts.turned("other-branch");
+      const { next } = advance(settled(here), { type: isLate ? "expired" : "revoked", now });
+      return write(id, version, next, isLate || isElsewhere ? beginAnew : denial);
     }
     if (isStranded) return settleStranded({ id, hid, n: 0, given, transcript, cid: null, answers: [] }, version, here);
     if (value.standing?.say !== "accepted") return write(id, version, here, standingOf(value));
@@ -74,6 +78,21 @@ export function createReturns(context: EngineContext, turns: Turns) {
     if (outcome === null) await turns.discard(again);
     else displace(context, value.connection);
     return outcome;
+  }
+
+  /**
+   * Whether the gates are those that would be asked for from here. By the clock at which it began: it has its gates for its short life. Whoever was denied
+   * is told so wherever they are.
+   */
+  async function isOnItsWay(
+    { machine, startedAtMs }: Handshake,
+    comeback: Comeback,
+    arrival: Arrival,
+  ): Promise<boolean> {
+    if (machine.verdict?.is === "deny") return true;
+    const { policy, branches } = machine;
+    const circumstances = await circumstancesOf(context.risk, comeback, arrival, policy);
+    return staysOnItsWay(policy.gates, branches, circumstances, startedAtMs);
   }
 
   /** What was asked for is asked again; what was answered went with whoever looked at it, and counts as wrong. */

@@ -70,6 +70,8 @@ const handshake = z.strictObject({
     })
     .nullable(),
   resending: z.strictObject({ waitId: z.string(), ref: z.string() }).nullable(),
+  /** A question that could not be prepared when its turn came; likewise. */
+  unasked: z.strictObject({ retry: z.boolean() }).nullable(),
   /** What was last heard of the wait that goes on. */
   wait: waitView.nullable(),
   /** Number of the last step taken, and an HMAC of what came with it: only the very same is a repetition. */

@@ -8,6 +8,7 @@ import {
   type WaitView,
 } from "@portcullis/contracts";
 import {
+  askAgain,
   deadlineMs,
   type Effect,
   type HandshakeEvent,
@@ -19,7 +20,7 @@ import {
 import { contactOf } from "../sockets/members.ts";
 import { admit } from "./accept.ts";
 import type { EngineContext } from "./context.ts";
-import { advance, isUnsettled, type Moved } from "./moves.ts";
+import { advance, isUnsettled, type Moved, settled } from "./moves.ts";
 import type { Handshake } from "./store.ts";
 
 export interface Answer {
@@ -89,6 +90,8 @@ const afterlifeMs = 60_000;
 const crossingMs = 15_000;
 export const bareDenial: Outcome = { say: "denied", retryAfterMs: null, sealed: false };
 export const denial: Outcome = { say: "denied", retryAfterMs: null, sealed: true };
+/** What somebody comes back to does not go on, and that is nobody's verdict. */
+export const beginAnew: Outcome = { ...denial, anew: true };
 
 export function createTurns(context: EngineContext): Turns {
   const { handshakes, sessions, verdicts, caller, clock, ids } = context;
@@ -112,22 +115,43 @@ export function createTurns(context: EngineContext): Turns {
 
   /** Asks what has to be asked; several replicas may do so at once. */
   async function settle(turn: Turn, version: string, unsettled: Handshake): Promise<Outcome> {
-    const settled = { ...unsettled, pending: [], beginning: null, resending: null };
+    const next = settled(unsettled);
+    if (unsettled.unasked !== null) {
+      const again = askAgain(next.machine, unsettled.unasked.retry);
+      return finish(turn, version, { next, effects: again === null ? [] : [again], failures: 0 });
+    }
     if (unsettled.beginning !== null) {
       const wait = await beginWait(turn.id, unsettled, unsettled.beginning);
       const now = clock();
       // The contact is gone, which the look at what the handshake stands on has just missed.
-      if (wait === null) return finish(turn, version, advance(settled, { type: "revoked", now }));
+      if (wait === null) return finish(turn, version, advance(next, { type: "revoked", now }));
       const event: HandshakeEvent = { type: "begun", waitId: unsettled.beginning.waitId, nextCid: ids.id(), now };
-      return finish(turn, version, advance({ ...settled, wait }, event));
+      return finish(turn, version, advance({ ...next, wait }, event));
     }
     if (unsettled.resending !== null) {
       const wait = await caller.call(resendWait, unsettled.resending);
-      return say(turn, version, { ...settled, wait: wait ?? settled.wait }, withWait(settled.standing, wait));
+      return say(turn, version, { ...next, wait: wait ?? next.wait }, withWait(next.standing, wait));
     }
     const results = await verify(turn, unsettled);
     const event: HandshakeEvent = { type: "verified", results, nextCid: ids.id(), now: clock() };
-    return finish(turn, version, advance(settled, event));
+    const moved = advance(next, event);
+    try {
+      return await finish(turn, version, moved);
+    } catch (error) {
+      await keepVerified(turn, version, moved);
+      throw error;
+    }
+  }
+
+  /**
+   * The next question could not be prepared. What was found of the answer stays: it is not kept itself, so that who comes back over another connection
+   * could not have it looked at again, and a right one would have become a wrong one.
+   */
+  async function keepVerified({ id }: Turn, version: string, { next, effects, failures }: Moved): Promise<void> {
+    const question = effects.find((effect) => effect.do === "challenge");
+    if (question === undefined) return;
+    const kept = { ...next, outcome: null, unasked: { retry: question.retry } };
+    if ((await write(id, version, kept)) !== null) await context.risk.failed(next.network, failures);
   }
 
   /** The step's last write, which decides between those who take it at once. */

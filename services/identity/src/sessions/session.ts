@@ -1,4 +1,5 @@
 import { sessionContext, sessionRole } from "@portcullis/contracts";
+import { branchesSchema } from "@portcullis/policy";
 import { z } from "zod";
 import { stepUpsSchema } from "../step-ups/record.ts";
 import { terms } from "./terms.ts";
@@ -33,6 +34,8 @@ export const session = z.strictObject({
   enrolments: z.array(enrolment),
   /** SHA-256 of the policy under which it was accepted, base64url. */
   policyHash: z.string(),
+  /** Which way each `when` of that policy went. */
+  branches: branchesSchema,
   terms,
   /** HMAC of the network from which its first connection came. */
   network: z.string(),

@@ -57,6 +57,7 @@ export async function stepUpHandshake(
     pending: [],
     beginning: null,
     resending: null,
+    unasked: null,
     wait: null,
     n: 0,
     given: "",

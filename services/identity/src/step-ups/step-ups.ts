@@ -1,7 +1,7 @@
 import { nudgeStepUp, type Outcome, ServiceError, type StepUpSaid } from "@portcullis/contracts";
 import { parseHandshakeId } from "@portcullis/protocol";
 import type { EngineContext } from "../handshake/context.ts";
-import { advance } from "../handshake/moves.ts";
+import { advance, isLookedAt, settled } from "../handshake/moves.ts";
 import { stands } from "../handshake/standing.ts";
 import { type Handshake, placeOf, whereOf } from "../handshake/store.ts";
 import type { Action, Taken } from "../handshake/taken.ts";
@@ -61,7 +61,7 @@ export function createStepUps(
       const session = await sessionOf(asking);
       const { current } = session.stepUps;
       if (current?.isOpen === true) {
-        if (await settled(session, current.id, asking)) return say(asking, current.id);
+        if (await bringHere(session, current.id, asking)) return say(asking, current.id);
         continue;
       }
       if (asking.class !== null && classRule(session, asking.class) === null) throw new ServiceError("conflict");
@@ -92,7 +92,7 @@ export function createStepUps(
    * Brings what stands onto this connection, and to its end where its time has come.
    * @returns false where somebody else wrote meanwhile
    */
-  async function settled(session: Session, id: string, { hid, transcript, keyLive }: Asking): Promise<boolean> {
+  async function bringHere(session: Session, id: string, { hid, transcript, keyLive }: Asking): Promise<boolean> {
     const found = await handshakes.get(id);
     if (found === null) {
       await putOut(session);
@@ -106,17 +106,17 @@ export function createStepUps(
     const here = isHere ? value : { ...value, ...placeOf(hid, transcript), n: 0, given: "", takenAtMs: now };
     const isLate = now >= turns.deadlineOf(value);
     if (isLate || !keyLive || !(await stands(store, value))) {
-      const ended = { ...here, pending: [], beginning: null, resending: null };
-      const { next } = advance(ended, { type: isLate ? "expired" : "revoked", now });
+      const { next } = advance(settled(here), { type: isLate ? "expired" : "revoked", now });
       return (await turns.write(id, version, { ...next, outcome: denial, standing: denial })) !== null;
     }
-    if (isHere) return true;
+    // What could not be asked on this very connection is to be asked now, too.
+    if (isHere && value.unasked === null) return true;
     if (!isStranded) return (await turns.write(id, version, here)) !== null;
     // The answer went with the connection on which it came. It counts as wrong, but not before whoever looks at it has had their time.
-    if (now - value.takenAtMs < strandedAfterMs) throw new ServiceError("busy");
+    if (isLookedAt(value) && now - value.takenAtMs < strandedAfterMs) throw new ServiceError("busy");
     const { pending } = value;
     const results = pending.map(({ ref }) => ({ ref, ok: false }));
-    const turn = { id, hid, n: 0, given: "", transcript, cid: null, answers: [] };
+    const turn = { id, hid, n: here.n, given: here.given, transcript, cid: null, answers: [] };
     const moved =
       pending.length === 0
         ? { next: here, effects: [], failures: 0 }
@@ -130,8 +130,19 @@ export function createStepUps(
     const { current } = (await sessionOf(asking)).stepUps;
     // Passed, and this crossed that; or nobody has asked.
     if (current === null || !current.isOpen) return say(asking, current?.id ?? null);
+    const found = await handshakes.get(current.id);
+    if (found !== null && isHandedOnAgain(found.value, asking)) return say(asking, current.id);
     await step(current.id, { hid, transcript, n, keyLive, action });
     return say(asking, current.id);
+  }
+
+  /**
+   * An edge that had no answer hands on again all that it had handed on together. What of it was taken is no guess at what stands now: neither where
+   * another record was taken behind it, nor where it was for the step-up before, which it passed. (The very last is known by its number.)
+   */
+  function isHandedOnAgain({ connection, n, machine }: Handshake, taken: Parameters<StepUpEngine["take"]>[0]): boolean {
+    if (connection === taken.hid && taken.n < n) return true;
+    return "cid" in taken.action && !machine.cids.includes(taken.action.cid);
   }
 
   /** What stands now, and not what was answered to some record: whatever overtakes it has a larger number. @param id null: there was none yet */

@@ -63,7 +63,7 @@ export async function say(
       return { channel, step: { frames: [], admitted: null, close: null, deadlineMs: outcome.deadlineMs } };
     case "denied":
       return outcome.sealed
-        ? deny(context, channel, outcome.retryAfterMs)
+        ? deny(context, channel, outcome.retryAfterMs, outcome.anew === true ? "deadline" : "denied")
         : { step: bareDenial, channel: erased(channel) };
     case "accepted":
       return accept(context, hid, channel, outcome);
@@ -77,11 +77,12 @@ async function deny(
   context: SpeakerContext,
   channel: Channel,
   retryAfterMs: number | null,
+  code: "denied" | "deadline" = "denied",
 ): Promise<{ step: Step; channel: Channel }> {
   const hint = retryAfterMs === null ? {} : { retryAfterMs };
-  const said = await seal(context, channel, { n: channel.serverCount + 1, t: "denied", code: "denied", ...hint });
+  const said = await seal(context, channel, { n: channel.serverCount + 1, t: "denied", code, ...hint });
   return {
-    step: { frames: [said.frame], admitted: null, close: closeCodes.denied.code, deadlineMs: null },
+    step: { frames: [said.frame], admitted: null, close: closeCodes[code].code, deadlineMs: null },
     channel: erased(said.channel),
   };
 }

@@ -1,0 +1,84 @@
+import { expect, test } from "vitest";
+import type { ConnectOptions } from "../src/mod.ts";
+import { enter, played, refusal, serve, world } from "./support/harness.ts";
+import type { Peer } from "./support/server.ts";
+
+type Script = (peer: Peer) => Promise<void>;
+
+/**
+ * Asks on one connection and loses it; what the others are for is played on the next ones.
+ *
+ * @param onReturn on the connection by which the handshake is to go on, after its `open`
+ */
+async function comingBack(onReturn: Script, anew: Script, options: ConnectOptions = {}) {
+  let park: Uint8Array = new Uint8Array();
+  let connections = 0;
+  const server = await serve(async (peer) => {
+    connections += 1;
+    await peer.hello();
+    if (connections === 2) {
+      await peer.readOpen(park);
+      return onReturn(peer);
+    }
+    await peer.readOpen();
+    if (connections > 2) return anew(peer);
+    park = await peer.park();
+    peer.socket.send(await peer.challenge());
+    await peer.next();
+    peer.socket.terminate();
+  });
+  return {
+    server,
+    entering: enter(server, { answers: { otp: () => "123456" }, ...options }),
+    count: () => connections,
+  };
+}
+const never: Script = async () => {
+  throw new Error("there was to be no such connection");
+};
+
+test("where the server says that the handshake does not go on and that nothing was decided, another one begins by itself", async () => {
+  let keysRead = 0;
+  const asked: string[] = [];
+  const offers: number[] = [];
+  const { server, entering } = await comingBack(
+    (peer) => peer.deny("deadline"),
+    async (peer) => {
+      expect(peer.payload?.answers).toMatchObject([{ gate: "jwt", value: "token-2" }]);
+      expect(await peer.ask({ cid: "anew" })).toMatchObject({ t: "answer", cid: "anew" });
+      await peer.accept();
+    },
+    {
+      appKey: () => {
+        keysRead += 1;
+        return world.appKeyText;
+      },
+      offer: () => [{ gate: "jwt", value: `token-${offers.push(1)}` }],
+      answers: {
+        otp: ({ retry }) => {
+          asked.push(retry ? "again" : "first");
+          return "123456";
+        },
+      },
+    },
+  );
+  const session = await entering;
+  await session.close();
+  await played(server);
+  expect(keysRead).toBe(2);
+  expect(asked).toEqual(["first", "first"]);
+});
+
+test("who was denied meanwhile is told so, and nobody is asked anew", async () => {
+  const { server, entering, count } = await comingBack((peer) => peer.deny("denied"), never);
+  expect(await refusal(entering, "denied")).toMatchObject({ sealed: true, retryable: false });
+  await played(server);
+  expect(count()).toBe(2);
+});
+
+test("nobody between can have another handshake begun: a close without the server's sealed word is the end", async () => {
+  const { server, entering, count } = await comingBack(async (peer) => peer.close("deadline"), never);
+  expect(await refusal(entering, "timeout")).toMatchObject({ sealed: false });
+  await played(server);
+  expect(count()).toBe(2);
+});
