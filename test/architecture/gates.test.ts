@@ -11,7 +11,7 @@ import { read, root } from "../docs/repository.ts";
 const decidedByTheOpening = ["key", "path", "ticket"];
 
 test.each(Object.entries(renderRegistries(root)))("%s is what `npm run gates` writes", (path, text) => {
-  expect(read(path)).toBe(text);
+  expect(read(path), `${path} is not current: npm run gates`).toBe(text);
 });
 
 test("every gate that asks is a file in each of the three folders, and no file is another gate", () => {

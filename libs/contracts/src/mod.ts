@@ -41,6 +41,7 @@ export * from "./messages.ts";
 export * from "./passkeys.ts";
 export * from "./people.ts";
 export * from "./policies.ts";
+export { relyingParty, relyingPartyAt, requireRelyingParty } from "./relying-party.ts";
 export { reservedLabels } from "./reserved-labels.ts";
 export * from "./sessions.ts";
 export * from "./signs.ts";

@@ -6,17 +6,11 @@ import { z } from "zod";
 import { authenticatorSubject } from "./authenticators.ts";
 import { request } from "./contract.ts";
 import { bytes, empty, epochMs, id, text } from "./fields.ts";
+import { relyingParty } from "./relying-party.ts";
 import { memberName } from "./sockets.ts";
 
 /** What a browser made, as JSON (`toJSON()` of its credential). What may stand in it is for the judge to say. */
 export const passkeyResponse = z.record(text(64), z.unknown());
-/** The relying party: a host name. A browser uses a passkey on its pages and on those below it. */
-export const relyingParty = z
-  .string()
-  .max(253)
-  .regex(/^(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/, {
-    error: "must be a host name in lower case, such as app.example.com",
-  });
 const origin = text(270);
 
 export const passkeyView = z.strictObject({

@@ -2,7 +2,8 @@ import { z } from "zod";
 import { request } from "./contract.ts";
 import { address, epochMs, id, text } from "./fields.ts";
 import { sessionRole } from "./handshake.ts";
-import { passkeyResponse, relyingParty } from "./passkeys.ts";
+import { passkeyResponse } from "./passkeys.ts";
+import { relyingParty } from "./relying-party.ts";
 import { memberName } from "./sockets.ts";
 
 const fromApi = { server: "identity", callers: ["api"] } as const;

@@ -11,6 +11,7 @@ export { isBehindProof } from "./bound.ts";
 export type { Branch, Take } from "./composition.ts";
 export { type During, duringOf, duringSchema, gatesOfRule, type StepUpRule } from "./during.ts";
 export type { Enrolment } from "./gates/gate.ts";
+export { relyingParty } from "./gates/passkey.ts";
 export {
   type AnswerRule,
   answerByRule,

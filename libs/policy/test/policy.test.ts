@@ -76,6 +76,8 @@ describe("a policy that is written shortly", () => {
     expect(itemOf(passkey)).toEqual({ ...passkey, origins: ["https://example.com"] });
     const origins = ["https://app.example.com:8443", "https://example.com"];
     expect(itemOf({ ...passkey, origins })).toEqual({ ...passkey, origins });
+    const numbered = { ...passkey, relyingParty: "7.example.com", origins: ["https://7.example.com"] };
+    expect(itemOf(numbered)).toEqual(numbered);
     const local = { gate: "passkey", relyingParty: "localhost", origins: ["http://localhost:3000"] };
     expect(itemOf(local)).toEqual(local);
     for (const wrong of [
@@ -85,7 +87,14 @@ describe("a policy that is written shortly", () => {
       "https://example.com/",
     ])
       expect(parsePolicy({ gates: [{ ...passkey, origins: [wrong] }] }).ok, wrong).toBe(false);
-    for (const wrong of ["Example.com", "https://example.com", "example.com:443", "", "exa mple"])
+    for (const wrong of [
+      "Example.com",
+      "https://example.com",
+      "example.com:443",
+      "",
+      "exa mple",
+      ...["127.0.0.1", "203.0.113.7", "127.1", "2130706433", "example.0x7f", "[::1]", "::1"],
+    ])
       expect(parsePolicy({ gates: [{ gate: "passkey", relyingParty: wrong }] }).ok, wrong).toBe(false);
   });
 

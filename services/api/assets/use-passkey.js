@@ -54,7 +54,8 @@ async function begin(id) {
     redirect: "error",
   }).catch(() => null);
   if (answer?.ok) return answer.json();
-  return { failed: answer?.status === 429 ? said["too-many"] : said.unavailable };
+  const failed = { 400: said.elsewhere, 429: said["too-many"] };
+  return { failed: failed[answer?.status] ?? said.unavailable };
 }
 
 // Not every browser that has passkeys has `parseRequestOptionsFromJSON` and `toJSON`.

@@ -82,6 +82,26 @@ describe("a passkey", () => {
     },
   );
 
+  test.each(["http://[::1]:8080", "http://127.0.0.1:8080"])(
+    "is none where the server goes by %s, and that is said",
+    async (url) => {
+      await api.close();
+      api = await startApi({ DOMAIN: "sockets.example", PUBLIC_URL: url });
+      for (const body of [
+        { begin: "passkey", id: "bob" },
+        { id: "bob", signInId: "sign-in-1", response },
+      ]) {
+        const { status, text } = await post(body, { host: "127.0.0.1" });
+        expect([status, JSON.parse(text)]).toMatchObject([400, { code: "invalid", issues: [{ path: "PUBLIC_URL" }] }]);
+      }
+      expect(api.asked).toEqual([]);
+      // The socket's own host has a name.
+      api.answers[beginning] = { signInId: "sign-in-1", challenge: "A".repeat(43) };
+      const own = await post({ begin: "passkey", id: "bob" }, { host: "chat.sockets.example", path: `/${secretPath}` });
+      expect(JSON.parse(own.text)).toMatchObject({ options: { rpId: "chat.sockets.example" } });
+    },
+  );
+
   test("that is posted by the form goes on as a passphrase does", async () => {
     const filled = (more: Record<string, string> = {}) =>
       new URLSearchParams({

@@ -20,6 +20,7 @@ export const identityConfig = defineConfig({
     env: "PUBLIC_URL",
     type: url(["http", "https"]),
     default: "http://localhost:8080",
-    describe: "where owners reach the API, for the mails",
+    describe:
+      "where owners reach the API, for the mails. Its host is whom passkeys are for, unless an owner names another for a member's; with an IP address there are none",
   },
 });

@@ -1,3 +1,4 @@
+import { relyingPartyAt } from "@portcullis/contracts";
 import type { Platform } from "@portcullis/platform";
 import type { ConfigOf } from "@portcullis/runtime";
 import { createAttempts, createQuota } from "./accounts/attempts.ts";
@@ -67,7 +68,7 @@ export async function run(
     sessions,
     revocation,
     caller,
-    relyingParty: relyingPartyOf(config),
+    relyingParty: accountContext.relyingParty,
     clock,
     ids,
     random,
@@ -151,6 +152,8 @@ async function openAccounts(
   const publicUrl = config.publicUrl.replace(/\/$/, "");
   const [perInviter, perInvited] = [quota("invitations", 30, dayMs), quota("invited-mailbox", 20, dayMs)];
   const bootstrapKey = vault.subkey("bootstrap");
+  const relyingParty = relyingPartyAt(publicUrl);
+  if (relyingParty === null) log.warn("PUBLIC_URL has no host name: there are no passkeys for this server's own pages");
   return {
     store,
     passwords,
@@ -188,7 +191,7 @@ async function openAccounts(
       }),
     }),
     contacts,
-    relyingParty: relyingPartyOf(config),
+    relyingParty,
     state,
     vault,
     caller,
@@ -200,9 +203,4 @@ async function openAccounts(
     isInvited: invitations.isFor,
     bootstrapToken: (firstOwnerId) => config.bootstrapToken ?? `pcb_${tagOf(bootstrapKey, firstOwnerId)}`,
   };
-}
-
-/** Of the owners' passkeys: the name of this server. */
-function relyingPartyOf({ publicUrl }: IdentityConfig): string {
-  return new URL(publicUrl).hostname;
 }

@@ -175,6 +175,40 @@ describe("an owner's passkey", () => {
   });
 });
 
+describe("a server that is reached by an IP address", () => {
+  // No browser takes one as a relying party (WebAuthn level 3, section 5.1.2): what was asked for there would only ever be answered with its error.
+  it.each(["http://[::1]:8080", "http://127.0.0.1:8080", "https://203.0.113.7"])(
+    "begins no passkey for its own pages and says what to do: %s",
+    async (publicUrl) => {
+      const at = await startWorld({ config: { publicUrl } });
+      const { ownerId, password } = await at.verifiedOwner();
+      const policy = { gates: [{ gate: "key" }] };
+      const one = { ownerId, label: "one", path: null, idParameter: null, policy };
+      const { id: socketId } = await at.api.call(createSocket, one);
+      const who = { ownerId, socketId, name: "bob" };
+      await at.api.call(createMember, { ...who, contacts: { email: null, phone: null }, passphrase: null });
+      for (const asking of [
+        at.api.call(beginPasskeySignIn, { address: address() }),
+        at.api.call(beginOwnerPasskey, { ownerId, password, secondFactor: null }),
+        at.api.call(beginMemberPasskey, { ...who, relyingParty: null }),
+      ])
+        await expect(asking).rejects.toMatchObject({
+          code: "invalid",
+          issues: [
+            { path: "PUBLIC_URL", message: expect.stringMatching(/must have a host name.*http:\/\/localhost:8080/) },
+          ],
+        });
+      expect(at.logged.filter((line) => line.includes('"level":"error"'))).toEqual([]);
+      expect(at.logged.filter((line) => line.includes("PUBLIC_URL has no host name"))).toHaveLength(1);
+
+      // On pages of the owner's own, members have them all the same.
+      const begun = await at.api.call(beginMemberPasskey, { ...who, relyingParty: "app.example.com" });
+      expect(begun.options).toMatchObject({ rp: { id: "app.example.com" } });
+      await at.close();
+    },
+  );
+});
+
 describe("a member's passkey", () => {
   const policy = { gates: [{ gate: "passkey", relyingParty: "app.example.com" }] };
   let who: { ownerId: string; socketId: string; name: string };

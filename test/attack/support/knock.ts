@@ -42,6 +42,8 @@ export interface OpenOptions {
   readonly answers?: OpenPayload["answers"];
   readonly ticket?: string;
   readonly suite?: SuiteId;
+  /** The address from which a trusted proxy says that it comes. */
+  readonly from?: string;
 }
 
 /** What an honest client would send as `open`, made by hand. */
@@ -61,6 +63,8 @@ export interface RecordChoices {
 
 export interface Knock extends Attacker {
   readonly openFrame: string;
+  /** Transcript hash of this connection, which proofs are bound to. */
+  readonly th: Uint8Array;
   /** Seals whatever it is given, under the right key and by default the next counter. */
   seal(plaintext: unknown, choices?: RecordChoices): Promise<Uint8Array>;
   /** The same for bytes that are padded already, or not. */
@@ -77,7 +81,8 @@ export async function knock(
   url: string,
   { dst = destinationIn(url), ...options }: Omit<OpenOptions, "dst"> & { readonly dst?: OpenPayload["dst"] },
 ): Promise<Knock> {
-  const attacker = await dial(url);
+  const { from } = options;
+  const attacker = await dial(url, from === undefined ? {} : { headers: { "x-forwarded-for": from } });
   const hello = await attacker.hello();
   const { frame, handshake } = await makeOpen(hello, { ...options, dst });
   const { client, server } = await handshakeKeys(handshake.prk);
@@ -87,6 +92,7 @@ export async function knock(
   const own: Knock = {
     ...attacker,
     openFrame: frame,
+    th: handshake.th,
     async seal(plaintext, { counter = next, generation = 0, type = 0x10 } = {}) {
       next = counter + 1;
       const bytes = plaintext instanceof Uint8Array ? plaintext : utf8(JSON.stringify(plaintext));

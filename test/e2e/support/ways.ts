@@ -1,6 +1,7 @@
 import { randomInt } from "node:crypto";
 import type { AnswerCallback, ConnectOptions, Question } from "@portcullis/client";
-import { answerByRule, readAnswerRule } from "@portcullis/policy";
+import { answerByRule, gateNames, readAnswerRule } from "@portcullis/policy";
+import { question } from "../../../libs/policy/src/gates/question.ts";
 import { json, type Receiver } from "../../../libs/runtime/test/support/webhook-receiver.ts";
 import { createSoftPasskey } from "../../passkeys/soft-passkey.ts";
 import type { IdentityProvider } from "./identity-provider.ts";
@@ -61,7 +62,20 @@ async function byMessage(at: Surroundings, gate: "email" | "sms" | "call"): Prom
   return { item: { gate }, waits: true, options: answering(gate, code) };
 }
 
-/** By gate, and for a question by its kind. Those at which somebody else decides are not among them. */
+/** What the opening decides: nobody is asked, and so nobody answers. */
+export const byTheOpening: readonly string[] = ["key", "path", "ticket"];
+/** Where somebody else decides. */
+export const elsewhere: readonly string[] = ["approval", "external"];
+/** Where the owner's own program judges each answer anew, so that nothing is used up. Everywhere else a right answer lets in once. */
+export const judgedAnew: readonly string[] = ["question custom"];
+/** Every gate at which one has to answer, and every kind of question. */
+export const answered: readonly string[] = gateNames
+  .filter((gate) => !byTheOpening.includes(gate) && !elsewhere.includes(gate))
+  .flatMap((gate) =>
+    gate === "question" ? question.stored.options.map(({ shape }) => `question ${shape.kind.value}`) : [gate],
+  );
+
+/** How each of them is passed. */
 export const ways: Readonly<Record<string, (at: Surroundings) => Promise<Way>>> = {
   async otp({ world, socket }) {
     const phone = await makeMember(world.owner, socket, "bob");

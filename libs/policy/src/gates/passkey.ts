@@ -2,9 +2,15 @@ import { z } from "zod";
 import { strict } from "../strict.ts";
 import type { Gate } from "./gate.ts";
 
-const hostShape = /^(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
-const hostError = "must be a host name in lower case, such as app.example.com";
-const relyingParty = z
+/** What ends in a number is an IP address (WHATWG URL section 3.5). */
+const hostShape =
+  /^(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)*(?!(?:\d+|0x[0-9a-f]*)$)[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
+const hostError = "must be a host name in lower case, such as app.example.com, and no IP address";
+/**
+ * A host name: a browser uses a passkey on its pages and on those below it. No IP address is a domain, which is what it takes (WebAuthn level 3, section
+ * 5.1.2): a passkey would be asked for in vain.
+ */
+export const relyingParty = z
   .string({ error: hostError })
   .max(253, { error: hostError })
   .regex(hostShape, { error: hostError });

@@ -106,7 +106,7 @@ export function ownerPasskeyRoutes(app: App, { caller, cookie, site }: RouteCont
   app.post(
     "/v1/sign-in/passkey/begin",
     {
-      config: { access: "anybody" },
+      config: { access: "anybody", errors: ["invalid"] },
       schema: {
         operationId: "beginPasskeySignIn",
         summary: "Get a challenge for a passkey",

@@ -1,3 +1,4 @@
+import { relyingPartyAt, requireRelyingParty } from "@portcullis/contracts";
 import type { FastifyRequest } from "fastify";
 import type { Site } from "../site.ts";
 
@@ -10,6 +11,8 @@ export interface Party {
 /**
  * The host of the page where it is the socket's own, and on every other host the name that this server goes by. Of what was asked for only that one label is
  * taken: who could choose the rest could have signatures accepted that were made on pages of their own.
+ *
+ * @throws {ServiceError} invalid: it is an IP address
  */
 export function partyOf(
   { headers }: Pick<FastifyRequest, "headers">,
@@ -19,5 +22,5 @@ export function partyOf(
   const url = new URL(site.origin());
   const host = (headers.host ?? "").toLowerCase().replace(/:\d*$/, "").replace(/\.$/, "");
   if (host.endsWith(`.${domain}`)) url.hostname = host;
-  return { relyingParty: url.hostname, origin: url.origin };
+  return { relyingParty: requireRelyingParty(relyingPartyAt(url.origin)), origin: url.origin };
 }

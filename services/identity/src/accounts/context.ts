@@ -32,8 +32,8 @@ export interface AccountContext {
   };
   readonly mails: Mails;
   readonly contacts: Contacts;
-  /** Where owners use their passkeys. */
-  readonly relyingParty: string;
+  /** Where owners use their passkeys; null: nowhere, since this server is reached by an IP address. */
+  readonly relyingParty: string | null;
   readonly state: State;
   readonly vault: Vault;
   readonly caller: Caller;

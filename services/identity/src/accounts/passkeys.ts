@@ -5,6 +5,7 @@ import {
   forgetPasskey,
   type PasskeyView,
   readPasskeys,
+  requireRelyingParty,
   ServiceError,
 } from "@portcullis/contracts";
 import { networkOf } from "@portcullis/runtime";
@@ -34,10 +35,11 @@ export async function beginOwnerPasskeyOf(
   const owner = await confirmByPassword(context, request.ownerId, request.password);
   requireConfirmedAddress(owner.body);
   await confirmBySecondFactor(context, owner, request.secondFactor);
+  const relyingParty = requireRelyingParty(context.relyingParty);
   const account = context.contacts.open(owner.id, owner.body.emailSealed).slice(0, 128);
   const begun = await context.caller.call(beginPasskey, {
     subject: subjectOf(owner.id),
-    relyingParty: context.relyingParty,
+    relyingParty,
     account,
   });
   const { passwordEpoch } = owner.body;
@@ -95,11 +97,12 @@ export async function removeOwnerPasskeyOf(
 
 /** Of nobody yet: which passkeys there are for an address is nobody's business, and the device knows its own. */
 export async function beginPasskeySignInOf(context: AccountContext, { address }: { address: string }) {
+  const relyingParty = requireRelyingParty(context.relyingParty);
   await context.quotas.passkeySignIn.require(networkOf(address));
   const challenge = toText(context.random(32));
   const signInId = context.ids.id();
   await context.state.create(signInKey(signInId), Buffer.from(JSON.stringify({ challenge })), signInMs);
-  return { signInId, challenge, relyingParty: context.relyingParty };
+  return { signInId, challenge, relyingParty };
 }
 
 /**
@@ -117,7 +120,7 @@ export async function finishPasskeySignInOf(
   const { challenge } = pendingSignIn.parse(JSON.parse(Buffer.from(taken).toString("utf8")));
   const { ownerId, passkeyId } = await context.caller.call(assertPasskey, {
     challenge: fromText(challenge),
-    relyingParty: context.relyingParty,
+    relyingParty: requireRelyingParty(context.relyingParty),
     origin,
     response,
     requestId: signInId,

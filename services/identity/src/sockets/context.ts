@@ -18,8 +18,8 @@ export interface SocketContext {
   readonly sessions: SessionRegistry;
   readonly revocation: Revocation;
   readonly caller: Caller;
-  /** Where passkeys are used, unless the owner says. */
-  readonly relyingParty: string;
+  /** Where passkeys are used, unless the owner says; null: this server is reached by an IP address, and the owner has to. */
+  readonly relyingParty: string | null;
   readonly clock: Clock;
   readonly ids: Ids;
   readonly random: (length: number) => Uint8Array;

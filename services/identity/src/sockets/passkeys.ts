@@ -1,4 +1,11 @@
-import { beginPasskey, finishPasskey, forgetPasskey, readPasskeys, ServiceError } from "@portcullis/contracts";
+import {
+  beginPasskey,
+  finishPasskey,
+  forgetPasskey,
+  readPasskeys,
+  requireRelyingParty,
+  ServiceError,
+} from "@portcullis/contracts";
 import { requireMade } from "../accounts/passkeys.ts";
 import { requireMember, requireSocket, type SocketContext } from "./context.ts";
 import { endSessionsOnOthers } from "./enrolments.ts";
@@ -17,7 +24,7 @@ export async function beginMemberPasskeyOf(context: SocketContext, request: Whos
   const { subject } = await find(context, request);
   return context.caller.call(beginPasskey, {
     subject,
-    relyingParty: request.relyingParty ?? context.relyingParty,
+    relyingParty: request.relyingParty ?? requireRelyingParty(context.relyingParty),
     account: request.name,
   });
 }
