@@ -57,9 +57,9 @@ afterEach(() => world.close());
 const custom = (webhook: string) => ({ gate: "question", kind: "custom", webhook });
 const external = (webhook: string) => ({ gate: "external", webhook });
 const make = () => world.api.call(createWebhook, { ...mine, url: "https://hooks.example.com/", purpose: null });
-async function setPolicy(...gates: object[]) {
+async function setPolicy(gates: object[], more: object = {}) {
   const { version } = await world.api.call(getSocket, mine);
-  const policy = { gates, anonymous: true };
+  const policy = { gates, anonymous: true, ...more };
   return world.api.call(updateSocket, { ...mine, version, path: null, idParameter: null, policy });
 }
 
@@ -81,25 +81,38 @@ describe("webhooks of a socket", () => {
 
   it("are named by a policy only where they are there, and stay while they are", async () => {
     const { webhook } = await make();
-    await expect(setPolicy({ anyOf: [{ gate: "path" }] }, external("hook_9"))).rejects.toThrow();
+    await expect(setPolicy([{ anyOf: [{ gate: "path" }] }, external("hook_9")])).rejects.toThrow();
     await expect(
-      setPolicy(external("hook_9"), { anyOf: [external(webhook.id), custom("hook_8")] }),
+      setPolicy([external("hook_9"), { anyOf: [external(webhook.id), custom("hook_8")] }]),
     ).rejects.toMatchObject({
       code: "invalid",
       issues: [
         { path: "policy.gates.0.webhook", message: "no such webhook" },
-        { path: "policy.gates.1.1.webhook", message: "no such webhook" },
+        { path: "policy.gates.1.anyOf.1.webhook", message: "no such webhook" },
       ],
     });
-    await setPolicy(custom(webhook.id));
+    await setPolicy([custom(webhook.id)]);
     const removing = () => world.api.call(removeWebhook, { ...mine, webhookId: webhook.id });
     await expect(removing()).rejects.toMatchObject({
       code: "conflict",
       issues: [{ path: "policy.gates.0.webhook" }],
     });
-    await setPolicy({ gate: "path" });
+    await setPolicy([{ gate: "path" }]);
     await removing();
     await expect(removing()).rejects.toMatchObject({ code: "not_found" });
+  });
+
+  it("are guarded alike where a session asks again: nothing is named that is not there, and nothing goes that is named", async () => {
+    const { webhook } = await make();
+    const again = (id: string) => ({ during: [{ every: "1h", ...external(id) }] });
+    await expect(setPolicy([{ gate: "path" }], again("hook_9"))).rejects.toMatchObject({
+      issues: [{ path: "policy.during.0.gates.0.webhook", message: "no such webhook" }],
+    });
+    await setPolicy([{ gate: "path" }], again(webhook.id));
+    await expect(world.api.call(removeWebhook, { ...mine, webhookId: webhook.id })).rejects.toMatchObject({
+      code: "conflict",
+      issues: [{ path: "policy.during.0.gates.0.webhook" }],
+    });
   });
 
   it("cannot be named by a socket that is only being made", async () => {
@@ -125,7 +138,7 @@ describe("a question that nobody can judge now", () => {
 
   it("lets nobody in, and the very same answer is judged when it can be", async () => {
     const { webhook } = await make();
-    await setPolicy(custom(webhook.id));
+    await setPolicy([custom(webhook.id)]);
     const { hid, outcome } = await challenged();
     expect(outcome).toMatchObject({ say: "challenge", options: [{ prompt: { kind: "custom", prompt: "?" } }] });
     world.factors.before = () => {
@@ -141,10 +154,10 @@ describe("a question that nobody can judge now", () => {
 
   it("is not asked, and where it is the only way nothing is said", async () => {
     const { webhook } = await make();
-    await setPolicy(custom(webhook.id));
+    await setPolicy([custom(webhook.id)]);
     world.factors.prompt = null;
     await expect(challenged()).rejects.toMatchObject({ code: "unavailable" });
-    await setPolicy({ anyOf: [custom(webhook.id), external(webhook.id)] });
+    await setPolicy([{ anyOf: [custom(webhook.id), external(webhook.id)] }]);
     expect((await challenged()).outcome).toMatchObject({ say: "challenge", options: [{ gate: "external" }] });
   });
 });
