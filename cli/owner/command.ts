@@ -47,17 +47,18 @@ function columns(rows: readonly Row[]): string {
   return rows.map(([name, about]) => `  ${name.padEnd(width)}  ${about}`).join("\n");
 }
 
-/** Each option once, with the commands that take it. */
+/** Each option once, with the commands to which it says the same. */
 function optionsOf(commands: readonly OwnerCommand[]): Row[] {
-  const takers = new Map<string, { readonly about: string; readonly names: string[] }>();
+  const takers = new Map<string, { readonly option: string; readonly about: string; readonly names: string[] }>();
   for (const command of commands) {
     for (const [name, [takes, about]] of Object.entries(command.options ?? {})) {
       const option = `--${name} ${takes}`;
-      const { names } = takers.get(option) ?? { names: [] };
-      takers.set(option, { about, names: [...names, literalOf(command).join(" ")] });
+      const meaning = `${option} ${about}`;
+      const { names } = takers.get(meaning) ?? { names: [] };
+      takers.set(meaning, { option, about, names: [...names, literalOf(command).join(" ")] });
     }
   }
-  return [...takers].map(([option, { about, names }]) => [option, `${names.join(", ")}: ${about}`]);
+  return [...takers.values()].map(({ option, about, names }) => [option, `${names.join(", ")}: ${about}`]);
 }
 
 function helpOf({ usage, about, options = {} }: OwnerCommand): string {

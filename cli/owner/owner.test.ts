@@ -264,6 +264,9 @@ describe("portcullis owner", { timeout: 60_000 }, () => {
     expect(exit).toBe(0);
     for (const line of ["sign-in", "socket create LABEL", "session kick SOCKET SESSION", "--json"])
       expect(out).toContain(line);
+    // An option of two commands means what each of them says.
+    expect(out).toMatch(/--role ROLE +ticket: member, owner or consumer/);
+    expect(out).toMatch(/--role ROLE +people invite: viewer/);
     const own = (await owner(["socket", "create", "--help"])).out;
     expect(own).toContain("portcullis owner socket create LABEL");
     expect(own).toContain("--policy FILE");
