@@ -8,6 +8,7 @@ import { signCommands } from "./signs.ts";
 import { socketCommands } from "./sockets.ts";
 import { ticketCommand } from "./tickets.ts";
 import { tokenCommands } from "./tokens.ts";
+import { webhookCommands } from "./webhooks.ts";
 
 /** In the order of the help. */
 export const ownerCommands: readonly OwnerCommand[] = [
@@ -18,6 +19,7 @@ export const ownerCommands: readonly OwnerCommand[] = [
   ...signCommands,
   ticketCommand,
   ...sessionCommands,
+  ...webhookCommands,
   ...peopleCommands,
   ...tokenCommands,
 ];
