@@ -3,7 +3,9 @@ import { exitCodes, Sorry } from "../exit.ts";
 import { harmlessJson } from "../harmless.ts";
 import { openTerminal, type Terminal } from "../terminal.ts";
 import { type Api, createApi, type Json } from "./api.ts";
-import { allSockets, type Given, type OwnerCommand, ownerCommands } from "./commands.ts";
+import { ownerCommands } from "./commands/all.ts";
+import type { Given, OwnerCommand } from "./commands/owner-command.ts";
+import { allSockets } from "./commands/sockets.ts";
 import type { Ask } from "./password.ts";
 import { record } from "./show.ts";
 import { need, signIn, signOut } from "./sign-in.ts";
@@ -45,17 +47,18 @@ function columns(rows: readonly Row[]): string {
   return rows.map(([name, about]) => `  ${name.padEnd(width)}  ${about}`).join("\n");
 }
 
-/** Each option once, with the commands that take it. */
+/** Each option once, with the commands to which it says the same. */
 function optionsOf(commands: readonly OwnerCommand[]): Row[] {
-  const takers = new Map<string, { readonly about: string; readonly names: string[] }>();
+  const takers = new Map<string, { readonly option: string; readonly about: string; readonly names: string[] }>();
   for (const command of commands) {
     for (const [name, [takes, about]] of Object.entries(command.options ?? {})) {
       const option = `--${name} ${takes}`;
-      const { names } = takers.get(option) ?? { names: [] };
-      takers.set(option, { about, names: [...names, literalOf(command).join(" ")] });
+      const meaning = `${option} ${about}`;
+      const { names } = takers.get(meaning) ?? { names: [] };
+      takers.set(meaning, { option, about, names: [...names, literalOf(command).join(" ")] });
     }
   }
-  return [...takers].map(([option, { about, names }]) => [option, `${names.join(", ")}: ${about}`]);
+  return [...takers.values()].map(({ option, about, names }) => [option, `${names.join(", ")}: ${about}`]);
 }
 
 function helpOf({ usage, about, options = {} }: OwnerCommand): string {

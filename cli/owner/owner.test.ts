@@ -8,6 +8,8 @@ import { run, runInTerminal, stopPrograms } from "../../deploy/demo/test/program
 import { type Demo, readDemo } from "../../deploy/local/first-run.ts";
 import { freePort } from "../../deploy/local/free-port.ts";
 import { signIn } from "../../deploy/local/owner.ts";
+import { createApi } from "./api.ts";
+import { ownerCommands } from "./commands/all.ts";
 import { record, table } from "./show.ts";
 
 const cli = "cli/main.ts";
@@ -44,6 +46,19 @@ describe("portcullis owner", { timeout: 60_000 }, () => {
     const { exit, out, err } = await owner([...args, "--json"]);
     expect({ exit, err }).toEqual({ exit: 0, err: "" });
     return JSON.parse(out) as T;
+  }
+  /** As `sign-in` has left it. */
+  async function signedInApi() {
+    const { cookie } = JSON.parse(await readFile(join(folder, "config", "portcullis", "owner.json"), "utf8"));
+    return createApi(url, { cookie });
+  }
+  /** Without starting a program, which takes a second. */
+  async function inProcess(name: string, ...args: readonly string[]) {
+    const command = ownerCommands.find(({ usage }) => usage.startsWith(`${name} `));
+    if (command === undefined) throw new Error(`there is no ${name}`);
+    const nobody = () => Promise.reject(new Error("asks for nothing"));
+    const answer = await command.run(await signedInApi(), { args, options: {} }, nobody);
+    return { answer, shown: command.show(answer) };
   }
   async function tokenInMail(): Promise<string> {
     const [name = ""] = (await readdir(join(folder, "outbox"))).filter((file) => file.endsWith(".json"));
@@ -161,6 +176,37 @@ describe("portcullis owner", { timeout: 60_000 }, () => {
     expect((await owner(["member", "list", "contacts"])).out).toMatch(/cy +- +\+49301234568/);
   });
 
+  test("has the webhooks of a socket: their secrets are shown when they are made, and by nothing after", async () => {
+    const api = await signedInApi();
+    const policyOf = (...gates: object[]) => ({ gates: [{ gate: "key" }, ...gates] });
+    const socket = await api.ask("POST", "/v1/sockets", { body: { label: "hooks", policy: policyOf() } });
+    const id = String(socket.id);
+    const made = await owner(["webhook", "create", "hooks", "https://hooks.example.com/a", "--purpose", "faces"]);
+    const [, hook = ""] = /^id +(hook_\S+)$/m.exec(made.out) ?? [];
+    const [, first = ""] = /^secret +(whsec_\S+)$/m.exec(made.out) ?? [];
+    expect(made.out).toMatch(/^url +https:\/\/hooks\.example\.com\/a$[\s\S]+^purpose +faces$[\s\S]+shown this once/m);
+
+    const renewed = await inProcess("webhook secret", id, hook);
+    const { secret } = renewed.answer as { secret: string };
+    expect(secret).toMatch(/^whsec_/);
+    expect(secret).not.toBe(first);
+    for (const text of ["previousUntil  20", `  ${secret}\n`, "shown this once"]) expect(renewed.shown).toContain(text);
+
+    const listed = await inProcess("webhook list", id);
+    expect(listed.shown).toMatch(new RegExp(`^${hook} +https://hooks\\.example\\.com/a +faces +20`, "m"));
+    for (const text of [listed.shown, JSON.stringify(listed.answer)]) {
+      expect(text).not.toContain(first);
+      expect(text).not.toContain(secret);
+    }
+
+    const speaks = policyOf({ gate: "external", webhook: hook });
+    const { version } = await api.ask("PATCH", `/v1/sockets/${id}`, { body: { version: 1, policy: speaks } });
+    await expect(inProcess("webhook remove", id, hook)).rejects.toThrow("the socket's policy speaks to it");
+    await api.ask("PATCH", `/v1/sockets/${id}`, { body: { version, policy: policyOf() } });
+    expect((await owner(["webhook", "remove", "hooks", hook, "--yes"])).out).toBe("Removed.\n");
+    expect((await inProcess("webhook list", id)).shown).toContain("There is no webhook yet");
+  });
+
   test("names the server by the words that connect shows", async () => {
     const { words } = await json<{ words: string }>("server");
     const env = { PORTCULLIS_URL: demo.socket.url, PORTCULLIS_APP_KEY: demo.socket.appKey };
@@ -209,6 +255,13 @@ describe("portcullis owner", { timeout: 60_000 }, () => {
       1,
       "no member of that name: portcullis owner member list SOCKET",
     ],
+    [
+      ["webhook", "secret", "demo", "hook_nothing"],
+      [],
+      1,
+      "no webhook of that name: portcullis owner webhook list SOCKET",
+    ],
+    [["webhook", "create", "demo", "http://hooks.example.com"], [], 1, "url "],
     [["token", "revoke", "nothing", "--yes"], [], 1, "no token of that name: portcullis owner token list"],
     [["socket", "frob"], [], 2, "there is no command of that name"],
     [["--frob"], [], 2, "See portcullis owner --help"],
@@ -264,6 +317,9 @@ describe("portcullis owner", { timeout: 60_000 }, () => {
     expect(exit).toBe(0);
     for (const line of ["sign-in", "socket create LABEL", "session kick SOCKET SESSION", "--json"])
       expect(out).toContain(line);
+    // An option of two commands means what each of them says.
+    expect(out).toMatch(/--role ROLE +ticket: member, owner or consumer/);
+    expect(out).toMatch(/--role ROLE +people invite: viewer/);
     const own = (await owner(["socket", "create", "--help"])).out;
     expect(own).toContain("portcullis owner socket create LABEL");
     expect(own).toContain("--policy FILE");

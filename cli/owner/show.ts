@@ -2,11 +2,18 @@ import { renderUnicodeCompact } from "uqr";
 import { harmless } from "../harmless.ts";
 import type { Json } from "./api.ts";
 
+export const shownOnce = "It is shown this once: keep it where nobody else looks.";
+
 /** One thing, a line for each of its fields. */
 export function record(value: Json): string {
   const entries = Object.entries(value).filter(([, field]) => field !== null);
   const width = Math.max(0, ...entries.map(([name]) => name.length));
   return entries.map(([name, field]) => `${name.padEnd(width)}  ${textOf(field)}`).join("\n");
+}
+
+/** The list of that name in an answer. */
+export function rows(answer: Json, name: string): Json[] {
+  return Array.isArray(answer[name]) ? (answer[name] as Json[]) : [];
 }
 
 /** Many things, a line for each. @param none what is said where there are none */
@@ -25,8 +32,18 @@ export function table(rows: readonly Json[], columns: readonly string[], none: s
 }
 
 /** For a phone's camera, off the screen. */
-export function qrCode(text: string): string {
+function qrCode(text: string): string {
   return renderUnicodeCompact(text, { border: 2 });
+}
+
+/** An authenticator that was enrolled. */
+export function authenticator({ uri }: Json): string {
+  return `${qrCode(String(uri))}\nTo be scanned by a phone. ${shownOnce}\n${String(uri)}`;
+}
+
+/** Where there is nothing to show. */
+export function done(text: string): () => string {
+  return () => text;
 }
 
 function textOf(value: unknown): string {

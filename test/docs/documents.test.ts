@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { ownerCommands } from "../../cli/owner/commands/all.ts";
 import { renderSettings, settingsPart } from "../../docs/generate-settings.ts";
 import { documents, exists, firstColumn, linksToFiles, read, sources } from "./repository.ts";
 
@@ -26,6 +27,26 @@ describe("every document", () => {
       const file = groups?.file ?? "";
       if (!file.endsWith("/word.ts")) expect(exists(file), file).toBe(true);
     }
+  });
+});
+
+describe("the owner's commands", () => {
+  /** `portcullis owner socket policy SOCKET`, by the words that are typed as they are. */
+  const named = (path: string) => {
+    const found = read(path).matchAll(/portcullis owner (?<words>[a-z]+(?: [a-z]+(?:-[a-z]+)*)?)/g);
+    return [...found].map(({ groups }) => groups?.words ?? "");
+  };
+  const known = ["sign-up", "sign-in", "sign-out", ...ownerCommands.map(({ usage }) => usage.replace(/ [A-Z].*/, ""))];
+
+  test("that documents name are there", () => {
+    const all = documents().flatMap(named);
+    expect(all.length).toBeGreaterThan(5);
+    expect(all.filter((words) => !known.includes(words))).toEqual([]);
+  });
+
+  test("for webhooks are all in docs/webhooks.md", () => {
+    const listed = named("docs/webhooks.md");
+    expect(listed.toSorted()).toEqual(known.filter((words) => words.startsWith("webhook ")).toSorted());
   });
 });
 

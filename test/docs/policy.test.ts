@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import {
   adviceCodes,
+  issueCodes,
   parsePolicy,
   policyDocumentSchema,
   scriptSchema,
@@ -23,6 +24,10 @@ describe("docs/policy.md", () => {
 
   test("lists every piece of advice, and no other", () => {
     expect(firstColumn(page, "## Advice")).toEqual([...adviceCodes]);
+  });
+
+  test("lists every code of an issue, and no other", () => {
+    expect(firstColumn(page, "## Issues")).toEqual([...issueCodes]);
   });
 
   test("lists every condition and every kind of item", () => {

@@ -1,5 +1,14 @@
 /** What `api` asks of `identity` about policies that are nobody's yet. */
-import { adviceCodes, adviceMax, explorationSchema, severities, simulationSchema, stepsMax } from "@portcullis/policy";
+import {
+  adviceCodes,
+  adviceMax,
+  explorationSchema,
+  issueCodes,
+  issuesMax,
+  severities,
+  simulationSchema,
+  stepsMax,
+} from "@portcullis/policy";
 import { z } from "zod";
 import { request } from "./contract.ts";
 import { id, text } from "./fields.ts";
@@ -15,6 +24,9 @@ export const advice = z.strictObject({
   message: text(512),
 });
 
+/** Why a policy is not taken. */
+const issue = z.strictObject({ code: z.enum(issueCodes), path: text(512), message: text(512) });
+
 export const validatePolicyDocument = request({
   ...fromApi,
   name: "identity.policies.validate",
@@ -22,7 +34,7 @@ export const validatePolicyDocument = request({
   request: z.strictObject({ ownerId: id, socketId: id.nullable(), policy: document }),
   reply: z.strictObject({
     ok: z.boolean(),
-    issues: z.array(z.strictObject({ path: text(512), message: text(512) })).max(50),
+    issues: z.array(issue).max(issuesMax),
     advice: z.array(advice).max(adviceMax),
   }),
   idempotency: "reads only",

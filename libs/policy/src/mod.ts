@@ -65,8 +65,8 @@ export {
   requiresTicket,
 } from "./policy.ts";
 export { stepUpPolicy } from "./step-up.ts";
-export { type ParsedPolicy, type PolicyIssue, parsePolicy } from "./validate.ts";
-export { type PolicyVerdict, validatePolicy } from "./validate-policy.ts";
+export { issuesMax, type ParsedPolicy, type PolicyIssue, parsePolicy } from "./validate.ts";
+export { issueCodes, type PolicyFault, type PolicyVerdict, validatePolicy } from "./validate-policy.ts";
 export { webhooksOf } from "./webhooks.ts";
 export { type Circumstances, needsRisk, staysOnItsWay, takeOf } from "./when/branches.ts";
 export { type Conditions, type Risk, risks } from "./when/conditions.ts";

@@ -13,7 +13,8 @@ export type ParsedPolicy =
   | { readonly ok: true; readonly policy: Policy }
   | { readonly ok: false; readonly issues: readonly PolicyIssue[] };
 
-const issuesMax = 50;
+/** More would not be read. */
+export const issuesMax = 50;
 const keyCharsMax = 64;
 
 /** Reads a policy as an owner wrote it. Never throws; every problem is reported (at most 50). Values are not repeated. */

@@ -145,6 +145,14 @@ describe("advice", () => {
     expect(said("not-enrolled", document, { socketEnrolled: [] })).toEqual([["warning", "gates.1.1"]]);
     expect(said("not-enrolled", document, { socketEnrolled: ["otp"] })).toEqual([]);
     expect(said("not-enrolled", document)).toEqual([]);
+    const again = {
+      gates: [key, otp],
+      during: [
+        { on: "demand", gate: "otp" },
+        { every: "1h", ...shared },
+      ],
+    };
+    expect(said("not-enrolled", again, { socketEnrolled: [] })).toEqual([["warning", "during.1.gates.0"]]);
   });
 
   it("comes the gravest first, bounded, and with codes of the list only", () => {

@@ -130,14 +130,23 @@ describe("a policy that is written shortly", () => {
     expect(readers.some(({ message }) => message.startsWith("whoever reads the member's messages"))).toBe(true);
   });
 
-  it("names the webhooks that its gates speak to, and where", () => {
-    const custom = { gate: "question", kind: "custom", webhook: "h2" };
+  it("names the webhooks that its gates speak to, also of what is asked again, by their place in the document", () => {
+    const speaks = (webhook: string) => ({ gate: "external", webhook });
     const policy = policyOf({
-      gates: [{ gate: "key" }, { anyOf: [otp, custom] }, { gate: "external", webhook: "h1" }],
+      gates: [
+        { gate: "key" },
+        { anyOf: [otp, { gate: "question", kind: "custom", webhook: "h2" }] },
+        { when: { risk: "high" }, then: [speaks("h1")], else: [otp] },
+      ],
+      during: [
+        { every: "15m", gate: "otp" },
+        { on: "demand", gates: [{ allOf: [otp, speaks("h3")] }] },
+      ],
     });
     expect(webhooksOf(policy)).toEqual([
-      { path: "gates.1.1.webhook", webhook: "h2" },
-      { path: "gates.2.webhook", webhook: "h1" },
+      { path: "gates.1.anyOf.1.webhook", webhook: "h2" },
+      { path: "gates.2.then.0.webhook", webhook: "h1" },
+      { path: "during.1.gates.0.allOf.1.webhook", webhook: "h3" },
     ]);
     expect(policy.deadlines.waitMs).toBe(600_000);
   });

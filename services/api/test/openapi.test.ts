@@ -7,7 +7,7 @@ import { sessionCookie } from "../src/callers/cookie.ts";
 import { apiConfig } from "../src/config.ts";
 import { createApp } from "../src/http/app.ts";
 import { startApi, type TestApi } from "./api.ts";
-import { operations } from "./operations.ts";
+import { operations } from "./operations/all.ts";
 
 interface Described {
   readonly operationId: string;

@@ -3,7 +3,7 @@ import { PNG } from "pngjs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { qrPictures } from "../src/authenticators/qr.ts";
 import { startApi, type TestApi } from "./api.ts";
-import { uri } from "./operations.ts";
+import { uri } from "./operations/samples.ts";
 
 function scanned(pixels: Uint8ClampedArray, width: number, height: number): string | undefined {
   return jsQR.default(pixels, width, height)?.data;

@@ -1,7 +1,8 @@
 import { contracts } from "@portcullis/contracts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { startApi, type TestApi, tokenSecret } from "./api.ts";
-import { enrolment, operations, uri } from "./operations.ts";
+import { operations } from "./operations/all.ts";
+import { enrolment, uri } from "./operations/samples.ts";
 
 let api: TestApi;
 beforeAll(async () => {

@@ -1,4 +1,4 @@
-import { createSocket, simulatePolicy, validatePolicyDocument } from "@portcullis/contracts";
+import { createSocket, getSocket, simulatePolicy, validatePolicyDocument } from "@portcullis/contracts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { codeOf, refusal, startWorld, type World } from "./support/world.ts";
 
@@ -29,8 +29,8 @@ describe("a policy that is to be validated", () => {
     expect(await validate({ gates: [{ gate: "fax" }], mode: 1 })).toEqual({
       ok: false,
       issues: [
-        { path: "gates.0.gate", message: expect.stringContaining("allowed: path") },
-        { path: "mode", message: "allowed: prompted, offered" },
+        { code: "invalid", path: "gates.0.gate", message: expect.stringContaining("allowed: path") },
+        { code: "invalid", path: "mode", message: "allowed: prompted, offered" },
       ],
       advice: [],
     });
@@ -62,6 +62,9 @@ describe("a policy that is to be validated", () => {
       policy: { gates: [{ gate: "email" }] },
     });
     expect(made.advice).toEqual((await validate({ gates: [{ gate: "email" }] })).advice);
+    const one = await world.api.call(getSocket, { ownerId, socketId });
+    expect(one.advice.map(({ code }) => code)).toContain("not-enrolled");
+    expect(one.advice).toEqual((await validate(shared, socketId)).advice);
   });
 });
 

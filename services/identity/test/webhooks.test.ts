@@ -14,6 +14,7 @@ import {
   rotateWebhook,
   ServiceError,
   updateSocket,
+  validatePolicyDocument,
   type WebhookView,
 } from "@portcullis/contracts";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -22,16 +23,22 @@ import { startWorld, type World } from "./support/world.ts";
 
 let world: World;
 let mine: { readonly ownerId: string; readonly socketId: string };
+/** Of that one socket, and how often they were asked for. */
 let webhooks: WebhookView[];
+let asked: number;
 const path = "a-path-of-its-own";
 const label = "one";
 
 beforeEach(async () => {
   world = await startWorld({ replicas: 2 });
   webhooks = [];
+  asked = 0;
   world.factors.prompt = { kind: "custom", prompt: "?" };
   const server = world.factorsServer;
-  await server.serve(readWebhooks, () => ({ webhooks }));
+  await server.serve(readWebhooks, ({ socketId }) => {
+    asked += 1;
+    return { webhooks: socketId === mine.socketId ? webhooks : [] };
+  });
   await server.serve(mintWebhook, ({ url, purpose }) => {
     const webhook = { id: `hook_${webhooks.length}`, url, purpose, createdAtMs: 1, previousUntilMs: null };
     webhooks.push(webhook);
@@ -57,9 +64,9 @@ afterEach(() => world.close());
 const custom = (webhook: string) => ({ gate: "question", kind: "custom", webhook });
 const external = (webhook: string) => ({ gate: "external", webhook });
 const make = () => world.api.call(createWebhook, { ...mine, url: "https://hooks.example.com/", purpose: null });
-async function setPolicy(...gates: object[]) {
+async function setPolicy(gates: object[], more: object = {}) {
   const { version } = await world.api.call(getSocket, mine);
-  const policy = { gates, anonymous: true };
+  const policy = { gates, anonymous: true, ...more };
   return world.api.call(updateSocket, { ...mine, version, path: null, idParameter: null, policy });
 }
 
@@ -81,25 +88,38 @@ describe("webhooks of a socket", () => {
 
   it("are named by a policy only where they are there, and stay while they are", async () => {
     const { webhook } = await make();
-    await expect(setPolicy({ anyOf: [{ gate: "path" }] }, external("hook_9"))).rejects.toThrow();
+    await expect(setPolicy([{ anyOf: [{ gate: "path" }] }, external("hook_9")])).rejects.toThrow();
     await expect(
-      setPolicy(external("hook_9"), { anyOf: [external(webhook.id), custom("hook_8")] }),
+      setPolicy([external("hook_9"), { anyOf: [external(webhook.id), custom("hook_8")] }]),
     ).rejects.toMatchObject({
       code: "invalid",
       issues: [
         { path: "policy.gates.0.webhook", message: "no such webhook" },
-        { path: "policy.gates.1.1.webhook", message: "no such webhook" },
+        { path: "policy.gates.1.anyOf.1.webhook", message: "no such webhook" },
       ],
     });
-    await setPolicy(custom(webhook.id));
+    await setPolicy([custom(webhook.id)]);
     const removing = () => world.api.call(removeWebhook, { ...mine, webhookId: webhook.id });
     await expect(removing()).rejects.toMatchObject({
       code: "conflict",
       issues: [{ path: "policy.gates.0.webhook" }],
     });
-    await setPolicy({ gate: "path" });
+    await setPolicy([{ gate: "path" }]);
     await removing();
     await expect(removing()).rejects.toMatchObject({ code: "not_found" });
+  });
+
+  it("are guarded alike where a session asks again: nothing is named that is not there, and nothing goes that is named", async () => {
+    const { webhook } = await make();
+    const again = (id: string) => ({ during: [{ every: "1h", ...external(id) }] });
+    await expect(setPolicy([{ gate: "path" }], again("hook_9"))).rejects.toMatchObject({
+      issues: [{ path: "policy.during.0.gates.0.webhook", message: "no such webhook" }],
+    });
+    await setPolicy([{ gate: "path" }], again(webhook.id));
+    await expect(world.api.call(removeWebhook, { ...mine, webhookId: webhook.id })).rejects.toMatchObject({
+      code: "conflict",
+      issues: [{ path: "policy.during.0.gates.0.webhook" }],
+    });
   });
 
   it("cannot be named by a socket that is only being made", async () => {
@@ -108,6 +128,53 @@ describe("webhooks of a socket", () => {
     await make();
     const making = world.api.call(createSocket, { ownerId, label: "two", path: null, idParameter: null, policy });
     await expect(making).rejects.toMatchObject({ code: "invalid", issues: [{ path: "policy.gates.0.webhook" }] });
+  });
+});
+
+describe("a policy that is validated for a socket", () => {
+  const validate = (policy: object, more: { readonly socketId?: string | null; readonly ownerId?: string } = {}) =>
+    world.api.call(validatePolicyDocument, { ...mine, ...more, policy: { ...policy } });
+  const speaking = (...webhooks: string[]) => ({ gates: webhooks.map(external) });
+
+  it("is found wrong where setting it would be refused, at the same places in the same words", async () => {
+    const { webhook } = await make();
+    const gates = [external(webhook.id), { anyOf: [external(webhook.id), custom("hook_8")] }];
+    const during = [{ on: "demand", ...external("hook_9") }];
+    const refused = await setPolicy(gates, { during }).catch((error: ServiceError) => error);
+    const { ok, issues, advice } = await validate({ gates, during });
+    expect([ok, advice]).toEqual([false, []]);
+    expect(issues).toEqual([
+      { code: "no-such-webhook", path: "gates.1.anyOf.1.webhook", message: "no such webhook" },
+      { code: "no-such-webhook", path: "during.0.gates.0.webhook", message: "no such webhook" },
+    ]);
+    expect(refused).toMatchObject({
+      issues: issues.map(({ path, message }) => ({ path: `policy.${path}`, message })),
+    });
+    expect((await validate(speaking(webhook.id))).ok).toBe(true);
+  });
+
+  it("tells nothing of anybody else's webhooks: a foreign one is none, and a foreign socket is none", async () => {
+    const { webhook } = await make();
+    const eve = { ownerId: (await world.owner()).ownerId };
+    await expect(validate(speaking(webhook.id), eve)).rejects.toMatchObject({ code: "not_found" });
+    const policy = { gates: [{ gate: "path" }] };
+    const hers = { ...eve, label: "hers", path: null, idParameter: null, policy };
+    const { id: socketId } = await world.api.call(createSocket, hers);
+    const found = await validate(speaking(webhook.id, "hook_9"), { ...eve, socketId });
+    expect(found.issues.map(({ path, message }) => [path, message])).toEqual([
+      ["gates.0.webhook", "no such webhook"],
+      ["gates.1.webhook", "no such webhook"],
+    ]);
+  });
+
+  it("is asked nothing of where no socket is named or no webhook, and never says more than can be read", async () => {
+    expect((await validate(speaking("hook_9"), { socketId: null })).ok).toBe(true);
+    asked = 0;
+    expect((await validate({ gates: [{ gate: "key" }, { gate: "otp" }] })).ok).toBe(true);
+    expect(asked).toBe(0);
+    const gates = Array(8).fill(external("hook_9"));
+    const during = [...Array(8).keys()].map((n) => ({ message: `class-${n}`, gates }));
+    expect((await validate({ gates, during })).issues).toHaveLength(50);
   });
 });
 
@@ -125,7 +192,7 @@ describe("a question that nobody can judge now", () => {
 
   it("lets nobody in, and the very same answer is judged when it can be", async () => {
     const { webhook } = await make();
-    await setPolicy(custom(webhook.id));
+    await setPolicy([custom(webhook.id)]);
     const { hid, outcome } = await challenged();
     expect(outcome).toMatchObject({ say: "challenge", options: [{ prompt: { kind: "custom", prompt: "?" } }] });
     world.factors.before = () => {
@@ -176,10 +243,10 @@ describe("a question that nobody can judge now", () => {
 
   it("is not asked, and where it is the only way nothing is said", async () => {
     const { webhook } = await make();
-    await setPolicy(custom(webhook.id));
+    await setPolicy([custom(webhook.id)]);
     world.factors.prompt = null;
     await expect(challenged()).rejects.toMatchObject({ code: "unavailable" });
-    await setPolicy({ anyOf: [custom(webhook.id), external(webhook.id)] });
+    await setPolicy([{ anyOf: [custom(webhook.id), external(webhook.id)] }]);
     expect((await challenged()).outcome).toMatchObject({ say: "challenge", options: [{ gate: "external" }] });
   });
 });

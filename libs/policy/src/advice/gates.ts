@@ -1,6 +1,6 @@
 import { isBehindProof } from "../bound.ts";
 import { among, gateOf, isBoundToConnection } from "../gates/registry.ts";
-import { visitGates } from "../items.ts";
+import { type Item, visitGates } from "../items.ts";
 import { requiresKey } from "../policy.ts";
 import { asked, waysWith } from "../ways.ts";
 import { type Advice, advice, type Rule } from "./advice.ts";
@@ -108,12 +108,15 @@ export const notEnrolled: Rule = ({ policy, facts }) => {
   const { socketEnrolled } = facts;
   if (socketEnrolled === undefined) return [];
   const found: Advice[] = [];
-  visitGates(policy.gates, (at, item) => {
-    const need = gateOf(item).needs(item);
-    if (need?.of === "socket" && !socketEnrolled.includes(need.gate))
-      found.push(
-        advice("not-enrolled", "warning", `gates.${at}`, "nobody passes: the socket has nothing enrolled for it"),
-      );
-  });
+  const look = (under: string, items: readonly Item[]) =>
+    visitGates(items, (at, item) => {
+      const need = gateOf(item).needs(item);
+      if (need?.of === "socket" && !socketEnrolled.includes(need.gate))
+        found.push(
+          advice("not-enrolled", "warning", `${under}.${at}`, "nobody passes: the socket has nothing enrolled for it"),
+        );
+    });
+  look("gates", policy.gates);
+  for (const [rule, { gates }] of policy.during.entries()) look(`during.${rule}.gates`, gates);
   return found;
 };

@@ -26,7 +26,7 @@ export function policyRoutes(app: App, { caller }: RouteContext): void {
         operationId: "validatePolicy",
         summary: "What is wrong with a policy, and what is weaker in it than it may look",
         description:
-          "A policy that is not valid is an answer like any other: `ok` is false. With `socketId` also what that socket has not enrolled. `not_found`: there is no such socket.",
+          "A policy that is not valid is an answer like any other: `ok` is false. With `socketId` also what that socket has not: webhooks that the policy speaks to, an authenticator of its own. `not_found`: there is no such socket.",
         tags,
         body: z.strictObject({ policy, socketId: id.optional() }),
         response: { 200: validatePolicyDocument.reply },

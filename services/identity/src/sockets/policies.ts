@@ -1,6 +1,7 @@
 import { ServiceError, type simulatePolicy, type validatePolicyDocument } from "@portcullis/contracts";
 import {
   explore,
+  issuesMax,
   type Policy,
   parsePolicy,
   playFactsSchema,
@@ -10,8 +11,7 @@ import {
 } from "@portcullis/policy";
 import type { z } from "zod";
 import { requireOwnSocket, type SocketContext } from "./context.ts";
-
-const issuesMax = 32;
+import { missingWebhooks } from "./webhooks.ts";
 
 type PolicyDocument = Record<string, unknown>;
 
@@ -42,7 +42,10 @@ export async function validatePolicyOf(
 ): Promise<z.infer<(typeof validatePolicyDocument)["reply"]>> {
   const socket = socketId === null ? null : await requireOwnSocket(context, { ownerId, socketId });
   const facts = socket === null ? {} : { socketEnrolled: Object.keys(socket.body.enrolments) };
-  const { ok, issues, advice } = validatePolicy(policy, facts);
+  const verdict = validatePolicy(policy, facts);
+  const missing = socket === null || !verdict.ok ? [] : await missingWebhooks(context, socket.id, verdict.policy);
+  if (missing.length > 0) return { ok: false, issues: missing.slice(0, issuesMax), advice: [] };
+  const { ok, issues, advice } = verdict;
   return { ok, issues: [...issues], advice: [...advice] };
 }
 

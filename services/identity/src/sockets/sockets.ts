@@ -158,7 +158,7 @@ function view({ id, version, body }: Stored<Socket>, path: string | null, role: 
     role,
     path,
     policy,
-    advice: parsed.ok ? adviceOf(parsed.policy) : [],
+    advice: parsed.ok ? adviceOf(parsed.policy, { socketEnrolled: Object.keys(enrolments) }) : [],
     idParameter,
     authenticator: enrolments.otp !== undefined,
     createdAtMs,

@@ -6,7 +6,7 @@ import {
   ServiceError,
   type WebhookView,
 } from "@portcullis/contracts";
-import { type Policy, parsePolicy, webhooksOf } from "@portcullis/policy";
+import { type Policy, type PolicyFault, parsePolicy, webhooksOf } from "@portcullis/policy";
 import { requireSocket, type SocketContext } from "./context.ts";
 
 interface Mine {
@@ -76,11 +76,24 @@ export async function requireWebhooks(
   socketId: string | null,
   policy: Policy,
 ): Promise<void> {
-  const named = webhooksOf(policy);
-  if (named.length === 0) return;
-  const { webhooks } = socketId === null ? { webhooks: [] } : await context.caller.call(readWebhooks, { socketId });
-  const issues = named
-    .filter(({ webhook }) => webhooks.every(({ id }) => id !== webhook))
-    .map(({ path }) => ({ path: `policy.${path}`, message: "no such webhook" }));
+  const missing = await missingWebhooks(context, socketId, policy);
+  const issues = missing.map(({ path, message }) => ({ path: `policy.${path}`, message }));
   if (issues.length > 0) throw new ServiceError("invalid", { issues });
+}
+
+/**
+ * Where a policy speaks to a webhook that is not the socket's; nobody is asked where it speaks to none. Somebody else's is none as
+ * well: whoever guesses ids learns nothing.
+ */
+export async function missingWebhooks(
+  context: Pick<SocketContext, "caller">,
+  socketId: string | null,
+  policy: Policy,
+): Promise<PolicyFault[]> {
+  const named = webhooksOf(policy);
+  if (named.length === 0) return [];
+  const { webhooks } = socketId === null ? { webhooks: [] } : await context.caller.call(readWebhooks, { socketId });
+  return named
+    .filter(({ webhook }) => webhooks.every(({ id }) => id !== webhook))
+    .map(({ path }) => ({ code: "no-such-webhook", path, message: "no such webhook" }));
 }

@@ -1,17 +1,14 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { exitCodes, Sorry } from "../exit.ts";
-import type { Api, Json } from "./api.ts";
-import type { Given, OwnerCommand } from "./commands.ts";
-import { record, table } from "./show.ts";
+import { exitCodes, Sorry } from "../../exit.ts";
+import type { Api, Json } from "../api.ts";
+import { done, record, rows, table } from "../show.ts";
+import type { Given, OwnerCommand } from "./owner-command.ts";
+import { at, socketPath } from "./paths.ts";
 
 const personColumns = ["id", "email", "role", "state", "expiresAt"];
 const approvalColumns = ["id", "member", "proven", "passed", "approved", "since", "until"];
 
-const rows = (answer: Json, name: string) => (Array.isArray(answer[name]) ? (answer[name] as Json[]) : []);
-const at = (value: string | undefined) => encodeURIComponent(value ?? "");
-const socketPath = ({ args: [id] }: Given) => `/v1/sockets/${at(id)}`;
 const approvalPath = (given: Given) => `${socketPath(given)}/approvals/${at(given.args[1])}`;
-const done = (text: string) => () => text;
 
 /** People of a socket, and what they decide. */
 export const peopleCommands: readonly OwnerCommand[] = [

@@ -1,8 +1,6 @@
 import type { Operation } from "./operation.ts";
+import { at, atMs, password } from "./samples.ts";
 
-const atMs = Date.parse("2026-11-23T12:00:00.000Z");
-const at = "2026-11-23T12:00:00.000Z";
-const password = "a long enough password";
 const stored = {
   id: "pk1",
   label: "phone",

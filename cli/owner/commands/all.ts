@@ -1,0 +1,25 @@
+import { accountCommands } from "./account.ts";
+import { keyCommands } from "./keys.ts";
+import { memberCommands } from "./members.ts";
+import type { OwnerCommand } from "./owner-command.ts";
+import { peopleCommands } from "./people.ts";
+import { sessionCommands } from "./sessions.ts";
+import { signCommands } from "./signs.ts";
+import { socketCommands } from "./sockets.ts";
+import { ticketCommand } from "./tickets.ts";
+import { tokenCommands } from "./tokens.ts";
+import { webhookCommands } from "./webhooks.ts";
+
+/** In the order of the help. */
+export const ownerCommands: readonly OwnerCommand[] = [
+  ...accountCommands,
+  ...socketCommands,
+  ...keyCommands,
+  ...memberCommands,
+  ...signCommands,
+  ticketCommand,
+  ...sessionCommands,
+  ...webhookCommands,
+  ...peopleCommands,
+  ...tokenCommands,
+];

@@ -1,0 +1,31 @@
+import { record, rows, shownOnce, table } from "../show.ts";
+import type { OwnerCommand } from "./owner-command.ts";
+import { at, socketPath } from "./paths.ts";
+
+const keyColumns = ["keyId", "label", "createdAt", "lastUsedAt", "revokedAt"];
+
+/** App keys of a socket. */
+export const keyCommands: readonly OwnerCommand[] = [
+  {
+    usage: "key list SOCKET",
+    about: "its app keys",
+    run: (api, given) => api.ask("GET", `${socketPath(given)}/keys`),
+    show: (answer) =>
+      table(rows(answer, "appKeys"), keyColumns, "There is no key yet: portcullis owner key create SOCKET"),
+  },
+  {
+    usage: "key create SOCKET",
+    about: "an app key for those who may knock",
+    options: { label: ["TEXT", "what for"] },
+    run: (api, given) =>
+      api.ask("POST", `${socketPath(given)}/keys`, { body: { label: given.options.label ?? "made at a terminal" } }),
+    show: ({ key }) => `${record({ key })}\n${shownOnce}`,
+  },
+  {
+    usage: "key revoke SOCKET KEY",
+    about: "an app key; who came in by it is put out",
+    confirm: ({ args: [, key] }) => `revoke key ${key}`,
+    run: (api, given) => api.ask("DELETE", `${socketPath(given)}/keys/${at(given.args[1])}`),
+    show: ({ closed }) => `Revoked; ${closed} sessions ended.`,
+  },
+];

@@ -1,0 +1,34 @@
+import type { Json } from "../api.ts";
+import { postWithPassword } from "../password.ts";
+import { done, record, rows, shownOnce, table } from "../show.ts";
+import type { OwnerCommand } from "./owner-command.ts";
+import { at } from "./paths.ts";
+
+const tokenColumns = ["id", "label", "createdAt", "expiresAt", "lastUsedAt"];
+
+/** API tokens, for programs. */
+export const tokenCommands: readonly OwnerCommand[] = [
+  {
+    usage: "token list",
+    about: "API tokens, for programs",
+    run: (api) => api.ask("GET", "/v1/account/tokens"),
+    show: (answer) => table(rows(answer, "tokens"), tokenColumns, "There is no token."),
+  },
+  {
+    usage: "token create LABEL",
+    about: "an API token; asks for your password and, where you have one, the code of your authenticator",
+    options: { expires: ["TIME", "within a year, like 2027-01-31T12:00:00Z; 90 days unless you say so"] },
+    run: (api, { args: [label], options: { expires } }, ask) => {
+      const expiresAt = expires === undefined ? {} : { expiresAt: expires };
+      return postWithPassword(api, "/v1/account/tokens", { label, ...expiresAt }, ask);
+    },
+    show: ({ token, secret }) => `${record({ ...(token as Json), secret })}\n${shownOnce}`,
+  },
+  {
+    usage: "token revoke TOKEN",
+    about: "an API token",
+    confirm: ({ args: [id] }) => `revoke token ${id}`,
+    run: (api, { args: [id] }) => api.ask("DELETE", `/v1/account/tokens/${at(id)}`),
+    show: done("Revoked."),
+  },
+];

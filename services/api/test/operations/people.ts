@@ -1,0 +1,85 @@
+import type { Operation } from "./operation.ts";
+import { at, atMs, mine } from "./samples.ts";
+
+const storedPerson = {
+  id: "p1",
+  role: "approver",
+  email: "cat@example.com",
+  state: "invited",
+  sinceMs: atMs,
+  expiresAtMs: atMs,
+};
+const shownPerson = {
+  id: "p1",
+  role: "approver",
+  email: "cat@example.com",
+  state: "invited",
+  since: at,
+  expiresAt: at,
+};
+
+export const peopleOperations: readonly Operation[] = [
+  {
+    method: "POST",
+    route: "/v1/sockets/{id}/people",
+    path: "/v1/sockets/sck_1/people",
+    send: { email: "cat@example.com", role: "approver" },
+    contract: "identity.sockets.people.invite",
+    asks: { ...mine, email: "cat@example.com", role: "approver" },
+    answer: storedPerson,
+    status: 201,
+    gives: shownPerson,
+  },
+  {
+    method: "GET",
+    route: "/v1/sockets/{id}/people",
+    path: "/v1/sockets/sck_1/people",
+    contract: "identity.sockets.people.list",
+    asks: mine,
+    answer: { people: [storedPerson] },
+    status: 200,
+    gives: { people: [shownPerson] },
+  },
+  {
+    method: "PATCH",
+    route: "/v1/sockets/{id}/people/{personId}",
+    path: "/v1/sockets/sck_1/people/p1",
+    send: { role: "viewer" },
+    contract: "identity.sockets.people.change",
+    asks: { ...mine, personId: "p1", role: "viewer" },
+    answer: { ...storedPerson, role: "viewer" },
+    status: 200,
+    gives: { ...shownPerson, role: "viewer" },
+  },
+  {
+    method: "DELETE",
+    route: "/v1/sockets/{id}/people/{personId}",
+    path: "/v1/sockets/sck_1/people/me",
+    contract: "identity.sockets.people.remove",
+    asks: { ...mine, personId: null },
+    answer: {},
+    status: 204,
+    gives: null,
+  },
+  {
+    method: "DELETE",
+    route: "/v1/sockets/{id}/people/{personId}",
+    path: "/v1/sockets/sck_1/people/p1",
+    contract: "identity.sockets.people.remove",
+    asks: { ...mine, personId: "p1" },
+    answer: {},
+    status: 204,
+    gives: null,
+  },
+  {
+    method: "POST",
+    route: "/v1/invitations/accept",
+    send: { token: "pci_1.tag" },
+    contract: "identity.invitations.accept",
+    asks: { ownerId: "own_1", token: "pci_1.tag" },
+    answer: { socketId: "sck_1", label: "chat", role: "approver" },
+    status: 200,
+    gives: { socketId: "sck_1", label: "chat", role: "approver" },
+    sessionOnly: true,
+  },
+];

@@ -1,0 +1,57 @@
+import type { Operation } from "./operation.ts";
+import { at, atMs, mine } from "./samples.ts";
+
+export const signOperations: readonly Operation[] = [
+  {
+    method: "PUT",
+    route: "/v1/sockets/{id}/members/{name}/sign",
+    path: "/v1/sockets/sck_1/members/bob%40x/sign",
+    send: { art: "[ bob ]" },
+    contract: "identity.sockets.signs.set",
+    asks: { ...mine, name: "bob@x", art: "[ bob ]" },
+    answer: { art: "[ bob ]" },
+    status: 200,
+    gives: { art: "[ bob ]" },
+  },
+  {
+    method: "GET",
+    route: "/v1/sockets/{id}/members/{name}/sign",
+    path: "/v1/sockets/sck_1/members/bob%40x/sign",
+    contract: "identity.sockets.signs.read",
+    asks: { ...mine, name: "bob@x" },
+    answer: { art: "[ bob ]" },
+    status: 200,
+    gives: { art: "[ bob ]" },
+  },
+  {
+    method: "DELETE",
+    route: "/v1/sockets/{id}/members/{name}/sign",
+    path: "/v1/sockets/sck_1/members/bob%40x/sign",
+    contract: "identity.sockets.signs.remove",
+    asks: { ...mine, name: "bob@x" },
+    answer: {},
+    status: 204,
+    gives: null,
+  },
+  {
+    method: "POST",
+    route: "/v1/sockets/{id}/members/{name}/sign/invitation",
+    path: "/v1/sockets/sck_1/members/bob%40x/sign/invitation",
+    contract: "identity.sockets.signs.invite",
+    asks: { ...mine, name: "bob@x" },
+    answer: { token: "psi_token", expiresAtMs: atMs },
+    status: 201,
+    gives: { token: "psi_token", expiresAt: at },
+  },
+  {
+    method: "POST",
+    route: "/v1/signs",
+    send: { token: `psi_${"t".repeat(43)}`, art: "[ bob ]" },
+    contract: "identity.signs.set-own",
+    asks: { token: `psi_${"t".repeat(43)}`, art: "[ bob ]" },
+    answer: { art: "[ bob ]" },
+    status: 200,
+    gives: { art: "[ bob ]" },
+    anonymous: true,
+  },
+];
