@@ -26,7 +26,10 @@ export interface Person {
 let people = 0;
 
 /** The world has to believe `X-Forwarded-For` from this machine. */
-export function person(world: World, known: { readonly email?: string; readonly password?: string } = {}): Person {
+export function person(
+  world: Pick<World, "url" | "outboxDir">,
+  known: { readonly email?: string; readonly password?: string } = {},
+): Person {
   people += 1;
   const from = `198.51.${100 + (people >> 8)}.${people & 255}`;
   const email = known.email ?? `person-${randomBytes(5).toString("hex")}@example.com`;

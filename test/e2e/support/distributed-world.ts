@@ -20,6 +20,11 @@ export interface DistributedWorld {
   /** `ws://localhost:…` of the edges themselves, past the balancer. */
   readonly edges: readonly string[];
   readonly owner: Owner;
+  readonly credentials: { readonly email: string; readonly password: string };
+  /** Holds what each service's process was given (`secrets.json`), the logs and the outbox. */
+  readonly dataDir: string;
+  /** Mails end here, one `.eml` each. */
+  readonly outboxDir: string;
   readonly nats: EngineWire;
   readonly redis: EngineWire;
   readonly mongodb: EngineWire;
@@ -41,8 +46,13 @@ export interface DistributedWorld {
   close(): Promise<void>;
 }
 
-/** @returns why it cannot be had on this machine. With CI=true that is an error. */
-export async function startDistributedWorld(): Promise<DistributedWorld | { readonly missing: string }> {
+/**
+ * @param settings more of them, for every service
+ * @returns why it cannot be had on this machine. With CI=true that is an error.
+ */
+export async function startDistributedWorld(
+  settings: Readonly<Record<string, string>> = {},
+): Promise<DistributedWorld | { readonly missing: string }> {
   const log: string[] = [];
   const say = (line: string) => void log.push(line);
   const { NATS_URL: _, ...own } = process.env;
@@ -82,13 +92,15 @@ export async function startDistributedWorld(): Promise<DistributedWorld | { read
         RATE_LIMIT_PER_MINUTE: "100000",
         CONNECTIONS_PER_ADDRESS_MAX: "10000",
         OTEL_EXPORTER_OTLP_ENDPOINT: otlp.endpoint,
+        ...settings,
       },
     });
     const { url } = running;
     const credentials = { email: "owner@example.com", password: randomBytes(18).toString("base64url") };
     await signUp(url, credentials, null);
     const owner = await signIn(url, credentials);
-    return assemble({ running, dataDir, owner, nats, redis, mongodb, otlp, close: () => closer.close() });
+    const close = () => closer.close();
+    return assemble({ running, dataDir, credentials, owner, nats, redis, mongodb, otlp, close });
   } catch (error) {
     await closer.close();
     console.error(log.join("\n"));
@@ -100,11 +112,11 @@ function assemble({
   running,
   dataDir,
   ...rest
-}: Pick<DistributedWorld, "owner" | "nats" | "redis" | "mongodb" | "otlp" | "close"> & {
+}: Pick<DistributedWorld, "dataDir" | "credentials" | "owner" | "nats" | "redis" | "mongodb" | "otlp" | "close"> & {
   readonly running: Distributed;
-  readonly dataDir: string;
 }): DistributedWorld {
   const { url, outboxKey, replicas } = running;
+  const outboxDir = join(dataDir, "outbox");
   const of = (service: ServiceName) => replicas.filter((replica) => replica.service === service);
   async function readiness({ healthPort }: Replica) {
     try {
@@ -116,6 +128,8 @@ function assemble({
   }
   return {
     ...rest,
+    dataDir,
+    outboxDir,
     url,
     edges: of("edge").map(({ healthPort }) => `ws://localhost:${healthPort}`),
     replicas,
@@ -132,7 +146,7 @@ function assemble({
       const { messages } = (await answer.json()) as { messages: { to: string; text: string }[] };
       return messages.filter((message) => message.to === to).map(({ text }) => text);
     },
-    mails: () => readdirSync(join(dataDir, "outbox")).filter((name) => name.endsWith(".eml")).length,
+    mails: () => readdirSync(outboxDir).filter((name) => name.endsWith(".eml")).length,
     log: (name) => readFileSync(join(dataDir, "logs", `${name}.log`), "utf8"),
     readiness,
     async allReady() {
