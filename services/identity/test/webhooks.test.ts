@@ -213,7 +213,7 @@ describe("a question that nobody can judge now", () => {
     "is asked when it can be, over another connection too, and the answer before it that was %s",
     async (_what, value, next) => {
       const { webhook } = await make();
-      await setPolicy(custom(webhook.id), custom(webhook.id));
+      await setPolicy([custom(webhook.id), custom(webhook.id)]);
       const { hid, outcome } = await challenged();
       const { prompt } = world.factors;
       world.factors.prompt = null;
@@ -233,7 +233,7 @@ describe("a question that nobody can judge now", () => {
 
   it("gets no more time by coming back than it would have had", async () => {
     const { webhook } = await make();
-    await setPolicy(custom(webhook.id), custom(webhook.id));
+    await setPolicy([custom(webhook.id), custom(webhook.id)]);
     const { hid, outcome } = await challenged();
     world.factors.prompt = null;
     await expect(answer(hid, 1, outcome)).rejects.toMatchObject({ code: "unavailable" });
