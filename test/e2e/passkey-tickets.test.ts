@@ -3,6 +3,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { freePort } from "../../deploy/local/free-port.ts";
 import { registerMember, ticketBy } from "../passkeys/socket-page.ts";
 import { createSoftPasskey } from "../passkeys/soft-passkey.ts";
 import { launchBrowser } from "./browser/browser.ts";
@@ -153,6 +154,24 @@ describe.runIf(full && program !== null)(
       await tab.getByRole("button", { name: "Continue" }).click();
       await tab.locator("#ticket").waitFor();
       await tab.close();
+    });
+
+    test("says that there are none where the server goes by an IP address, and still takes a passphrase", async () => {
+      const port = await freePort();
+      const url = `http://127.0.0.1:${port}`;
+      const other = await startWorld({ env: { PORT: `${port}`, PUBLIC_URL: url } });
+      const socket = await makeSocket(other.owner, policy);
+      const bob = { name: "bob", passphrase: "a passphrase of bob's" };
+      await other.owner.post(`/v1/sockets/${socket.id}/members`, bob);
+      const tab = await browser.newPage();
+      await tab.goto(`${pageOf(socket)}?id=bob`);
+      await passkeyOn(tab).click();
+      await expect.poll(() => tab.getByRole("status").innerText()).toContain("do not work at this address");
+      await tab.getByLabel("Passphrase").fill(bob.passphrase);
+      await tab.getByRole("button", { name: "Continue" }).click();
+      await tab.locator("#ticket").waitFor();
+      await tab.close();
+      await other.close();
     });
 
     test("offers none where there are none, or no script, and the form is there all the same", async () => {
