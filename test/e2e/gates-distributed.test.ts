@@ -312,11 +312,11 @@ describe.runIf(full)("gates on two of everything, on real engines", () => {
       typed.wait = answering.promise;
       const said = canaries.make("said without identity");
       const identities = ["identity-1", "identity-2"].map((name) => world.replica(name));
-      // Gone: whoever asks it hears so at once. They are not back within this second.
+      // Gone: whoever asks it hears so at once.
       for (const replica of identities) replica.kill("SIGKILL");
       const sent = bob.send(said, { class: "transfer" });
       await sleep(900);
-      expect([heard, asked()]).toEqual([[], 1]);
+      expect(heard).toEqual([]);
       await expect.poll(asked, soon).toBe(2);
       await world.allReady();
       // And standing still: whoever asks it hears nothing.
@@ -345,7 +345,8 @@ describe.runIf(full)("gates on two of everything, on real engines", () => {
     };
 
     test("while clients come in: who pins the key before is led to it at every edge, and sessions go on over it", async () => {
-      const socket = await plantedSocket({ ...keyOnly, resume: "1m", encryption: { session: "required" } });
+      const sealed = { encryption: { session: "required" }, messaging: { history: { messages: 10 } } };
+      const socket = await plantedSocket({ ...keyOnly, ...sealed, resume: "1m" });
       const before = socket.appKey.split(".").at(-1) ?? "";
       const states: string[] = [];
       const onState = ({ is }: SessionState) => void states.push(is);
@@ -371,7 +372,7 @@ describe.runIf(full)("gates on two of everything, on real engines", () => {
               if (!(error instanceof Error && "retryable" in error && error.retryable === true)) refused.push(error);
             },
           );
-          await sleep(50);
+          await sleep(200);
         }
       });
       try {
@@ -402,7 +403,7 @@ describe.runIf(full)("gates on two of everything, on real engines", () => {
       await speaks.send("over another key");
       expect(await read(listens, 1)).toEqual(["over another key"]);
       expect(states).toContain("resumed");
-    }, 60_000);
+    }, 90_000);
   });
 
   describe("a one-time ticket", () => {
