@@ -261,7 +261,7 @@ describe("a consumer", () => {
     const socket = await makeSocket(world.owner, { ...open, gates: [{ gate: "key" }, { gate: "otp" }] });
     const owner = person(world, world.credentials);
     const cookie = await owner.signedIn();
-    await confirmAddress(owner);
+    await confirmAddress(owner, cookie);
     const made = await owner.post("/v1/account/tokens", { label: "program", password: owner.password }, cookie);
     const token = String(made.body.secret);
     const path = new URL(socket.url).pathname.split("/").slice(2).join("/");
