@@ -1,4 +1,5 @@
 import { ServiceError } from "@portcullis/contracts";
+import { factsOf } from "../sessions/facts.ts";
 import { requireSocket, type SocketContext } from "./context.ts";
 import { type PageRequest, pageOf } from "./page.ts";
 
@@ -13,35 +14,10 @@ export async function listLiveSessionsOf(context: SocketContext, { after, limit,
   const { items, next } = pageOf(found, limit, ({ sid }) => sid);
   return {
     next,
-    sessions: items.map(
-      ({
-        sid,
-        member,
-        keyId,
-        edge,
-        role,
-        gates,
-        assurance,
-        context,
-        parameters,
-        acceptedAtMs,
-        expiresAtMs,
-        stepUps,
-      }) => ({
-        sid,
-        member,
-        keyId,
-        edge,
-        role,
-        gates,
-        assurance,
-        context,
-        parameters,
-        acceptedAtMs,
-        expiresAtMs,
-        steppedUpAtMs: stepUps.lastAtMs,
-      }),
-    ),
+    sessions: items.map((session) => {
+      const { sid, keyId, edge } = session;
+      return { sid, keyId, edge, ...factsOf(session) };
+    }),
   };
 }
 
