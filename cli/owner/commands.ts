@@ -31,7 +31,7 @@ export interface OwnerCommand {
 const socketColumns = ["id", "label", "role", "url", "updatedAt"];
 const keyColumns = ["keyId", "label", "createdAt", "lastUsedAt", "revokedAt"];
 const memberColumns = ["name", "email", "phone", "authenticator", "answerSecret", "answerRule", "passkey", "sign"];
-const sessionColumns = ["sid", "member", "role", "edge", "gates", "acceptedAt", "expiresAt"];
+const sessionColumns = ["sid", "member", "role", "edge", "gates", "acceptedAt", "expiresAt", "words"];
 const tokenColumns = ["id", "label", "createdAt", "expiresAt", "lastUsedAt"];
 
 const policyOption = { policy: ["FILE", "the policy, as JSON; - is standard input"] } as const;

@@ -2,7 +2,7 @@
 import { adviceMax } from "@portcullis/policy";
 import { z } from "zod";
 import { request } from "./contract.ts";
-import { email, empty, epochMs, gateName, id, text } from "./fields.ts";
+import { email, empty, epochMs, gateName, id, sessionWords, text } from "./fields.ts";
 import { keyRole, sessionRole } from "./handshake.ts";
 import { socketRole } from "./people.ts";
 import { advice } from "./policies.ts";
@@ -251,7 +251,13 @@ export const sessionFacts = z.strictObject({
   steppedUpAtMs: epochMs.nullable(),
 });
 export type SessionFacts = z.infer<typeof sessionFacts>;
-export const liveSession = sessionFacts.extend({ sid: id, keyId: id.nullable(), edge: text(32) });
+export const liveSession = sessionFacts.extend({
+  sid: id,
+  keyId: id.nullable(),
+  edge: text(32),
+  /** For the owner alone. Null: for others, and where they cannot be had at the moment. */
+  words: sessionWords.nullable(),
+});
 export const listLiveSessions = request({
   ...fromApi,
   name: "identity.sockets.sessions.list",

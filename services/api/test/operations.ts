@@ -54,6 +54,7 @@ const storedKey = {
 };
 const shownKey = { keyId: "k1", label: "phone", role: "member", createdAt: at, revokedAt: null, lastUsedAt: at };
 const contacts = { email: "bob@example.com", phone: "+4930123456" };
+const words = "legal winner thank year wave sausage";
 const shownSession = {
   sid: "s1",
   member: null,
@@ -708,12 +709,12 @@ export const operations: readonly Operation[] = [
     asks: { ...mine, ...firstPage },
     answer: {
       next: null,
-      sessions: [{ ...shownSession, acceptedAtMs: atMs, expiresAtMs: atMs, steppedUpAtMs: null }],
+      sessions: [{ ...shownSession, acceptedAtMs: atMs, expiresAtMs: atMs, steppedUpAtMs: null, words }],
     },
     status: 200,
     gives: {
       next: null,
-      sessions: [{ ...shownSession, acceptedAt: at, expiresAt: at, steppedUpAt: null }],
+      sessions: [{ ...shownSession, acceptedAt: at, expiresAt: at, steppedUpAt: null, words }],
     },
   },
   {

@@ -69,6 +69,7 @@ export async function run(
     caller,
     relyingParty: relyingPartyOf(config),
     clock,
+    log,
     ids,
     random,
   };
@@ -90,7 +91,7 @@ export async function run(
   });
   const handshakes = createHandshakeStore(state, vault);
   const invitations = createInvitations(store, vault);
-  await servePeople(server, { ...socketContext, accounts: accountContext, handshakes, invitations, log });
+  await servePeople(server, { ...socketContext, accounts: accountContext, handshakes, invitations });
   const edges = createEdgeWatch(state, clock);
   await serveSessions(server, { sessions, edges, clock });
   await serveConsumers(server, { sessions, revocation });
