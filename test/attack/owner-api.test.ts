@@ -61,7 +61,7 @@ async function signedUp(): Promise<Person & { readonly cookie: string }> {
 
 /** Of somebody whose address is confirmed by it. */
 async function makeToken({ email, password, headers, cookie }: Person & { readonly cookie: string }) {
-  await confirmAddress(person(world, { email, password }));
+  await confirmAddress(person(world, { email, password }), cookie);
   const made = await post("/v1/account/tokens", { label: "t", password }, { ...headers, cookie });
   expect(made.status).toBe(201);
   return JSON.parse(made.text) as { readonly secret: string; readonly token: { readonly id: string } };
@@ -517,7 +517,9 @@ describe("secrets that are shown once", () => {
       expect([404, 405]).toContain((await ask(world, path, { headers: { accept, cookie: owner.cookie } })).status);
     }
     const token = await person(world, { email: owner.email }).mailed(/Confirm/);
-    expect((await post("/v1/account/email/verify", { token }, owner.headers)).status).toBe(204);
+    expect((await post("/v1/account/email/verify", { token }, { ...owner.headers, cookie: owner.cookie })).status).toBe(
+      204,
+    );
     const own = await post(
       "/v1/account/authenticator",
       { password: owner.password },

@@ -1,5 +1,5 @@
 import type { Collection, CollectionDefinition, Documents } from "@portcullis/documents";
-import { DuplicateError } from "@portcullis/documents";
+import { DuplicateError, insertWithin } from "@portcullis/documents";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { z } from "zod";
 import { type Note, notes } from "./fixtures/notes.ts";
@@ -330,6 +330,20 @@ export function documentsSuite(subject: DocumentsSubject): void {
       expect(values).toHaveLength(1);
       expect(errors.every((error) => error instanceof DuplicateError)).toBe(true);
       expect(await first(all).find({ email: "one@example.com" })).toEqual(values);
+    });
+
+    test(`of ${racers} who insert at once where five have room, five stay at most; one after the other, five`, async () => {
+      const all = await collections(notes(unique("notes_")));
+      const within = (collection: Collection<Note>, id: string) =>
+        insertWithin(collection, id, { title: "T" }, { max: 5, count: () => collection.count({}) });
+      const { values, errors } = await race(all, (collection, n) => within(collection, `n${n}`));
+      const stored = await first(all).find({});
+      expect(errors).toEqual([]);
+      expect(values.filter((value) => value !== null)).toHaveLength(stored.length);
+      expect(stored.length).toBeLessThanOrEqual(5);
+      for (let n = stored.length; n < 5; n += 1) expect(await within(first(all), `later${n}`)).not.toBeNull();
+      expect(await within(first(all), "one-more")).toBeNull();
+      expect(await first(all).count({})).toBe(5);
     });
 
     test.skipIf(!subject.atomic)(

@@ -100,7 +100,7 @@ describe("an owner account", () => {
   describe("with a second factor", () => {
     test("it counts once it is confirmed, and from then on every sign-in needs it", async () => {
       const { who, cookie } = await signedUp();
-      await confirmAddress(who);
+      await confirmAddress(who, cookie);
       const begun = await who.post("/v1/account/authenticator", { password: who.password }, cookie);
       expect(begun).toMatchObject({ status: 200 });
       expect(begun.body.uri).toMatch(/^otpauth:\/\/totp\//);
@@ -178,12 +178,15 @@ describe("an owner account", () => {
     });
   });
 
-  test("its address is verified with the token from the mail", async () => {
+  test("its address is verified with the token from the mail, by whoever is signed in to it", async () => {
     const { who, cookie } = await signedUp();
     const token = await who.mailed(verification);
-    expect((await who.post("/v1/account/email/verify", { token: `${token}x` })).status).toBe(400);
+    const verify = (given: string, by?: string) => who.post("/v1/account/email/verify", { token: given }, by);
+    expect((await verify(`${token}x`, cookie)).status).toBe(400);
+    expect((await verify(token)).status).toBe(401);
+    expect((await verify(token, (await signedUp()).cookie)).status).toBe(400);
     expect((await who.get("/v1/account", cookie)).body.emailVerified).toBe(false);
-    expect((await who.post("/v1/account/email/verify", { token })).status).toBe(204);
+    expect((await verify(token, cookie)).status).toBe(204);
     expect((await who.get("/v1/account", cookie)).body.emailVerified).toBe(true);
   });
 
@@ -265,7 +268,7 @@ describe("an owner account", () => {
 
   test("an API token works on sockets, and on nothing that could take the account over", async () => {
     const { who, cookie } = await signedUp();
-    await confirmAddress(who);
+    await confirmAddress(who, cookie);
     const { password } = who;
     const made = await who.post("/v1/account/tokens", { label: "deploy", password }, cookie);
     expect(made.status).toBe(201);
@@ -301,7 +304,7 @@ describe("an owner account", () => {
   test("an API token ends at its time", async () => {
     const { who, cookie } = await signedUp();
     const expiresAt = new Date(world.now() + 60_000).toISOString();
-    await confirmAddress(who);
+    await confirmAddress(who, cookie);
     const { body } = await who.post(
       "/v1/account/tokens",
       { label: "short", expiresAt, password: who.password },

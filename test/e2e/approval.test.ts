@@ -27,8 +27,9 @@ type Signed = Person & { readonly cookie: string };
 async function signed(known?: { readonly email: string; readonly password: string }): Promise<Signed> {
   const who = person(world, known ?? {});
   if (known === undefined) expect((await who.signUp()).status).toBe(202);
-  await confirmAddress(who);
-  return { ...who, cookie: await who.signedIn() };
+  const cookie = await who.signedIn();
+  await confirmAddress(who, cookie);
+  return { ...who, cookie };
 }
 
 /** @returns the id of their right. */

@@ -203,6 +203,8 @@ describe.each(forms)("a %s socket with consumers", (_form, policy) => {
     const bob = await keeper.connect(wayOfBob.through(socket.url), { appKey: socket.appKey, onState });
     await bob.send("before");
     await expect.poll(() => textsOf(heard)).toEqual(["before"]);
+    const words = bob.words;
+    expect(heard[0]?.from.words).toBe(words);
     for (const way of [wayOfProgram, wayOfBob]) {
       way.cut();
       way.leadTo((world.edges[1] ?? "").replace(/^ws/, "http"));
@@ -215,6 +217,9 @@ describe.each(forms)("a %s socket with consumers", (_form, policy) => {
     await expect.poll(() => textsOf(heard).at(-1)).toBe("after");
     expect(textsOf(heard).filter((text) => text === "before")).toEqual(["before"]);
     expect(textsOf(heard)).toHaveLength(3);
+    // Of this connection: whoever reads them out hears whether anybody sits between now.
+    expect((await program.who(bob.sid)).words).toBe(bob.words);
+    expect(bob.words).not.toBe(words);
     await heard[0]?.reply("back");
     expect(await read(bob, 1)).toEqual(["back"]);
   });
@@ -261,7 +266,7 @@ describe("a consumer", () => {
     const socket = await makeSocket(world.owner, { ...open, gates: [{ gate: "key" }, { gate: "otp" }] });
     const owner = person(world, world.credentials);
     const cookie = await owner.signedIn();
-    await confirmAddress(owner);
+    await confirmAddress(owner, cookie);
     const made = await owner.post("/v1/account/tokens", { label: "program", password: owner.password }, cookie);
     const token = String(made.body.secret);
     const path = new URL(socket.url).pathname.split("/").slice(2).join("/");

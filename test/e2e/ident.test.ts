@@ -135,13 +135,15 @@ test("who does not recognise the server leaves, and nobody who says so lets them
   expect(sessions).toEqual([]);
 });
 
-test("a session has six words, others each time", async () => {
+test("a session has six words, others each time, and the owner reads the same", async () => {
   const { socket, otp } = await socketWith({ gate: "otp" });
   const seen = new Set<string>();
   for (let times = 0; times < 2; times += 1) {
     const session: Session = await keeper.connect(bob(socket), { appKey: socket.appKey, answers: { otp } });
     expect(session.words).toMatch(/^([a-z]+ ){5}[a-z]+$/);
     seen.add(session.words);
+    const { sessions } = await world.owner.get<{ sessions: object[] }>(`/v1/sockets/${socket.id}/sessions`);
+    expect(sessions).toMatchObject([{ words: session.words }]);
     await session.close();
     world.advance(30_000);
     await world.fresh();

@@ -111,7 +111,7 @@ describe("an owner's passkey", () => {
     const cookie = await who.signedIn();
     const begin = (password = who.password) => who.post("/v1/account/passkeys/begin", { password }, cookie);
     expect(await begin()).toMatchObject({ status: 409, code: "conflict" });
-    await confirmAddress(who);
+    await confirmAddress(who, cookie);
     expect(await begin("not the password")).toMatchObject({ code: "reauthentication_failed" });
     const { registrationId, options } = (await begin()).body as unknown as Registration;
     const laptop = createSoftPasskey();

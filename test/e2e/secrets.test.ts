@@ -41,7 +41,7 @@ beforeAll(async () => {
   canaries.plant("recovery code", recoveryCodes[0] ?? "");
   await owner.signedIn({ recoveryCode: recoveryCodes[0] });
   const token = canaries.plant("mail token", await owner.mailed(/Confirm/));
-  await owner.post("/v1/account/email/verify", { token });
+  await owner.post("/v1/account/email/verify", { token }, cookie);
   // An address gets one mail a minute.
   world.advance(60_001);
   await world.fresh();

@@ -3,7 +3,7 @@ import type { OwnerCommand } from "./owner-command.ts";
 import { allOf } from "./pages.ts";
 import { at, socketPath } from "./paths.ts";
 
-const sessionColumns = ["sid", "member", "role", "edge", "gates", "acceptedAt", "expiresAt"];
+const sessionColumns = ["sid", "member", "role", "edge", "gates", "acceptedAt", "expiresAt", "words"];
 
 /** Who is on a socket. */
 export const sessionCommands: readonly OwnerCommand[] = [

@@ -24,6 +24,8 @@ export interface Peer {
   readonly expiresAt: number;
   /** When it last passed a step-up; null: never, or it is not known. */
   readonly steppedUpAt: number | null;
+  /** Six words that its client shows as well (`session.words`), of the connection that it was on when this was asked; null: not known. */
+  readonly words: string | null;
   /** False: the session was over before it could be asked about. Then nothing here but `sid` and a proven `member` says anything. */
   readonly known: boolean;
 }
@@ -167,6 +169,7 @@ function nobodyKnown(sid: string, member: string | null): Peer {
     acceptedAt: 0,
     expiresAt: 0,
     steppedUpAt: null,
+    words: null,
     known: false,
   };
 }

@@ -28,7 +28,7 @@ export interface Session extends AsyncIterable<Message> {
   readonly limits: Readonly<Accepted["limits"]>;
   readonly suite: SuiteId;
   /**
-   * Six words that only the two sides of this connection have, or of the last one; others after it went on. Read them to the owner, or to another device of yours that shows them:
+   * Six words that only the two sides of this connection have, or of the last one; others after it went on. Compare them with the owner, who has them in the list of sessions (`portcullis owner session list`):
    * where they are the same, nobody sits between.
    */
   readonly words: string;

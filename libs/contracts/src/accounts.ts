@@ -177,7 +177,7 @@ export const resetPassword = request({
 export const verifyEmail = request({
   ...fromApi,
   name: "identity.accounts.email.verify",
-  request: z.strictObject({ token: text(128) }),
+  request: z.strictObject({ ownerId: id, token: text(128) }),
   reply: empty,
   idempotency: "verifying twice is verifying",
 });

@@ -4,10 +4,9 @@
  */
 import { z } from "zod";
 import { event, request } from "./contract.ts";
-import { bytes, epochMs, gateName, handshakeId, id, text } from "./fields.ts";
-import { sessionRole } from "./handshake.ts";
+import { bytes, handshakeId, id } from "./fields.ts";
 import { frameBytesMax } from "./messages.ts";
-import { sessionContext } from "./sockets.ts";
+import { sessionFacts } from "./sockets.ts";
 
 /** A frame for one session; the route is the edge that holds it. */
 export const deliverToSession = request({
@@ -47,20 +46,7 @@ export const aboutSession = request({
   request: z.strictObject({ socketId: id, sid: id }),
   /** Null: no such session on this socket. */
   reply: z.strictObject({
-    about: z
-      .strictObject({
-        member: text(128).nullable(),
-        memberProven: z.boolean(),
-        role: sessionRole,
-        gates: z.array(gateName).max(64),
-        assurance: z.strictObject({ key: z.boolean(), memberBound: z.boolean(), gates: z.array(gateName).max(64) }),
-        context: sessionContext,
-        parameters: z.record(text(64), text(1024)),
-        acceptedAtMs: epochMs,
-        expiresAtMs: epochMs,
-        steppedUpAtMs: epochMs.nullable(),
-      })
-      .nullable(),
+    about: sessionFacts.extend({ memberProven: z.boolean() }).nullable(),
   }),
   idempotency: "reads only",
   replay: "harmless",

@@ -9,6 +9,8 @@ export const bytes = (max: number) =>
 export const text = (max: number) => z.string().max(max);
 export const epochMs = z.number().int().nonnegative();
 export const gateName = z.string().regex(/^[a-z]{2,16}$/);
+/** Six words of BIP-39 with one space between. */
+export const sessionWords = z.string().regex(/^[a-z]{3,8}( [a-z]{3,8}){5}$/);
 /** Position of a gate in a policy, for example `1.0.2`. */
 export const position = z.string().max(64);
 /** Client address as the edge sees it (after trusted proxies). Personal data: never in telemetry. */

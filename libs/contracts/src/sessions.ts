@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { event, request } from "./contract.ts";
-import { bytes, handshakeId, id, text } from "./fields.ts";
+import { bytes, handshakeId, id, sessionWords, text } from "./fields.ts";
 
 /** Why a session is over; the client reads it in the sealed `revoked`. */
 export const farewellReason = z.enum([
@@ -74,6 +74,18 @@ export const sealFarewells = request({
   /** Sessions whose keys are already gone are left out. */
   reply: z.strictObject({ frames: z.array(z.strictObject({ sid: id, frame: bytes(4096) })) }),
   idempotency: "repeated, a fresh record that says the same",
+});
+
+/** Asked for the owner, who compares them with what the member reads. They open nothing: they show that nobody sits between. */
+export const readSessionWords = request({
+  name: "keys.sessions.words",
+  server: "keys",
+  callers: ["identity"],
+  request: z.strictObject({ socketId: id, sids: z.array(id).max(200) }),
+  /** Those that live, on this socket. */
+  reply: z.strictObject({ words: z.array(z.strictObject({ sid: id, words: sessionWords })) }),
+  idempotency: "reads only",
+  replay: "harmless",
 });
 
 /**

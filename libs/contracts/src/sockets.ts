@@ -2,7 +2,7 @@
 import { adviceMax } from "@portcullis/policy";
 import { z } from "zod";
 import { request } from "./contract.ts";
-import { email, empty, epochMs, id, text } from "./fields.ts";
+import { email, empty, epochMs, gateName, id, sessionWords, text } from "./fields.ts";
 import { keyRole, sessionRole } from "./handshake.ts";
 import { socketRole } from "./people.ts";
 import { advice } from "./policies.ts";
@@ -236,21 +236,27 @@ export const removeAnswerRule = request({
 
 /** What came with the URL: the path behind the socket's own, and the query, as received. */
 export const sessionContext = z.strictObject({ rest: text(2048), query: text(2048) });
-export const liveSession = z.strictObject({
-  sid: id,
+/** What the owner, their people and their programs are shown of a session. */
+export const sessionFacts = z.strictObject({
   member: text(128).nullable(),
-  keyId: id.nullable(),
-  edge: text(32),
   role: sessionRole,
-  gates: z.array(text(16)),
+  gates: z.array(gateName).max(64),
   /** `gates`: those that only this member can pass. */
-  assurance: z.strictObject({ key: z.boolean(), memberBound: z.boolean(), gates: z.array(text(16)) }),
+  assurance: z.strictObject({ key: z.boolean(), memberBound: z.boolean(), gates: z.array(gateName).max(64) }),
   context: sessionContext,
   parameters: z.record(text(64), text(1024)),
   acceptedAtMs: epochMs,
   expiresAtMs: epochMs,
   /** When it last passed what was asked for again; null: never. */
   steppedUpAtMs: epochMs.nullable(),
+});
+export type SessionFacts = z.infer<typeof sessionFacts>;
+export const liveSession = sessionFacts.extend({
+  sid: id,
+  keyId: id.nullable(),
+  edge: text(32),
+  /** For the owner alone. Null: for others, and where they cannot be had at the moment. */
+  words: sessionWords.nullable(),
 });
 export const listLiveSessions = request({
   ...fromApi,

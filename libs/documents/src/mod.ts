@@ -9,3 +9,4 @@ export {
   type Indexed,
   type Stored,
 } from "./port.ts";
+export { insertWithin, type Limit } from "./within.ts";

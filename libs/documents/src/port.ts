@@ -2,7 +2,8 @@
  * Documents: what must outlive everything else. Small on purpose, so that both adapters stay small and cannot drift apart.
  *
  * Promise, the same for every adapter and proven by one conformance suite:
- * - a write that returned is durable (embedded: synced to disk; MongoDB: acknowledged by a majority, journaled);
+ * - a write that returned is durable (embedded: synced to disk; MongoDB: acknowledged by a majority, journaled), and is seen
+ *   by every read and count that begins afterwards, on whichever replica;
  * - `insert` is atomic against every unique index: of any number of concurrent inserts of one value, exactly one wins;
  * - `replace` and `delete` with a version are compare-and-set: of any number of concurrent writers holding the same
  *   version, exactly one wins (proven on MongoDB and on the embedded adapter; FerretDB does not promise it);

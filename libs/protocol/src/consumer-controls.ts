@@ -53,6 +53,8 @@ const about = z.strictObject({
   expiresAt: epochMs,
   /** When it last passed a step-up; null: never. */
   steppedUpAt: z.nullable(epochMs),
+  /** Of the connection that it is on by now; null: it cannot be told. */
+  words: z.nullable(text(64)),
 });
 export type About = z.infer<typeof about>;
 

@@ -288,6 +288,14 @@ describe("who asks to be let in again and again", () => {
     expect((await start()).view.status).toBe("sent");
   });
 
+  it("does not fill the list beyond a hundred by coming at once", async () => {
+    for (let n = 0; n < 97; n += 1) await start({ member: `m${n}`, network: `n${n}` });
+    const asked = Array.from({ length: 50 }, (_, n) => start({ member: `late${n}`, network: `late${n}` }));
+    const sent = (await Promise.all(asked)).filter(({ view }) => view.status === "sent");
+    expect(sent.length).toBeLessThanOrEqual(3);
+    expect((await pending()).length).toBeLessThanOrEqual(100);
+  });
+
   it("does not fill the list without end, from however many networks", async () => {
     for (let n = 0; n < 101; n += 1) await start({ member: `m${n}`, network: `n${n}` });
     expect(await pending()).toHaveLength(100);

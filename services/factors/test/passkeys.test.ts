@@ -11,10 +11,12 @@ import {
   verifyFactors,
 } from "@portcullis/contracts";
 import { passkeyChallenge } from "@portcullis/crypto";
+import { createVault } from "@portcullis/runtime";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type Change, createSoftPasskey, type SoftPasskey } from "../../../test/passkeys/soft-passkey.ts";
 import { subjectId } from "../src/authenticators/subject.ts";
 import { passkeysCollection } from "../src/passkeys/record.ts";
+import { createPasskeyStore } from "../src/passkeys/store.ts";
 import { type Factors, freshHid, startFactors } from "./harness.ts";
 
 const relyingParty = "app.example.com";
@@ -213,6 +215,19 @@ describe("a registration", () => {
   it("is for ten passkeys at most", async () => {
     for (let count = 1; count < 10; count += 1) await enrol(bob, createSoftPasskey());
     await expect(begin(bob)).rejects.toMatchObject({ code: "invalid" });
+  });
+
+  it("is for ten at most, however many are added at once", async () => {
+    const vault = createVault({ masterKey: new Uint8Array(32), purpose: "factors" });
+    const collection = await factors.documents.collection(passkeysCollection);
+    const store = createPasskeyStore({ collection, vault, clock: factors.now });
+    const add = (id: string) => {
+      const credential = { id, publicKey: "AA", transports: [] };
+      return store.add({ subject: bob, relyingParty, label: "phone", synced: false, credential });
+    };
+    for (let count = 1; count < 8; count += 1) await enrol(bob, createSoftPasskey());
+    await Promise.allSettled(Array.from({ length: 50 }, (_, n) => add(`id-${n}`)));
+    expect((await store.list(bob)).length).toBeLessThanOrEqual(10);
   });
 
   it("cannot be given to somebody else by who writes to the store, who cannot read it either", async () => {

@@ -70,6 +70,7 @@ export async function run(
     caller,
     relyingParty: accountContext.relyingParty,
     clock,
+    log,
     ids,
     random,
   };
@@ -91,7 +92,7 @@ export async function run(
   });
   const handshakes = createHandshakeStore(state, vault);
   const invitations = createInvitations(store, vault);
-  await servePeople(server, { ...socketContext, accounts: accountContext, handshakes, invitations, log });
+  await servePeople(server, { ...socketContext, accounts: accountContext, handshakes, invitations });
   const edges = createEdgeWatch(state, clock);
   await serveSessions(server, { sessions, edges, clock });
   await serveConsumers(server, { sessions, revocation });

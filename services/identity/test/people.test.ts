@@ -6,6 +6,7 @@ import {
   createSocket,
   decideApproval,
   deleteSocket,
+  forgotPassword,
   getSocket,
   handshakeLeft,
   identityOpen,
@@ -14,6 +15,7 @@ import {
   listApprovals,
   listPeople,
   removePerson,
+  resetPassword,
   signIn,
   signUp,
   updateMember,
@@ -47,6 +49,8 @@ beforeEach(() => begin());
 afterEach(() => world.close());
 
 const accept = (ownerId: string, token: string) => world.api.call(acceptInvitation, { ownerId, token });
+const enter = (email: string, password: string) =>
+  world.api.call(signIn, { email, password, secondFactor: null, address: address(), userAgent: "" });
 const people = async () => (await world.api.call(listPeople, mine)).people;
 const isOn = async ({ ownerId }: Account) => (await codeOf(world.api.call(getSocket, { ...mine, ownerId }))) === null;
 const personId = async ({ email }: Account) => (await people()).find((one) => one.email === email)?.id ?? "none";
@@ -184,23 +188,41 @@ describe("where sign-up is closed", () => {
     expect(await open("eve@x.example", token)).toBe("forbidden");
     expect(await open("bob@x.example", `${token}x`)).toBe("forbidden");
     expect(await open("Bob@X.example", token)).toBe(null);
-    const session = await world.api.call(signIn, {
-      email: "bob@x.example",
-      password: goodPassword,
-      secondFactor: null,
-      address: address(),
-      userAgent: "",
-    });
+    const session = await enter("bob@x.example", goodPassword);
     // Signing up does not use it up; accepting does.
     const bob = (await people()).find(({ email }) => email.toLowerCase() === "bob@x.example");
     expect(bob?.state).toBe("invited");
     const { ownerId } = await world.api.call(authenticate, { kind: "session", secret: session.secret });
     // Whoever the mail was forwarded to has come as far as this.
     expect(await codeOf(accept(ownerId, token))).toBe("conflict");
-    await world.api.call(verifyEmail, { token: await tokenTo(world, /Confirm/, "Bob@X.example") });
+    await world.api.call(verifyEmail, { ownerId, token: await tokenTo(world, /Confirm/, "Bob@X.example") });
     expect(await accept(ownerId, token)).toMatchObject({ role: "approver" });
     expect(await open("bob@x.example", token)).toBe("forbidden");
     await folder.remove();
+  });
+});
+
+describe("who was forwarded an invitation before its account was there", () => {
+  it("opens it and gets no further: who is invited cannot confirm it for them, and takes it by a reset", async () => {
+    const token = await invite(world, mine, "bob@x.example");
+    const eves = await world.owner("bob@x.example", "a passphrase of eve's own");
+    const confirming = await tokenTo(world, /Confirm/, "bob@x.example");
+    const elsewhere = await account(world, "bob@y.example");
+    const verify = (ownerId: string) => world.api.call(verifyEmail, { ownerId, token: confirming });
+    expect(await refusal(verify(elsewhere.ownerId))).toMatchObject({ code: "invalid", issues: [{ path: "token" }] });
+    expect(await codeOf(accept(eves.ownerId, token))).toBe("conflict");
+    const asked = world.mails.length;
+    world.advance(61_000);
+    await world.api.call(forgotPassword, { email: "bob@x.example", address: address() });
+    const resetting = await tokenTo(world, /Reset/, "bob@x.example", asked);
+    await world.api.call(resetPassword, { token: resetting, next: goodPassword, secondFactor: null });
+    expect(await codeOf(world.api.call(authenticate, { kind: "session", secret: eves.secret }))).toBe(
+      "unauthenticated",
+    );
+    expect(await codeOf(enter("bob@x.example", "a passphrase of eve's own"))).toBe("unauthenticated");
+    const { secret } = await enter("bob@x.example", goodPassword);
+    const { ownerId } = await world.api.call(authenticate, { kind: "session", secret });
+    expect(await accept(ownerId, token)).toMatchObject({ role: "approver" });
   });
 });
 

@@ -9,6 +9,7 @@ import {
 } from "@portcullis/contracts";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { freshHid, opening } from "./support/handshake.ts";
+import { account, join } from "./support/people.ts";
 import { codeOf, firstPage, startWorld, type World } from "./support/world.ts";
 
 let world: World;
@@ -51,6 +52,7 @@ describe("a session", () => {
         parameters: {},
         acceptedAtMs: world.now(),
         steppedUpAtMs: null,
+        words: null,
         expiresAtMs: world.now() + 3_600_000,
       },
     ]);
@@ -58,6 +60,30 @@ describe("a session", () => {
     expect([await live(), await gone(sid)]).toEqual([[sid], []]);
     world.advance(1);
     expect([await live(), await gone(sid)]).toEqual([[], [{ sid, why: "expired" }]]);
+  });
+
+  it("is listed with its words for the owner alone, and without them while they cannot be had", async () => {
+    const sid = await enter();
+    const words = "legal winner thank year wave sausage";
+    world.keys.words.set(sid, words);
+    const owner = await account(world, "ann@x.example");
+    const policy = { gates: [{ gate: "path" }], anonymous: true };
+    const theirs = { ownerId: owner.ownerId, label: "two", path, idParameter: null, policy };
+    const { id: socketId } = await world.api.call(createSocket, theirs);
+    const outcome = await world.keysCaller.call(identityOpen, opening({ label: "two", path }));
+    if (outcome.say !== "accepted") throw new Error(outcome.say);
+    world.keys.words.set(outcome.admitted.sid, words);
+    const shown = async (ownerId: string) =>
+      (await world.api.call(listLiveSessions, { ownerId, socketId, ...firstPage })).sessions.map((each) => each.words);
+    expect(await shown(owner.ownerId)).toEqual([words]);
+    for (const role of ["viewer", "approver"] as const) {
+      const person = await account(world, `${role}@x.example`);
+      await join(world, { ownerId: owner.ownerId, socketId }, person, role);
+      expect(await shown(person.ownerId)).toEqual([null]);
+    }
+    world.keys.down = true;
+    expect(await shown(owner.ownerId)).toEqual([null]);
+    expect(world.logged.join("\n")).not.toContain("winner");
   });
 
   it("that is kicked is closed by its edge with sealed words, and nobody else's is", async () => {

@@ -22,6 +22,7 @@ import { serveMessages } from "./messages/serve.ts";
 import { createLiveSessions } from "./sessions/live-sessions.ts";
 import { serveLastWords } from "./sessions/serve.ts";
 import { createSessionSecrets } from "./sessions/session-secrets.ts";
+import { serveWords } from "./sessions/words.ts";
 
 export { type KeysConfig, keysConfig } from "./config.ts";
 
@@ -46,6 +47,7 @@ export async function run(platform: Platform, config: KeysConfig): Promise<void>
   await server.serve(serverIdentities, async () => ({ fingerprints: [...(await identities.current()).fingerprints] }));
 
   await serveLastWords(server, { secrets: sessions, live, parked, groups, writer, clock, log });
+  await serveWords(server, live);
   await serveGroups(server, { groups, live, writer, log });
   const receivers = createReceivers({ live, writer, caller });
   const pool = createPool(state, receivers);

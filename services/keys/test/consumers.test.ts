@@ -267,7 +267,7 @@ describe("what a consumer asks for", () => {
     );
     const { acceptedAtMs: acceptedAt, expiresAtMs: expiresAt, steppedUpAtMs: steppedUpAt, ...same } = about;
     expect(await answers(program, reply)).toEqual([
-      { t: "about", ref: "1", sid: "bob", ...same, acceptedAt, expiresAt, steppedUpAt },
+      { t: "about", ref: "1", sid: "bob", ...same, acceptedAt, expiresAt, steppedUpAt, words: null },
       { t: "done", ref: "2" },
       { t: "failed", ref: "3", code: "not-found" },
     ]);

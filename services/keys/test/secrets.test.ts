@@ -205,6 +205,17 @@ describe("an app key", () => {
     expect([await more(), await more()]).toEqual([null, "invalid"]);
   });
 
+  it("is one of at most a hundred, however many are made at once, and where revoked ones give way", async () => {
+    const minted = await Promise.all(Array.from({ length: 98 }, () => world.mint()));
+    const more = (count: number) => Promise.all(Array.from({ length: count }, () => codeOf(world.mint())));
+    await more(50);
+    expect((await listed()).length).toBeLessThanOrEqual(100);
+    for (const { appKey } of minted.slice(0, 30))
+      await world.asIdentity.call(killAppKey, { socketId: "socket-1", keyId: appKey.keyId });
+    await more(20);
+    expect((await listed()).length).toBeLessThanOrEqual(100);
+  });
+
   it("has the minute of its last use noted", async () => {
     const { key } = await entered();
     const { keyId } = parseAppKey(key);

@@ -69,8 +69,9 @@ export function person(
   return self;
 }
 
-export async function confirmAddress(who: Person): Promise<void> {
-  await who.post("/v1/account/email/verify", { token: await who.mailed(/Confirm/) });
+export async function confirmAddress(who: Person, cookie: string): Promise<void> {
+  const confirmed = await who.post("/v1/account/email/verify", { token: await who.mailed(/Confirm/) }, cookie);
+  if (confirmed.status !== 204) throw new Error(`confirm the address: ${confirmed.status} ${confirmed.code}`);
 }
 
 /** Confirms the address, enrols and confirms. The time step is used up by it. */
@@ -79,7 +80,7 @@ export async function addSecondFactor(
   who: Person,
   cookie: string,
 ): Promise<{ readonly app: Authenticator; readonly recoveryCodes: readonly string[] }> {
-  await confirmAddress(who);
+  await confirmAddress(who, cookie);
   const begun = await who.post("/v1/account/authenticator", { password: who.password }, cookie);
   const app = scan(String(begun.body.uri));
   const confirmed = await who.post("/v1/account/authenticator/confirm", { code: app.code(world.now()) }, cookie);

@@ -14,17 +14,19 @@ export function mailboxRoutes(app: App, { caller }: RouteContext): void {
   app.post(
     "/v1/account/email/verify",
     {
-      config: { access: "anybody" },
+      config: { access: "session" },
       schema: {
         operationId: "verifyEmail",
         summary: "Confirm the e-mail address with the token from the mail",
+        description:
+          "By whoever is signed in to the account: the token alone would confirm an account that somebody else opened with this address. Who has the mailbox and not the password resets it, which confirms as well.",
         tags,
         body: z.strictObject({ token: mailToken }),
         response: { 204: nothing("Verified") },
       },
     },
     async (request, reply) => {
-      await caller.call(verifyEmail, request.body);
+      await caller.call(verifyEmail, { ownerId: ownerOf(request).ownerId, ...request.body });
       return done(reply);
     },
   );

@@ -89,6 +89,12 @@ export const session = z.object({
   expiresAt: time,
   /** When it last passed what was asked of it while it lived. */
   steppedUpAt: time.nullable(),
+  words: z
+    .string()
+    .nullable()
+    .describe(
+      "six words that the client shows as well: where they are the same, nobody sits between. Others after it came back. Null for everybody but the owner",
+    ),
 });
 
 export function viewOfSocket(stored: SocketView, site: Site): z.infer<typeof socket> {

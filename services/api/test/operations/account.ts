@@ -52,11 +52,11 @@ export const accountOperations: readonly Operation[] = [
     route: "/v1/account/email/verify",
     send: { token: "mailtoken" },
     contract: "identity.accounts.email.verify",
-    asks: { token: "mailtoken" },
+    asks: { ownerId: "own_1", token: "mailtoken" },
     answer: {},
     status: 204,
     gives: null,
-    anonymous: true,
+    sessionOnly: true,
   },
   {
     method: "POST",

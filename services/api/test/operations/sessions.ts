@@ -12,6 +12,7 @@ const shownSession = {
   context: { rest: "a/b", query: "room=2" },
   parameters: { room: "2" },
 };
+const words = "legal winner thank year wave sausage";
 const ticket = `pt1.${"A".repeat(43)}`;
 
 export const sessionOperations: readonly Operation[] = [
@@ -34,12 +35,12 @@ export const sessionOperations: readonly Operation[] = [
     asks: { ...mine, ...firstPage },
     answer: {
       next: null,
-      sessions: [{ ...shownSession, acceptedAtMs: atMs, expiresAtMs: atMs, steppedUpAtMs: null }],
+      sessions: [{ ...shownSession, acceptedAtMs: atMs, expiresAtMs: atMs, steppedUpAtMs: null, words }],
     },
     status: 200,
     gives: {
       next: null,
-      sessions: [{ ...shownSession, acceptedAt: at, expiresAt: at, steppedUpAt: null }],
+      sessions: [{ ...shownSession, acceptedAt: at, expiresAt: at, steppedUpAt: null, words }],
     },
   },
   {

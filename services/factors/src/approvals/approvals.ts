@@ -107,10 +107,14 @@ export function createApprovals(context: ApprovalsContext): Approvals {
     throw new ServiceError("busy");
   }
 
-  async function isAdmitted({ waitId, socketId, member, network }: NewApproval): Promise<boolean> {
-    // The member of the set comes first: who dies before the wait is written is followed by somebody who writes it.
-    const others = (await state.members(pendingKey(socketId))).filter((each) => each !== waitId);
-    return others.length < pendingMax && limits.ask({ socketId, member, network }, waitId);
+  async function isAdmitted({ waitId, socketId, member, network, untilMs }: NewApproval): Promise<boolean> {
+    const key = pendingKey(socketId);
+    const others = (await state.members(key)).filter((each) => each !== waitId);
+    if (others.length >= pendingMax || !(await limits.ask({ socketId, member, network }, waitId))) return false;
+    // Before the wait is written: who dies in between is followed by somebody who writes it. And before it is counted: of many at once no more are let on the
+    // list than may be on it.
+    await state.join(key, waitId, untilMs);
+    return (await state.members(key)).length <= pendingMax;
   }
 
   async function decideOnce({ socketId, waitId, grant, entitled, decision }: Decision) {
@@ -154,7 +158,6 @@ export function createApprovals(context: ApprovalsContext): Approvals {
       if ((await store.get(waitId)) === null) {
         const isAsked = await isAdmitted(approval);
         if (!isAsked) log.info("too many ask to be let in", { socket: rest.socketId });
-        else await state.join(pendingKey(rest.socketId), waitId, rest.untilMs);
         await store.create(waitId, {
           ...rest,
           enrolmentId: null,
@@ -171,6 +174,8 @@ export function createApprovals(context: ApprovalsContext): Approvals {
       }
       const stored = await store.get(waitId);
       if (stored === null) throw new Error("a wait vanished while it began");
+      // By what is written: another replica may have begun the same wait, and come to the other result.
+      if (stored.wait.status === "refused") await state.leave(pendingKey(approval.socketId), waitId);
       return viewOf(stored.wait);
     },
 

@@ -1,4 +1,4 @@
-import { type AuthenticatorSubject, type PasskeyView, ServiceError } from "@portcullis/contracts";
+import type { AuthenticatorSubject, PasskeyView } from "@portcullis/contracts";
 import type { Ids, Random } from "@portcullis/runtime";
 import type { State } from "@portcullis/state";
 import {
@@ -10,7 +10,7 @@ import {
 import { z } from "zod";
 import { subjectId } from "../authenticators/subject.ts";
 import { registrationResponse } from "./responses.ts";
-import { type PasskeyStore, passkeysPerSubjectMax } from "./store.ts";
+import type { PasskeyStore } from "./store.ts";
 
 /** EdDSA, ES256 and RS256 (RFC 9053, RFC 8812): what devices have. */
 export const algorithms = [-8, -7, -257];
@@ -23,7 +23,10 @@ export interface Registrations {
     subject: AuthenticatorSubject,
     about: { readonly relyingParty: string; readonly account: string },
   ): Promise<{ readonly registrationId: string; readonly options: PublicKeyCredentialCreationOptionsJSON }>;
-  /** @returns null where it is over, is somebody else's, or was not answered rightly. */
+  /**
+   * @returns null where it is over, is somebody else's, or was not answered rightly
+   * @throws {ServiceError} invalid: there are as many as may be
+   */
   finish(
     subject: AuthenticatorSubject,
     answer: {
@@ -51,7 +54,7 @@ export function createRegistrations({
 
   return {
     async begin(subject, { relyingParty, account }) {
-      await requireRoom(subject);
+      await store.requireRoom(subject);
       const known = await store.credentials(subject, relyingParty);
       const options = await generateRegistrationOptions({
         rpName: "Portcullis",
@@ -92,7 +95,6 @@ export function createRegistrations({
         supportedAlgorithmIDs: algorithms,
       }).catch((): VerifiedRegistrationResponse => ({ verified: false }));
       if (!verified.verified) return null;
-      await requireRoom(subject);
       const { credential, credentialDeviceType } = verified.registrationInfo;
       return store.add({
         subject,
@@ -107,10 +109,4 @@ export function createRegistrations({
       });
     },
   };
-
-  async function requireRoom(subject: AuthenticatorSubject): Promise<void> {
-    if ((await store.list(subject)).length < passkeysPerSubjectMax) return;
-    const message = `there are ${passkeysPerSubjectMax} passkeys, as many as may be: remove one first`;
-    throw new ServiceError("invalid", { issues: [{ path: "passkey", message }] });
-  }
 }

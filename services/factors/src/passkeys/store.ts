@@ -1,11 +1,11 @@
 import { createHash } from "node:crypto";
-import type { AuthenticatorSubject, PasskeyView } from "@portcullis/contracts";
-import { type Collection, DuplicateError, type Stored } from "@portcullis/documents";
+import { type AuthenticatorSubject, type PasskeyView, ServiceError } from "@portcullis/contracts";
+import { type Collection, DuplicateError, insertWithin, type Stored } from "@portcullis/documents";
 import type { Clock, Vault } from "@portcullis/runtime";
 import { socketOf, subjectId } from "../authenticators/subject.ts";
 import { type Credential, credential, type Passkey } from "./record.ts";
 
-export const passkeysPerSubjectMax = 10;
+const passkeysPerSubjectMax = 10;
 
 export interface FoundPasskey {
   readonly id: string;
@@ -15,7 +15,10 @@ export interface FoundPasskey {
 }
 
 export interface PasskeyStore {
-  /** @returns null where this passkey is enrolled already, with whomever. */
+  /**
+   * @returns null where this passkey is enrolled already, with whomever
+   * @throws {ServiceError} invalid: there are as many as may be
+   */
   add(passkey: {
     readonly subject: AuthenticatorSubject;
     readonly relyingParty: string;
@@ -23,6 +26,8 @@ export interface PasskeyStore {
     readonly synced: boolean;
     readonly credential: Credential;
   }): Promise<PasskeyView | null>;
+  /** Before somebody is asked for one. @throws {ServiceError} invalid: there are as many as may be */
+  requireRoom(subject: AuthenticatorSubject): Promise<void>;
   /** One read and, where it is there, one unwrapping. Null also for one whose blob does not open. */
   find(relyingParty: string, credentialId: string): Promise<FoundPasskey | null>;
   list(subject: AuthenticatorSubject): Promise<readonly PasskeyView[]>;
@@ -65,7 +70,7 @@ export function createPasskeyStore({
       const whose = subjectId(subject);
       const sealed = vault.wrap(Buffer.from(JSON.stringify(credential.parse(made))), place(whose, id));
       try {
-        const stored = await collection.insert(id, {
+        const body: Passkey = {
           subject: whose,
           ownerId: subject.of === "owner" ? subject.ownerId : null,
           socketId: socketOf(subject),
@@ -75,7 +80,10 @@ export function createPasskeyStore({
           sealed: Buffer.from(sealed).toString("base64url"),
           createdAtMs: clock(),
           lastUsedAtMs: null,
-        });
+        };
+        const limit = { max: passkeysPerSubjectMax, count: () => collection.count({ subject: whose }) };
+        const stored = await insertWithin(collection, id, body, limit);
+        if (stored === null) throw tooManyPasskeys();
         return viewOf(stored);
       } catch (error) {
         if (error instanceof DuplicateError) return null;
@@ -88,6 +96,9 @@ export function createPasskeyStore({
       if (stored === null || found === null) return null;
       const { subject, ownerId } = stored.body;
       return { id: stored.id, subject, ownerId, credential: found };
+    },
+    async requireRoom(subject) {
+      if ((await collection.count({ subject: subjectId(subject) })) >= passkeysPerSubjectMax) throw tooManyPasskeys();
     },
     list: async (subject) => (await all(subject)).map(viewOf),
     async credentials(subject, relyingParty) {
@@ -124,6 +135,11 @@ function idOf(relyingParty: string, credentialId: string): string {
     hash.update(length).update(part);
   }
   return hash.digest("base64url");
+}
+
+function tooManyPasskeys(): ServiceError {
+  const message = `there are ${passkeysPerSubjectMax} passkeys, as many as may be: remove one first`;
+  return new ServiceError("invalid", { issues: [{ path: "passkey", message }] });
 }
 
 function viewOf({ id, body }: Stored<Passkey>): PasskeyView {

@@ -40,7 +40,8 @@ export async function serveWebhooks(
     message: await composeOpened(context, waitId, sending),
   }));
   await server.serve(decideCallback, async ({ waitId, webhookId, timestamp, signature, body, address }) => {
-    // Those that are signed are not counted: a service that decides for many comes from one address.
+    // Those that are signed are not counted: a service that decides for many comes from one address. So this is looked at first and written afterwards, and
+    // of those that come at once more are refused one by one: it keeps down work, and nobody guesses 256 bits.
     const refusals = `factors.callbacks.${tagOf(networkOf(address))}`;
     if ((await state.sum(refusals)) >= refusedMax)
       throw new ServiceError("too_many", { retryAfterS: refusedMs / 1_000 });

@@ -1,5 +1,5 @@
 import { ServiceError } from "@portcullis/contracts";
-import type { Stored } from "@portcullis/documents";
+import { insertWithin, type Stored } from "@portcullis/documents";
 import { hashOf, toText } from "../secrets.ts";
 import { type AccountContext, requireConfirmedAddress } from "./context.ts";
 import { confirmByPassword, confirmBySecondFactor, type SecondFactor } from "./second-factor.ts";
@@ -32,12 +32,10 @@ export async function createTokenOf(
   if (expiresAtMs > now + lifeMaxMs) throw invalid("expiresAt", "must be within a year");
   const owner = await confirmByPassword(context, ownerId, request.password);
   requireConfirmedAddress(owner.body);
-  if ((await context.store.apiTokens.count({ ownerId })) >= perOwnerMax) {
-    throw invalid("label", `an owner has at most ${perOwnerMax} tokens: revoke one first`);
-  }
   await confirmBySecondFactor(context, owner, request.secondFactor);
   const secret = `pct_${toText(context.random(32))}`;
-  const token = await context.store.apiTokens.insert(context.ids.id(), {
+  const { apiTokens } = context.store;
+  const body: ApiToken = {
     ownerId,
     secretHash: hashOf(secret),
     tokenEpoch: owner.body.tokenEpoch,
@@ -45,7 +43,10 @@ export async function createTokenOf(
     createdAtMs: now,
     expiresAtMs,
     lastUsedAtMs: null,
-  });
+  };
+  const limit = { max: perOwnerMax, count: () => apiTokens.count({ ownerId }) };
+  const token = await insertWithin(apiTokens, context.ids.id(), body, limit);
+  if (token === null) throw invalid("label", `an owner has at most ${perOwnerMax} tokens: revoke one first`);
   return { token: view(token), secret };
 }
 

@@ -159,15 +159,17 @@ function words(purpose: Purpose, token: string, publicUrl: string, about: string
         text: lines(
           "Somebody, hopefully you, opened a Portcullis account with this address.",
           "",
-          "To confirm it, run `portcullis owner email confirm` and paste this token:",
+          "To confirm it, sign in with the password that you chose, run",
+          "`portcullis owner email confirm` and paste this token:",
           "",
           `  ${token}`,
           "",
-          'Programs send it as {"token": "..."} in a POST to',
+          'Programs that are signed in send it as {"token": "..."} in a POST to',
           `  ${publicUrl}/v1/account/email/verify`,
           "",
-          "It is valid for 24 hours. If it was not you, ignore this mail:",
-          "nothing happens.",
+          "It is valid for 24 hours. If you chose no password here, give this token to",
+          "nobody, and ignore this mail: nothing happens. If you want the account all",
+          "the same, reset its password.",
         ),
       };
     case "already-registered":

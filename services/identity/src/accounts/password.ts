@@ -100,12 +100,16 @@ function deadToken(): ServiceError {
   });
 }
 
+/**
+ * Two proofs of one person: of the mailbox by the token, of the account by being signed in. The token alone would let whoever reads the mail confirm an
+ * account that somebody else opened with their address, who would go on having its password ("pre-hijacking": Sudhodanan and Paverd, USENIX Security 2022).
+ */
 export async function verifyEmailOf(
   context: AccountContext,
-  request: { token: string },
+  request: { ownerId: string; token: string },
 ): Promise<Record<string, never>> {
   const mail = await context.mails.find(request.token, "verify-email");
-  if (mail === null)
+  if (mail?.ownerId !== request.ownerId)
     throw new ServiceError("invalid", { issues: [{ path: "token", message: "is not valid or has expired" }] });
   await markVerified(context, mail.ownerId);
   return nothing;

@@ -25,7 +25,6 @@ export async function startWebSession(
   owner: Stored<Owner>,
   { address, userAgent }: Client,
 ): Promise<{ secret: string; sessionId: string; expiresAtMs: number }> {
-  await makeRoom(context, owner.id);
   const now = context.clock();
   const secret = `pcs_${toText(context.random(32))}`;
   const sessionId = context.ids.id();
@@ -39,13 +38,17 @@ export async function startWebSession(
     expiresAtMs: now + webSessionLifeMs,
     clientSealed: toText(context.vault.wrap(client, place(sessionId))),
   });
+  await makeRoom(context, owner.id, sessionId);
   return { secret, sessionId, expiresAtMs: now + webSessionLifeMs };
 }
 
-async function makeRoom(context: AccountContext, ownerId: string): Promise<void> {
+/** Behind the write: of many who sign in at once the last one sees all others. */
+async function makeRoom(context: AccountContext, ownerId: string, newest: string): Promise<void> {
   const found = await context.store.webSessions.find({ ownerId }, { limit: 1000 });
-  const oldestFirst = found.toSorted((a, b) => a.body.lastSeenAtMs - b.body.lastSeenAtMs);
-  for (const { id } of oldestFirst.slice(0, Math.max(0, found.length + 1 - perOwnerMax)))
+  const oldestFirst = found
+    .filter(({ id }) => id !== newest)
+    .toSorted((a, b) => a.body.lastSeenAtMs - b.body.lastSeenAtMs);
+  for (const { id } of oldestFirst.slice(0, Math.max(0, found.length - perOwnerMax)))
     await context.store.webSessions.delete(id);
 }
 

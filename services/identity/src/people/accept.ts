@@ -22,10 +22,8 @@ export async function acceptInvitationOf(
   if (normalEmail(email) !== normalEmail(invitations.emailOf(invitation)))
     throw refused("conflict", "is for another address: accept with the account that it was sent to");
   requireConfirmedAddress(account.body);
-  if ((await store.people.count({ accountId: ownerId })) >= sharedMax)
-    throw refused("conflict", `an account is of at most ${sharedMax} sockets of others`);
-  if ((await store.people.count({ socketId: socket.id })) >= peopleMax)
-    throw refused("conflict", `a socket has at most ${peopleMax} people`);
+  const full = await fullAfter(context, socket.id, ownerId, 1);
+  if (full !== null) throw refused("conflict", full);
 
   const { role } = invitation.body;
   // The invitation goes first: one that is taken back or replaced at the same moment gives no right, and of two who accept at once one does.
@@ -46,14 +44,30 @@ export async function acceptInvitationOf(
     // A removal that stopped half-way.
     throw error instanceof DuplicateError ? new ServiceError("conflict", { cause: error }) : error;
   }
-  // A deletion of the socket that began meanwhile may have come by before this person was there.
+  // Looked at once more behind the write. A deletion of the socket that began meanwhile may have come by before this person was there; and of those who
+  // accepted at the same moment each may have been the last for whom there was room: whoever is one too many has to be invited again.
   const now = await store.sockets.get(socket.id);
-  if (now === null || now.body.goneAtMs !== null) {
+  const isGone = now === null || now.body.goneAtMs !== null;
+  const over = await fullAfter(context, socket.id, ownerId, 0);
+  if (isGone || over !== null) {
     await store.people.delete(personId);
-    throw refused("invalid", "is not valid, was used, or has expired");
+    throw over === null ? refused("invalid", "is not valid, was used, or has expired") : refused("conflict", over);
   }
   context.log.info("somebody is of a socket now", { socket: socket.id, person: personId, role });
   return { socketId: socket.id, label: socket.body.label, role };
+}
+
+/** @param coming those who are not there yet. @returns what there would be too many of; null: there is room */
+async function fullAfter(
+  { store: { people } }: PeopleContext,
+  socketId: string,
+  accountId: string,
+  coming: 0 | 1,
+): Promise<string | null> {
+  if ((await people.count({ accountId })) + coming > sharedMax)
+    return `an account is of at most ${sharedMax} sockets of others`;
+  if ((await people.count({ socketId })) + coming > peopleMax) return `a socket has at most ${peopleMax} people`;
+  return null;
 }
 
 function refused(code: "invalid" | "conflict", message: string): ServiceError {

@@ -1,4 +1,3 @@
-import type { Logger } from "@portcullis/runtime";
 import type { AccountContext } from "../accounts/context.ts";
 import type { HandshakeStore } from "../handshake/store.ts";
 import type { SocketContext } from "../sockets/context.ts";
@@ -9,7 +8,6 @@ export interface PeopleContext extends SocketContext {
   readonly accounts: AccountContext;
   readonly handshakes: Pick<HandshakeStore, "get">;
   readonly invitations: Invitations;
-  readonly log: Logger;
 }
 
 export interface Mine {

@@ -1,5 +1,5 @@
 import { type InvitedRole, type PersonView, peopleMax, ServiceError, withdrawGrant } from "@portcullis/contracts";
-import { DuplicateError, type Stored } from "@portcullis/documents";
+import { DuplicateError, insertWithin, type Stored } from "@portcullis/documents";
 import { normalEmail, requireConfirmedAddress, requireOwner } from "../accounts/context.ts";
 import { requireEmail } from "../accounts/sign-up.ts";
 import { compareAndSet } from "../compare-and-set.ts";
@@ -29,9 +29,6 @@ export async function invitePersonTo(
   if (known.some((each) => each !== null && normalEmail(each) === normalEmail(email)))
     throw new ServiceError("conflict", { issues: [{ path: "email", message: "is of this socket already" }] });
   const before = await invitationOf(context, socket.id, email);
-  const invited = await store.invitations.count({ socketId: socket.id });
-  if (before === null && people.length + invited >= peopleMax)
-    throw invalid("email", `a socket has at most ${peopleMax} people`);
   for (const [quota, subject] of accounts.quotas.invitation(request.ownerId, normalEmail(email)))
     await quota.require(subject);
 
@@ -70,17 +67,20 @@ async function write(
   id: string,
   body: Invitation,
 ): Promise<Stored<Invitation>> {
+  const { people, invitations } = store;
+  const { socketId } = body;
+  const count = async () => (await people.count({ socketId })) + (await invitations.count({ socketId }));
   try {
     const written =
       before === null
-        ? await store.invitations.insert(id, body)
-        : await store.invitations.replace(id, before.version, body);
+        ? await insertWithin(invitations, id, body, { max: peopleMax, count })
+        : await invitations.replace(id, before.version, body);
     if (written !== null) return written;
   } catch (error) {
-    if (!(error instanceof DuplicateError)) throw error;
+    throw error instanceof DuplicateError ? new ServiceError("conflict", { cause: error }) : error;
   }
-  // The same address, or its answer, a moment earlier.
-  throw new ServiceError("conflict");
+  // Of those that were there: the same address, or its answer, a moment earlier.
+  throw before === null ? invalid("email", `a socket has at most ${peopleMax} people`) : new ServiceError("conflict");
 }
 
 export async function listPeopleOf(context: PeopleContext, who: Mine): Promise<{ people: PersonView[] }> {

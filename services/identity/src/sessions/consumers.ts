@@ -1,5 +1,6 @@
 import type { Server } from "@portcullis/bus";
 import { aboutSession, kickMember, ServiceError } from "@portcullis/contracts";
+import { factsOf } from "./facts.ts";
 import type { SessionRegistry } from "./registry.ts";
 import type { Revocation } from "./revocation.ts";
 
@@ -15,23 +16,7 @@ export async function serveConsumers(
     const session = await sessions.get(sid);
     // Of another socket is like none: ids of sessions tell a consumer nothing about others.
     if (session === null || session.socketId !== socketId) return { about: null };
-    const { member, role, gates, assurance, context, parameters, acceptedAtMs, expiresAtMs, stepUps } = session;
-    const { memberBound: memberProven } = assurance;
-    const { lastAtMs: steppedUpAtMs } = stepUps;
-    return {
-      about: {
-        member,
-        memberProven,
-        role,
-        gates,
-        assurance,
-        context,
-        parameters,
-        acceptedAtMs,
-        expiresAtMs,
-        steppedUpAtMs,
-      },
-    };
+    return { about: { ...factsOf(session), memberProven: session.assurance.memberBound } };
   });
   await server.serve(kickMember, async ({ socketId, by, sid }) => {
     const who = await sessions.get(by);

@@ -1,7 +1,7 @@
 import type { Caller } from "@portcullis/bus";
 import { ServiceError, type SocketRole } from "@portcullis/contracts";
 import type { Stored } from "@portcullis/documents";
-import type { Clock, Ids, Vault } from "@portcullis/runtime";
+import type { Clock, Ids, Logger, Vault } from "@portcullis/runtime";
 import type { Passwords } from "../accounts/passwords.ts";
 import { hasRight, type Right, roleOn } from "../people/rights.ts";
 import type { SessionRegistry } from "../sessions/registry.ts";
@@ -21,6 +21,7 @@ export interface SocketContext {
   /** Where passkeys are used, unless the owner says; null: this server is reached by an IP address, and the owner has to. */
   readonly relyingParty: string | null;
   readonly clock: Clock;
+  readonly log: Logger;
   readonly ids: Ids;
   readonly random: (length: number) => Uint8Array;
 }

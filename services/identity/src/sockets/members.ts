@@ -7,7 +7,7 @@ import {
   type MemberView,
   ServiceError,
 } from "@portcullis/contracts";
-import type { Stored } from "@portcullis/documents";
+import { insertWithin, type Stored } from "@portcullis/documents";
 import type { Vault } from "@portcullis/runtime";
 import { z } from "zod";
 import { compareAndSet } from "../compare-and-set.ts";
@@ -39,26 +39,25 @@ export async function createMemberOf(
   request: Whose & { contacts: Contacts; passphrase: string | null },
 ): Promise<MemberView> {
   const socket = await requireSocket(context, request);
-  if ((await context.store.members.count({ socketId: socket.id })) >= perSocketMax) {
-    throw new ServiceError("invalid", {
-      issues: [{ path: "name", message: `a socket has at most ${perSocketMax} members` }],
-    });
-  }
   const id = context.ids.id();
+  const body: Member = {
+    socketId: socket.id,
+    name: request.name,
+    contactsSealed: sealContacts(context, id, request.contacts),
+    passphraseHash: await hashPassphrase(context, request.passphrase),
+    enrolments: enrolPassphrase(context, enrolContacts(context, {}, noContacts, request.contacts), request.passphrase),
+    goneAtMs: null,
+    createdAtMs: context.clock(),
+  };
+  const { members } = context.store;
+  const limit = { max: perSocketMax, count: () => members.count({ socketId: socket.id }) };
   try {
-    const member = await context.store.members.insert(id, {
-      socketId: socket.id,
-      name: request.name,
-      contactsSealed: sealContacts(context, id, request.contacts),
-      passphraseHash: await hashPassphrase(context, request.passphrase),
-      enrolments: enrolPassphrase(
-        context,
-        enrolContacts(context, {}, noContacts, request.contacts),
-        request.passphrase,
-      ),
-      goneAtMs: null,
-      createdAtMs: context.clock(),
-    });
+    const member = await insertWithin(members, id, body, limit);
+    if (member === null) {
+      throw new ServiceError("invalid", {
+        issues: [{ path: "name", message: `a socket has at most ${perSocketMax} members` }],
+      });
+    }
     // A deletion of the socket that began meanwhile may have listed the members before this one was there.
     await requireSocket(context, request).catch(async (error: unknown) => {
       await context.store.members.delete(id);

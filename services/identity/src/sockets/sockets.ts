@@ -1,5 +1,5 @@
 import { forgetSocketSecrets, killAppKey, ServiceError, type SocketRole, type SocketView } from "@portcullis/contracts";
-import { DuplicateError, type Stored } from "@portcullis/documents";
+import { DuplicateError, insertWithin, type Stored } from "@portcullis/documents";
 import { adviceOf, parsePolicy } from "@portcullis/policy";
 import { compareAndSet } from "../compare-and-set.ts";
 import { forgetPeople, sharedWith } from "../people/shared.ts";
@@ -24,28 +24,22 @@ export async function createSocketOf(
   const path = choosePath(request.path, context.random);
   const idParameter = requireIdParameter(request.idParameter);
   await requireWebhooks(context, null, requirePolicy(request.policy));
-  if ((await context.store.sockets.count({ ownerId: request.ownerId })) >= perOwnerMax) {
-    throw new ServiceError("invalid", {
-      issues: [{ path: "label", message: `an owner has at most ${perOwnerMax} sockets` }],
-    });
-  }
   const now = context.clock();
+  const { ownerId, policy } = request;
+  const { sockets } = context.store;
+  const pathTag = context.paths.current(label, path);
+  const times = { goneAtMs: null, createdAtMs: now, updatedAtMs: now };
+  const body: Socket = { ownerId, label, pathTag, policy, idParameter, enrolments: {}, ...times };
+  const limit = { max: perOwnerMax, count: () => sockets.count({ ownerId }) };
   try {
-    const socket = await context.store.sockets.insert(context.ids.id(), {
-      ownerId: request.ownerId,
-      label,
-      pathTag: context.paths.current(label, path),
-      policy: request.policy,
-      idParameter,
-      enrolments: {},
-      goneAtMs: null,
-      createdAtMs: now,
-      updatedAtMs: now,
-    });
-    return view(socket, path);
+    const socket = await insertWithin(sockets, context.ids.id(), body, limit);
+    if (socket !== null) return view(socket, path);
   } catch (error) {
     throw duplicate(error, "label", "is taken");
   }
+  throw new ServiceError("invalid", {
+    issues: [{ path: "label", message: `an owner has at most ${perOwnerMax} sockets` }],
+  });
 }
 
 export async function listSocketsOf(

@@ -5,6 +5,7 @@ import {
   type Outcome,
   pushOutcome,
   readAppKeys,
+  readSessionWords,
   ServiceError,
   sealFarewells,
   serverIdentity,
@@ -17,12 +18,14 @@ export interface FakeKeys {
   readonly live: Map<string, string>;
   readonly farewells: { readonly sids: readonly string[]; readonly what: string }[];
   down: boolean;
+  /** Of sessions, by their ids. */
+  readonly words: Map<string, string>;
   /** What was to be said unasked. */
   readonly pushed: { readonly hid: string; readonly seq: number; readonly n: number; readonly outcome: Outcome }[];
 }
 
 export async function serveKeys({ server, ids }: Platform): Promise<FakeKeys> {
-  const keys: FakeKeys = { live: new Map(), farewells: [], down: false, pushed: [] };
+  const keys: FakeKeys = { live: new Map(), farewells: [], down: false, words: new Map(), pushed: [] };
   const requireUp = () => {
     if (keys.down) throw new ServiceError("unavailable");
   };
@@ -48,6 +51,15 @@ export async function serveKeys({ server, ids }: Platform): Promise<FakeKeys> {
     requireUp();
     for (const [id, of] of keys.live) if (of === socketId && (keyId === null || keyId === id)) keys.live.delete(id);
     return {};
+  });
+  await server.serve(readSessionWords, ({ sids }) => {
+    requireUp();
+    return {
+      words: sids.flatMap((sid) => {
+        const words = keys.words.get(sid);
+        return words === undefined ? [] : [{ sid, words }];
+      }),
+    };
   });
   await server.serve(sealFarewells, ({ sids, what }) => {
     requireUp();

@@ -23,7 +23,7 @@ export function tokenTo(world: World, subject: RegExp, email: string, after = 0)
 /** An account whose address is confirmed. */
 export async function account(world: World, email: string): Promise<Account> {
   const { ownerId } = await world.owner(email);
-  await world.api.call(verifyEmail, { token: await tokenTo(world, /Confirm/, email) });
+  await world.api.call(verifyEmail, { ownerId, token: await tokenTo(world, /Confirm/, email) });
   return { ownerId, email };
 }
 

@@ -151,7 +151,8 @@ export async function startWorld(options: WorldOptions = {}) {
     /** The same, with an address that is confirmed: only then may there be a second factor. */
     async verifiedOwner(email?: string) {
       const owner = await world.owner(email);
-      await api.caller.call(verifyEmail, { token: await world.mailed(/Confirm/, owner.email) });
+      const token = await world.mailed(/Confirm/, owner.email);
+      await api.caller.call(verifyEmail, { ownerId: owner.ownerId, token });
       return owner;
     },
     async close() {

@@ -27,7 +27,6 @@ async function mint(
   context: AppKeyContext,
   { socketId, label, role }: { socketId: string; label: string; role: KeyRole },
 ) {
-  await makeRoom(context, socketId);
   const key = generateAppKey(await context.pin(), context.random);
   const psk = await appKeyPsk(key.secret);
   const stored = await context.appKeys.insert(key.keyId, {
@@ -42,22 +41,28 @@ async function mint(
   const shown = formatAppKey(key);
   psk.fill(0);
   key.secret.fill(0);
-  return { appKey: view(stored), key: shown };
+  if (await makeRoom(context, socketId)) return { appKey: view(stored), key: shown };
+  // Nobody has heard of it.
+  await context.appKeys.delete(key.keyId);
+  throw new ServiceError("invalid", {
+    issues: [{ path: "label", message: `a socket has at most ${perSocketMax} live keys: revoke one first` }],
+  });
 }
 
-/** Keys are rotated for as long as a socket lives. @throws {ServiceError} invalid: all of them are live. */
-async function makeRoom(context: AppKeyContext, socketId: string): Promise<void> {
-  if ((await context.appKeys.count({ socketId })) < perSocketMax) return;
-  const revoked = (await all(context, socketId)).flatMap(({ id, body: { revokedAtMs } }) =>
-    revokedAtMs === null ? [] : [{ id, revokedAtMs }],
-  );
-  const [oldest] = revoked.toSorted((a, b) => a.revokedAtMs - b.revokedAtMs);
-  if (oldest === undefined) {
-    throw new ServiceError("invalid", {
-      issues: [{ path: "label", message: `a socket has at most ${perSocketMax} live keys: revoke one first` }],
-    });
-  }
-  await context.appKeys.delete(oldest.id);
+/**
+ * Keys are rotated for as long as a socket lives, so the longest dead give way. It goes by what is there behind the write of the new one: whoever comes in the same
+ * moment as others sees them, and no more stay than may be.
+ *
+ * @returns false: too many of them are live
+ */
+async function makeRoom(context: AppKeyContext, socketId: string): Promise<boolean> {
+  const keys = await all(context, socketId);
+  const excess = Math.max(0, keys.length - perSocketMax);
+  const revoked = keys.flatMap(({ id, body: { revokedAtMs } }) => (revokedAtMs === null ? [] : [{ id, revokedAtMs }]));
+  if (revoked.length < excess) return false;
+  const longestDead = revoked.toSorted((a, b) => a.revokedAtMs - b.revokedAtMs).slice(0, excess);
+  for (const { id } of longestDead) await context.appKeys.delete(id);
+  return true;
 }
 
 async function kill(
@@ -88,7 +93,7 @@ async function revoke(context: AppKeyContext, socketId: string, keyId: string): 
 }
 
 function all(context: AppKeyContext, socketId: string): Promise<Stored<StoredAppKey>[]> {
-  // More than the most: two who make the last one at once may both get it.
+  // More than the most: of those who make the last one at once each is there until it has looked.
   return context.appKeys.find({ socketId }, { limit: 1000 });
 }
 

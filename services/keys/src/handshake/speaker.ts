@@ -1,5 +1,12 @@
 import { type Admitted, type Outcome, ServiceError, type Step } from "@portcullis/contracts";
-import { advanceChain, applicationSecrets, finish, handshakeKeys, type RecordWriter } from "@portcullis/crypto";
+import {
+  advanceChain,
+  applicationSecrets,
+  finish,
+  handshakeKeys,
+  type RecordWriter,
+  wordsOf,
+} from "@portcullis/crypto";
 import {
   base64url,
   closeCodes,
@@ -131,8 +138,9 @@ async function accept(
     ...(resumeMs === 0 ? {} : { resumeMs }),
     ...(resumes === null ? {} : { next }),
   });
-  const { client, server, resume, stepUp, words } = secrets;
-  words.fill(0);
+  const { client, server, resume, stepUp } = secrets;
+  const words = wordsOf(secrets.words);
+  secrets.words.fill(0);
   const session: StartingSession = {
     sid,
     replaces: resumes?.hid ?? null,
@@ -146,6 +154,7 @@ async function accept(
     server,
     resume: resumeMs === 0 ? [] : resumes === null ? [resume] : [resume, resumes.secret],
     stepUp,
+    words,
     during: outcome.admitted.stepUp !== null,
     maxBytes,
     sealed,

@@ -21,6 +21,8 @@ const stored = z.strictObject({
   resume: z.array(bytes).max(2),
   /** Transcript hash of what is asked over this connection while the session lives; and whether anything is. */
   stepUp: bytes,
+  /** What both sides of this connection can show. */
+  words: z.string(),
   during: z.boolean(),
   maxBytes: z.number().int(),
   sealed: z.boolean(),
