@@ -1,5 +1,6 @@
 import { services } from "@portcullis/contracts";
 import { beforeAll, describe, expect, test } from "vitest";
+import { serviceFor } from "./gateway-routes.ts";
 import { buildOverlay, type Manifest } from "./kustomize.ts";
 import { isWorkload, problemsOf, workloadOf } from "./rules.ts";
 
@@ -26,6 +27,8 @@ describe.each(["dev", "prod"])("the overlay %s", (overlay) => {
     if (container === undefined) throw new Error("there is no container");
     return container;
   };
+
+  const settings = () => find("ConfigMap", "settings").data as Record<string, string>;
 
   test("is what Kubernetes takes and what we ask of it", ({ skip }) => {
     need(skip);
@@ -55,9 +58,45 @@ describe.each(["dev", "prod"])("the overlay %s", (overlay) => {
   test("holds no secret but those that were made for it", ({ skip }) => {
     need(skip);
     const secrets = manifests.filter(({ kind }) => kind === "Secret");
-    expect(secrets.length).toBe(overlay === "dev" ? services.length + 1 : 0);
+    const certificates = secrets
+      .filter(({ type }) => type === "kubernetes.io/tls")
+      .map(({ metadata }) => metadata.name);
+    expect(certificates).toEqual(overlay === "dev" ? ["api-tls", "sockets-tls"] : []);
+    expect(secrets.length - certificates.length).toBe(overlay === "dev" ? services.length + 1 : 0);
     const rest = JSON.stringify(manifests.filter(({ kind }) => kind !== "Secret"));
     expect(rest).not.toMatch(/_KEY"|PASSWORD|TOKEN":/);
+  });
+
+  test("has one address for a socket: upgrades are for edges and everything else for the API, whatever is asked for", ({
+    skip,
+  }) => {
+    need(skip);
+    const { PUBLIC_URL = "", SOCKETS_URL = "", DOMAIN = "" } = settings();
+    const owners = new URL(PUBLIC_URL).host;
+    const sockets = new URL(SOCKETS_URL).host;
+    const upgrade = { connection: "Upgrade", upgrade: "websocket", "sec-websocket-version": "13" };
+    for (const host of [sockets, `chat.${DOMAIN}`, `nobody.${DOMAIN}`]) {
+      expect([host, serviceFor(manifests, { host, ...upgrade })]).toEqual([host, "edge"]);
+      // No case of letters may lead it astray.
+      expect(serviceFor(manifests, { host: host.toUpperCase(), ...upgrade, upgrade: "WebSocket" })).toBe("edge");
+      expect([host, serviceFor(manifests, { host })]).toEqual([host, "api"]);
+    }
+    expect(serviceFor(manifests, { host: owners })).toBe("api");
+    expect(serviceFor(manifests, { host: `evil${sockets}` })).toBeNull();
+    expect(serviceFor(manifests, { host: "elsewhere.example" })).toBeNull();
+    expect(manifests.filter(({ kind }) => kind === "Ingress")).toEqual([]);
+  });
+
+  test("believes a proxy's word of the client, and lets it go of a connection first", ({ skip }) => {
+    need(skip);
+    const { TRUSTED_PROXIES = "", HTTP_KEEP_ALIVE_TIMEOUT = "" } = settings();
+    expect(TRUSTED_PROXIES).not.toBe("");
+    const { timeout } = find("BackendTrafficPolicy", "portcullis").spec as {
+      timeout: { http: { connectionIdleTimeout: string } };
+    };
+    expect(Number.parseInt(HTTP_KEEP_ALIVE_TIMEOUT, 10)).toBeGreaterThan(
+      Number.parseInt(timeout.http.connectionIdleTimeout, 10),
+    );
   });
 
   test("lets sessions go on while pods come and go", ({ skip }) => {
@@ -152,7 +191,23 @@ describe.each(["dev", "prod"])("the overlay %s", (overlay) => {
     expect(problemsOf(copy).join("\n")).toMatch(problem);
   });
 
-  test.each(["PodDisruptionBudget", "HorizontalPodAutoscaler", "NetworkPolicy"])(
+  test.each<[string, string, string, unknown, RegExp]>([
+    ["a listener without TLS", "Gateway/portcullis", "spec.listeners.1.protocol", "HTTP", /listeners/],
+    ["a route by path", "HTTPRoute/sockets", "spec.rules.0.matches.0.path", { value: "/chat" }, /path/],
+    ["a log of paths", "EnvoyProxy/portcullis", "spec.telemetry.accessLog.disable", false, /disable/],
+    ["paths that are changed", "ClientTrafficPolicy/portcullis", "spec.path", {}, /KeepUnchanged/],
+    ["a route from nowhere", "HTTPRoute/sockets", "spec.parentRefs.0.sectionName", "x", /no listener x/],
+    ["a route to nowhere", "HTTPRoute/sockets", "spec.rules.1.backendRefs.0.name", "x", /no Service x/],
+  ])("would not pass with %s", (_what, name, path, value, problem) => {
+    if (manifests.length === 0) return;
+    const copy = structuredClone(manifests);
+    const found = copy.find(({ kind, metadata }) => `${kind}/${metadata.name}` === name);
+    if (found === undefined) throw new Error(`there is no ${name}`);
+    set(found, path, value);
+    expect(problemsOf(copy).join("\n")).toMatch(problem);
+  });
+
+  test.each(["PodDisruptionBudget", "EnvoyProxy", "HorizontalPodAutoscaler", "NetworkPolicy"])(
     "would not pass without a %s",
     (kind) => {
       if (manifests.length === 0) return;
