@@ -28,7 +28,7 @@ describe.each(["dev", "prod"])("the overlay %s", (overlay) => {
     return container;
   };
 
-  const settings = () => find("ConfigMap", "settings").data as Record<string, string>;
+  const settings = () => find("ConfigMap", "settings").data ?? {};
 
   test("is what Kubernetes takes and what we ask of it", ({ skip }) => {
     need(skip);
