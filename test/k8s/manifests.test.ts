@@ -1,4 +1,12 @@
-import { services } from "@portcullis/contracts";
+import { apiConfig } from "@portcullis/api";
+import { type ServiceName, services } from "@portcullis/contracts";
+import { edgeConfig } from "@portcullis/edge";
+import { factorsConfig } from "@portcullis/factors";
+import { identityConfig } from "@portcullis/identity";
+import { keysConfig } from "@portcullis/keys";
+import { notifyConfig } from "@portcullis/notify";
+import { distributedConfig, distributedConfigOf } from "@portcullis/platform";
+import { type ConfigDefinition, type Options, readConfig } from "@portcullis/runtime";
 import { beforeAll, describe, expect, test } from "vitest";
 import { serviceFor } from "./gateway-routes.ts";
 import { buildOverlay, type Manifest } from "./kustomize.ts";
@@ -53,6 +61,36 @@ describe.each(["dev", "prod"])("the overlay %s", (overlay) => {
       expect(secrets[0]).toMatch(new RegExp(`^${service}(-[a-z0-9]{10})?$`));
     }
     expect(manifests.filter(isWorkload).filter(({ kind }) => kind === "Deployment")).toHaveLength(services.length);
+  });
+
+  test("tells services nothing that nobody reads, and with their secrets each what it needs", ({ skip }) => {
+    need(skip);
+    const definitions: Record<ServiceName, ConfigDefinition<Options>> = {
+      edge: edgeConfig,
+      api: apiConfig,
+      identity: identityConfig,
+      factors: factorsConfig,
+      keys: keysConfig,
+      notify: notifyConfig,
+    };
+    const read = [distributedConfig, ...Object.values(definitions)].flatMap(({ options }) => Object.values(options));
+    const configured = manifests
+      .filter(({ kind }) => kind === "ConfigMap")
+      .flatMap(({ data = {} }) => Object.keys(data));
+    for (const name of configured) expect(read.map(({ env }) => env)).toContain(name);
+    if (overlay === "prod") return;
+    for (const service of services) {
+      const { envFrom = [] } = containerOf(service);
+      const told: Record<string, string> = {};
+      for (const { configMapRef, secretRef } of envFrom) {
+        if (configMapRef !== undefined) Object.assign(told, find("ConfigMap", configMapRef.name).data);
+        const secret = secretRef === undefined ? {} : find("Secret", secretRef.name).data;
+        for (const [name, text] of Object.entries(secret ?? {}))
+          told[name] = Buffer.from(text, "base64").toString("utf8");
+      }
+      expect(() => readConfig(distributedConfigOf(service), told)).not.toThrow();
+      expect(() => readConfig(definitions[service], told)).not.toThrow();
+    }
   });
 
   test("holds no secret but those that were made for it", ({ skip }) => {
