@@ -97,9 +97,8 @@ try {
   if (values.help) process.stdout.write(help);
   else {
     await prepare(values.folder, values.host);
-    process.stdout.write(
-      `Prepared in ${values.folder}.\nNext: docker compose up --build --scale edge=2 --scale keys=2\n`,
-    );
+    const next = values.folder === generated ? "\nNext: docker compose up --build --scale edge=2 --scale keys=2" : "";
+    process.stdout.write(`Prepared in ${values.folder}.${next}\n`);
   }
 } catch (error) {
   process.stderr.write(`containers:prepare: ${error instanceof Error ? error.message : error}\n`);

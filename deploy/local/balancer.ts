@@ -12,7 +12,7 @@ export interface Balancer {
 const connectionsMax = 2_000;
 
 /**
- * One address for people and programs, for this machine only (a deployment has HAProxy or an Ingress): upgrades go to the
+ * One address for people and programs, for this machine only (a deployment has HAProxy or a Gateway): upgrades go to the
  * edges in turn, everything else to the API. An edge that does not answer is passed over.
  */
 export async function startBalancer(options: {

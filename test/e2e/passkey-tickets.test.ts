@@ -7,6 +7,7 @@ import { freePort } from "../../deploy/local/free-port.ts";
 import { registerMember, ticketBy } from "../passkeys/socket-page.ts";
 import { createSoftPasskey } from "../passkeys/soft-passkey.ts";
 import { launchBrowser } from "./browser/browser.ts";
+import { addDevice, registering } from "./browser/device.ts";
 import { findBrowser } from "./browser/find-browser.ts";
 import { denial, sessionKeeper } from "./support/sessions.ts";
 import { makeSocket, type OwnedSocket } from "./support/socket.ts";
@@ -72,21 +73,9 @@ describe.runIf(full && program !== null)(
       tab.on("console", (message) => void broken.push(message.text()));
       tab.on("pageerror", (error) => void broken.push(error.message));
       await tab.goto(`${url}${query}`);
-      const devtools = await tab.context().newCDPSession(tab);
-      await devtools.send("WebAuthn.enable");
-      const device = {
-        protocol: "ctap2",
-        transport: "internal",
-        hasResidentKey: true,
-        hasUserVerification: true,
-        isUserVerified: true,
-        automaticPresenceSimulation: true,
-      } as const;
-      const { authenticatorId } = await devtools.send("WebAuthn.addVirtualAuthenticator", { options: device });
+      const verify = await addDevice(tab);
       const whose = { socketId: socket.id, member: "bob", origin: new URL(url).origin };
       await registerMember(world.owner, whose, (options) => tab.evaluate(registering(options)));
-      const verify = (isUserVerified: boolean) =>
-        devtools.send("WebAuthn.setUserVerified", { authenticatorId, isUserVerified });
       return { tab, broken, verify };
     }
     const passkeyOn = (tab: Page) => tab.getByRole("button", { name: "Use a passkey" });
@@ -193,9 +182,3 @@ describe.runIf(full && program !== null)(
     });
   },
 );
-
-function registering(options: unknown): string {
-  return `navigator.credentials
-    .create({ publicKey: PublicKeyCredential.parseCreationOptionsFromJSON(${JSON.stringify(options)}) })
-    .then((made) => made.toJSON())`;
-}

@@ -10,6 +10,8 @@ export interface Manifest {
   readonly apiVersion: string;
   readonly kind: string;
   readonly metadata: { readonly name: string; readonly namespace?: string; readonly labels?: Record<string, string> };
+  /** Of a ConfigMap or a Secret. */
+  readonly data?: Readonly<Record<string, string>>;
   readonly [field: string]: unknown;
 }
 
@@ -47,7 +49,7 @@ export async function buildOverlay(name: string): Promise<Manifest[] | null> {
 /** kustomize folds what is long; the API reads base64 past the ends of lines, a schema does not. */
 function unfolded(manifest: Manifest): Manifest {
   if (manifest.kind !== "Secret") return manifest;
-  const data = Object.entries(manifest.data as Record<string, string>);
+  const data = Object.entries(manifest.data ?? {});
   return { ...manifest, data: Object.fromEntries(data.map(([name, text]) => [name, text.replace(/\s/g, "")])) };
 }
 

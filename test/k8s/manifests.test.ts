@@ -1,5 +1,14 @@
-import { services } from "@portcullis/contracts";
+import { apiConfig } from "@portcullis/api";
+import { type ServiceName, services } from "@portcullis/contracts";
+import { edgeConfig } from "@portcullis/edge";
+import { factorsConfig } from "@portcullis/factors";
+import { identityConfig } from "@portcullis/identity";
+import { keysConfig } from "@portcullis/keys";
+import { notifyConfig } from "@portcullis/notify";
+import { distributedConfig, distributedConfigOf } from "@portcullis/platform";
+import { type ConfigDefinition, type Options, readConfig } from "@portcullis/runtime";
 import { beforeAll, describe, expect, test } from "vitest";
+import { serviceFor } from "./gateway-routes.ts";
 import { buildOverlay, type Manifest } from "./kustomize.ts";
 import { isWorkload, problemsOf, workloadOf } from "./rules.ts";
 
@@ -27,6 +36,8 @@ describe.each(["dev", "prod"])("the overlay %s", (overlay) => {
     return container;
   };
 
+  const settings = () => find("ConfigMap", "settings").data ?? {};
+
   test("is what Kubernetes takes and what we ask of it", ({ skip }) => {
     need(skip);
     expect(problemsOf(manifests)).toEqual([]);
@@ -52,12 +63,78 @@ describe.each(["dev", "prod"])("the overlay %s", (overlay) => {
     expect(manifests.filter(isWorkload).filter(({ kind }) => kind === "Deployment")).toHaveLength(services.length);
   });
 
+  test("tells services nothing that nobody reads, and with their secrets each what it needs", ({ skip }) => {
+    need(skip);
+    const definitions: Record<ServiceName, ConfigDefinition<Options>> = {
+      edge: edgeConfig,
+      api: apiConfig,
+      identity: identityConfig,
+      factors: factorsConfig,
+      keys: keysConfig,
+      notify: notifyConfig,
+    };
+    const read = [distributedConfig, ...Object.values(definitions)].flatMap(({ options }) => Object.values(options));
+    const configured = manifests
+      .filter(({ kind }) => kind === "ConfigMap")
+      .flatMap(({ data = {} }) => Object.keys(data));
+    for (const name of configured) expect(read.map(({ env }) => env)).toContain(name);
+    if (overlay === "prod") return;
+    for (const service of services) {
+      const { envFrom = [] } = containerOf(service);
+      const told: Record<string, string> = {};
+      for (const { configMapRef, secretRef } of envFrom) {
+        if (configMapRef !== undefined) Object.assign(told, find("ConfigMap", configMapRef.name).data);
+        const secret = secretRef === undefined ? {} : find("Secret", secretRef.name).data;
+        for (const [name, text] of Object.entries(secret ?? {}))
+          told[name] = Buffer.from(text, "base64").toString("utf8");
+      }
+      expect(() => readConfig(distributedConfigOf(service), told)).not.toThrow();
+      expect(() => readConfig(definitions[service], told)).not.toThrow();
+    }
+  });
+
   test("holds no secret but those that were made for it", ({ skip }) => {
     need(skip);
     const secrets = manifests.filter(({ kind }) => kind === "Secret");
-    expect(secrets.length).toBe(overlay === "dev" ? services.length + 1 : 0);
+    const certificates = secrets
+      .filter(({ type }) => type === "kubernetes.io/tls")
+      .map(({ metadata }) => metadata.name);
+    expect(certificates).toEqual(overlay === "dev" ? ["api-tls", "sockets-tls"] : []);
+    expect(secrets.length - certificates.length).toBe(overlay === "dev" ? services.length + 1 : 0);
     const rest = JSON.stringify(manifests.filter(({ kind }) => kind !== "Secret"));
     expect(rest).not.toMatch(/_KEY"|PASSWORD|TOKEN":/);
+  });
+
+  test("has one address for a socket: upgrades are for edges and everything else for the API, whatever is asked for", ({
+    skip,
+  }) => {
+    need(skip);
+    const { PUBLIC_URL = "", SOCKETS_URL = "", DOMAIN = "" } = settings();
+    const owners = new URL(PUBLIC_URL).host;
+    const sockets = new URL(SOCKETS_URL).host;
+    const upgrade = { connection: "Upgrade", upgrade: "websocket", "sec-websocket-version": "13" };
+    for (const host of [sockets, `chat.${DOMAIN}`, `nobody.${DOMAIN}`]) {
+      expect([host, serviceFor(manifests, { host, ...upgrade })]).toEqual([host, "edge"]);
+      // No case of letters may lead it astray.
+      expect(serviceFor(manifests, { host: host.toUpperCase(), ...upgrade, upgrade: "WebSocket" })).toBe("edge");
+      expect([host, serviceFor(manifests, { host })]).toEqual([host, "api"]);
+    }
+    expect(serviceFor(manifests, { host: owners })).toBe("api");
+    expect(serviceFor(manifests, { host: `evil${sockets}` })).toBeNull();
+    expect(serviceFor(manifests, { host: "elsewhere.example" })).toBeNull();
+    expect(manifests.filter(({ kind }) => kind === "Ingress")).toEqual([]);
+  });
+
+  test("believes a proxy's word of the client, and lets it go of a connection first", ({ skip }) => {
+    need(skip);
+    const { TRUSTED_PROXIES = "", HTTP_KEEP_ALIVE_TIMEOUT = "" } = settings();
+    expect(TRUSTED_PROXIES).not.toBe("");
+    const { timeout } = find("BackendTrafficPolicy", "portcullis").spec as {
+      timeout: { http: { connectionIdleTimeout: string } };
+    };
+    expect(Number.parseInt(HTTP_KEEP_ALIVE_TIMEOUT, 10)).toBeGreaterThan(
+      Number.parseInt(timeout.http.connectionIdleTimeout, 10),
+    );
   });
 
   test("lets sessions go on while pods come and go", ({ skip }) => {
@@ -152,7 +229,23 @@ describe.each(["dev", "prod"])("the overlay %s", (overlay) => {
     expect(problemsOf(copy).join("\n")).toMatch(problem);
   });
 
-  test.each(["PodDisruptionBudget", "HorizontalPodAutoscaler", "NetworkPolicy"])(
+  test.each<[string, string, string, unknown, RegExp]>([
+    ["a listener without TLS", "Gateway/portcullis", "spec.listeners.1.protocol", "HTTP", /listeners/],
+    ["a route by path", "HTTPRoute/sockets", "spec.rules.0.matches.0.path", { value: "/chat" }, /path/],
+    ["a log of paths", "EnvoyProxy/portcullis", "spec.telemetry.accessLog.disable", false, /disable/],
+    ["paths that are changed", "ClientTrafficPolicy/portcullis", "spec.path", {}, /KeepUnchanged/],
+    ["a route from nowhere", "HTTPRoute/sockets", "spec.parentRefs.0.sectionName", "x", /no listener x/],
+    ["a route to nowhere", "HTTPRoute/sockets", "spec.rules.1.backendRefs.0.name", "x", /no Service x/],
+  ])("would not pass with %s", (_what, name, path, value, problem) => {
+    if (manifests.length === 0) return;
+    const copy = structuredClone(manifests);
+    const found = copy.find(({ kind, metadata }) => `${kind}/${metadata.name}` === name);
+    if (found === undefined) throw new Error(`there is no ${name}`);
+    set(found, path, value);
+    expect(problemsOf(copy).join("\n")).toMatch(problem);
+  });
+
+  test.each(["PodDisruptionBudget", "EnvoyProxy", "HorizontalPodAutoscaler", "NetworkPolicy"])(
     "would not pass without a %s",
     (kind) => {
       if (manifests.length === 0) return;

@@ -1,7 +1,6 @@
 import { Deployment } from "kubernetes-models/apps/v1/Deployment";
 import { StatefulSet } from "kubernetes-models/apps/v1/StatefulSet";
 import { HorizontalPodAutoscaler } from "kubernetes-models/autoscaling/v2/HorizontalPodAutoscaler";
-import { Ingress } from "kubernetes-models/networking.k8s.io/v1/Ingress";
 import { NetworkPolicy } from "kubernetes-models/networking.k8s.io/v1/NetworkPolicy";
 import { PodDisruptionBudget } from "kubernetes-models/policy/v1/PodDisruptionBudget";
 import { ConfigMap } from "kubernetes-models/v1/ConfigMap";
@@ -10,6 +9,7 @@ import { Secret } from "kubernetes-models/v1/Secret";
 import { Service } from "kubernetes-models/v1/Service";
 import { ServiceAccount } from "kubernetes-models/v1/ServiceAccount";
 import { z } from "zod";
+import { gateway, gatewaySchemas, httpRoute } from "./gateway-schemas.ts";
 import type { Manifest } from "./kustomize.ts";
 
 const models: Readonly<Record<string, new (data: never) => { validate(): void }>> = {
@@ -21,7 +21,6 @@ const models: Readonly<Record<string, new (data: never) => { validate(): void }>
   "apps/v1/Deployment": Deployment,
   "apps/v1/StatefulSet": StatefulSet,
   "autoscaling/v2/HorizontalPodAutoscaler": HorizontalPodAutoscaler,
-  "networking.k8s.io/v1/Ingress": Ingress,
   "networking.k8s.io/v1/NetworkPolicy": NetworkPolicy,
   "policy/v1/PodDisruptionBudget": PodDisruptionBudget,
 };
@@ -86,7 +85,13 @@ function nameOf({ kind, metadata }: Manifest): string {
 }
 
 function againstSchema(manifest: Manifest): string[] {
-  const model = models[`${manifest.apiVersion}/${manifest.kind}`];
+  const type = `${manifest.apiVersion}/${manifest.kind}`;
+  const schema = gatewaySchemas[type];
+  if (schema !== undefined) {
+    const { error } = schema.safeParse(manifest);
+    return error === undefined ? [] : [`${nameOf(manifest)}: ${z.prettifyError(error)}`];
+  }
+  const model = models[type];
   if (model === undefined) return [`${nameOf(manifest)}: ${manifest.apiVersion} has no schema here`];
   try {
     new model(manifest as never).validate();
@@ -153,6 +158,20 @@ function together(manifests: readonly Manifest[]): string[] {
       if (config !== undefined && !names("ConfigMap").has(config))
         problems.push(`Deployment/${name}: there is no ConfigMap ${config}`);
   }
+  for (const route of of("HTTPRoute")) {
+    const { parentRefs = [], rules = [] } = httpRoute.safeParse(route.spec).data ?? {};
+    for (const { name, sectionName } of parentRefs) {
+      const parent = of("Gateway").find(({ metadata }) => metadata.name === name);
+      const listeners = gateway.safeParse(parent?.spec).data?.listeners ?? [];
+      if (!listeners.some((each) => each.name === sectionName))
+        problems.push(`${nameOf(route)}: there is no listener ${sectionName} of a Gateway ${name}`);
+    }
+    for (const { name } of rules.flatMap(({ backendRefs }) => backendRefs))
+      if (!names("Service").has(name)) problems.push(`${nameOf(route)}: there is no Service ${name}`);
+  }
+  for (const { metadata, spec } of of("Gateway"))
+    if (!names("EnvoyProxy").has(gateway.safeParse(spec).data?.infrastructure.parametersRef.name ?? ""))
+      problems.push(`Gateway/${metadata.name}: nothing says that it logs no path`);
   const denies = of("NetworkPolicy").some(({ spec }) => {
     const { podSelector, policyTypes, ingress, egress } = spec as Record<string, unknown>;
     return (

@@ -2,6 +2,7 @@ export { claimIn } from "./assemble.ts";
 export {
   type DistributedConfig,
   distributedConfig,
+  distributedConfigOf,
   type EmbeddedConfig,
   embeddedConfig,
   environment,

@@ -37,7 +37,8 @@ export const apiConfig = defineConfig({
     env: "SOCKETS_URL",
     type: origin(["ws:", "wss:"], "wss://sockets.example.com"),
     default: null,
-    describe: "where clients reach the edges, for the URLs that owners are shown; unset: PUBLIC_URL with ws or wss",
+    describe:
+      "where sockets are, for the URLs that owners are shown; their pages are there too, and nothing else of the API where it is another host; unset: PUBLIC_URL with ws or wss",
   },
   domain: {
     env: "DOMAIN",

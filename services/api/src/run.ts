@@ -29,8 +29,8 @@ export interface Api {
  * @throws the system's error where the port cannot be had.
  */
 export async function run(platform: ApiPlatform, config: ApiConfig): Promise<Api> {
-  const { app } = await createApp(platform, config);
   const site = createSite(config, () => app.server.address());
+  const { app } = await createApp(platform, config, site);
   const cookie = sessionCookie(config.cookieSecure);
   await addRoutes(app, { caller: platform.caller, site, cookie, domain: config.domain }, platform.health);
 

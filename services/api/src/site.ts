@@ -5,6 +5,8 @@ import type { ApiConfig } from "./config.ts";
 export interface Site {
   /** As browsers send it in `Origin`. */
   origin(): string;
+  /** The same of a page at a socket's address; `origin` where sockets have no host of their own. */
+  socketsOrigin(): string;
   /** @param path null: it is a secret that nobody here knows any more, and a placeholder stands for it. */
   socketUrl(label: string, path: string | null): string;
 }
@@ -19,12 +21,13 @@ export function createSite(
     const port = typeof bound === "object" && bound !== null ? bound.port : config.port;
     return new URL(`http://localhost:${port}`).origin;
   };
+  const socketsOrigin = (): string => config.socketsUrl?.replace(/^ws/, "http") ?? origin();
   return {
     origin,
+    socketsOrigin,
     socketUrl(label, path) {
-      const base = config.socketsUrl ?? origin().replace(/^http/, "ws");
       // `identity` admits only characters that need no escaping.
-      return `${base}/${label}/${path ?? "{path}"}`;
+      return `${socketsOrigin().replace(/^http/, "ws")}/${label}/${path ?? "{path}"}`;
     },
   };
 }

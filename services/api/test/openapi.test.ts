@@ -47,7 +47,8 @@ describe("the OpenAPI document", () => {
   test("lists every route under /v1 and nothing else", async () => {
     const registered: string[] = [];
     const log = createLogger({ service: "api", level: "silent" });
-    const { app } = await createApp({ ids: createIds(), log, random: systemRandom }, readConfig(apiConfig, {}));
+    const site = { origin: () => "http://localhost", socketsOrigin: () => "http://localhost", socketUrl: () => "" };
+    const { app } = await createApp({ ids: createIds(), log, random: systemRandom }, readConfig(apiConfig, {}), site);
     const segments = new Set<string>();
     app.addHook("onRoute", ({ method, url }) => {
       const [first = ""] = url.split("/").slice(1);
@@ -56,7 +57,6 @@ describe("the OpenAPI document", () => {
         registered.push(`${String(method)} ${url.replace(/:(\w+)/g, "{$1}")}`);
     });
     const caller = { call: () => Promise.reject(new Error("not here")), emit: () => undefined };
-    const site = { origin: () => "http://localhost", socketUrl: () => "" };
     await addRoutes(app, { caller, site, cookie: sessionCookie(true), domain: "localhost" }, createHealth());
     await app.close();
     expect(registered.length).toBeGreaterThan(30);

@@ -102,6 +102,77 @@ describe("a passkey", () => {
     },
   );
 
+  test.each([
+    [
+      "wss://sockets.portcullis.example",
+      "sockets.portcullis.example",
+      "portcullis.example",
+      "https://sockets.portcullis.example",
+    ],
+    [
+      "wss://sockets.portcullis.example",
+      "SOCKETS.portcullis.example:443",
+      "portcullis.example",
+      "https://sockets.portcullis.example",
+    ],
+    [
+      "wss://sockets.portcullis.example:444",
+      "sockets.portcullis.example:444",
+      "portcullis.example",
+      "https://sockets.portcullis.example:444",
+    ],
+    // Another port of the host may be somebody else's.
+    [
+      "wss://sockets.portcullis.example",
+      "sockets.portcullis.example:9999",
+      "portcullis.example",
+      "https://portcullis.example",
+    ],
+    // A browser lets no page ask for a name that its own does not end with.
+    [
+      "wss://sockets.elsewhere.example",
+      "sockets.elsewhere.example",
+      "sockets.elsewhere.example",
+      "https://sockets.elsewhere.example",
+    ],
+    [
+      "wss://evilportcullis.example",
+      "evilportcullis.example",
+      "evilportcullis.example",
+      "https://evilportcullis.example",
+    ],
+    ["wss://sockets.portcullis.example", "portcullis.example", "portcullis.example", "https://portcullis.example"],
+    ["wss://sockets.portcullis.example", "evil.example", "portcullis.example", "https://portcullis.example"],
+  ])(
+    "with sockets at %s, at %s, is for a name that a page there may ask for, and taken from there alone",
+    async (socketsUrl, host, rp, origin) => {
+      await api.close();
+      const environment = {
+        DOMAIN: "labels.example",
+        PUBLIC_URL: "https://portcullis.example",
+        SOCKETS_URL: socketsUrl,
+      };
+      api = await startApi(environment);
+      api.answers[beginning] = { signInId: "sign-in-1", challenge: "A".repeat(43) };
+      api.answers[exchanging] = { ticket, expiresAtMs: Date.now() + 60_000, idParameter: "id", mayReturn: true };
+      const begun = JSON.parse((await post({ begin: "passkey", id: "bob" }, { host })).text);
+      expect(begun.options.rpId).toBe(rp);
+      await post({ id: "bob", signInId: "sign-in-1", response }, { host });
+      expect(api.asked.map(({ body }) => body)).toMatchObject([{ relyingParty: rp }, { relyingParty: rp, origin }]);
+    },
+  );
+
+  test("at the socket's own host on the sockets' port is taken from a page on that port", async () => {
+    await api.close();
+    const environment = { DOMAIN: "sockets.example", PUBLIC_URL: "https://portcullis.example" };
+    api = await startApi({ ...environment, SOCKETS_URL: "wss://sockets.example:444" });
+    api.answers[exchanging] = { ticket, expiresAtMs: Date.now() + 60_000, idParameter: "id", mayReturn: true };
+    const own = { host: "chat.sockets.example:444", path: `/${secretPath}` };
+    await post({ id: "bob", signInId: "sign-in-1", response }, own);
+    const origin = "https://chat.sockets.example:444";
+    expect(api.asked.map(({ body }) => body)).toMatchObject([{ relyingParty: "chat.sockets.example", origin }]);
+  });
+
   test("that is posted by the form goes on as a passphrase does", async () => {
     const filled = (more: Record<string, string> = {}) =>
       new URLSearchParams({

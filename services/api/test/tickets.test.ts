@@ -105,6 +105,44 @@ describe("a socket's address over http", () => {
   });
 });
 
+describe("the sockets' host, where owners reach the API at another one", () => {
+  const hosts = ["wss.example", "wss.example:8443", "WSS.example", "v1.sockets.example"];
+  beforeEach(async () => {
+    await api.close();
+    const environment = { DOMAIN: "sockets.example", PUBLIC_URL: "https://portcullis.example" };
+    api = await startApi({ ...environment, SOCKETS_URL: "wss://wss.example" });
+  });
+
+  test.each(hosts)("%s has nothing of the API's, and does not say what there would be", async (host) => {
+    const headers = { authorization: `Bearer ${tokenSecret}` };
+    const nowhere = await ask("/", { host });
+    expect(nowhere.status).toBe(404);
+    for (const path of ["/v1/account", "/docs/json", "/openapi.json", "/outbox", "/healthz", "/readyz", "/.socket"]) {
+      const answer = await ask(path, { host, headers });
+      expect([answer.status, answer.text]).toEqual([404, nowhere.text]);
+    }
+    expect(api.authentications).toEqual([]);
+    expect(api.asked).toEqual([]);
+  });
+
+  test("has the page of every socket, there or not, and the API is where it was", async () => {
+    const elsewhere = await ask(target);
+    for (const path of [target, "/nobody/nowhere"]) {
+      const page = await ask(path, { host: "wss.example" });
+      expect([page.status, page.text]).toEqual([200, elsewhere.text]);
+    }
+    for (const host of ["portcullis.example", "portcullis.example:8080", "127.0.0.1"])
+      expect((await ask("/healthz", { host })).status).toBe(200);
+  });
+
+  test("is that of the API too where owners reach it below the domain", async () => {
+    await api.close();
+    api = await startApi({ DOMAIN: "example.com", PUBLIC_URL: "https://api.example.com" });
+    expect((await ask("/healthz", { host: "api.example.com" })).status).toBe(200);
+    expect((await ask("/healthz", { host: "www.example.com" })).status).toBe(404);
+  });
+});
+
 describe("a passphrase that is posted", () => {
   test("as JSON gets the ticket, its end, and where to connect", async () => {
     const answer = await ask(`${target}/app?room=2&id=eve`, {

@@ -4,12 +4,13 @@ import { join } from "node:path";
 import { type Browser, chromium } from "playwright-core";
 import { rolldown } from "rolldown";
 
-export function launchBrowser(executablePath: string): Promise<Browser> {
+/** @param more arguments of its own */
+export function launchBrowser(executablePath: string, more: readonly string[] = []): Promise<Browser> {
   // Its sandbox refuses root, which is what a CI container is. It looks up hosts of its own otherwise.
   const quiet = ["--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run"];
   return chromium.launch({
     executablePath,
-    args: [...quiet, "--disable-quic", "--disable-gpu"],
+    args: [...quiet, "--disable-quic", "--disable-gpu", ...more],
     chromiumSandbox: false,
   });
 }

@@ -8,7 +8,8 @@ import { type FastifyBaseLogger, type FastifyInstance, fastify, type RawServerDe
 import { serializerCompiler, type ZodTypeProvider } from "fastify-type-provider-zod";
 import type { z } from "zod";
 import type { ApiConfig } from "../config.ts";
-import { doorRoute, isSocketAddress } from "../tickets/place.ts";
+import type { Site } from "../site.ts";
+import { doorRoute, isSocketAddress, isSocketsHost } from "../tickets/place.ts";
 import { invalid, parseRequest } from "./issues.ts";
 import { bodyBytesMax, parameterCharactersMax, rateLimits } from "./limits.ts";
 import { publicError, sendProblem } from "./problem.ts";
@@ -29,13 +30,17 @@ export type App = FastifyInstance<
 export async function createApp(
   platform: Pick<Platform, "ids" | "log" | "random">,
   config: ApiConfig,
+  site: Site,
 ): Promise<{ readonly app: App }> {
   const app = fastify({
     logger: false,
     bodyLimit: bodyBytesMax,
     routerOptions: { maxParamLength: parameterCharactersMax },
     trustProxy: config.trustedProxies === null ? false : [...config.trustedProxies],
-    rewriteUrl: (request) => (isSocketAddress(request, config.domain) ? doorRoute : (request.url ?? "/")),
+    rewriteUrl: (request) =>
+      isSocketAddress(request, config.domain) || isSocketsHost(request, config.domain, site)
+        ? doorRoute
+        : (request.url ?? "/"),
     // Never the caller's: it names lines in our log.
     requestIdHeader: false,
     genReqId: () => platform.ids.id(),

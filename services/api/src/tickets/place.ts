@@ -1,6 +1,7 @@
 import type { IncomingMessage } from "node:http";
 import { reservedLabels } from "@portcullis/contracts";
 import { destinationOf } from "@portcullis/runtime";
+import type { Site } from "../site.ts";
 
 /** A socket's address, asked for without an upgrade. `path` is a secret: never log it. */
 export interface Place {
@@ -30,6 +31,25 @@ export function isSocketAddress(request: Pick<IncomingMessage, "headers" | "url"
   const found = destinationOf(request, domain);
   if (found === null || !labelShape.test(found.label) || reservedLabels.has(found.label)) return false;
   return found.path !== "";
+}
+
+/**
+ * Whether nothing but sockets is at the host that a request names: SOCKETS_URL's and those below DOMAIN, unless owners reach the API there. Who leads
+ * the world to the sockets' host does not lead it to the API.
+ */
+export function isSocketsHost(
+  { headers }: Pick<IncomingMessage, "headers">,
+  domain: string,
+  site: Pick<Site, "origin" | "socketsOrigin">,
+): boolean {
+  const name = hostNameOf(headers);
+  if (name === new URL(site.origin()).hostname) return false;
+  return name === new URL(site.socketsOrigin()).hostname || name.endsWith(`.${domain}`);
+}
+
+/** Lower case, without a port. */
+export function hostNameOf({ host = "" }: IncomingMessage["headers"]): string {
+  return host.toLowerCase().replace(/:\d*$/, "").replace(/\.$/, "");
 }
 
 /** @throws nothing; null where it is no socket's address. */
