@@ -24,8 +24,9 @@ beforeAll(async () => {
   world = await startWorld({ replicas: true, env });
   [provider, program] = [await startIdentityProvider(), await startReceiver()];
   const who = person(world, world.credentials);
-  await confirmAddress(who);
-  approver = { ...who, cookie: await who.signedIn() };
+  const cookie = await who.signedIn();
+  await confirmAddress(who, cookie);
+  approver = { ...who, cookie };
 }, 60_000);
 afterAll(async () => {
   await world.close();

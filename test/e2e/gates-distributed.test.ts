@@ -65,7 +65,8 @@ describe.runIf(full)("gates on two of everything, on real engines", () => {
       anywhere = await makeSocket(world.owner, keyOnly);
       canaries.plant("owner's password", world.credentials.password);
       // An address that is not confirmed invites nobody and makes no token.
-      await confirmAddress(person(world, world.credentials));
+      const owner = person(world, world.credentials);
+      await confirmAddress(owner, await owner.signedIn());
     }
   }, 180_000);
   beforeEach(async ({ skip }) => {
@@ -218,8 +219,8 @@ describe.runIf(full)("gates on two of everything, on real engines", () => {
       const owner = await sign(person(world, world.credentials));
       const stranger = person(world, { password: canaries.make("approver's password") });
       expect((await stranger.signUp()).status).toBe(202);
-      await confirmAddress(stranger);
       const ann = await sign(stranger);
+      await confirmAddress(stranger, ann.cookie);
       const gates = [key, { gate: "approval", quorum: 2, notify: "none" }];
       const socket = await plantedSocket({ gates });
       await world.owner.post(`/v1/sockets/${socket.id}/members`, { name: "bob" });
