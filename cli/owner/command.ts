@@ -11,6 +11,7 @@ import { record } from "./show.ts";
 import { need, signIn, signOut } from "./sign-in.ts";
 import { signUp } from "./sign-up.ts";
 import { readSignedIn } from "./signed-in.ts";
+import { wordsLast } from "./words-last.ts";
 
 const urlDefault = "http://localhost:8080";
 
@@ -73,7 +74,7 @@ function readArguments(args: readonly string[]) {
   const strings = Object.fromEntries(optionNames.map((name) => [name, { type: "string" as const }]));
   try {
     const { values, positionals } = parseArgs({
-      args: [...args],
+      args: wordsLast(args, optionNames),
       options: { ...strings, yes: flag, json: flag, help: flag },
       allowPositionals: true,
     });

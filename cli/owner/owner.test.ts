@@ -53,11 +53,15 @@ describe("portcullis owner", { timeout: 60_000 }, () => {
     return createApi(url, { cookie });
   }
   /** Without starting a program, which takes a second. */
-  async function inProcess(name: string, ...args: readonly string[]) {
+  async function inProcess(
+    name: string,
+    args: readonly string[],
+    { options = {}, typed = null }: { options?: Record<string, string>; typed?: string | null } = {},
+  ) {
     const command = ownerCommands.find(({ usage }) => usage.startsWith(`${name} `));
     if (command === undefined) throw new Error(`there is no ${name}`);
-    const nobody = () => Promise.reject(new Error("asks for nothing"));
-    const answer = await command.run(await signedInApi(), { args, options: {} }, nobody);
+    const ask = async () => typed ?? Promise.reject(new Error("asks for nothing"));
+    const answer = await command.run(await signedInApi(), { args, options }, ask);
     return { answer, shown: command.show(answer) };
   }
   async function tokenInMail(): Promise<string> {
@@ -162,7 +166,7 @@ describe("portcullis owner", { timeout: 60_000 }, () => {
     const asProgram = { PORTCULLIS_TOKEN: secret, XDG_CONFIG_HOME: join(folder, "nobody") };
     expect((await owner(["socket", "list"], [], asProgram)).exit).toBe(0);
     expect((await owner(["token", "list"])).out).toContain(token.id);
-    expect((await owner(["token", "revoke", "--yes", "--", token.id])).exit).toBe(0);
+    expect((await owner(["token", "revoke", token.id, "--yes"])).exit).toBe(0);
     expect((await owner(["socket", "list"], [], asProgram)).exit).toBe(1);
   });
 
@@ -186,13 +190,13 @@ describe("portcullis owner", { timeout: 60_000 }, () => {
     const [, first = ""] = /^secret +(whsec_\S+)$/m.exec(made.out) ?? [];
     expect(made.out).toMatch(/^url +https:\/\/hooks\.example\.com\/a$[\s\S]+^purpose +faces$[\s\S]+shown this once/m);
 
-    const renewed = await inProcess("webhook secret", id, hook);
+    const renewed = await inProcess("webhook secret", [id, hook]);
     const { secret } = renewed.answer as { secret: string };
     expect(secret).toMatch(/^whsec_/);
     expect(secret).not.toBe(first);
     for (const text of ["previousUntil  20", `  ${secret}\n`, "shown this once"]) expect(renewed.shown).toContain(text);
 
-    const listed = await inProcess("webhook list", id);
+    const listed = await inProcess("webhook list", [id]);
     expect(listed.shown).toMatch(new RegExp(`^${hook} +https://hooks\\.example\\.com/a +faces +20`, "m"));
     for (const text of [listed.shown, JSON.stringify(listed.answer)]) {
       expect(text).not.toContain(first);
@@ -201,10 +205,72 @@ describe("portcullis owner", { timeout: 60_000 }, () => {
 
     const speaks = policyOf({ gate: "external", webhook: hook });
     const { version } = await api.ask("PATCH", `/v1/sockets/${id}`, { body: { version: 1, policy: speaks } });
-    await expect(inProcess("webhook remove", id, hook)).rejects.toThrow("the socket's policy speaks to it");
+    await expect(inProcess("webhook remove", [id, hook])).rejects.toThrow("the socket's policy speaks to it");
     await api.ask("PATCH", `/v1/sockets/${id}`, { body: { version, policy: policyOf() } });
     expect((await owner(["webhook", "remove", "hooks", hook, "--yes"])).out).toBe("Removed.\n");
-    expect((await inProcess("webhook list", id)).shown).toContain("There is no webhook yet");
+    expect((await inProcess("webhook list", [id])).shown).toContain("There is no webhook yet");
+  });
+
+  test("makes a key for the owner's program, and asks a member who is there again", async () => {
+    const api = await signedInApi();
+    const policy = {
+      gates: [{ gate: "key" }, { gate: "otp" }],
+      messaging: { mode: "consumer" },
+      during: [{ on: "demand", gate: "otp" }],
+    };
+    const socket = await api.ask("POST", "/v1/sockets", { body: { label: "program", policy } });
+    const id = String(socket.id);
+    const made = await inProcess("key create", [id], { options: { role: "consumer" } });
+    expect(made.answer).toMatchObject({ appKey: { role: "consumer" } });
+    const { answer } = await inProcess("key create", [id]);
+    const { key, appKey } = answer as { key: string; appKey: object };
+    expect(appKey).toMatchObject({ role: "member" });
+    expect((await inProcess("key list", [id])).shown).toMatch(
+      / member +20[\s\S]+ consumer +20| consumer +20[\s\S]+ member +20/,
+    );
+
+    await api.ask("POST", `/v1/sockets/${id}/members`, { body: { name: "bob" } });
+    const { uri } = await api.ask("POST", `/v1/sockets/${id}/members/bob/authenticator`);
+    const phone = scan(String(uri));
+    const codes = [phone.code(Date.now()), phone.code(Date.now() + 30_000)];
+    const states: string[] = [];
+    const session = await connect(`${socket.url}?id=bob`, {
+      appKey: key,
+      answers: { otp: () => codes.shift() ?? null },
+      onState: ({ is }) => void states.push(is),
+    });
+    await expect(inProcess("session step-up", [id, session.sid], { options: { rule: "7" } })).rejects.toThrow();
+    expect((await inProcess("session step-up", [id, session.sid])).shown).toBe("Asked.");
+    await expect.poll(() => states).toEqual(["step-up", "stepped-up"]);
+    await session.close();
+  });
+
+  test("gives a member a passphrase and takes it away, as everything else that they have", async () => {
+    const api = await signedInApi();
+    const policy = { gates: [{ gate: "key" }, { gate: "ticket" }] };
+    const socket = await api.ask("POST", "/v1/sockets", { body: { label: "lost", policy } });
+    const [id, passphrase] = [String(socket.id), "a passphrase of bob's"];
+    await api.ask("POST", `/v1/sockets/${id}/members`, { body: { name: "bob" } });
+    const page = `${String(socket.url).replace(/^ws/, "http")}`;
+    const ticket = () =>
+      fetch(page, {
+        method: "POST",
+        headers: { "content-type": "application/json" },
+        body: JSON.stringify({ id: "bob", passphrase }),
+      });
+    expect((await ticket()).status).toBe(401);
+    const { shown } = await inProcess("member passphrase", [id, "bob"], { typed: passphrase });
+    expect(shown).not.toContain(passphrase);
+    expect((await ticket()).status).toBe(200);
+    await inProcess("member passphrase-remove", [id, "bob"]);
+    expect((await ticket()).status).toBe(401);
+
+    for (const kind of ["authenticator", "answer-secret", "answer-rule"])
+      await inProcess(`member ${kind}`, [id, "bob"]);
+    expect((await inProcess("member list", [id])).shown).toMatch(/^bob +- +- +yes +yes +yes/m);
+    for (const kind of ["authenticator", "answer-secret", "answer-rule"])
+      expect((await inProcess(`member ${kind}-remove`, [id, "bob"])).shown).toBe("Removed.");
+    expect((await inProcess("member list", [id])).shown).toMatch(/^bob +- +- +no +no +no/m);
   });
 
   test("names the server by the words that connect shows", async () => {

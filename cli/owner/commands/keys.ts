@@ -2,7 +2,7 @@ import { record, rows, shownOnce, table } from "../show.ts";
 import type { OwnerCommand } from "./owner-command.ts";
 import { at, socketPath } from "./paths.ts";
 
-const keyColumns = ["keyId", "label", "createdAt", "lastUsedAt", "revokedAt"];
+const keyColumns = ["keyId", "label", "role", "createdAt", "lastUsedAt", "revokedAt"];
 
 /** App keys of a socket. */
 export const keyCommands: readonly OwnerCommand[] = [
@@ -15,10 +15,15 @@ export const keyCommands: readonly OwnerCommand[] = [
   },
   {
     usage: "key create SOCKET",
-    about: "an app key for those who may knock",
-    options: { label: ["TEXT", "what for"] },
-    run: (api, given) =>
-      api.ask("POST", `${socketPath(given)}/keys`, { body: { label: given.options.label ?? "made at a terminal" } }),
+    about: "an app key for those who may knock, or for your own program",
+    options: {
+      label: ["TEXT", "what for"],
+      role: ["ROLE", "member, or consumer for your own program, which it lets in alone; member unless you say so"],
+    },
+    run: (api, given) => {
+      const { label = "made at a terminal", role = "member" } = given.options;
+      return api.ask("POST", `${socketPath(given)}/keys`, { body: { label, role } });
+    },
     show: ({ key }) => `${record({ key })}\n${shownOnce}`,
   },
   {

@@ -1,6 +1,6 @@
 import { exitCodes, Sorry } from "../../exit.ts";
-import type { Json } from "../api.ts";
-import { authenticator, record, rows, shownOnce, table } from "../show.ts";
+import type { Api, Json } from "../api.ts";
+import { authenticator, done, record, rows, shownOnce, table } from "../show.ts";
 import type { Given, OwnerCommand } from "./owner-command.ts";
 import { allOf } from "./pages.ts";
 import { memberPath, socketPath } from "./paths.ts";
@@ -39,17 +39,32 @@ export const memberCommands: readonly OwnerCommand[] = [
     run: async (api, given) => {
       const changed = contactsIn(given);
       if (Object.keys(changed).length === 0) throw new Sorry(exitCodes.usage, "--email or --phone is missing");
-      const { members } = await allOf(api, `${socketPath(given)}/members`, "members");
-      const found = rows({ members }, "members").find(({ name }) => name === given.args[1]);
-      if (found === undefined)
-        throw new Sorry(exitCodes.refused, "there is no member of that name: portcullis owner member list SOCKET");
-      const { version, contacts } = found;
+      const { version, contacts } = await memberNamed(api, given);
       // The API replaces them as a whole.
       return api.ask("PATCH", memberPath(given), {
         body: { version, contacts: { ...(contacts as Json), ...changed } },
       });
     },
     show: member,
+  },
+  {
+    usage: "member passphrase SOCKET NAME",
+    about: "another passphrase, for which the page at the socket's address gives the member tickets; asks for it",
+    run: async (api, given, ask) => {
+      const { version } = await memberNamed(api, given);
+      const passphrase = await ask("The member's passphrase: ");
+      return api.ask("PATCH", memberPath(given), { body: { version, passphrase } });
+    },
+    show: member,
+  },
+  {
+    usage: "member passphrase-remove SOCKET NAME",
+    about: "takes the member's passphrase away",
+    run: async (api, given) => {
+      const { version } = await memberNamed(api, given);
+      return api.ask("PATCH", memberPath(given), { body: { version, passphrase: null } });
+    },
+    show: done("Removed."),
   },
   {
     usage: "member remove SOCKET NAME",
@@ -65,10 +80,22 @@ export const memberCommands: readonly OwnerCommand[] = [
     show: authenticator,
   },
   {
+    usage: "member authenticator-remove SOCKET NAME",
+    about: "takes the member's authenticator away; who came in with it is put out",
+    run: (api, given) => api.ask("DELETE", `${memberPath(given)}/authenticator`),
+    show: done("Removed."),
+  },
+  {
     usage: "member answer-secret SOCKET NAME",
     about: "a new answer secret for the member, for the gate question; the one before ends",
     run: (api, given) => api.ask("POST", `${memberPath(given)}/answer-secret`),
     show: (answer) => `${record(answer)}\n${shownOnce}`,
+  },
+  {
+    usage: "member answer-secret-remove SOCKET NAME",
+    about: "takes the member's answer secret away; who came in with it is put out",
+    run: (api, given) => api.ask("DELETE", `${memberPath(given)}/answer-secret`),
+    show: done("Removed."),
   },
   {
     usage: "member answer-rule SOCKET NAME",
@@ -80,7 +107,21 @@ export const memberCommands: readonly OwnerCommand[] = [
     },
     show: (answer) => `${record(answer)}\n${shownOnce}`,
   },
+  {
+    usage: "member answer-rule-remove SOCKET NAME",
+    about: "takes the member's answer rule away; who came in with it is put out",
+    run: (api, given) => api.ask("DELETE", `${memberPath(given)}/answer-rule`),
+    show: done("Removed."),
+  },
 ];
+
+async function memberNamed(api: Api, given: Given): Promise<Json> {
+  const { members } = await allOf(api, `${socketPath(given)}/members`, "members");
+  const found = rows({ members }, "members").find(({ name }) => name === given.args[1]);
+  if (found === undefined)
+    throw new Sorry(exitCodes.refused, "there is no member of that name: portcullis owner member list SOCKET");
+  return found;
+}
 
 const withContacts = ({ contacts, ...rest }: Json): Json => ({ ...rest, ...(contacts as Json) });
 
