@@ -2,8 +2,8 @@ import { z } from "zod";
 import { unfitIn } from "./bound.ts";
 import { duration, milliseconds } from "./duration.ts";
 import { askedAgain, duringDocument, duringStored, type StepUpRule } from "./during.ts";
-import { dialogueOf, type GateItem } from "./gates/registry.ts";
-import { type Item, itemsDocument, itemsStored, type PlacedGate, placed, visitGates } from "./items.ts";
+import { dialogueOf } from "./gates/registry.ts";
+import { gatesIn, type Item, itemsDocument, itemsStored, type PlacedGate, placed, visitGates } from "./items.ts";
 import { integer, strict } from "./strict.ts";
 
 const originsMax = 64;
@@ -109,7 +109,7 @@ export const policyDocumentSchema = strict({
     for (const [index, rule] of during.entries())
       for (const { path, message } of unfitIn(askedAgain([rule])))
         issues.push({ code: "custom", path: ["during", index, "gates", ...path], message, input: during });
-    const asking = leaves(gates).find((item) => dialogueOf(item) !== "once");
+    const asking = gatesIn(gates).find((item) => dialogueOf(item) !== "once");
     if (mode === "offered" && asking !== undefined) {
       // Whoever offers is told nothing, and these gates have to say something first.
       const message = `must be prompted: ${asking.gate} has to ask first`;
@@ -184,7 +184,7 @@ interface WrittenDeadlines {
 }
 
 function wholeDeadlines(items: readonly Item[], { answer, wait, handshake }: WrittenDeadlines): Policy["deadlines"] {
-  const waits = leaves(items).some((item) => dialogueOf(item) === "waits");
+  const waits = gatesIn(items).some((item) => dialogueOf(item) === "waits");
   const handshakeMs = handshake ?? (waits ? parkedDefaultMs : handshakeDefaultMs);
   return {
     answerMs: answer ?? Math.min(answerDefaultMs, handshakeMs),
@@ -201,12 +201,6 @@ function wholeHistory(messaging: {
   if (history === "off") return null;
   if ("messages" in history) return { messages: history.messages, ms: dayMs };
   return { messages: Math.min(1000, Math.floor(historyBytesMax / maxBytes)), ms: history.minutes * 60_000 };
-}
-
-function leaves(items: readonly Item[]): GateItem[] {
-  const found: GateItem[] = [];
-  visitGates(items, (_at, item) => found.push(item));
-  return found;
 }
 
 /** Every gate with its position, in the order of the document. */
