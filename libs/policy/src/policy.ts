@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { unfitIn } from "./bound.ts";
+import type { Leaf } from "./composition.ts";
 import { duration, milliseconds } from "./duration.ts";
 import { askedAgain, duringDocument, duringStored, type StepUpRule } from "./during.ts";
 import { dialogueOf } from "./gates/registry.ts";
@@ -208,6 +209,11 @@ export function leavesOf(policy: Policy): PlacedGate[] {
   const leaves: PlacedGate[] = [];
   visitGates(policy.gates, (at, item) => leaves.push(placed(at, item)));
   return leaves;
+}
+
+/** What `before` asks for, which stands in front of everything else. */
+export function beforeOf({ before }: Partial<Pick<Policy, "before">>): readonly Leaf[] {
+  return before?.ticket === "required" ? [{ at: "before.ticket", item: { gate: "ticket" } }] : [];
 }
 
 /** Whether nobody gets in without an app key: `key` stands at the top only, so one is enough to know. */
