@@ -22,6 +22,15 @@ describe("docs/policy.md", () => {
     expect(firstColumn(page, "## Fields").toSorted()).toEqual(Object.keys(schema.properties ?? {}).toSorted());
   });
 
+  test("lists every gate with all of its fields", () => {
+    const fields = fieldsByGate(schema.properties?.gates);
+    expect(firstColumn(page, "## Gates").toSorted()).toEqual([...fields.keys()].toSorted());
+    for (const row of page.match(/^\| `\w+` \|.*$/gm) ?? []) {
+      const [, gate = "", text = ""] = row.split("|").map((cell) => cell.trim().replace(/^`(\w+)`$/, "$1"));
+      for (const field of fields.get(gate) ?? []) expect(text, gate).toContain(`\`${field}\``);
+    }
+  });
+
   test("lists every piece of advice, and no other", () => {
     expect(firstColumn(page, "## Advice")).toEqual([...adviceCodes]);
   });
@@ -64,6 +73,20 @@ describe.each(["README.md", "docs/policy.md"])("%s: every example", (path) => {
       expect(validatePolicy(example).advice.filter(({ severity }) => severity === "danger")).toEqual([]);
   });
 });
+
+/** By the name of a gate: what an item has beside it, in whichever of its kinds. What groups hold is the same once more. */
+function fieldsByGate(schema: unknown, found = new Map<string, Set<string>>()): Map<string, Set<string>> {
+  if (typeof schema !== "object" || schema === null) return found;
+  const item = z
+    .object({ properties: z.looseObject({ gate: z.object({ const: z.string() }) }) })
+    .safeParse(schema).data;
+  if (item !== undefined) {
+    const { gate, ...fields } = item.properties;
+    found.set(gate.const, new Set([...(found.get(gate.const) ?? []), ...Object.keys(fields)]));
+  }
+  if (!("properties" in schema)) for (const part of Object.values(schema)) fieldsByGate(part, found);
+  return found;
+}
 
 test("every code of advice comes from a rule", () => {
   const rules = ["opening", "messages", "gates", "devices", "conditions", "terms"]

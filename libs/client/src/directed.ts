@@ -22,17 +22,17 @@ export interface Directed {
   end(): void;
 }
 
-interface Waiting<T> {
+interface Pending<T> {
   readonly resolve: (value: T) => void;
   readonly reject: (error: unknown) => void;
 }
 
-interface Question extends Waiting<About | null> {
+interface OpenRequest extends Pending<About | null> {
   readonly control: ConsumerUp;
   readonly timer: ReturnType<typeof setTimeout>;
 }
 
-const questionsMax = 1_024;
+const requestsMax = 1_024;
 const answerMsMax = 30_000;
 /** What may be said before somebody listens, and counters that nobody has asked for yet. */
 const rememberedMax = 1_024;
@@ -44,8 +44,8 @@ export function createDirected(options: {
   readonly onUndelivered: (counter: number) => void;
 }): Directed {
   const { send, onArrived, onUndelivered } = options;
-  const arrivals = new Map<number, Waiting<void>>();
-  const questions = new Map<string, Question>();
+  const arrivals = new Map<number, Pending<void>>();
+  const requests = new Map<string, OpenRequest>();
   const undelivered = new Set<number>();
   let through = -1;
   let asked = 0;
@@ -53,18 +53,18 @@ export function createDirected(options: {
   let listener: PresenceCallback | null = null;
   let ended = false;
 
-  function settle(counter: number, waiting: Waiting<void>): void {
+  function settle(counter: number, waiting: Pending<void>): void {
     arrivals.delete(counter);
     if (undelivered.has(counter)) waiting.reject(new PortcullisError("undelivered"));
     else waiting.resolve();
   }
 
-  function answer(ref: string, act: (question: Question) => void): void {
-    const question = questions.get(ref);
-    if (question === undefined) return;
-    questions.delete(ref);
-    clearTimeout(question.timer);
-    act(question);
+  function answer(ref: string, act: (request: OpenRequest) => void): void {
+    const request = requests.get(ref);
+    if (request === undefined) return;
+    requests.delete(ref);
+    clearTimeout(request.timer);
+    act(request);
   }
 
   function presence(is: "joined" | "left", sid: string): void {
@@ -90,13 +90,13 @@ export function createDirected(options: {
     },
     ask(control) {
       if (ended) return Promise.reject(new PortcullisError("closed"));
-      if (questions.size >= questionsMax) return Promise.reject(new PortcullisError("unavailable"));
+      if (requests.size >= requestsMax) return Promise.reject(new PortcullisError("unavailable"));
       asked += 1;
       const ref = `q${asked}`;
       const whole: ConsumerUp = { ...control, ref };
       return new Promise((resolve, reject) => {
-        const late = () => answer(ref, (question) => question.reject(new PortcullisError("timeout")));
-        questions.set(ref, { control: whole, resolve, reject, timer: setTimeout(late, answerMsMax) });
+        const late = () => answer(ref, (request) => request.reject(new PortcullisError("timeout")));
+        requests.set(ref, { control: whole, resolve, reject, timer: setTimeout(late, answerMsMax) });
         send(whole);
       });
     },
@@ -130,7 +130,7 @@ export function createDirected(options: {
       }
     },
     attached() {
-      for (const { control } of questions.values()) send(control);
+      for (const { control } of requests.values()) send(control);
     },
     listen(next) {
       listener = next;
@@ -142,11 +142,11 @@ export function createDirected(options: {
       ended = true;
       for (const { reject } of arrivals.values()) reject(new PortcullisError("closed"));
       arrivals.clear();
-      for (const { reject, timer } of questions.values()) {
+      for (const { reject, timer } of requests.values()) {
         clearTimeout(timer);
         reject(new PortcullisError("closed"));
       }
-      questions.clear();
+      requests.clear();
     },
   };
 }

@@ -74,9 +74,10 @@ export function createOutbox(options: {
   let tail: Promise<void> = Promise.resolve();
   let wake = () => {};
   let target: OutboxTarget | null = null;
-  /** Sent, and perhaps not arrived; the first `unsent` of `kept` from behind are to be sent over this connection. */
+  /** Sent, and perhaps not arrived. */
   let kept: Numbered[] = [];
   let keptBytes = 0;
+  /** Those of them that are still to be sent over this connection, too. */
   let again: Numbered[] = [];
 
   /** 0: now. */

@@ -12,7 +12,6 @@ export {
   type AnswerProof,
   answerProof,
   formatAnswerSecret,
-  generateAnswerSecret,
   isAnswerProof,
   parseAnswerSecret,
 } from "./question.ts";
@@ -26,7 +25,6 @@ export {
   type DirectionSecrets,
   finish,
   handshakeKeys,
-  isFinish,
   type Progress,
   parkedPsk,
   parkedPskId,

@@ -1,17 +1,10 @@
 import { base64url, concat, equalBytes, lp, utf8 } from "@portcullis/protocol";
-import { expand, H, L, type Random, secureRandom } from "./derive.ts";
+import { expand, H, L } from "./derive.ts";
 import { CryptoError } from "./errors.ts";
 
-const secretBytes = 32;
 const shape = /^pa1\.([A-Za-z0-9_-]{43})$/;
 
-/** A member's answer secret: 32 bytes, shown once as `pa1.<secret>`. */
-export function generateAnswerSecret(random: Random = secureRandom): Uint8Array {
-  const secret = random(secretBytes);
-  if (secret.length !== secretBytes) throw new CryptoError("key");
-  return secret;
-}
-
+/** A member's answer secret (32 bytes) as it is shown, once. */
 export function formatAnswerSecret(secret: Uint8Array): string {
   return `pa1.${base64url.encode(secret)}`;
 }

@@ -1,4 +1,4 @@
-import { equalBytes, lp, u32be } from "@portcullis/protocol";
+import { lp, u32be } from "@portcullis/protocol";
 import { expand, extract, H, L } from "./derive.ts";
 
 /** One secret for each direction; record keys come from them. */
@@ -59,11 +59,6 @@ export function finish(progress: Progress): Promise<Uint8Array> {
     u32be(progress.serverCount),
     progress.serverChain,
   );
-}
-
-/** The client's check of `accepted.F`, in constant time. */
-export async function isFinish(progress: Progress, received: Uint8Array): Promise<boolean> {
-  return equalBytes(await finish(progress), received);
 }
 
 export interface ApplicationSecrets extends DirectionSecrets {

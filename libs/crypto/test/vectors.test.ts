@@ -24,13 +24,11 @@ import {
   finish,
   formatAnswerSecret,
   formatAppKey,
-  generateAnswerSecret,
   handshakeKeys,
   helloHash,
   importIdentity,
   importKemKeyPair,
   isAnswerProof,
-  isFinish,
   L,
   openBox,
   openGroupRecord,
@@ -152,13 +150,12 @@ describe.each(schedule)("every derivation of the vector: $name", (vector) => {
     expect(toHex(await finish(progress))).toBe(vector.finish.F);
     const accepted = parseServerPlaintext(utf8(vector.accepted.plaintext));
     if (accepted.t !== "accepted") throw new Error("the vector ends otherwise");
-    expect(await isFinish(progress, base64url.decode(accepted.F))).toBe(true);
-    expect(await isFinish({ ...progress, serverCount: progress.serverCount + 1 }, base64url.decode(accepted.F))).toBe(
-      false,
-    );
-    expect(await isFinish({ ...progress, clientChain: hex("11".repeat(32)) }, base64url.decode(accepted.F))).toBe(
-      false,
-    );
+    expect(toHex(base64url.decode(accepted.F))).toBe(vector.finish.F);
+    for (const other of [
+      { ...progress, serverCount: progress.serverCount + 1 },
+      { ...progress, clientChain: hex("11".repeat(32)) },
+    ])
+      expect(toHex(await finish(other))).not.toBe(vector.finish.F);
   });
 
   it("what a client comes back by", async () => {
@@ -263,8 +260,8 @@ describe("the proof for a question", () => {
   });
 
   it("takes a secret that is one", () => {
-    const made = generateAnswerSecret();
-    expect(parseAnswerSecret(formatAnswerSecret(made))).toEqual(made);
+    const secret = new Uint8Array(32).fill(7);
+    expect(parseAnswerSecret(formatAnswerSecret(secret))).toEqual(secret);
     for (const text of ["", vectors.secret.slice(0, -1), vectors.secret.replace("pa1", "pc1"), `${vectors.secret}A`])
       expect(() => parseAnswerSecret(text)).toThrow(expect.objectContaining({ name: "CryptoError", code: "key" }));
   });

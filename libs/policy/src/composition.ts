@@ -37,6 +37,12 @@ export interface Part {
   readonly item: Item;
 }
 
+/** A part that is a gate. */
+export interface Leaf {
+  readonly at: string;
+  readonly item: GateItem;
+}
+
 /** What a group holds. @param take of a `when`; without it both of its branches */
 export function partsOf(group: Group, at: string, take: Take = "both"): Part[] {
   const under = (items: readonly Item[], branch = "") =>

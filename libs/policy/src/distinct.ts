@@ -1,13 +1,8 @@
-import { type Group, type Part, partsOf, type Take } from "./composition.ts";
+import { type Group, type Leaf, type Part, partsOf, type Take } from "./composition.ts";
 import { type GateItem, restsOn } from "./gates/registry.ts";
 
 /** Gates within one `distinct`: there are fewer devices than that. */
 export const distinctMax = 12;
-
-export interface Leaf {
-  readonly at: string;
-  readonly item: GateItem;
-}
 
 /**
  * Whether some of the gates that are available satisfy every part, each of them by a device of its own. What rests on no device
@@ -18,15 +13,15 @@ export interface Leaf {
  * @param device of a gate: its bit; 0 where it needs none; null where it is not available
  * @param takeOf the branch of a `when`; null: either of them will do
  */
-function waysThrough(
+function deviceSetsThrough(
   parts: readonly Part[],
   device: (leaf: Leaf) => number | null,
   takeOf: (at: string) => Take | null,
 ): ReadonlySet<number> {
-  return parts.map((part) => waysOf(part, device, takeOf)).reduce(together, new Set([0]));
+  return parts.map((part) => deviceSetsOf(part, device, takeOf)).reduce(together, new Set([0]));
 }
 
-function waysOf(
+function deviceSetsOf(
   { at, item }: Part,
   device: (leaf: Leaf) => number | null,
   takeOf: (at: string) => Take | null,
@@ -35,8 +30,8 @@ function waysOf(
     const bit = device({ at, item });
     return new Set(bit === null ? [] : [bit]);
   }
-  const through = (take?: Take) => waysThrough(partsOf(item, at, take), device, takeOf);
-  if ("anyOf" in item) return new Set(partsOf(item, at).flatMap((part) => [...waysOf(part, device, takeOf)]));
+  const through = (take?: Take) => deviceSetsThrough(partsOf(item, at, take), device, takeOf);
+  if ("anyOf" in item) return new Set(partsOf(item, at).flatMap((part) => [...deviceSetsOf(part, device, takeOf)]));
   if (!("when" in item)) return through();
   const take = takeOf(at);
   return take === null ? new Set([...through("then"), ...through("else")]) : through(take);
@@ -68,7 +63,7 @@ export interface DistinctGroup {
 /** Whether these gates are enough, one device for each. */
 export function isDistinct({ at, item, takeOf }: DistinctGroup, available: (leaf: Leaf) => boolean): boolean {
   const bitOf = numbering();
-  return waysThrough(partsOf(item, at), (leaf) => (available(leaf) ? bitOf(leaf.item) : null), takeOf).size > 0;
+  return deviceSetsThrough(partsOf(item, at), (leaf) => (available(leaf) ? bitOf(leaf.item) : null), takeOf).size > 0;
 }
 
 /** Whether what was passed can be part of a way through that goes on with gates that are available. */
@@ -90,5 +85,5 @@ export function canGoOn(
     const bit = bitOf(leaf.item);
     return available(leaf) && (used & bit) === 0 ? bit : null;
   };
-  return waysThrough(partsOf(item, at), device, takeOf).size > 0;
+  return deviceSetsThrough(partsOf(item, at), device, takeOf).size > 0;
 }

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { duration, milliseconds } from "./duration.ts";
 import { type GateItem, gateDocument, gateOf } from "./gates/registry.ts";
-import { type Item, itemsDocument, itemsStored, visitGates } from "./items.ts";
+import { gatesIn, type Item, itemsDocument, itemsStored } from "./items.ts";
 import { strict } from "./strict.ts";
 
 /** Each of them is looked at whenever a session changes. */
@@ -65,7 +65,7 @@ const ruleDocument = z.looseObject(written).transform((given, context): StepUpRu
   }
   if (gates === undefined) return refuse([], gatesError);
   if (forMs !== undefined && message === undefined) return refuse(["for"], "belongs to a rule for a message class");
-  const misfit = leaves(gates).find((item) => !mayBeAskedAgain(item));
+  const misfit = gatesIn(gates).find((item) => !mayBeAskedAgain(item));
   if (misfit !== undefined) return refuse([], `${misfit.gate} cannot be asked for while a session lives`);
   if (every !== undefined) return { on: "every", everyMs: every, gates };
   if (message === undefined) return { on: "demand", gates };
@@ -118,7 +118,7 @@ export function askedAgain(rules: readonly Partial<StepUpRule>[]): readonly Item
 
 /** Those of a rule. */
 export function gatesOfRule({ gates }: StepUpRule): readonly GateItem[] {
-  return leaves(gates);
+  return gatesIn(gates);
 }
 
 /** What the opening decides, or what can only be brought along, is no question to a session. */
@@ -130,10 +130,4 @@ function mayBeAskedAgain(item: GateItem): boolean {
 function twice(rules: readonly StepUpRule[]): number[] {
   const classes = rules.map((rule) => (rule.on === "message" ? rule.class : null));
   return classes.flatMap((each, index) => (each !== null && classes.indexOf(each) !== index ? [index] : []));
-}
-
-function leaves(items: readonly Item[]): GateItem[] {
-  const found: GateItem[] = [];
-  visitGates(items, (_at, item) => found.push(item));
-  return found;
 }

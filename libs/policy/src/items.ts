@@ -155,6 +155,13 @@ export function visitGates(
   );
 }
 
+/** The gates of these items and of what lies below them, in the order of the document. */
+export function gatesIn(items: readonly Item[]): GateItem[] {
+  const found: GateItem[] = [];
+  visitGates(items, (_at, item) => found.push(item));
+  return found;
+}
+
 export function placed(at: string, item: GateItem): PlacedGate {
   return { at, gate: item.gate, config: configOf(item) };
 }

@@ -1,9 +1,10 @@
 import { z } from "zod";
 import { unfitIn } from "./bound.ts";
+import type { Leaf } from "./composition.ts";
 import { duration, milliseconds } from "./duration.ts";
 import { askedAgain, duringDocument, duringStored, type StepUpRule } from "./during.ts";
-import { dialogueOf, type GateItem } from "./gates/registry.ts";
-import { type Item, itemsDocument, itemsStored, type PlacedGate, placed, visitGates } from "./items.ts";
+import { dialogueOf } from "./gates/registry.ts";
+import { gatesIn, type Item, itemsDocument, itemsStored, type PlacedGate, placed, visitGates } from "./items.ts";
 import { integer, strict } from "./strict.ts";
 
 const originsMax = 64;
@@ -109,7 +110,7 @@ export const policyDocumentSchema = strict({
     for (const [index, rule] of during.entries())
       for (const { path, message } of unfitIn(askedAgain([rule])))
         issues.push({ code: "custom", path: ["during", index, "gates", ...path], message, input: during });
-    const asking = leaves(gates).find((item) => dialogueOf(item) !== "once");
+    const asking = gatesIn(gates).find((item) => dialogueOf(item) !== "once");
     if (mode === "offered" && asking !== undefined) {
       // Whoever offers is told nothing, and these gates have to say something first.
       const message = `must be prompted: ${asking.gate} has to ask first`;
@@ -184,7 +185,7 @@ interface WrittenDeadlines {
 }
 
 function wholeDeadlines(items: readonly Item[], { answer, wait, handshake }: WrittenDeadlines): Policy["deadlines"] {
-  const waits = leaves(items).some((item) => dialogueOf(item) === "waits");
+  const waits = gatesIn(items).some((item) => dialogueOf(item) === "waits");
   const handshakeMs = handshake ?? (waits ? parkedDefaultMs : handshakeDefaultMs);
   return {
     answerMs: answer ?? Math.min(answerDefaultMs, handshakeMs),
@@ -203,17 +204,16 @@ function wholeHistory(messaging: {
   return { messages: Math.min(1000, Math.floor(historyBytesMax / maxBytes)), ms: history.minutes * 60_000 };
 }
 
-function leaves(items: readonly Item[]): GateItem[] {
-  const found: GateItem[] = [];
-  visitGates(items, (_at, item) => found.push(item));
-  return found;
-}
-
 /** Every gate with its position, in the order of the document. */
 export function leavesOf(policy: Policy): PlacedGate[] {
   const leaves: PlacedGate[] = [];
   visitGates(policy.gates, (at, item) => leaves.push(placed(at, item)));
   return leaves;
+}
+
+/** What `before` asks for, which stands in front of everything else. */
+export function beforeOf({ before }: Partial<Pick<Policy, "before">>): readonly Leaf[] {
+  return before?.ticket === "required" ? [{ at: "before.ticket", item: { gate: "ticket" } }] : [];
 }
 
 /** Whether nobody gets in without an app key: `key` stands at the top only, so one is enough to know. */

@@ -1,16 +1,11 @@
-import { type Branch, type Part, partsOf, topOf } from "./composition.ts";
+import { type Branch, type Leaf, type Part, partsOf, topOf } from "./composition.ts";
 import { type GateItem, gateOf, restsOn } from "./gates/registry.ts";
-import type { Policy } from "./policy.ts";
-
-export interface Step {
-  readonly at: string;
-  readonly item: GateItem;
-}
+import { beforeOf, type Policy } from "./policy.ts";
 
 /** Gates that are enough together, in order, where these branches were taken. None of them can be left out. */
 export interface Way {
   readonly branches: readonly Branch[];
-  readonly steps: readonly Step[];
+  readonly steps: readonly Leaf[];
 }
 
 export interface Ways {
@@ -26,10 +21,8 @@ const lookedAtMax = 200;
 
 type Walked = Pick<Policy, "gates"> & Partial<Pick<Policy, "before">>;
 
-/** What `before` asks for stands in front of everything else. */
-function partsThrough({ gates, before }: Walked): readonly Part[] {
-  const first: Part[] = before?.ticket === "required" ? [{ at: "before.ticket", item: { gate: "ticket" } }] : [];
-  return [...first, ...topOf(gates)];
+function partsThrough(policy: Walked): readonly Part[] {
+  return [...beforeOf(policy), ...topOf(policy.gates)];
 }
 
 /** All ways through a policy, what people have enrolled left aside. */
@@ -53,7 +46,7 @@ export function devicesOf({ steps }: Way): string[] {
 }
 
 /** What the client has to do something for, opening and address left out. */
-export function asked({ steps }: Way): Step[] {
+export function asked({ steps }: Way): Leaf[] {
   return steps.filter(({ item }) => !isOpening(item));
 }
 

@@ -51,7 +51,7 @@ export function restsOn(item: GateItem): string | null {
   if (gate.restsOn !== undefined) return gate.restsOn(item);
   const need = gate.needs(item);
   if (need !== null) return `${need.of}-${need.gate}`;
-  return gate.dialogue === "prepared" ? null : item.gate;
+  return dialogueOf(item) === "prepared" ? null : item.gate;
 }
 
 /** Whether somebody in between gains nothing from what is answered here. */

@@ -1,10 +1,10 @@
 /** How far a handshake is: a reading of the policy's tree over the set of passed positions. No state of its own. */
-import { type Branch, type Part, partsOf, type Take, takenOf, topOf, visitParts } from "../composition.ts";
-import { canGoOn, type DistinctGroup, isDistinct, type Leaf } from "../distinct.ts";
+import { type Branch, type Leaf, type Part, partsOf, type Take, takenOf, topOf, visitParts } from "../composition.ts";
+import { canGoOn, type DistinctGroup, isDistinct } from "../distinct.ts";
 import type { Enrolment } from "../gates/gate.ts";
 import { type GateItem, type GateName, gateOf } from "../gates/registry.ts";
 import { type PlacedGate, placed, visitGates } from "../items.ts";
-import type { Policy } from "../policy.ts";
+import { beforeOf, type Policy } from "../policy.ts";
 
 /** What progress depends on; fixed when the handshake begins. */
 export interface Terms {
@@ -16,10 +16,6 @@ export interface Terms {
   readonly branches: readonly Branch[];
   readonly ticket: boolean;
 }
-
-/** What `before` asks for stands in front of everything else. */
-const ticketAt = "before.ticket";
-const ticketItem: GateItem = { gate: "ticket" };
 
 /**
  * An authenticator that a member has enrolled is asked for in every branch. This stands after everything else and is
@@ -38,7 +34,7 @@ function takeOf({ branches }: Pick<Terms, "branches">): (at: string) => Take {
 
 /** Every gate that the handshake could ask for, what `before` and the enrolled authenticator add included. */
 export function sequenceOf(terms: Terms): Leaf[] {
-  const leaves: Leaf[] = terms.policy.before.ticket === "required" ? [{ at: ticketAt, item: ticketItem }] : [];
+  const leaves: Leaf[] = [...beforeOf(terms.policy)];
   visitGates(terms.policy.gates, (at, item) => leaves.push({ at, item }), takeOf(terms));
   if (mustUseEnrolled(terms)) leaves.push({ at: enrolledAt, item: enrolledItem });
   return leaves;
@@ -117,7 +113,7 @@ function isEnrolled(terms: Terms, { of, gate }: Enrolment): boolean {
 
 export function isComplete(terms: Terms, passed: ReadonlySet<string>): boolean {
   return (
-    (terms.policy.before.ticket !== "required" || passed.has(ticketAt)) &&
+    beforeOf(terms.policy).every(({ at }) => passed.has(at)) &&
     topOf(terms.policy.gates).every((part) => isSatisfied(terms, part, passed)) &&
     isEnrolledUsed(terms, passed)
   );

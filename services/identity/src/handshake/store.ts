@@ -4,7 +4,7 @@ import type { Vault } from "@portcullis/runtime";
 import type { State } from "@portcullis/state";
 import { z } from "zod";
 import { toText } from "../secrets.ts";
-import { enrolment } from "../sessions/registry.ts";
+import { enrolment } from "../sessions/session.ts";
 import { terms } from "../sessions/terms.ts";
 
 /**

@@ -1,6 +1,6 @@
 import type { Admitted } from "@portcullis/contracts";
 import { clockOf } from "../step-ups/progress.ts";
-import type { Session } from "./registry.ts";
+import type { Session } from "./session.ts";
 
 /** @param next counter of the client's next message. */
 export function admittedOf(session: Session, next: number): Admitted {

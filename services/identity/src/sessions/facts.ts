@@ -1,5 +1,5 @@
 import type { SessionFacts } from "@portcullis/contracts";
-import type { Session } from "./registry.ts";
+import type { Session } from "./session.ts";
 
 /** What everybody is shown of a session who may know of it. */
 export function factsOf(session: Session): SessionFacts {

@@ -12,8 +12,6 @@ import type { State } from "@portcullis/state";
 import { endAtMs, viewOf } from "../step-ups/progress.ts";
 import { type Session, session } from "./session.ts";
 
-export { type Enrolment, enrolment, type Session } from "./session.ts";
-
 /** With what `keys` reads of it, made anew with each write. */
 const entry = session.extend(liveSessionView.shape);
 

@@ -2,7 +2,8 @@ import type { Caller } from "@portcullis/bus";
 import { closeNameOf, closeSession, type FarewellReason, sealFarewells } from "@portcullis/contracts";
 import { closeCodes } from "@portcullis/protocol";
 import type { Logger } from "@portcullis/runtime";
-import type { Session, SessionRegistry } from "./registry.ts";
+import type { SessionRegistry } from "./registry.ts";
+import type { Session } from "./session.ts";
 
 const farewellBatch = 256;
 

@@ -133,10 +133,10 @@ export async function removeMemberOf(context: SocketContext, request: Whose): Pr
     (session) => session.memberId === found.id,
     "member-removed",
   );
-  await context.caller.call(forgetSecret, { subject: { of: "member", socketId: socket.id, member: found.id } });
+  const subject = { of: "member" as const, socketId: socket.id, member: found.id };
+  await context.caller.call(forgetSecret, { subject });
   await context.caller.call(forgetAnswerSecret, { socketId: socket.id, member: found.id });
   await context.caller.call(forgetAnswerRule, { socketId: socket.id, member: found.id });
-  const subject = { of: "member" as const, socketId: socket.id, member: found.id };
   await context.caller.call(forgetPasskey, { subject, passkeyId: null });
   await context.caller.call(forgetSign, { socketId: socket.id, member: found.id });
   await context.store.members.delete(found.id);

@@ -2,7 +2,7 @@ import { ServiceError } from "@portcullis/contracts";
 import { authenticatorsOf, begin, gatesOfRule, stepUpPolicy } from "@portcullis/policy";
 import type { EngineContext } from "../handshake/context.ts";
 import { type Handshake, placeOf } from "../handshake/store.ts";
-import type { Session } from "../sessions/registry.ts";
+import type { Session } from "../sessions/session.ts";
 
 /** A step-up before its first event: the rule's gates, and whoever is in the session. */
 export async function stepUpHandshake(

@@ -6,7 +6,7 @@ import { stands } from "../handshake/standing.ts";
 import { type Handshake, placeOf, whereOf } from "../handshake/store.ts";
 import type { Action, Taken } from "../handshake/taken.ts";
 import { denial, type Turns } from "../handshake/turns.ts";
-import type { Session } from "../sessions/registry.ts";
+import type { Session } from "../sessions/session.ts";
 import { stepUpHandshake } from "./begin.ts";
 import { classRule, clockOf, dueRule, withBegun, withPassed } from "./progress.ts";
 
