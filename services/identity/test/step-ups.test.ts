@@ -5,6 +5,7 @@ import {
   createMember,
   createSocket,
   demandStepUp,
+  demandStepUpOfSession,
   enrolAuthenticator,
   identityOpen,
   listLiveSessions,
@@ -74,6 +75,8 @@ async function letInByCode() {
   if (outcome.say !== "accepted") throw new Error(outcome.say);
   return { hid, sid: outcome.admitted.sid };
 }
+const demandOf = async ({ sid }: On) =>
+  void (await world.api.call(demandStepUpOfSession, { ...mine, sid, rule: null }));
 type On = { readonly sid: string; readonly hid: string };
 const transcript = new Uint8Array(randomBytes(32));
 const ask = ({ sid, hid }: On, kind: string | null = null) =>
@@ -103,6 +106,53 @@ async function forgetVerdict(on: On, asked: StepUpSaid) {
   }
 }
 const listed = async () => (await world.api.call(listLiveSessions, { ...mine, ...firstPage })).sessions;
+
+/** As a client that was let in and never heard of it. */
+async function comeBack({ hid: parked }: On) {
+  const hid = freshHid();
+  const request = opening({ label: "one", path, hid, query: "id=bob", parked });
+  const outcome = await world.keysCaller.call(identityOpen, request);
+  return { hid, sid: outcome.say === "accepted" ? outcome.admitted.sid : "none", outcome };
+}
+
+describe("whoever says that they never heard of being let in, and comes back by the secret of the handshake,", () => {
+  it.each([
+    ["nobody is on", async () => undefined],
+    ["is gone already", ({ sid }: On) => world.platform.state.delete(liveSessionKey(sid))],
+  ])("in the place of a session that %s is asked when they would have been asked in it", async (_what, happens) => {
+    const bob = await enter([{ every: "1m", gate: "otp" }]);
+    world.advance(50_000);
+    await happens(bob);
+    const again = await comeBack(bob);
+    expect((await ask(again)).outcome.say).toBe("nothing");
+    world.advance(10_000);
+    expect((await ask(again)).outcome.say).toBe("challenge");
+  });
+
+  it.each([
+    ["was asked", async (on: On) => void (await ask(on))],
+    ["has used attempts up", async (on: On) => void (await answer(on, 1, await ask(on), "wrong"))],
+    ["is demanded to answer", demandOf],
+    [
+      "was asked in a session that ended by itself",
+      async (on: On) => {
+        await ask(on);
+        await world.platform.state.delete(liveSessionKey(on.sid));
+      },
+    ],
+  ])("and %s has no other session, and begins anew", async (_what, happens) => {
+    const bob = await enter([
+      { every: "15s", gate: "otp" },
+      { on: "demand", gate: "otp" },
+    ]);
+    world.advance(15_000);
+    await happens(bob);
+    const anew = { say: "denied", retryAfterMs: null, sealed: true, anew: true };
+    expect((await comeBack(bob)).outcome).toEqual(anew);
+    expect(await listed()).toEqual([]);
+    expect((await comeBack(bob)).outcome).toEqual(anew);
+  });
+});
 
 describe("an interval", () => {
   it("is due when it has passed, holds from then on, and is due again an interval after it was passed", async () => {

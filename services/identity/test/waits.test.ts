@@ -14,6 +14,7 @@ import {
   ServiceError,
   sessionEnded,
   updateMember,
+  updateSocket,
   type WaitFate,
   type WaitStatus,
   wakeHandshake,
@@ -422,6 +423,16 @@ describe("a client that comes back", () => {
     await kick();
     for (let tries = 0; tries < 2; tries += 1) expect((await back(hid)).outcome).toEqual(denied);
     expect(await live()).toEqual([]);
+  });
+
+  it("after it was let in has no session under a policy that is another one since, and begins anew", async () => {
+    const { hid, waitId } = await waiting();
+    const policy = { gates: [byLink, { gate: "sms" }] };
+    becomes(waitId, { fate: "confirmed" });
+    await wake(hid, waitId);
+    await world.api.call(updateSocket, { ...mine, version: 1, path: null, idParameter: null, policy });
+    expect((await back(hid)).outcome).toEqual({ ...denied, anew: true });
+    expect((await open()).outcome).toMatchObject({ say: "challenge", options: [{ at: "0", gate: "email" }] });
   });
 
   it("twice at once leaves one connection and one session", async () => {

@@ -22,7 +22,7 @@ import { serveMessages } from "./messages/serve.ts";
 import { createLiveSessions } from "./sessions/live-sessions.ts";
 import { serveLastWords } from "./sessions/serve.ts";
 import { createSessionSecrets } from "./sessions/session-secrets.ts";
-import { serveWords } from "./sessions/words.ts";
+import { createWordsOf, serveWords } from "./sessions/words.ts";
 
 export { type KeysConfig, keysConfig } from "./config.ts";
 
@@ -47,7 +47,8 @@ export async function run(platform: Platform, config: KeysConfig): Promise<void>
   await server.serve(serverIdentities, async () => ({ fingerprints: [...(await identities.current()).fingerprints] }));
 
   await serveLastWords(server, { secrets: sessions, live, parked, groups, writer, clock, log });
-  await serveWords(server, live);
+  const wordsOf = createWordsOf(live, log);
+  await serveWords(server, wordsOf);
   await serveGroups(server, { groups, live, writer, log });
   const receivers = createReceivers({ live, writer, caller });
   const pool = createPool(state, receivers);
@@ -59,7 +60,20 @@ export async function run(platform: Platform, config: KeysConfig): Promise<void>
     meter: createDeliveryMeter(),
     nameKey: vault.subkey("message-names"),
   };
-  const messages = { live, groups, order, history, parked, writer, caller, clock, ids, isKeyLive, ...directed };
+  const messages = {
+    live,
+    groups,
+    order,
+    history,
+    parked,
+    writer,
+    wordsOf,
+    caller,
+    clock,
+    ids,
+    isKeyLive,
+    ...directed,
+  };
   const ticks = await serveMessages(server, messages, { tickEveryMs: config.tickEveryMs, log });
   closer.add("ticks", async () => ticks.close());
   await serveHandshakes(server, platform.instance, {

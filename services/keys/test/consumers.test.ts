@@ -260,6 +260,9 @@ describe("what a consumer asks for", () => {
     });
     const program = await come("consumer");
     const ask = async (control: Parameters<typeof encodeControl>[0]) => program.seal(encodeControl(control));
+    // Bob's keys do not open, which is no reason for the program to lose its connection.
+    await world.platform.state.create(liveSessionKey("bob"), Buffer.from("{}"), 1000);
+    await world.platform.state.create("keys:session:bob", new Uint8Array(200), 1000);
     const reply = await program.take(
       await ask({ t: "who", ref: "1", sid: "bob" }),
       await ask({ t: "kick", ref: "2", sid: "bob" }),

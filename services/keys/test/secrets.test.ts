@@ -1,4 +1,11 @@
-import { killAppKey, mintAppKey, readAppKeys, sealExpiries, sealFarewells } from "@portcullis/contracts";
+import {
+  killAppKey,
+  mintAppKey,
+  readAppKeys,
+  readSessionWords,
+  sealExpiries,
+  sealFarewells,
+} from "@portcullis/contracts";
 import { appKeyPsk, openRecord, parseAppKey } from "@portcullis/crypto";
 import { parseServerPlaintext } from "@portcullis/protocol";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -26,6 +33,12 @@ async function entered(lifeMs = 60_000) {
   const client = await world.client({ appKey: key });
   await client.hear(await world.open(client.route, client.open));
   return { sid: outcome.admitted.sid, client, key, secrets: (await client.finish()).secrets };
+}
+
+async function alterKeys(sid: string) {
+  const { state } = world.platform;
+  await state.delete(`keys:session:${sid}`);
+  await state.create(`keys:session:${sid}`, new Uint8Array(200), 1000);
 }
 
 describe("the last words of a session", () => {
@@ -79,11 +92,23 @@ describe("the last words of a session", () => {
 
   it("of one whose keys were altered silence nobody else", async () => {
     const [one, two] = [await entered(), await entered()];
-    const { state } = world.platform;
-    await state.delete(`keys:session:${one.sid}`);
-    await state.create(`keys:session:${one.sid}`, new Uint8Array(200), 1000);
+    await alterKeys(one.sid);
     expect((await farewell(one.sid, two.sid)).frames.map(({ sid }) => sid)).toEqual([two.sid]);
-    expect(await state.get(`keys:session:${one.sid}`)).toBe(null);
+    expect(await world.platform.state.get(`keys:session:${one.sid}`)).toBe(null);
+  });
+});
+
+describe("the words of a session", () => {
+  it("are there though the keys of another one were altered, and for its own socket only", async () => {
+    const [one, two] = [await entered(), await entered()];
+    const wordsOn = async (socketId: string) => {
+      const sids = [one.sid, "nobody", two.sid];
+      return (await world.asIdentity.call(readSessionWords, { socketId, sids })).words.map(({ sid }) => sid);
+    };
+    expect(await wordsOn("socket-1")).toEqual([one.sid, two.sid]);
+    expect(await wordsOn("socket-2")).toEqual([]);
+    await alterKeys(one.sid);
+    expect(await wordsOn("socket-1")).toEqual([two.sid]);
   });
 });
 

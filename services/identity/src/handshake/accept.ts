@@ -59,7 +59,8 @@ export async function admit(
     branches: handshake.machine.branches,
     terms: handshake.terms,
     network: handshake.network,
-    stepUps: noStepUps(handshake.terms.during, now),
+    // From when the first session of this handshake began: one that takes its place is asked when that one would have been.
+    stepUps: noStepUps(handshake.terms.during, expiresAtMs - handshake.sessionMs),
     acceptedAtMs: now,
     expiresAtMs,
   };

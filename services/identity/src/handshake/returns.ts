@@ -1,5 +1,6 @@
 import { type Outcome, ServiceError } from "@portcullis/contracts";
 import { type HandshakeEvent, staysOnItsWay } from "@portcullis/policy";
+import { toText } from "../secrets.ts";
 import { displace } from "../sessions/displace.ts";
 import type { Arrival } from "./arrival.ts";
 import { circumstancesOf, type Whereabouts } from "./circumstances.ts";
@@ -63,10 +64,12 @@ export function createReturns(context: EngineContext, turns: Turns) {
 
     const isLate = value.machine.verdict === null && now >= turns.deadlineOf(value);
     const isElsewhere = !isLate && !(await isOnItsWay(value, comeback, arrival));
-    if (isLate || isElsewhere || !(await stands(context.store, value))) {
-      if (isElsewhere) verdicts.turned("other-branch");
+    // A handshake keeps the policy that it began with. Who was let in by it has a session, and no session goes on under a policy that is another one.
+    const isOutdated = value.machine.verdict?.is === "accept" && value.policyHash !== toText(arrival.policyHash);
+    if (isLate || isElsewhere || isOutdated || !(await stands(context.store, value))) {
+      if (isElsewhere || isOutdated) verdicts.turned(isElsewhere ? "other-branch" : "not-resumable");
       const { next } = advance(settled(here), { type: isLate ? "expired" : "revoked", now });
-      return write(id, version, next, isLate || isElsewhere ? beginAnew : denial);
+      return write(id, version, next, isLate || isElsewhere || isOutdated ? beginAnew : denial);
     }
     if (isStranded) return settleStranded({ id, hid, n: 0, given, transcript, cid: null, answers: [] }, version, here);
     if (value.standing?.say !== "accepted") return write(id, version, here, standingOf(value));

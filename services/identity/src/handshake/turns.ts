@@ -68,7 +68,8 @@ export interface Turns {
   decide(where: Where, moved: Moved): Promise<Decided>;
   /**
    * Another session for who was let in, on the connection where they are now. It ends when the one before would have ended, and there is
-   * none for who was put out of that one, or left it. To be asked when that one is gone: whoever is put out later is put out of this one.
+   * none for who was put out of that one, left it, or was asked for more in it. To be asked when that one is gone: whoever is put out, or asked, later is
+   * put out of this one, and asked in it.
    */
   admitAgain(hid: string, handshake: Handshake, accepted: Extract<Outcome, { say: "accepted" }>): Promise<Outcome>;
   /** An accept that was not written is nobody's. */
@@ -338,6 +339,9 @@ export function createTurns(context: EngineContext): Turns {
   ): Promise<Outcome> {
     const { gates, assurance, admitted: before } = accepted;
     if (clock() >= before.expiresAtMs || (await sessions.isOver(before.sid))) return denial;
+    // They have heard that they were let in. Another session would not be asked what that one was, and has all its attempts: whoever came back again and
+    // again would never have to answer.
+    if (await sessions.wasAsked(before.sid)) return beginAnew;
     const admitted = await admit(context, { hid, handshake, gates, assurance, expiresAtMs: before.expiresAtMs });
     return admitted === null ? denial : { ...accepted, admitted };
   }

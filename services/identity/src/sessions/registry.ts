@@ -43,6 +43,10 @@ export interface SessionRegistry {
   whyGone(sid: string): Promise<FarewellReason>;
   /** Whether somebody was put out, or left and meant it, not long ago. False for one that is there, and for one that nobody ever was on. */
   isOver(sid: string): Promise<boolean>;
+  /** To be said before more is asked of it, or demanded. */
+  noteAsked(sid: string): Promise<void>;
+  /** Whether that was said not long ago, also of one that is not there any more. */
+  wasAsked(sid: string): Promise<boolean>;
 }
 
 const goneMemoryMs = 3_600_000;
@@ -53,6 +57,7 @@ const triesMax = 10;
 export function createSessionRegistry(state: State, clock: Clock): SessionRegistry {
   const index = (socketId: string) => `identity:socket-sessions:${socketId}`;
   const gone = (sid: string) => `identity:session-gone:${sid}`;
+  const askedKey = (sid: string) => `identity:session-asked:${sid}`;
 
   async function find(sid: string): Promise<{ readonly session: Session; readonly version: string } | null> {
     const found = await state.get(liveSessionKey(sid));
@@ -142,6 +147,12 @@ export function createSessionRegistry(state: State, clock: Clock): SessionRegist
     },
     async isOver(sid) {
       return (await state.get(gone(sid))) !== null;
+    },
+    async noteAsked(sid) {
+      await state.create(askedKey(sid), Uint8Array.of(1), leftMemoryMs);
+    },
+    async wasAsked(sid) {
+      return (await state.get(askedKey(sid))) !== null;
     },
   };
 }

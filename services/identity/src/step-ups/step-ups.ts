@@ -80,6 +80,7 @@ export function createStepUps(
     const moved = advance(first, { type: "opened", answers: [], cid: ids.id(), now: clock() });
     const { outcome, record } = await turns.decide(whereOf(first), moved);
     await turns.write(id, null, { ...moved.next, outcome, standing: outcome });
+    await sessions.noteAsked(session.sid);
     const { begun } = session.stepUps;
     const byMs = first.machine.deadlineMs;
     const changed = await sessions.change(session.sid, (now) =>
@@ -184,6 +185,7 @@ export function createStepUps(
     const rule = wanted ?? rules.findIndex(({ on }) => on === "demand");
     if (rules[rule]?.on !== "demand") throw new ServiceError("conflict");
     const now = clock();
+    await sessions.noteAsked(sid);
     const stillStands = (session: Session) => session.stepUps.atMs[rule] !== null;
     const changed = await sessions.change(sid, (session) => {
       if (stillStands(session)) return null;

@@ -2,6 +2,7 @@ import type { Caller } from "@portcullis/bus";
 import type { RecordWriter } from "@portcullis/crypto";
 import type { Clock, Ids } from "@portcullis/runtime";
 import type { Groups } from "../groups/groups.ts";
+import type { WordsOf } from "../sessions/words.ts";
 import type { DirectedContext } from "./directed.ts";
 import type { History } from "./history.ts";
 import type { ParkedMessages } from "./parked.ts";
@@ -13,6 +14,7 @@ export interface MessageContext extends DirectedContext {
   readonly ticks: Ticks;
   readonly writer: RecordWriter;
   readonly parked: ParkedMessages;
+  readonly wordsOf: WordsOf;
   readonly caller: Pick<Caller, "emit" | "call">;
   /** Whether the app key still lives. True where there is none. */
   readonly isKeyLive: (keyId: string | null) => Promise<boolean>;

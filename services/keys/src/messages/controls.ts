@@ -1,7 +1,7 @@
 import type { Caller } from "@portcullis/bus";
 import { aboutSession, demandStepUp, kickMember, ServiceError } from "@portcullis/contracts";
 import { type ConsumerDown, type ConsumerUp, type Failure, ProtocolError } from "@portcullis/protocol";
-import type { LiveSessions } from "../sessions/live-sessions.ts";
+import type { WordsOf } from "../sessions/words.ts";
 import type { Receiver } from "./receivers.ts";
 
 /**
@@ -10,7 +10,7 @@ import type { Receiver } from "./receivers.ts";
  * @throws {ProtocolError} out-of-order: members ask for nothing of the kind
  */
 export async function answerControl(
-  { caller, live }: { readonly caller: Pick<Caller, "call">; readonly live: Pick<LiveSessions, "get"> },
+  { caller, wordsOf }: { readonly caller: Pick<Caller, "call">; readonly wordsOf: WordsOf },
   { sid: by, session: { role, socketId } }: Receiver,
   control: ConsumerUp,
 ): Promise<ConsumerDown> {
@@ -22,8 +22,7 @@ export async function answerControl(
         const { about } = await caller.call(aboutSession, { socketId, sid });
         if (about === null) return { t: "failed", ref, code: "not-found" };
         const { acceptedAtMs: acceptedAt, expiresAtMs: expiresAt, steppedUpAtMs: steppedUpAt, ...same } = about;
-        // Of this socket, as `identity` has just said.
-        const words = (await live.get(sid))?.words ?? null;
+        const words = await wordsOf(socketId, sid);
         return { t: "about", ref, sid, ...same, acceptedAt, expiresAt, steppedUpAt, words };
       }
       case "kick":
