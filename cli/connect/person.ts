@@ -22,12 +22,6 @@ export interface Person {
 
 type Choice = Awaited<ReturnType<ChallengeCallback>>;
 
-/** Somebody typed too many wrong numbers, where that is not here. */
-function usedUp(waiting: Waiting | null): string {
-  return waiting?.by === "approval"
-    ? "Too many wrong numbers were typed by those who could let you in."
-    : "Too many wrong numbers were typed behind the link, which is used up.";
-}
 const triesMax = 3;
 /** Before an answer is due, so that it still arrives. */
 const answerMarginMs = 3_000;
@@ -232,4 +226,11 @@ function timed(title: string, untilMs: number): () => string {
     const left = Math.max(0, Math.ceil((untilMs - Date.now()) / 1_000));
     return `${title} ${Math.floor(left / 60)}:${`${left % 60}`.padStart(2, "0")} > `;
   };
+}
+
+/** Somebody typed too many wrong numbers, where that is not here. */
+function usedUp(waiting: Waiting | null): string {
+  return waiting?.by === "approval"
+    ? "Too many wrong numbers were typed by those who could let you in."
+    : "Too many wrong numbers were typed behind the link, which is used up.";
 }

@@ -54,15 +54,7 @@ const dayMs = 24 * 3_600_000;
 /**
  * The policy as an owner writes it. Parsing yields the stored form. Use `parsePolicy` where problems go back to a person.
  *
- * Units, bounds and defaults: `onFailure.attempts` 1-10 (3) failures end the handshake; `deadlines.answer` 5s-10m (30s) per
- * question, `deadlines.wait` 30s-10m (10m) for a message to be answered, neither longer than `deadlines.handshake` 10s-60m (2m, 15m
- * where a gate waits, those of `during` included) in all; `session` 1s-24h (12h); `messaging.maxBytes`
- * 1-1048576 (65536) per message; `messaging.perSecond` 1-1000 (50) per connection, `messaging.consumerPerSecond` 1-10000 (1000) per connection
- * of the owner's program; `messaging.mode` ("broadcast") says who hears whom; `messaging.history` ("off") is what is kept for who
- * was away, at most 16 MiB; `resume` "off" or 5s-10m (60s) after a lost connection; `encryption.session` ("none") seals messages; `origins` empty
- * means any; `before.ticket` ("optional") "required" lets nobody in without a ticket; `anonymous` (false) admits connections that name no member;
- * `during` (none) asks again while a session lives: each rule has `gates`, or one `gate` with its fields, and `every` 10s-24h, `on: "demand"`,
- * or a `message` class with `for` 10s-24h (5m), for so long a step-up covers it.
+ * Fields, bounds and defaults are in docs/policy.md, which a test compares with this schema.
  */
 export const policyDocumentSchema = strict({
   before: strict({ ticket: ticket.default("optional") }).prefault({}),
