@@ -127,11 +127,12 @@ export function jobsSuite(subject: JobsSubject): void {
       await work(q, async (job) => void handled.push(job.data.n));
       await jobs.enqueue(q, { id: "again", data: { n: 1 } });
       await until(() => handled.length === 1);
+      // It may still be on its way to being forgotten, and be handled twice before this looks.
       await until(async () => {
         await jobs.enqueue(q, { id: "again", data: { n: 2 } });
-        return handled.length === 2;
+        return handled.length >= 2;
       });
-      expect(handled).toEqual([1, 2]);
+      expect(handled.slice(0, 2)).toEqual([1, 2]);
     });
 
     test("a job is not handled before its delay is over, and soon after", async () => {
