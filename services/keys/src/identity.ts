@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { fingerprint, generateIdentity, type Identity, importIdentity } from "@portcullis/crypto";
 import { type Collection, type Documents, DuplicateError, type Stored } from "@portcullis/documents";
 import { type Succession, successionsMax } from "@portcullis/protocol";
@@ -33,11 +34,13 @@ export interface ServerIdentity {
 }
 
 export interface IdentitySource {
-  /** Read again every two seconds, so that all replicas change over together; the same object for as long as nothing changed. */
+  /** Read again every two seconds, as far as the store answers in time, so that all replicas change over together; the same object for as long as nothing changed. */
   current(): Promise<ServerIdentity>;
 }
 
 const rereadMs = 2_000;
+/** Less than anybody waits who asks for a bundle: a store that stands still, and does not even refuse, must not keep edges without one. */
+const readingMsMax = 500;
 /** Bundles of the key before are shown for so long by edges that hold one: a client that pinned the new key would refuse them. */
 const pinDelayMs = 90_000;
 
@@ -90,7 +93,7 @@ export async function openIdentity(
         reading ??= reread().finally(() => {
           reading = null;
         });
-        await reading;
+        await Promise.race([reading, sleep(readingMsMax, undefined, { ref: false })]);
       }
       return standing(opened, clock());
     },

@@ -132,6 +132,21 @@ describe("an identity key that follows another", () => {
     world.advance(rereadMs);
     expect(await seen(before)).toMatchObject([{ fingerprint: now }, { fingerprint: now }]);
   });
+
+  it("keeps nobody waiting for a store that stands still", async () => {
+    const before = await said();
+    const { now } = await rotate();
+    const { promise, resolve: goOn } = Promise.withResolvers<void>();
+    const stop = world.before("keys_identity.get", () => promise);
+    world.advance(rereadMs);
+    const startedMs = performance.now();
+    expect(await seen(before)).toMatchObject([{ successorOf: null }, { successorOf: null }]);
+    expect(performance.now() - startedMs).toBeLessThan(3_000);
+    stop();
+    goOn();
+    world.advance(rereadMs);
+    await expect.poll(() => seen(before)).toMatchObject([{ fingerprint: now }, { fingerprint: now }]);
+  });
 });
 
 describe("the command", () => {

@@ -54,7 +54,7 @@ export function person(
       return cookie;
     },
     async mailed(subject) {
-      for (let attempt = 0; attempt < 100; attempt += 1) {
+      for (let attempt = 0; attempt < 400; attempt += 1) {
         for (const mail of await matching(subject)) {
           // Quoted-printable breaks lines with "=".
           const token = /^ {2}([A-Za-z0-9._-]{20,128})\s*$/m.exec(mail.replaceAll(/=\r?\n/g, ""))?.[1];
