@@ -1,18 +1,38 @@
 import { defineConfig } from "vitest/config";
 
+/** Each starts a dozen processes and kills some: beside two others of its kind on a small machine, what it waits for would not come in time. */
+const ofManyProcesses = [
+  "deploy/demo/demo.test.ts",
+  "test/e2e/{distributed,gates-distributed,consumers-distributed,outage}.test.ts",
+];
+
 export default defineConfig({
   test: {
-    include: [
-      "libs/*/test/**/*.test.ts",
-      "services/*/test/**/*.test.ts",
-      "deploy/**/*.test.ts",
-      "cli/**/*.test.ts",
-      "test/**/*.test.ts",
-    ],
     // Forks, because tests start servers, change folders and are killed: a thread would take its neighbours along.
     pool: "forks",
-    maxWorkers: 3,
     testTimeout: 20_000,
     hookTimeout: 30_000,
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: "main",
+          include: [
+            "libs/*/test/**/*.test.ts",
+            "services/*/test/**/*.test.ts",
+            "deploy/**/*.test.ts",
+            "cli/**/*.test.ts",
+            "test/**/*.test.ts",
+          ],
+          exclude: ["**/node_modules/**", ...ofManyProcesses],
+          maxWorkers: 3,
+          sequence: { groupOrder: 0 },
+        },
+      },
+      {
+        extends: true,
+        test: { name: "distributed", include: ofManyProcesses, maxWorkers: 2, sequence: { groupOrder: 1 } },
+      },
+    ],
   },
 });

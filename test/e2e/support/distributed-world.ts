@@ -160,9 +160,10 @@ function assemble({
   };
 }
 
+/** By the test process: two deployments in one database would take each other's jobs, and could open none of them. */
 function ownRedis(given: string): string {
   const url = new URL(given);
-  if (url.pathname.length <= 1) url.pathname = "/11";
+  if (url.pathname.length <= 1) url.pathname = `/${10 + Number(process.env.VITEST_POOL_ID ?? 1)}`;
   return url.href;
 }
 
