@@ -3,7 +3,7 @@
  *
  *   PORTCULLIS_APP_KEY=pc1.… node examples/node/consumer.ts ws://localhost:8080/label/path
  *
- * The app key is one of role `consumer` (POST /v1/sockets/{id}/keys with "role": "consumer").
+ * The app key is one of role `consumer` (portcullis owner key create SOCKET --role consumer).
  */
 import { connectConsumer } from "@portcullis/client";
 
