@@ -10,6 +10,9 @@ import { readDemo } from "../../deploy/local/first-run.ts";
 import { freePort } from "../../deploy/local/free-port.ts";
 import { type Owner, signIn } from "../../deploy/local/owner.ts";
 
+/** Slow, for each is a program that starts: `npm run test:full`. */
+const full = process.env.PORTCULLIS_FULL === "1";
+
 const cli = "cli/main.ts";
 const hasTerminal = spawnSync("script", ["--version"]).status === 0;
 let dataDir: string;
@@ -69,7 +72,7 @@ const events = ({ stdout }: Program) =>
     .filter((line) => line.startsWith("{"))
     .map((line) => JSON.parse(line));
 
-describe("connect, gate by gate", { timeout: 30_000 }, () => {
+describe.runIf(full)("connect, gate by gate", { timeout: 30_000 }, () => {
   test("through a pipe: a code that was sent, a question by itself, then a chat", async () => {
     const socket = await socketWith({ gate: "sms" }, { gate: "question" });
     const env = { ...socket.env, PORTCULLIS_ANSWER_SECRET: await socket.answerSecret() };
@@ -204,7 +207,7 @@ describe("connect, gate by gate", { timeout: 30_000 }, () => {
   });
 });
 
-describe.runIf(hasTerminal)("connect at a terminal", { timeout: 30_000 }, () => {
+describe.runIf(full && hasTerminal)("connect at a terminal", { timeout: 30_000 }, () => {
   test("offers the ways, hides what is typed, and counts the time down", async () => {
     const socket = await socketWith({ anyOf: [{ gate: "otp" }, { gate: "sms" }] }, { gate: "email", by: "link" });
     const app = await socket.authenticator();

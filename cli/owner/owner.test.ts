@@ -13,9 +13,10 @@ import { ownerCommands } from "./commands/all.ts";
 import { record, table } from "./show.ts";
 
 const cli = "cli/main.ts";
+/** Slow, for each command is a program that starts: `npm run test:full`. */
 const full = process.env.PORTCULLIS_FULL === "1";
 
-describe("portcullis owner", { timeout: 60_000 }, () => {
+describe.runIf(full)("portcullis owner", { timeout: 60_000 }, () => {
   let folder: string;
   let demo: Demo;
   let url: string;
@@ -348,26 +349,23 @@ describe("portcullis owner", { timeout: 60_000 }, () => {
     expect(nobody).toMatchObject({ exit: 3, err: expect.stringContaining("nothing answers at http://127.0.0.1:1") });
   });
 
-  test.runIf(full)(
-    "signs up the first owner with the bootstrap token that npm start prints, and nobody else",
-    async () => {
-      const data = join(folder, "empty");
-      const server = run("deploy/local/start.ts", [], { DATA_DIR: data, PORT: "0", DEMO: "false" });
-      const [, token = "", at = ""] = await server.until(/bootstrap token: (\S+)\n.*owner sign-up --url (\S+)/);
-      const first = { PORTCULLIS_API: at, XDG_CONFIG_HOME: join(folder, "first") };
-      const password = "a long password of the first owner";
-      const signUp = (bootstrap: string) =>
-        owner(["sign-up", "--email", "first@example.com"], [password, bootstrap], first);
-      expect(await signUp("pcb_wrong-token-of-twenty-four")).toMatchObject({
-        exit: 1,
-        err: expect.stringContaining("sign-up is closed"),
-      });
-      expect(await signUp(token)).toMatchObject({ exit: 0, out: expect.stringContaining("owner sign-in") });
-      expect((await owner(["sign-in", "--email", "first@example.com"], [password], first)).exit).toBe(0);
-    },
-  );
+  test("signs up the first owner with the bootstrap token that npm start prints, and nobody else", async () => {
+    const data = join(folder, "empty");
+    const server = run("deploy/local/start.ts", [], { DATA_DIR: data, PORT: "0", DEMO: "false" });
+    const [, token = "", at = ""] = await server.until(/bootstrap token: (\S+)\n.*owner sign-up --url (\S+)/);
+    const first = { PORTCULLIS_API: at, XDG_CONFIG_HOME: join(folder, "first") };
+    const password = "a long password of the first owner";
+    const signUp = (bootstrap: string) =>
+      owner(["sign-up", "--email", "first@example.com"], [password, bootstrap], first);
+    expect(await signUp("pcb_wrong-token-of-twenty-four")).toMatchObject({
+      exit: 1,
+      err: expect.stringContaining("sign-up is closed"),
+    });
+    expect(await signUp(token)).toMatchObject({ exit: 0, out: expect.stringContaining("owner sign-in") });
+    expect((await owner(["sign-in", "--email", "first@example.com"], [password], first)).exit).toBe(0);
+  });
 
-  test.runIf(full)("takes a code of the authenticator, and a recovery code where the phone is lost", async () => {
+  test("takes a code of the authenticator, and a recovery code where the phone is lost", async () => {
     const { email, password } = demo.owner;
     const api = await signIn(url, demo.owner);
     const { uri } = await api.post<{ uri: string }>("/v1/account/authenticator", { password });
