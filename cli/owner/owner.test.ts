@@ -241,7 +241,9 @@ describe.runIf(full)("portcullis owner", { timeout: 60_000 }, () => {
       answers: { otp: () => codes.shift() ?? null },
       onState: ({ is }) => void states.push(is),
     });
-    await expect(inProcess("session step-up", [id, session.sid], { options: { rule: "7" } })).rejects.toThrow();
+    await expect(inProcess("session step-up", [id, session.sid], { options: { rule: "7" } })).rejects.toThrow(
+      "rule is no rule of the session's policy that asks on demand",
+    );
     expect((await inProcess("session step-up", [id, session.sid])).shown).toBe("Asked.");
     await expect.poll(() => states).toEqual(["step-up", "stepped-up"]);
     await session.close();

@@ -178,7 +178,7 @@ describe("on demand", () => {
     expect(states[1]).toEqual({ is: "stepped-up", gates: ["otp"], until: null });
     expect((await sessionsOf(person.socket))[0]?.steppedUpAt).not.toBeNull();
     const refused = world.owner.post(`/v1/sockets/${person.socket.id}/sessions/${bob.sid}/step-up`, { rule: 0 });
-    await expect(refused).rejects.toThrow(/409/);
+    await expect(refused).rejects.toThrow(/400/);
     await expect(demand(person.socket, "nobody")).rejects.toThrow(/404/);
   });
 

@@ -411,8 +411,8 @@ describe("a step-up on demand", () => {
     const bob = await enter([every, transfer]);
     const demand = (more: object) =>
       world.keysCaller.call(demandStepUp, { socketId: mine.socketId, sid: bob.sid, rule: null, ...more });
-    expect(await codeOf(demand({}))).toBe("conflict");
-    for (const rule of [0, 1, 7]) expect(await codeOf(demand({ rule }))).toBe("conflict");
+    expect(await codeOf(demand({}))).toBe("invalid");
+    for (const rule of [0, 1, 7]) expect(await codeOf(demand({ rule }))).toBe("invalid");
     expect(await codeOf(demand({ sid: "nobody" }))).toBe("not_found");
     expect(await codeOf(demand({ socketId: "another" }))).toBe("not_found");
   });

@@ -311,7 +311,7 @@ describe("what a consumer asks for", () => {
     await identity.server.serve(demandStepUp, (body) => {
       asked.push(body);
       if (body.sid === "eve") throw new ServiceError("not_found");
-      if (body.rule === 1) throw new ServiceError("conflict");
+      if (body.rule === 1) throw new ServiceError("invalid", { issues: [{ path: "rule", message: "is none" }] });
       return { asked: false };
     });
     const program = await come("consumer");

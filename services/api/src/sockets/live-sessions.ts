@@ -37,7 +37,7 @@ export function liveSessionRoutes(app: App, { caller }: RouteContext): void {
   app.post(
     "/v1/sockets/:id/sessions/:sid/step-up",
     {
-      config: { access: "owner", errors: ["not_found", "conflict"] },
+      config: { access: "owner", errors: ["not_found"] },
       schema: {
         operationId: "demandStepUp",
         summary: "Ask a live session for a step-up that its policy provides on demand; it ends unless that is passed",

@@ -183,7 +183,13 @@ export function createStepUps(
     if (found === null || found.socketId !== socketId) throw new ServiceError("not_found");
     const rules = found.terms.during?.rules ?? [];
     const rule = wanted ?? rules.findIndex(({ on }) => on === "demand");
-    if (rules[rule]?.on !== "demand") throw new ServiceError("conflict");
+    if (rules[rule]?.on !== "demand") {
+      const message =
+        wanted === null
+          ? "is missing: the session's policy asks for nothing on demand"
+          : "is no rule of the session's policy that asks on demand";
+      throw new ServiceError("invalid", { issues: [{ path: "rule", message }] });
+    }
     const now = clock();
     await sessions.noteAsked(sid);
     const stillStands = (session: Session) => session.stepUps.atMs[rule] !== null;

@@ -41,6 +41,6 @@ export async function answerControl(
 function failureOf({ t }: ConsumerUp, { code }: ServiceError): Failure {
   if (t === "step-up" && code === "not_found") return "not-found";
   // Its policy has no such rule, or it is nobody who is asked again.
-  if (t === "step-up" && code === "conflict") return "unsupported";
+  if (t === "step-up" && code === "invalid") return "unsupported";
   return "unavailable";
 }
