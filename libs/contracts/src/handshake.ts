@@ -77,6 +77,8 @@ export const step = z.strictObject({
   close: z.number().int().min(1000).max(4999).nullable(),
   /** The edge closes when this passes without a further step (epoch ms). */
   deadlineMs: epochMs.nullable(),
+  /** Nothing of this connection goes anywhere any more, and it is never answered: the edge alone holds it, until `deadlineMs`. */
+  silent: z.literal(true).optional(),
 });
 export type Step = z.infer<typeof step>;
 
@@ -119,6 +121,8 @@ export const outcome = z.discriminatedUnion("say", [
     policyHash: bytes(32),
     /** What is kept of the messages for who was away. */
     history: z.strictObject({ messages: z.number().int().positive(), ms: z.number().int().positive() }).nullable(),
+    /** The session is of a decoy: `keys` keeps it, and all that is said in it, apart from everything real. */
+    decoy: z.literal(true).optional(),
   }),
   z.strictObject({
     say: z.literal("denied"),
@@ -138,6 +142,8 @@ export const outcome = z.discriminatedUnion("say", [
     /** Of a class of messages; null: of nothing. */
     untilMs: epochMs.nullable(),
   }),
+  /** Never again. What the client sends from now on is looked at by nobody. */
+  z.strictObject({ say: z.literal("silent"), deadlineMs: epochMs }),
   /** Offered mode after an offer that was not enough: silence, so that a guesser learns nothing. Likewise what is no answer. */
   z.strictObject({ say: z.literal("nothing"), deadlineMs: epochMs }),
 ]);
@@ -202,7 +208,8 @@ export const identityOpen = request({
     opened: z.boolean(),
     /** The `id` that the client named in the box. */
     claimedId: text(128).nullable(),
-    key: z.strictObject({ keyId: id, socketId: id, role: keyRole }).nullable(),
+    /** `canary`: one that the owner has planted; nobody who may come in has it. */
+    key: z.strictObject({ keyId: id, socketId: id, role: keyRole, canary: z.literal(true).optional() }).nullable(),
     /** The handshake that goes on with this connection: the client has proven that it is the same. */
     parked: handshakeId.nullable(),
     /** Likewise the session, and the counter of the client's next message. */

@@ -44,6 +44,7 @@ export {
   handshakeStateSchema,
 } from "./machine/state.ts";
 export { askAgain, type Transition, transition } from "./machine/transition.ts";
+export { type Failure, failures, type OnFailure } from "./on-failure.ts";
 export { explore } from "./play/explore.ts";
 export { type Exploration, explorationSchema, type Heard, type Simulation, simulationSchema } from "./play/result.ts";
 export {

@@ -3,8 +3,9 @@ import { unfitIn } from "./bound.ts";
 import type { Leaf } from "./composition.ts";
 import { duration, milliseconds } from "./duration.ts";
 import { askedAgain, duringDocument, duringStored, type StepUpRule } from "./during.ts";
-import { dialogueOf } from "./gates/registry.ts";
+import { dialogueOf, gateOf } from "./gates/registry.ts";
 import { gatesIn, type Item, itemsDocument, itemsStored, type PlacedGate, placed, visitGates } from "./items.ts";
+import { type OnFailure, onFailureDocument, onFailureStored } from "./on-failure.ts";
 import { integer, strict } from "./strict.ts";
 
 const originsMax = 64;
@@ -18,8 +19,6 @@ const origin = z
   .refine((text) => URL.canParse(text) && new URL(text).origin === text, { error: originError });
 
 const mode = z.enum(["prompted", "offered"]);
-const attempts = integer(1, 10);
-const then = z.literal("deny");
 const messaging = {
   /** Everybody to everybody, or members to the owner's program, which answers one or all. */
   mode: z.enum(["broadcast", "consumer"]),
@@ -60,7 +59,7 @@ export const policyDocumentSchema = strict({
   before: strict({ ticket: ticket.default("optional") }).prefault({}),
   gates: itemsDocument,
   mode: mode.default("prompted"),
-  onFailure: strict({ attempts: attempts.default(3), then: then.default("deny") }).prefault({}),
+  onFailure: onFailureDocument.prefault({}),
   deadlines: strict({
     answer: duration("5s", "10m").optional().describe("30s unless set, or all of a shorter `handshake`"),
     wait: duration("30s", "10m").optional().describe("10m unless set, or all of a shorter `handshake`"),
@@ -80,7 +79,7 @@ export const policyDocumentSchema = strict({
   encryption: strict({ session: session.default("none") }).prefault({}),
   during: duringDocument.default([]),
 })
-  .check(({ value: { gates, mode, deadlines, messaging, during }, issues }) => {
+  .check(({ value: { gates, mode, deadlines, messaging, during, onFailure }, issues }) => {
     const { handshakeMs } = wholeDeadlines([...gates, ...askedAgain(during)], deadlines);
     for (const name of ["answer", "wait"] as const) {
       const message = "must not be longer than deadlines.handshake, which ends the handshake before";
@@ -103,6 +102,10 @@ export const policyDocumentSchema = strict({
       for (const { path, message } of unfitIn(askedAgain([rule])))
         issues.push({ code: "custom", path: ["during", index, "gates", ...path], message, input: during });
     const asking = gatesIn(gates).find((item) => dialogueOf(item) !== "once");
+    if (onFailure.then === "decoy" && !gatesIn(gates).some((item) => gateOf(item).place === "anywhere")) {
+      const message = "must not be decoy where no gate has to be answered: nobody would ever fail";
+      issues.push({ code: "custom", path: ["onFailure", "then"], message, input: onFailure });
+    }
     if (mode === "offered" && asking !== undefined) {
       // Whoever offers is told nothing, and these gates have to say something first.
       const message = `must be prompted: ${asking.gate} has to ask first`;
@@ -125,7 +128,7 @@ export const policySchema = strict({
   before: strict({ ticket }),
   gates: itemsStored,
   mode,
-  onFailure: strict({ attempts, then }),
+  onFailure: onFailureStored,
   deadlines: strict({
     answerMs: milliseconds("5s", "10m"),
     // The default may be that of a shorter handshake.
@@ -147,7 +150,7 @@ export interface Policy {
   /** All of these, in this order. */
   readonly gates: readonly Item[];
   readonly mode: "prompted" | "offered";
-  readonly onFailure: { readonly attempts: number; readonly then: "deny" };
+  readonly onFailure: OnFailure;
   readonly deadlines: { readonly answerMs: number; readonly waitMs: number; readonly handshakeMs: number };
   readonly sessionMs: number;
   readonly messaging: {

@@ -1,4 +1,5 @@
 import type { During } from "./during.ts";
+import { onStepUpFailure } from "./on-failure.ts";
 import type { Policy } from "./policy.ts";
 
 /** The policy of one step-up: the rule's gates and nothing else, asked for in its order, with the attempts and the time of the policy that it stands in. */
@@ -9,7 +10,7 @@ export function stepUpPolicy({ rules, attempts, deadlines }: During, rule: numbe
     before: { ticket: "optional" },
     gates: found.gates,
     mode: "prompted",
-    onFailure: { attempts, then: "deny" },
+    onFailure: onStepUpFailure(attempts),
     deadlines,
     sessionMs: 1_000,
     messaging: { mode: "broadcast", maxBytes: 1, perSecond: 1, consumerPerSecond: 1, history: null },

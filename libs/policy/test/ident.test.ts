@@ -83,6 +83,8 @@ describe("who the member is", () => {
     member: { id: "bob", enrolled: ["otp", "ident", "email"] },
     socketEnrolled: ["otp"],
     ticket: false,
+    work: false,
+    held: [],
     branches: [],
   });
 

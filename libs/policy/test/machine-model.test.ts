@@ -42,7 +42,7 @@ describe("the handshake machine, against every sequence of events", () => {
       "refused",
     ])
       expect(seen[name], name).toBeGreaterThan(0);
-    expect(seen.accept).toBeGreaterThan(40);
+    expect(seen.accept).toBeGreaterThan(20);
   }, 90_000);
 
   it("lets in whoever answers everything rightly, question by question or in one offer", () => {

@@ -8,8 +8,9 @@ import { createBound, createPasswords, type Passwords } from "./accounts/passwor
 import { serveAccounts } from "./accounts/serve.ts";
 import { prepareBootstrap } from "./accounts/sign-up.ts";
 import { openAccountStore } from "./accounts/store.ts";
+import { createAlerts } from "./alerts/alerts.ts";
+import { createAudit } from "./audit/audit.ts";
 import type { identityConfig } from "./config.ts";
-import { createAlerts } from "./handshake/alerts.ts";
 import { createEngine } from "./handshake/engine.ts";
 import { createNetworkRisk } from "./handshake/risk.ts";
 import { serveHandshakes } from "./handshake/serve.ts";
@@ -105,6 +106,7 @@ export async function run(
     verdicts: createVerdicts(log),
     risk: createNetworkRisk(state),
     alerts: createAlerts({ store, owners: accountContext.store.owners, mails: accountContext.mails, state, log }),
+    audit: createAudit({ log }),
     caller,
     paths,
     tickets,

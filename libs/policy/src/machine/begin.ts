@@ -3,9 +3,13 @@ import { branchesOf, type Circumstances } from "../when/branches.ts";
 import { isPassable, passedByOpening, type Terms } from "./progress.ts";
 import { type DenyCause, type HandshakeState, handshakeStateSchema } from "./state.ts";
 
-export interface Beginning extends Omit<Terms, "branches" | "ticket"> {
+export interface Beginning extends Omit<Terms, "branches" | "ticket" | "work" | "held"> {
   /** Default false. */
   readonly ticket?: boolean;
+  /** Default false. */
+  readonly work?: boolean;
+  /** Default none. */
+  readonly held?: readonly string[];
   readonly circumstances?: Circumstances;
   readonly now: number;
 }
@@ -17,12 +21,21 @@ export interface Beginning extends Omit<Terms, "branches" | "ticket"> {
  * @param beginning.member the member who was named and exists; `enrolled` names the gates that they can answer, such as `otp`
  * @param beginning.socketEnrolled the same for the socket's own authenticators
  * @param beginning.ticket a ticket came along that is for this member on this socket
+ * @param beginning.work a proof of work is asked for first
+ * @param beginning.held names of gates at which nothing is looked at now
  * @param beginning.circumstances what each `when` is decided by, now and for good
  * @param beginning.now epoch ms; the handshake's deadline counts from here
  * @throws ZodError when it is not what a state may hold
  */
-export function begin({ now, circumstances = {}, ticket = false, ...given }: Beginning): HandshakeState {
-  const terms: Terms = { ...given, ticket, branches: branchesOf(given.policy.gates, circumstances, now) };
+export function begin({
+  now,
+  circumstances = {},
+  ticket = false,
+  work = false,
+  held = [],
+  ...given
+}: Beginning): HandshakeState {
+  const terms: Terms = { ...given, ticket, work, held, branches: branchesOf(given.policy.gates, circumstances, now) };
   return handshakeStateSchema.parse({
     ...terms,
     deadlineMs: now + terms.policy.deadlines.handshakeMs,
@@ -45,7 +58,8 @@ export function doomOf(terms: Terms): DenyCause | null {
   if (requiresKey(terms.policy) && terms.keyId === null) return "no-key";
   if (!terms.policy.anonymous && terms.member === null) return "no-member";
   if (requiresTicket(terms.policy) && !terms.ticket) return "no-ticket";
-  return isPassable(terms) ? null : "not-enrolled";
+  if (isPassable(terms)) return null;
+  return terms.held.length > 0 && isPassable({ ...terms, held: [] }) ? "held" : "not-enrolled";
 }
 
 /** The next moment (epoch ms) at which `expired` ends the handshake; null after the verdict. */

@@ -41,7 +41,9 @@ export type HandshakeEvent =
   /** The connection is gone, or the client gave up; `why` where it said so. */
   | { readonly type: "left"; readonly why?: "not-recognised" | undefined; readonly now: number }
   /** What the handshake stands on is gone: the key was revoked, or the member, the socket or an authenticator removed. */
-  | { readonly type: "revoked"; readonly now: number };
+  | { readonly type: "revoked"; readonly now: number }
+  /** So much has failed, here or elsewhere, that nothing of it is looked at any more for a while. */
+  | { readonly type: "held"; readonly now: number };
 
 export interface Result {
   readonly ref: string;

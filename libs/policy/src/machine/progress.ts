@@ -15,7 +15,15 @@ export interface Terms {
   /** Which way each `when` of the policy went. */
   readonly branches: readonly Branch[];
   readonly ticket: boolean;
+  /** A proof of work comes first: of somebody much has failed of late. */
+  readonly work: boolean;
+  /** Gates at which nothing is looked at now. */
+  readonly held: readonly string[];
 }
+
+/** The price of trying. It stands before everything that has to be answered. */
+const workAt = "before.work";
+const workItem: GateItem = { gate: "captcha", cost: "normal" };
 
 /**
  * An authenticator that a member has enrolled is asked for in every branch. This stands after everything else and is
@@ -35,6 +43,7 @@ function takeOf({ branches }: Pick<Terms, "branches">): (at: string) => Take {
 /** Every gate that the handshake could ask for, what `before` and the enrolled authenticator add included. */
 export function sequenceOf(terms: Terms): Leaf[] {
   const leaves: Leaf[] = [...beforeOf(terms.policy)];
+  if (terms.work) leaves.push({ at: workAt, item: workItem });
   visitGates(terms.policy.gates, (at, item) => leaves.push({ at, item }), takeOf(terms));
   if (mustUseEnrolled(terms)) leaves.push({ at: enrolledAt, item: enrolledItem });
   return leaves;
@@ -76,7 +85,8 @@ export function passedOf(state: Terms & { readonly passed: readonly string[] }):
 
 /** False where no sequence of right answers leads in: some item asks for what is not enrolled. */
 export function isPassable(terms: Terms): boolean {
-  return isBeforePassed(terms) && topOf(terms.policy.gates).every((part) => canPass(terms, part));
+  const isEnrolledHeld = mustUseEnrolled(terms) && terms.held.includes(enrolledItem.gate);
+  return isBeforePassed(terms) && !isEnrolledHeld && topOf(terms.policy.gates).every((part) => canPass(terms, part));
 }
 
 /** The authenticators on which the handshake counts: asked for by one of its gates, and enrolled when it began. */
@@ -101,6 +111,7 @@ function canPass(terms: Terms, { at, item }: Part): boolean {
 
 function canPassGate(terms: Terms, item: GateItem): boolean {
   const gate = gateOf(item);
+  if (terms.held.includes(item.gate)) return false;
   if (gate.decided(terms) === false) return false;
   const need = gate.needs(item);
   return need === null || isEnrolled(terms, need);
@@ -114,9 +125,14 @@ function isEnrolled(terms: Terms, { of, gate }: Enrolment): boolean {
 export function isComplete(terms: Terms, passed: ReadonlySet<string>): boolean {
   return (
     beforeOf(terms.policy).every(({ at }) => passed.has(at)) &&
+    isPaid(terms, passed) &&
     topOf(terms.policy.gates).every((part) => isSatisfied(terms, part, passed)) &&
     isEnrolledUsed(terms, passed)
   );
+}
+
+function isPaid({ work }: Terms, passed: ReadonlySet<string>): boolean {
+  return !work || passed.has(workAt);
 }
 
 function isSatisfied(terms: Terms, { at, item }: Part, passed: ReadonlySet<string>): boolean {
@@ -136,6 +152,7 @@ function isEnrolledUsed(terms: Terms, passed: ReadonlySet<string>): boolean {
 
 /** The gates that may be answered now, in the order of the document; empty when the policy is complete. */
 export function frontierOf(terms: Terms, passed: ReadonlySet<string>): PlacedGate[] {
+  if (!isPaid(terms, passed)) return [placed(workAt, workItem)];
   const next = topOf(terms.policy.gates).find((part) => !isSatisfied(terms, part, passed));
   if (next !== undefined) return openGates(terms, next, passed).map(({ at, item }) => placed(at, item));
   return isEnrolledUsed(terms, passed) ? [] : [placed(enrolledAt, enrolledItem)];

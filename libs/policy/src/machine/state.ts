@@ -21,6 +21,8 @@ export const denyCauses = [
   "revoked",
   "refused",
   "reused-id",
+  /** So much has failed that nothing is looked at for a while. */
+  "held",
 ] as const;
 export type DenyCause = (typeof denyCauses)[number];
 
@@ -48,6 +50,10 @@ export const handshakeStateSchema = strict({
   /** Which way each `when` went, decided once. */
   branches: branchesSchema,
   ticket: z.boolean(),
+  /** A proof of work comes first. */
+  work: z.boolean(),
+  /** Gates at which nothing is looked at. */
+  held: enrolled,
   /** Epoch ms at which the handshake as a whole is denied. */
   deadlineMs: epochMs,
   opened: z.boolean(),

@@ -44,6 +44,8 @@ export function transition(state: HandshakeState, event: HandshakeEvent): Transi
       return deny(state, event.why ?? "left");
     case "revoked":
       return deny(state, "revoked");
+    case "held":
+      return deny(state, "held");
   }
 }
 
@@ -52,7 +54,8 @@ function opened(before: HandshakeState, answers: readonly Answer[], cid: string,
   const state = { ...before, opened: true };
   const doom = doomOf(state);
   if (doom !== null) return deny(state, doom);
-  const { items, unexpected } = match(state, answers);
+  // Whoever has to pay first could not know it. What they have said is not looked at, and they are asked for it behind that.
+  const { items, unexpected } = match(state, state.work ? [] : answers);
   const counted = countIgnored(state, unexpected, "unexpected");
   if (counted.state.verdict !== null) return counted;
   return after(

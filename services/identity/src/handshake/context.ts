@@ -1,5 +1,7 @@
 import type { Caller } from "@portcullis/bus";
 import type { Clock, Ids, Logger, Vault } from "@portcullis/runtime";
+import type { Alerts } from "../alerts/alerts.ts";
+import type { Audit } from "../audit/audit.ts";
 import type { Announce } from "../people/announce.ts";
 import type { EdgeWatch } from "../sessions/edges.ts";
 import type { SessionRegistry } from "../sessions/registry.ts";
@@ -7,7 +9,6 @@ import type { Revocation } from "../sessions/revocation.ts";
 import type { PathTags } from "../sockets/paths.ts";
 import type { SocketStore } from "../sockets/store.ts";
 import type { TicketStore } from "../tickets/store.ts";
-import type { Alerts } from "./alerts.ts";
 import type { NetworkRisk } from "./risk.ts";
 import type { HandshakeStore } from "./store.ts";
 import type { Verdicts } from "./verdicts.ts";
@@ -22,6 +23,7 @@ export interface EngineContext {
   readonly verdicts: Verdicts;
   readonly risk: NetworkRisk;
   readonly alerts: Alerts;
+  readonly audit: Audit;
   readonly caller: Caller;
   readonly paths: PathTags;
   readonly tickets: TicketStore;

@@ -8,12 +8,13 @@ import { circumstancesOf } from "./circumstances.ts";
 import type { EngineContext } from "./context.ts";
 import { advance, beginHandshake, settled } from "./moves.ts";
 import { mergeParameters } from "./parameters.ts";
+import { bareDenial, denial } from "./refusal.ts";
 import { resume } from "./resumption.ts";
 import { createReturns } from "./returns.ts";
 import { stands } from "./standing.ts";
 import { placeOf } from "./store.ts";
 import type { Action, Taken } from "./taken.ts";
-import { type Answer, bareDenial, createTurns, denial, Overtaken, refOf, type Turn } from "./turns.ts";
+import { type Answer, createTurns, Overtaken, refOf, type Turn } from "./turns.ts";
 import { createWakes } from "./wakes.ts";
 
 export interface Opening {

@@ -14,10 +14,10 @@ import type { SocketStore } from "../sockets/store.ts";
 import { hasFailedStepUp } from "../step-ups/failed.ts";
 import type { Arrival, Resumption, Turned } from "./arrival.ts";
 import { circumstancesOf, type Whereabouts } from "./circumstances.ts";
+import { bareDenial, denial } from "./refusal.ts";
 import type { NetworkRisk } from "./risk.ts";
 import { stands } from "./standing.ts";
 import type { HandshakeStore } from "./store.ts";
-import { bareDenial, denial } from "./turns.ts";
 import type { Verdicts } from "./verdicts.ts";
 
 export interface ResumptionContext {

@@ -6,9 +6,10 @@ import type { Arrival } from "./arrival.ts";
 import { circumstancesOf, type Whereabouts } from "./circumstances.ts";
 import type { EngineContext } from "./context.ts";
 import { advance, isLookedAt, settled } from "./moves.ts";
+import { bareDenial, beginAnew, denial } from "./refusal.ts";
 import { stands } from "./standing.ts";
 import { type Handshake, placeOf } from "./store.ts";
-import { bareDenial, beginAnew, denial, type Turn, type Turns } from "./turns.ts";
+import type { Turn, Turns } from "./turns.ts";
 
 /** The connection on which a handshake goes on. */
 export interface Comeback extends Whereabouts {

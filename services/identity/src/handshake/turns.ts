@@ -21,6 +21,7 @@ import { contactOf } from "../sockets/members.ts";
 import { admit } from "./accept.ts";
 import type { EngineContext } from "./context.ts";
 import { advance, isUnsettled, type Moved, settled } from "./moves.ts";
+import { beginAnew, denial } from "./refusal.ts";
 import type { Handshake } from "./store.ts";
 
 export interface Answer {
@@ -89,10 +90,6 @@ export class Overtaken extends ServiceError {
 const afterlifeMs = 60_000;
 /** What a verdict may take that a record crossed on its way. */
 const crossingMs = 15_000;
-export const bareDenial: Outcome = { say: "denied", retryAfterMs: null, sealed: false };
-export const denial: Outcome = { say: "denied", retryAfterMs: null, sealed: true };
-/** What somebody comes back to does not go on, and that is nobody's verdict. */
-export const beginAnew: Outcome = { ...denial, anew: true };
 
 export function createTurns(context: EngineContext): Turns {
   const { handshakes, sessions, verdicts, caller, clock, ids } = context;
@@ -293,7 +290,7 @@ export function createTurns(context: EngineContext): Turns {
   function deny({ startedAtMs, socketId }: Handshake, cause: string): Decided {
     const record = () => {
       verdicts.denied(cause, clock() - startedAtMs);
-      if (cause === "not-recognised") void context.alerts.notRecognised(socketId);
+      if (cause === "not-recognised") void context.alerts.raise({ kind: "not-recognised", socketId, about: {} });
     };
     return { outcome: denial, record };
   }

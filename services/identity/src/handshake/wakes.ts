@@ -2,9 +2,10 @@ import { isDeepStrictEqual } from "node:util";
 import { type Outcome, pushOutcome, readWait, ServiceError } from "@portcullis/contracts";
 import type { EngineContext } from "./context.ts";
 import { advance } from "./moves.ts";
+import { denial } from "./refusal.ts";
 import { stands } from "./standing.ts";
 import { type Handshake, whereOf } from "./store.ts";
-import { denial, type Turns, withWait } from "./turns.ts";
+import { type Turns, withWait } from "./turns.ts";
 
 const triesMax = 5;
 

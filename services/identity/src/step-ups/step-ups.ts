@@ -2,10 +2,11 @@ import { nudgeStepUp, type Outcome, ServiceError, type StepUpSaid } from "@portc
 import { parseHandshakeId } from "@portcullis/protocol";
 import type { EngineContext } from "../handshake/context.ts";
 import { advance, isLookedAt, settled } from "../handshake/moves.ts";
+import { denial } from "../handshake/refusal.ts";
 import { stands } from "../handshake/standing.ts";
 import { type Handshake, placeOf, whereOf } from "../handshake/store.ts";
 import type { Action, Taken } from "../handshake/taken.ts";
-import { denial, type Turns } from "../handshake/turns.ts";
+import type { Turns } from "../handshake/turns.ts";
 import type { Session } from "../sessions/session.ts";
 import { stepUpHandshake } from "./begin.ts";
 import { classRule, clockOf, dueRule, withBegun, withPassed } from "./progress.ts";

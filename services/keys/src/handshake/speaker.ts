@@ -66,6 +66,11 @@ export async function say(
         step: { frames: [said.frame], admitted: null, close: null, deadlineMs: outcome.deadlineMs },
       };
     }
+    case "silent":
+      return {
+        channel: erased(channel),
+        step: { frames: [], admitted: null, close: null, deadlineMs: outcome.deadlineMs, silent: true },
+      };
     case "nothing":
       return { channel, step: { frames: [], admitted: null, close: null, deadlineMs: outcome.deadlineMs } };
     case "denied":
