@@ -167,7 +167,7 @@ export function createEngine(context: EngineContext): Engine {
 }
 
 function isOver(outcome: Outcome | null): boolean {
-  return outcome?.say === "accepted" || outcome?.say === "stepped-up" || outcome?.say === "denied";
+  return outcome !== null && ["accepted", "stepped-up", "denied", "silent"].includes(outcome.say);
 }
 
 function answersOf(action: Action): readonly Answer[] {

@@ -96,6 +96,7 @@ export function beginHandshake(
     resending: null,
     unasked: null,
     wait: null,
+    hold: null,
     n: 0,
     outcome: null,
     standing: null,

@@ -77,6 +77,8 @@ const handshake = z.strictObject({
   /** Number of the last step taken, and an HMAC of what came with it: only the very same is a repetition. */
   n: z.number().int(),
   given: z.string(),
+  /** Why nothing is looked at any more, and until when; null while it is. */
+  hold: z.strictObject({ isLockout: z.boolean(), untilMs: z.number().int() }).nullable(),
   /** Null while something has to be asked first. */
   outcome: outcomeSchema().nullable(),
   /** What the client was last told to do, by a step or a push: it is told again where it comes back. */

@@ -9,6 +9,7 @@ import {
 } from "@portcullis/contracts";
 import {
   askAgain,
+  type DenyCause,
   deadlineMs,
   type Effect,
   type HandshakeEvent,
@@ -21,7 +22,7 @@ import { contactOf } from "../sockets/members.ts";
 import { admit } from "./accept.ts";
 import type { EngineContext } from "./context.ts";
 import { advance, isUnsettled, type Moved, settled } from "./moves.ts";
-import { beginAnew, denial } from "./refusal.ts";
+import { beginAnew, denial, refusalOf } from "./refusal.ts";
 import type { Handshake } from "./store.ts";
 
 export interface Answer {
@@ -287,12 +288,18 @@ export function createTurns(context: EngineContext): Turns {
     return { say: "wait", at, gate, ...next.wait, cid, attemptsLeft, answerByMs, retry, deadlineMs: deadlineOf(next) };
   }
 
-  function deny({ startedAtMs, socketId }: Handshake, cause: string): Decided {
+  function deny(denied: Handshake, cause: DenyCause): Decided {
+    const { startedAtMs, socketId, machine, hold } = denied;
+    const isOpening = denied.n === 0;
+    const outcome =
+      denied.stepUp === null
+        ? refusalOf({ policy: machine.policy, cause, isOpening, hold, startedAtMs, now: clock() })
+        : denial;
     const record = () => {
       verdicts.denied(cause, clock() - startedAtMs);
       if (cause === "not-recognised") void context.alerts.raise({ kind: "not-recognised", socketId, about: {} });
     };
-    return { outcome: denial, record };
+    return { outcome, record };
   }
 
   async function accept(

@@ -59,6 +59,7 @@ export async function stepUpHandshake(
     resending: null,
     unasked: null,
     wait: null,
+    hold: null,
     n: 0,
     given: "",
     outcome: null,
