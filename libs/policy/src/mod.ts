@@ -22,7 +22,15 @@ export {
   ruleWords,
 } from "./gates/question/answer-rule.ts";
 export { choiceOf, type Excerpt, excerptOf, statementOf } from "./gates/question/statement.ts";
-export { type GateConfig, type GateItem, type GateName, gateNames, isPrepared, promptOf } from "./gates/registry.ts";
+export {
+  countedGates,
+  type GateConfig,
+  type GateItem,
+  type GateName,
+  gateNames,
+  isPrepared,
+  promptOf,
+} from "./gates/registry.ts";
 export type { Item, PlacedGate } from "./items.ts";
 export { begin, deadlineMs } from "./machine/begin.ts";
 export type {
@@ -34,7 +42,14 @@ export type {
   Result,
   VerifyItem,
 } from "./machine/events.ts";
-export { authenticatorsOf, isMemberProven, passedOf } from "./machine/progress.ts";
+export {
+  authenticatorsOf,
+  hasPaid,
+  isMemberProven,
+  passedOf,
+  standsOrFallsWith,
+  waitingGate,
+} from "./machine/progress.ts";
 export {
   answersMax,
   branchesSchema,
@@ -71,3 +86,4 @@ export { issueCodes, type PolicyFault, type PolicyVerdict, validatePolicy } from
 export { webhooksOf } from "./webhooks.ts";
 export { type Circumstances, needsRisk, staysOnItsWay, takeOf } from "./when/branches.ts";
 export { type Conditions, type Risk, risks } from "./when/conditions.ts";
+export { liesIn } from "./when/network.ts";

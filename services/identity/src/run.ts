@@ -16,6 +16,7 @@ import { createNetworkRisk } from "./handshake/risk.ts";
 import { serveHandshakes } from "./handshake/serve.ts";
 import { createHandshakeStore } from "./handshake/store.ts";
 import { createVerdicts } from "./handshake/verdicts.ts";
+import { createPenalties } from "./penalties/penalties.ts";
 import { createAnnounce } from "./people/announce.ts";
 import { createInvitations } from "./people/invitations.ts";
 import { createPeopleMails } from "./people/mails.ts";
@@ -97,6 +98,7 @@ export async function run(
   const edges = createEdgeWatch(state, clock);
   await serveSessions(server, { sessions, edges, clock });
   await serveConsumers(server, { sessions, revocation });
+  const risk = createNetworkRisk(state);
   const engine = createEngine({
     store,
     handshakes,
@@ -104,7 +106,9 @@ export async function run(
     revocation,
     edges,
     verdicts: createVerdicts(log),
-    risk: createNetworkRisk(state),
+    risk,
+    penalties: createPenalties(state, risk, clock),
+    state,
     alerts: createAlerts({ store, owners: accountContext.store.owners, mails: accountContext.mails, state, log }),
     audit: createAudit({ log }),
     caller,

@@ -60,6 +60,8 @@ export interface Gate {
   readonly bindsMember?: true;
   /** True where passing shows nothing of who the member is, whatever of theirs has to be enrolled. */
   readonly provesNobody?: true;
+  /** Failing it is held against the network alone: nothing of a member's is guessed there. Absent: against whoever answers as well. */
+  readonly countsForNobody?: true;
   /** Whether it can only be asked where an app key and the member have been proven; absent: no. */
   behindProof?(item: { readonly gate: string }): boolean;
   /** How often it may stand in a policy; absent: as often as gates may. */

@@ -21,6 +21,7 @@ export const ident = {
   restsOn: () => null,
   // One of five can be guessed. It shows that somebody looked, and not who.
   provesNobody: true,
+  countsForNobody: true,
   // Signs are for nobody but the member: whoever found a key would collect them, to show them to that member later.
   behindProof: (item: Item) => item.ask === "pick",
   // A challenge is one record, and a sign may be all but a quarter of it.

@@ -40,6 +40,12 @@ export function isPrepared(told: Told): boolean {
   return dialogueTold(told) === "prepared";
 }
 
+/** Gates at which a member's failures are counted: those that have to be answered, by whoever is there or by others for them. */
+export const countedGates: readonly GateName[] = gateNames.filter((name) => {
+  const gate: Gate = gates[name];
+  return gate.countsForNobody !== true && gate.decided({ keyId: null, ticket: false }) === null;
+});
+
 function dialogueTold({ gate, config }: Told): Dialogue {
   const { dialogue }: Gate = gates[gate];
   return typeof dialogue === "function" ? dialogue({ gate, ...config }) : dialogue;

@@ -131,6 +131,22 @@ export function isComplete(terms: Terms, passed: ReadonlySet<string>): boolean {
   );
 }
 
+/** Whether the proof of work that was asked for has been made. */
+export function hasPaid({ work, passed }: Pick<Terms, "work"> & { readonly passed: readonly string[] }): boolean {
+  return work && passed.includes(workAt);
+}
+
+/** The gate that is waited for; null: none. */
+export function waitingGate(state: Terms & { readonly waiting: { readonly at: string } | null }): GateName | null {
+  return sequenceOf(state).find(({ at }) => at === state.waiting?.at)?.item.gate ?? null;
+}
+
+/** Whether it cannot be passed any more without a gate that it has not passed yet. */
+export function standsOrFallsWith(state: Terms & { readonly passed: readonly string[] }, gate: string): boolean {
+  const isPassed = sequenceOf(state).some(({ at, item }) => item.gate === gate && state.passed.includes(at));
+  return !isPassed && !isPassable({ ...state, held: [...state.held, gate] });
+}
+
 function isPaid({ work }: Terms, passed: ReadonlySet<string>): boolean {
   return !work || passed.has(workAt);
 }

@@ -27,14 +27,16 @@ export interface Admission {
 }
 
 /**
- * Registers the session, then looks once more whether what it stands on is still there. Removal deletes first and lists
+ * Registers the session, then looks once more whether what it stands on is still there, and whether anything of it was locked out meanwhile. Removal deletes first and lists
  * sessions afterwards; so either the removal finds this session, or this look finds the removal. (`keys` does the same for
  * the app key before it seals `accepted`.)
+ * @param isLockedOut a lockout is written before its answer is looked at, so that of the two the lockout wins
  * @returns null when what the handshake was for went away meanwhile, and where too many of the owner's programs are there already.
  */
 export async function admit(
   context: AcceptContext,
   { hid, handshake, gates, assurance, expiresAtMs }: Admission,
+  isLockedOut: () => Promise<boolean>,
 ): Promise<Admitted | null> {
   const consumers = async () => (handshake.role === "consumer" ? context.sessions.consumers(handshake.socketId) : 0);
   if ((await consumers()) >= consumersMax) return null;
@@ -66,7 +68,7 @@ export async function admit(
   };
   await context.sessions.add(session);
   // Counted once more: of those who came at the same moment each may have been the last for whom there was room.
-  if ((await consumers()) > consumersMax || !(await stands(context.store, handshake))) {
+  if ((await consumers()) > consumersMax || !(await stands(context.store, handshake)) || (await isLockedOut())) {
     // Nobody ever hears of it, and so nobody asks why it went.
     await context.sessions.remove(session, null);
     return null;

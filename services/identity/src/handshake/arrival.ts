@@ -2,6 +2,15 @@ import { createHash } from "node:crypto";
 import type { ConnectionFacts, KeyRole } from "@portcullis/contracts";
 import type { Stored } from "@portcullis/documents";
 import { type Policy, parsePolicy, requiresKey, requiresTicket } from "@portcullis/policy";
+import { rulesOf } from "../penalties/ladder.ts";
+import {
+  type Answering,
+  type Hold,
+  isTrusted,
+  type Penalties,
+  type Standing,
+  unblemished,
+} from "../penalties/penalties.ts";
 import { findByPath, type PathTags } from "../sockets/paths.ts";
 import type { Member, Socket, SocketStore } from "../sockets/store.ts";
 import type { TicketStore } from "../tickets/store.ts";
@@ -34,6 +43,9 @@ export interface Arrival {
   readonly policy: Policy;
   readonly policyHash: Uint8Array;
   readonly presented: Presented;
+  readonly standing: Standing;
+  /** Nothing is held against anybody from here. */
+  readonly trusted: boolean;
   /** The socket's own part of the path. A secret. */
   readonly path: string;
   /** What came behind it, and the query. */
@@ -54,10 +66,18 @@ export type Turned =
   | "policy"
   | "not-parked"
   | "not-resumable"
-  | "other-branch";
+  | "other-branch"
+  | "held";
+
+export type Received =
+  | { readonly arrival: Arrival }
+  /** `counts`: for whose failure it is taken; null: the network's alone. */
+  | { readonly turned: Turned; readonly counts: Answering | null }
+  /** `told`: they have shown enough to hear of it. */
+  | { readonly held: Hold; readonly policy: Policy; readonly told: boolean };
 
 /**
- * Finds the socket and the member that a connection means, and uses its ticket up, for whomever it was. Every way to fail here makes the same look-ups as success, in the
+ * Finds the socket and the member that a connection means, and how they stand, and uses its ticket up, for whomever it was. Every way to fail here makes the same look-ups as success, in the
  * same order: an unknown path must not be told apart by what it costs.
  */
 export async function receive(
@@ -65,10 +85,16 @@ export async function receive(
     store,
     paths,
     tickets,
-  }: { readonly store: SocketStore; readonly paths: PathTags; readonly tickets: Pick<TicketStore, "redeem"> },
+    penalties,
+  }: {
+    readonly store: SocketStore;
+    readonly paths: PathTags;
+    readonly tickets: Pick<TicketStore, "redeem">;
+    readonly penalties: Pick<Penalties, "look">;
+  },
   claims: Claims,
-  holder: string,
-): Promise<{ readonly arrival: Arrival } | { readonly turned: Turned }> {
+  { holder, network }: { readonly holder: string; readonly network: string },
+): Promise<Received> {
   const { connection, key } = claims;
   const { label, path } = connection;
   const found = await findByPath(store, paths, label, path);
@@ -76,39 +102,57 @@ export async function receive(
   const named = new URLSearchParams(connection.query).get(socket?.body.idParameter ?? "id");
   const member = await store.members.findOne({ socketId: socket?.id ?? "none", name: named ?? "none" });
   const goesOn = claims.parked !== null || claims.resumed !== null;
-  const redeemed = claims.ticket === null || goesOn ? null : await tickets.redeem(claims.ticket, holder);
+  const parsed = socket === null ? null : parsePolicy(socket.body.policy);
+  const policy = parsed?.ok === true ? parsed.policy : null;
+  const keyId = key !== null && key.socketId === socket?.id ? key.keyId : null;
+  const who = { network, socketId: socket?.id ?? null, keyId, memberId: named === null ? null : (member?.id ?? null) };
+  const trusted = policy !== null && isTrusted(policy.onFailure, connection.address);
+  const looked = await penalties.look(who, policy?.onFailure ?? null);
+  const standing = trusted ? unblemished(looked) : looked;
+  // What goes on is looked at where it goes on.
+  const held = goesOn ? undefined : standing.holds.find(({ gate }) => gate === null);
+  // Whoever is held keeps their ticket. What is looked up in its place is none, and costs the same.
+  const ticket = goesOn ? null : claims.ticket;
+  const shown = ticket !== null && held !== undefined ? `held.${ticket}` : ticket;
+  const redeemed = shown === null ? null : await tickets.redeem(shown, holder);
   const ofTicket =
     redeemed === null ? noTicket : presentedOf(redeemed, socket?.id ?? "none", named === null ? null : member);
   const presented = key?.role === "consumer" ? keyedConsumer : ofTicket;
 
-  if (found === null || socket === null || socket.body.goneAtMs !== null) return { turned: "unknown-path" };
-  if (!claims.opened) return { turned: "box" };
-  if (key !== null && key.socketId !== socket.id) return { turned: "foreign-key" };
-  const parsed = parsePolicy(socket.body.policy);
-  if (!parsed.ok) return { turned: "policy" };
-  const isMember = !goesOn && presented.role === "member";
-  if (key === null && isMember && requiresKey(parsed.policy)) return { turned: "no-key" };
-  // No word of the server's: without a key, whoever has no ticket does not learn that there is a socket.
-  if (!presented.passed && isMember && requiresTicket(parsed.policy)) return { turned: "no-ticket" };
-  if ((claims.claimedId ?? "") !== (named ?? "")) return { turned: "id-mismatch" };
-  // Also where anonymous connections are admitted: who claims a name must have it.
-  if (named !== null && (member === null || member.body.goneAtMs !== null)) return { turned: "unknown-member" };
-  // A program of the owner's is nobody's member, and what it proves must not pass for what a member proves.
-  if (key?.role === "consumer" && named !== null) return { turned: "consumer-with-id" };
-  const { origins } = parsed.policy;
-  // Browsers always send an origin; a program that sends none is no cross-site page.
-  if (origins.length > 0 && connection.origin !== null && !origins.includes(connection.origin))
-    return { turned: "origin" };
+  // A key of this socket's is in somebody's hands. What strangers do to the path is counted alike, whatever is there.
+  const isHolders = keyId !== null && claims.opened && !goesOn && !trusted && policy !== null;
+  const counts = isHolders ? { who, known: standing.known, rules: rulesOf(policy), gates: [] } : null;
+  const turned = (cause: Turned): Received => ({ turned: cause, counts });
 
-  const policyHash = new Uint8Array(createHash("sha256").update(JSON.stringify(parsed.policy)).digest());
+  if (found === null || socket === null || socket.body.goneAtMs !== null) return turned("unknown-path");
+  if (!claims.opened) return turned("box");
+  if (key !== null && key.socketId !== socket.id) return turned("foreign-key");
+  if (policy === null) return turned("policy");
+  const isMember = !goesOn && presented.role === "member";
+  if (key === null && isMember && requiresKey(policy)) return turned("no-key");
+  if (held !== undefined) return { held, policy, told: key !== null || !requiresTicket(policy) };
+  // No word of the server's: without a key, whoever has no ticket does not learn that there is a socket.
+  if (!presented.passed && isMember && requiresTicket(policy)) return turned("no-ticket");
+  if ((claims.claimedId ?? "") !== (named ?? "")) return turned("id-mismatch");
+  // Also where anonymous connections are admitted: who claims a name must have it.
+  if (named !== null && (member === null || member.body.goneAtMs !== null)) return turned("unknown-member");
+  // A program of the owner's is nobody's member, and what it proves must not pass for what a member proves.
+  if (key?.role === "consumer" && named !== null) return turned("consumer-with-id");
+  const { origins } = policy;
+  // Browsers always send an origin; a program that sends none is no cross-site page.
+  if (origins.length > 0 && connection.origin !== null && !origins.includes(connection.origin)) return turned("origin");
+
+  const policyHash = new Uint8Array(createHash("sha256").update(JSON.stringify(policy)).digest());
   const context = { rest: found.rest, query: connection.query };
   return {
     arrival: {
       socket,
       member: named === null ? null : member,
-      policy: parsed.policy,
+      policy,
       policyHash,
       presented,
+      standing,
+      trusted,
       path: found.path,
       context,
     },

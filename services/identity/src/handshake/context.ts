@@ -1,7 +1,9 @@
 import type { Caller } from "@portcullis/bus";
 import type { Clock, Ids, Logger, Vault } from "@portcullis/runtime";
+import type { State } from "@portcullis/state";
 import type { Alerts } from "../alerts/alerts.ts";
 import type { Audit } from "../audit/audit.ts";
+import type { Penalties } from "../penalties/penalties.ts";
 import type { Announce } from "../people/announce.ts";
 import type { EdgeWatch } from "../sessions/edges.ts";
 import type { SessionRegistry } from "../sessions/registry.ts";
@@ -22,8 +24,10 @@ export interface EngineContext {
   readonly edges: EdgeWatch;
   readonly verdicts: Verdicts;
   readonly risk: NetworkRisk;
+  readonly penalties: Penalties;
   readonly alerts: Alerts;
   readonly audit: Audit;
+  readonly state: State;
   readonly caller: Caller;
   readonly paths: PathTags;
   readonly tickets: TicketStore;

@@ -1,6 +1,7 @@
 import { type Outcome, ServiceError } from "@portcullis/contracts";
-import type { HandshakeEvent } from "@portcullis/policy";
+import { type HandshakeEvent, type Policy, waitingGate } from "@portcullis/policy";
 import { networkOf } from "@portcullis/runtime";
+import type { Hold } from "../penalties/penalties.ts";
 import { tagOf } from "../secrets.ts";
 import { createStepUps, type StepUpEngine } from "../step-ups/step-ups.ts";
 import { type Arrival, type Claims, receive } from "./arrival.ts";
@@ -8,12 +9,14 @@ import { circumstancesOf } from "./circumstances.ts";
 import type { EngineContext } from "./context.ts";
 import { advance, beginHandshake, settled } from "./moves.ts";
 import { mergeParameters } from "./parameters.ts";
-import { bareDenial, denial } from "./refusal.ts";
+import { bareDenial, denial, refusalOf } from "./refusal.ts";
 import { resume } from "./resumption.ts";
 import { createReturns } from "./returns.ts";
+import { riskOf } from "./risk.ts";
 import { stands } from "./standing.ts";
 import { placeOf } from "./store.ts";
 import type { Action, Taken } from "./taken.ts";
+import { createTolling } from "./tolling.ts";
 import { type Answer, createTurns, Overtaken, refOf, type Turn } from "./turns.ts";
 import { createWakes } from "./wakes.ts";
 
@@ -47,21 +50,29 @@ export interface Engine {
 
 export function createEngine(context: EngineContext): Engine {
   const { handshakes, verdicts, clock, ids } = context;
-  const turns = createTurns(context);
+  const tolls = createTolling(context, (concerned, by) => wakes.lockedOut(concerned, by));
+  const turns = createTurns(context, tolls);
   const returns = createReturns(context, turns);
   const stepUps = createStepUps(context, turns, step);
-  const wakes = createWakes(context, turns, stepUps.changed);
+  const wakes = createWakes(context, turns, tolls, stepUps.changed);
 
   async function open(hid: string, opening: Opening): Promise<Outcome> {
     const { transcript, claims, answers } = opening;
     const network = tagOf(context.networkKey, networkOf(claims.connection.address));
-    const received = await receive(context, claims, `${hid}:${opening.opening}`);
+    const received = await receive(context, claims, { holder: `${hid}:${opening.opening}`, network });
     if ("turned" in received) {
       verdicts.turned(received.turned);
       await context.risk.failed(network, 1);
+      if (received.counts !== null) await tolls.count(received.counts);
       return bareDenial;
     }
-    const { presented } = received.arrival;
+    if ("held" in received) {
+      const { held, policy, told } = received;
+      verdicts.turned("held");
+      await context.risk.failed(network, 1);
+      return told ? heldAtOpening(policy, held) : bareDenial;
+    }
+    const { presented, standing, trusted } = received.arrival;
     if (presented.passed || presented.cause !== null) verdicts.gate("ticket", presented.passed, presented.cause);
     renewPathTag(received.arrival, claims);
     const here = { address: claims.connection.address, network };
@@ -69,7 +80,8 @@ export function createEngine(context: EngineContext): Engine {
     const given = tagOf(context.stepKey, JSON.stringify([hid, opening.opening, claims, answers]));
     if (claims.parked !== null)
       return returns.take(claims.parked, { hid, given, transcript, ...here }, received.arrival);
-    const circumstances = await circumstancesOf(context.risk, here, received.arrival, received.arrival.policy);
+    const risk = { of: async () => riskOf(standing.networkFailures) };
+    const circumstances = await circumstancesOf(risk, here, received.arrival, received.arrival.policy);
     const first = {
       ...beginHandshake(received.arrival, claims, circumstances, clock()),
       given,
@@ -80,7 +92,22 @@ export function createEngine(context: EngineContext): Engine {
     const offered = presented.role === "member" ? answers : [];
     const turn: Turn = { id: hid, hid, n: 0, given, transcript, cid: null, answers: offered };
     const moved = advance(first, { type: "opened", answers: named(turn), cid: ids.id(), now: clock() });
-    return turns.take(turn, null, moved);
+    const isHeld = moved.effects.some((effect) => effect.do === "deny" && effect.cause === "held");
+    if (isHeld) {
+      // Nothing is written of it: it costs what an unknown path costs.
+      verdicts.turned("held");
+      if (!trusted) await context.risk.failed(network, 1);
+      return heldAtOpening(received.arrival.policy, soonest(standing.holds));
+    }
+    const outcome = await turns.take(turn, null, moved);
+    if (!isOver(outcome)) await tolls.remember(hid, first);
+    return outcome;
+  }
+
+  /** A delay is told, a lockout is not. */
+  function heldAtOpening(policy: Policy, hold: Hold): Outcome {
+    const now = clock();
+    return refusalOf({ policy, cause: "held", isOpening: true, hold, startedAtMs: now, now });
   }
 
   async function step(id: string, taken: Taken): Promise<Outcome> {
@@ -114,6 +141,12 @@ export function createEngine(context: EngineContext): Engine {
     // Whoever was thrown out meanwhile is not asked on, and what they say is not even verified.
     if (!keyLive || !(await stands(context.store, value)))
       return turns.take(turn, version, advance(taken, { type: "revoked", now: clock() }));
+    if (action.do === "start" || action.do === "resend") {
+      const gate = action.do === "start" ? action.gate : waitingGate(value.machine);
+      const hold = await tolls.holdOf(value, gate === null ? [] : [gate]);
+      // Nobody is sent anything for them.
+      if (hold !== null) return turns.take(turn, version, advance({ ...taken, hold }, { type: "held", now: clock() }));
+    }
     if (action.do === "resend") return turns.resend(turn, version, taken, action.cid);
     return turns.take(turn, version, advance(taken, eventOf(turn, action)));
   }
@@ -164,6 +197,13 @@ export function createEngine(context: EngineContext): Engine {
   }
 
   return { open, step, wake: wakes.wake, left, stepUps };
+}
+
+/** Of several: what stops them first ends first, and a delay is what they may hear of. */
+function soonest(holds: readonly Hold[]): Hold {
+  const [first] = holds.toSorted((a, b) => Number(a.isLockout) - Number(b.isLockout) || a.untilMs - b.untilMs);
+  if (first === undefined) throw new ServiceError("internal");
+  return first;
 }
 
 function isOver(outcome: Outcome | null): boolean {

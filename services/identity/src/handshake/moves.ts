@@ -6,6 +6,7 @@ import {
   type HandshakeEvent,
   transition,
 } from "@portcullis/policy";
+import type { Charged } from "../penalties/penalties.ts";
 import { toText } from "../secrets.ts";
 import { termsOf } from "../sessions/terms.ts";
 import type { Arrival, Claims } from "./arrival.ts";
@@ -18,6 +19,8 @@ export interface Moved {
   readonly effects: readonly Effect[];
   /** What the client's network is to be held to account for. */
   readonly failures: number;
+  /** What was charged to whom, and found right or wrong. */
+  readonly judged?: { readonly right: readonly Charged[]; readonly wrong: readonly Charged[] };
 }
 
 /** One move of the machine; what it wants to be done before the next one is remembered beside its state. */
@@ -53,12 +56,13 @@ export function settled(handshake: Handshake): Handshake {
 
 /** A handshake before its first event. Who came with what, and over which connection, is named by whoever takes the step. */
 export function beginHandshake(
-  { socket, member, policy, policyHash, presented, context }: Arrival,
+  { socket, member, policy, policyHash, presented, standing, trusted, context }: Arrival,
   claims: Claims,
   circumstances: Circumstances,
   now: number,
 ): Omit<Handshake, "given" | "connection" | "transcript" | "network"> {
   const keyId = claims.key?.keyId ?? null;
+  const isMember = presented.role === "member";
   const machine = begin({
     policy: policyFor(presented, policy),
     keyId,
@@ -66,6 +70,9 @@ export function beginHandshake(
     socketEnrolled: Object.keys(socket.body.enrolments),
     circumstances,
     ticket: presented.passed,
+    // Whoever comes as the owner, or for them, has nothing here to answer, and whoever offers is not asked.
+    work: isMember && policy.mode === "prompted" && standing.work,
+    held: isMember ? [...new Set(standing.holds.flatMap(({ gate }) => gate ?? []))] : [],
     now,
   });
   const ofTicket = presented.enrolment === null ? [] : [{ ...presented.enrolment, of: "member" as const }];
@@ -88,7 +95,7 @@ export function beginHandshake(
     policyHash: toText(policyHash),
     sessionMs: policy.sessionMs,
     // A member is asked again. Whoever is here as the owner, or for them, came in by that and has nothing here to answer with.
-    terms: presented.role === "member" ? termsOf(policy) : { ...termsOf(policy), during: null },
+    terms: isMember ? termsOf(policy) : { ...termsOf(policy), during: null },
     startedAtMs: now,
     takenAtMs: now,
     pending: [],
@@ -96,6 +103,8 @@ export function beginHandshake(
     resending: null,
     unasked: null,
     wait: null,
+    counted: { trusted, known: standing.known, usedWork: false },
+    charges: [],
     hold: null,
     n: 0,
     outcome: null,

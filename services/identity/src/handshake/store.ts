@@ -3,6 +3,7 @@ import { handshakeStateSchema } from "@portcullis/policy";
 import type { Vault } from "@portcullis/runtime";
 import type { State } from "@portcullis/state";
 import { z } from "zod";
+import { charged } from "../penalties/penalties.ts";
 import { toText } from "../secrets.ts";
 import { enrolment } from "../sessions/session.ts";
 import { terms } from "../sessions/terms.ts";
@@ -77,6 +78,10 @@ const handshake = z.strictObject({
   /** Number of the last step taken, and an HMAC of what came with it: only the very same is a repetition. */
   n: z.number().int(),
   given: z.string(),
+  /** As they stood when it began: nothing is held against them; they came in from here before. And whether the work that they were asked for has bought its answer. */
+  counted: z.strictObject({ trusted: z.boolean(), known: z.boolean(), usedWork: z.boolean() }),
+  /** What the answers that are being looked at were charged to. */
+  charges: z.array(charged),
   /** Why nothing is looked at any more, and until when; null while it is. */
   hold: z.strictObject({ isLockout: z.boolean(), untilMs: z.number().int() }).nullable(),
   /** Null while something has to be asked first. */

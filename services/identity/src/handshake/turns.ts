@@ -24,6 +24,7 @@ import type { EngineContext } from "./context.ts";
 import { advance, isUnsettled, type Moved, settled } from "./moves.ts";
 import { beginAnew, denial, refusalOf } from "./refusal.ts";
 import type { Handshake } from "./store.ts";
+import { judgedBy, type Tolling } from "./tolling.ts";
 
 export interface Answer {
   readonly gate: string;
@@ -92,15 +93,24 @@ const afterlifeMs = 60_000;
 /** What a verdict may take that a record crossed on its way. */
 const crossingMs = 15_000;
 
-export function createTurns(context: EngineContext): Turns {
+export function createTurns(context: EngineContext, tolls: Tolling): Turns {
   const { handshakes, sessions, verdicts, caller, clock, ids } = context;
 
   async function take(turn: Turn, version: string | null, moved: Moved): Promise<Outcome> {
     if (!isUnsettled(moved.next)) return finish(turn, version, moved);
-    const written = await write(turn.id, version, moved.next);
-    if (written === null) return resume(turn);
-    await context.risk.failed(moved.next.network, moved.failures);
-    return settle(turn, written, moved.next);
+    const next = moved.next.pending.length > 0 ? await tolls.charge(turn, moved.next) : moved.next;
+    // What was said is not looked at: neither what is right nor what is wrong can be learnt from it.
+    if (next.hold !== null) {
+      const held = advance(settled(next), { type: "held", now: clock() });
+      return finish(turn, version, { ...held, failures: moved.failures });
+    }
+    const written = await write(turn.id, version, next);
+    if (written === null) {
+      await tolls.uncharge(next);
+      return resume(turn);
+    }
+    await tolls.conclude(next, { failures: moved.failures });
+    return settle(turn, written, next);
   }
 
   async function resume(turn: Turn): Promise<Outcome> {
@@ -132,8 +142,10 @@ export function createTurns(context: EngineContext): Turns {
       return say(turn, version, { ...next, wait: wait ?? next.wait }, withWait(next.standing, wait));
     }
     const results = await verify(turn, unsettled);
+    const judged = judgedBy(unsettled.charges, unsettled.pending, results);
+    await tolls.forgive(judged);
     const event: HandshakeEvent = { type: "verified", results, nextCid: ids.id(), now: clock() };
-    const moved = advance(next, event);
+    const moved = { ...advance({ ...next, charges: [] }, event), judged };
     try {
       return await finish(turn, version, moved);
     } catch (error) {
@@ -146,11 +158,12 @@ export function createTurns(context: EngineContext): Turns {
    * The next question could not be prepared. What was found of the answer stays: it is not kept itself, so that who comes back over another connection
    * could not have it looked at again, and a right one would have become a wrong one.
    */
-  async function keepVerified({ id }: Turn, version: string, { next, effects, failures }: Moved): Promise<void> {
+  async function keepVerified({ id }: Turn, version: string, moved: Moved): Promise<void> {
+    const { next, effects } = moved;
     const question = effects.find((effect) => effect.do === "challenge");
     if (question === undefined) return;
     const kept = { ...next, outcome: null, unasked: { retry: question.retry } };
-    if ((await write(id, version, kept)) !== null) await context.risk.failed(next.network, failures);
+    if ((await write(id, version, kept)) !== null) await tolls.conclude(next, moved);
   }
 
   /** The step's last write, which decides between those who take it at once. */
@@ -159,7 +172,7 @@ export function createTurns(context: EngineContext): Turns {
     const standing = outcome.say === "nothing" ? moved.next.standing : outcome;
     if ((await write(turn.id, version, { ...moved.next, outcome, standing })) !== null) {
       record();
-      await context.risk.failed(moved.next.network, moved.failures);
+      await tolls.conclude(moved.next, moved);
       return outcome;
     }
     // What the other one said stands, and a session registered here is nobody's.
@@ -290,7 +303,7 @@ export function createTurns(context: EngineContext): Turns {
 
   function deny(denied: Handshake, cause: DenyCause): Decided {
     const { startedAtMs, socketId, machine, hold } = denied;
-    const isOpening = denied.n === 0;
+    const isOpening = denied.n === 0 && denied.outcome === null && denied.standing === null;
     const outcome =
       denied.stepUp === null
         ? refusalOf({ policy: machine.policy, cause, isOpening, hold, startedAtMs, now: clock() })
@@ -312,12 +325,17 @@ export function createTurns(context: EngineContext): Turns {
     const assurance = { key, memberBound, gates: [...effect.assurance.gates] };
     if (handshake.stepUp !== null) return steppedUp(handshake, handshake.stepUp, gates, assurance);
     const expiresAtMs = clock() + handshake.sessionMs;
-    const admitted = await admit(context, { hid, handshake, gates, assurance, expiresAtMs });
+    const admission = { hid, handshake, gates, assurance, expiresAtMs };
+    const isLockedOut = async () => (await tolls.holdOf(handshake, gates, true)) !== null;
+    const admitted = await admit(context, admission, isLockedOut);
     if (admitted === null) return deny(handshake, "revoked");
     const policyHash = new Uint8Array(Buffer.from(handshake.policyHash, "base64url"));
     return {
       outcome: { say: "accepted", admitted, gates, assurance, policyHash, history: handshake.terms.history },
-      record: () => verdicts.accepted(gates, clock() - handshake.startedAtMs),
+      record: () => {
+        verdicts.accepted(gates, clock() - handshake.startedAtMs);
+        tolls.cameIn(handshake);
+      },
     };
   }
 
@@ -346,7 +364,9 @@ export function createTurns(context: EngineContext): Turns {
     // They have heard that they were let in. Another session would not be asked what that one was, and has all its attempts: whoever came back again and
     // again would never have to answer.
     if (await sessions.wasAsked(before.sid)) return beginAnew;
-    const admitted = await admit(context, { hid, handshake, gates, assurance, expiresAtMs: before.expiresAtMs });
+    const admission = { hid, handshake, gates, assurance, expiresAtMs: before.expiresAtMs };
+    const isLockedOut = async () => (await tolls.holdOf(handshake, gates, true)) !== null;
+    const admitted = await admit(context, admission, isLockedOut);
     return admitted === null ? denial : { ...accepted, admitted };
   }
 

@@ -1,10 +1,13 @@
 import { isDeepStrictEqual } from "node:util";
 import { type Outcome, pushOutcome, readWait, ServiceError } from "@portcullis/contracts";
+import { standsOrFallsWith, waitingGate } from "@portcullis/policy";
+import type { Subject } from "../penalties/subjects.ts";
 import type { EngineContext } from "./context.ts";
-import { advance } from "./moves.ts";
+import { advance, type Moved, settled } from "./moves.ts";
 import { denial } from "./refusal.ts";
 import { stands } from "./standing.ts";
 import { type Handshake, whereOf } from "./store.ts";
+import type { Tolling } from "./tolling.ts";
 import { type Turns, withWait } from "./turns.ts";
 
 const triesMax = 5;
@@ -13,7 +16,12 @@ const triesMax = 5;
  * Something happened to a wait. What that leads to is written first and then pushed, so that it is not lost with this replica: whoever
  * wakes again, or the client when it comes back, finds it.
  */
-export function createWakes(context: EngineContext, turns: Turns, stepUpChanged: (value: Handshake) => Promise<void>) {
+export function createWakes(
+  context: EngineContext,
+  turns: Turns,
+  tolls: Tolling,
+  stepUpChanged: (value: Handshake) => Promise<void>,
+) {
   const { handshakes, caller, clock, ids } = context;
 
   async function wake(id: string, waitId: string): Promise<void> {
@@ -40,10 +48,38 @@ export function createWakes(context: EngineContext, turns: Turns, stepUpChanged:
     happened: { readonly type: "confirmed" | "spent" | "refused"; readonly waitId: string },
   ): Promise<boolean> {
     const now = clock();
+    const gate = waitingGate(value.machine);
     const isRevoked = !(await stands(context.store, value));
+    const hold = gate === null ? null : await tolls.holdOf(value, [gate], true);
     const event = isRevoked ? ({ type: "revoked", now } as const) : { ...happened, nextCid: ids.id(), now };
-    const moved = advance(value, event);
+    const moved = hold === null ? advance(value, event) : advance({ ...value, hold }, { type: "held", now });
     if (moved.effects.some((effect) => effect.do === "ignore")) throw new ServiceError("busy");
+    if (!(await conclude(id, version, value, moved))) return false;
+    if (happened.type !== "confirmed" && hold === null && gate !== null) await tolls.countWait(value, gate);
+    return true;
+  }
+
+  /** Something has locked out whom these are of. Those that could still go on without what is locked do. */
+  async function lockedOut(concerned: readonly string[], by: Subject): Promise<void> {
+    for (const id of concerned) await end(id, by);
+  }
+
+  async function end(id: string, by: Subject): Promise<void> {
+    for (let tries = 0; tries < triesMax; tries += 1) {
+      const found = await handshakes.get(id);
+      if (found === null) return;
+      const { value, version } = found;
+      // A step that is under way looks for itself, at the latest behind an accept.
+      if (value.outcome === null || value.machine.verdict !== null) return;
+      if (by.of === "gate" && !concerns(value, by.gate)) return;
+      const hold = await tolls.holdOf(value, by.of === "gate" ? [by.gate] : [], true);
+      if (hold === null) return;
+      const moved = advance(settled({ ...value, hold }), { type: "held", now: clock() });
+      if (await conclude(id, version, value, moved)) return;
+    }
+  }
+
+  async function conclude(id: string, version: string, value: Handshake, moved: Moved): Promise<boolean> {
     const { outcome, record } = await turns.decide(whereOf(value), moved);
     const next = { ...moved.next, standing: outcome, pushes: value.pushes + 1 };
     if ((await turns.write(id, version, next)) === null) {
@@ -51,7 +87,7 @@ export function createWakes(context: EngineContext, turns: Turns, stepUpChanged:
       return false;
     }
     record();
-    await context.risk.failed(next.network, moved.failures);
+    await tolls.conclude(next, moved);
     await push(next, outcome);
     return true;
   }
@@ -87,5 +123,9 @@ export function createWakes(context: EngineContext, turns: Turns, stepUpChanged:
     await caller.call(pushOutcome, { hid: connection, seq: pushes, n, outcome });
   }
 
-  return { wake };
+  return { wake, lockedOut };
+}
+
+function concerns({ machine }: Handshake, gate: string): boolean {
+  return waitingGate(machine) === gate || standsOrFallsWith(machine, gate);
 }

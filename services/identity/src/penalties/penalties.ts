@@ -1,23 +1,15 @@
-import type { OnFailure } from "@portcullis/policy";
+import { countedGates, liesIn, type OnFailure } from "@portcullis/policy";
+import type { Clock } from "@portcullis/runtime";
+import type { State } from "@portcullis/state";
+import { z } from "zod";
+import type { NetworkRisk } from "../handshake/risk.ts";
+import { createKnown } from "./known.ts";
+import { ladderOf, type Rules } from "./ladder.ts";
+import { holderOf, type Subject, subject, subjectsOf, type Who } from "./subjects.ts";
+import { type Charge, createTolls, type Hold } from "./tolls.ts";
 
-/** Whose failures are counted together. Null where there is none: what is looked up is the same. */
-export interface Who {
-  /** As the edge saw it. */
-  readonly address: string;
-  /** HMAC of its network. */
-  readonly network: string;
-  readonly socketId: string | null;
-  /** The key under which the box opened. */
-  readonly keyId: string | null;
-  readonly memberId: string | null;
-}
-
-export interface Hold {
-  /** Null: everything of this holder's. */
-  readonly gate: string | null;
-  readonly is: "delay" | "lockout";
-  readonly untilMs: number;
-}
+export type { Who } from "./subjects.ts";
+export type { Hold } from "./tolls.ts";
 
 /** How somebody stands when they come. */
 export interface Standing {
@@ -26,12 +18,148 @@ export interface Standing {
   readonly holds: readonly Hold[];
   /** The free tries of the holder, or of the member at some gate, are used up, and the member never came in from here. */
   readonly spent: boolean;
+  /** Came in from here before, under this key and name. */
+  readonly known: boolean;
+  /** Failures of the network, not long ago. */
+  readonly networkFailures: number;
 }
 
-/** A place from which nobody has failed. */
-export const unblemished: Standing = Object.freeze({ work: false, holds: [], spent: false });
+/** What an answer was charged to a subject, for whoever finds out whether it was right. */
+export const charged = z.strictObject({
+  subject,
+  /** Of the hold that it wrote; null: it took one of the first places. */
+  version: z.string().nullable(),
+  isLockout: z.boolean(),
+});
+export type Charged = z.infer<typeof charged>;
+
+export interface Answering {
+  readonly who: Who;
+  readonly known: boolean;
+  readonly rules: Rules;
+  readonly gates: readonly string[];
+}
+
+export type Charging =
+  | { readonly held: Hold }
+  | { readonly held: null; readonly charges: readonly Charged[]; readonly usedWork: boolean };
 
 export interface Penalties {
   /** The same look-ups for whoever asks, and for nobody. */
   look(who: Who, rules: OnFailure | null): Promise<Standing>;
+  /**
+   * Before answers are looked at. What came together at one gate is one try.
+   * @param by names the step: taken once more, it is not charged a second hold
+   */
+  charge(answering: Answering, step: { readonly by: string; readonly paid: boolean }): Promise<Charging>;
+  /** Another replica took the step. */
+  unchargeSlots(charges: readonly Charged[]): Promise<void>;
+  /** A right answer forgives what was wrong before at its gate. Can be done again. */
+  forgive(charges: readonly Charged[]): Promise<void>;
+  /** What a right answer was charged to whoever shares a key and a network with others: that one, and no more. Not to be done again. */
+  giveBack(charges: readonly Charged[]): Promise<void>;
+  /** Failures that nobody here looked at. @returns what is locked out by them */
+  count(answering: Answering): Promise<Subject[]>;
+  /** What stops these gates, the longest first. @param lockouts those alone */
+  holdOf(answering: Omit<Answering, "rules">, lockouts?: boolean): Promise<Hold | null>;
+  cameIn(who: Who): Promise<void>;
+}
+
+/** Whoever comes from a network that the owner trusts. */
+export function unblemished({ known, networkFailures }: Standing): Standing {
+  return { work: false, holds: [], spent: false, known, networkFailures };
+}
+
+/** Where nobody is held to account: from a network that the owner trusts. */
+export function isTrusted({ trusted }: OnFailure, address: string): boolean {
+  return liesIn(address, trusted) === true;
+}
+
+export function createPenalties(state: State, risk: Pick<NetworkRisk, "failures">, clock: Clock): Penalties {
+  const tolls = createTolls(state, clock);
+  const known = createKnown(state);
+
+  async function holdsOf(subjects: readonly Subject[]): Promise<Hold[]> {
+    const found = await Promise.all(subjects.map((each) => tolls.hold(each)));
+    return found.filter((hold) => hold !== null);
+  }
+
+  return {
+    async look(who, rules) {
+      const isKnown = await known.is(who);
+      // Of whoever is known the holder is looked up as well, and of nobody a member's gates: it must cost the same.
+      const nobody = { ...who, memberId: who.memberId ?? "none" };
+      const gates = subjectsOf(nobody, countedGates, isKnown).filter(({ of }) => of === "gate");
+      const [networkFailures, ofHolder, holderHolds, gateHolds, ...ofGates] = await Promise.all([
+        risk.failures(who.network),
+        tolls.failures(holderOf(who)),
+        holdsOf([holderOf(who)]),
+        holdsOf(gates),
+        ...gates.map((each) => tolls.failures(each)),
+      ]);
+      const failures = Math.max(isKnown ? 0 : ofHolder, ...(who.memberId === null ? [] : ofGates));
+      const free = rules?.free ?? Number.POSITIVE_INFINITY;
+      return {
+        work: failures >= free || networkFailures >= free,
+        spent: failures >= free && !isKnown,
+        networkFailures,
+        holds: [...(isKnown ? [] : holderHolds), ...(who.memberId === null ? [] : gateHolds)],
+        known: isKnown,
+      };
+    },
+
+    async charge({ who, known: isKnown, rules, gates }, { by, paid }) {
+      const charges: Charged[] = [];
+      let usedWork = false;
+      for (const each of subjectsOf(who, gates, isKnown)) {
+        const charge = await tolls.charge(each, ladderOf(rules, each), by, paid);
+        // What was charged before stays, and what it was charged for is not looked at.
+        if (charge.is === "held") return { held: charge.hold };
+        if (charge.is === "unpaid") return { held: { gate: null, isLockout: false, untilMs: clock() } };
+        usedWork ||= charge.is === "paid";
+        charges.push(chargedOf(each, charge));
+      }
+      return { held: null, charges, usedWork };
+    },
+
+    async unchargeSlots(charges) {
+      for (const { subject: each, version } of charges) if (version === null) await tolls.takeBack(each, "slot");
+    },
+
+    async forgive(charges) {
+      for (const { subject: each, version } of charges) {
+        if (version !== null) await tolls.lift(each, version);
+        // Not what another answer holds: where one came in and another locked out at once, the lockout stands.
+        if (each.of === "gate") await tolls.reset(each);
+      }
+    },
+
+    async giveBack(charges) {
+      for (const { subject: each, version } of charges)
+        if (each.of === "holder") await tolls.takeBack(each, version === null ? "slot" : "wait");
+    },
+
+    async count({ who, known: isKnown, rules, gates }) {
+      const locked: Subject[] = [];
+      for (const each of subjectsOf(who, gates, isKnown))
+        if (await tolls.count(each, ladderOf(rules, each))) locked.push(each);
+      return locked;
+    },
+
+    async holdOf({ who, known: isKnown, gates }, lockouts = false) {
+      const holds = await holdsOf(subjectsOf(who, gates, isKnown));
+      const [longest = null] = holds
+        .filter(({ isLockout }) => isLockout || !lockouts)
+        .toSorted((a, b) => Number(b.isLockout) - Number(a.isLockout) || b.untilMs - a.untilMs);
+      return longest;
+    },
+
+    cameIn: (who) => known.note(who),
+  };
+}
+
+function chargedOf(of: Subject, charge: Exclude<Charge, { is: "held" | "unpaid" }>): Charged {
+  return charge.is === "waits"
+    ? { subject: of, version: charge.version, isLockout: charge.isLockout }
+    : { subject: of, version: null, isLockout: false };
 }

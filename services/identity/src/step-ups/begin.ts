@@ -59,6 +59,8 @@ export async function stepUpHandshake(
     resending: null,
     unasked: null,
     wait: null,
+    counted: { trusted: false, known: session.memberId !== null, usedWork: false },
+    charges: [],
     hold: null,
     n: 0,
     given: "",

@@ -1,0 +1,150 @@
+import { countedGates, hasPaid } from "@portcullis/policy";
+import { rulesOf } from "../penalties/ladder.ts";
+import type { Answering, Charged, Hold } from "../penalties/penalties.ts";
+import { createPending } from "../penalties/pending.ts";
+import type { Subject } from "../penalties/subjects.ts";
+import type { EngineContext } from "./context.ts";
+import type { Moved } from "./moves.ts";
+import { highFrom } from "./risk.ts";
+import type { Handshake } from "./store.ts";
+import type { Turn } from "./turns.ts";
+
+/** What the engine does about failing: charges answers, looks at what is held, and tells whom it concerns. */
+export interface Tolling {
+  /** What is about to be looked at. @returns the handshake with what it was charged, or with what stops it */
+  charge(turn: Turn, next: Handshake): Promise<Handshake>;
+  /** Another replica took the step. */
+  uncharge(next: Handshake): Promise<void>;
+  /** Before the verdict: nobody is stopped by a hold that their own right answer wrote. Can be done again. */
+  forgive(judged: Moved["judged"]): Promise<void>;
+  /** Behind the write that decided: what failed stays, and is told. */
+  conclude(next: Handshake, moved: Pick<Moved, "failures" | "judged">): Promise<void>;
+  /** Others have failed for them, at a gate that waits. */
+  countWait(next: Handshake, gate: string): Promise<void>;
+  count(answering: Answering): Promise<void>;
+  holdOf(handshake: Handshake, gates: readonly string[], lockouts?: boolean): Promise<Hold | null>;
+  /** So that a lockout finds it. */
+  remember(id: string, handshake: Handshake): Promise<void>;
+  cameIn(handshake: Handshake): void;
+}
+
+export function createTolling(
+  context: EngineContext,
+  lockedOut: (ids: readonly string[], by: Subject) => Promise<void>,
+): Tolling {
+  const { penalties, risk, alerts, audit, log } = context;
+  const pending = createPending(context.state);
+
+  async function lockOut(subject: Subject, handshake: string | null): Promise<void> {
+    const { socketId, network } = subject;
+    const member = subject.of === "gate" ? subject.memberId : null;
+    const key = subject.of === "holder" ? subject.keyId : null;
+    const gate = subject.of === "gate" ? subject.gate : null;
+    const ids = {
+      ...(handshake === null ? {} : { handshake }),
+      ...(member === null ? {} : { member }),
+      ...(key === null ? {} : { key }),
+      ...(gate === null ? {} : { gate }),
+    };
+    await audit.note(socketId, { event: "held", cause: "lockout", ...ids, ...(network === null ? {} : { network }) });
+    await alerts.raise({ kind: "lockout", socketId, about: ids });
+    try {
+      await lockedOut(await pending.concernedBy(subject), subject);
+    } catch (error) {
+      // Each of them is stopped at its next step all the same.
+      log.warn("handshakes could not be told of a lockout", { socket: socketId }, error);
+    }
+  }
+
+  /** @param before as it was before the last failures */
+  async function failedFrom({ network, socketId, counted }: Handshake, failures: number): Promise<void> {
+    if (counted.trusted || failures === 0) return;
+    const by = await risk.failed(network, failures);
+    if (by >= highFrom && by - failures < highFrom)
+      await alerts.raise({ kind: "guessing", socketId, about: { failures: by } });
+  }
+
+  async function count(answering: Answering, handshake: string | null = null): Promise<void> {
+    for (const locked of await penalties.count(answering)) await lockOut(locked, handshake);
+  }
+
+  return {
+    async charge(turn, next) {
+      if (next.counted.trusted) return { ...next, charges: [] };
+      const gates = gatesOf(next.pending);
+      if (gates.length === 0) {
+        const hold = await penalties.holdOf(answeringOf(next, gates));
+        return { ...next, charges: [], hold };
+      }
+      const paid = hasPaid(next.machine) && !next.counted.usedWork;
+      const charging = await penalties.charge(answeringOf(next, gates), {
+        by: `${turn.id}:${turn.hid}:${turn.n}`,
+        paid,
+      });
+      if (charging.held !== null) return { ...next, charges: [], hold: charging.held };
+      const usedWork = next.counted.usedWork || charging.usedWork;
+      return { ...next, charges: [...charging.charges], counted: { ...next.counted, usedWork } };
+    },
+    uncharge: ({ charges }) => penalties.unchargeSlots(charges),
+    async forgive(judged) {
+      if (judged !== undefined) await penalties.forgive(judged.right);
+    },
+    async conclude(next, { failures, judged }) {
+      await failedFrom(next, failures);
+      if (judged === undefined) return;
+      await penalties.giveBack(judged.right);
+      for (const { subject, version, isLockout } of judged.wrong) {
+        if (isLockout) await lockOut(subject, next.connection);
+        else if (version !== null)
+          void audit.note(next.socketId, { event: "held", cause: "delay", ...aboutOf(subject) });
+      }
+    },
+    async countWait(next, gate) {
+      if (!next.counted.trusted) await count(answeringOf(next, gatesOf([{ gate }])), next.connection);
+    },
+    count,
+    async holdOf(handshake, gates, lockouts) {
+      if (handshake.counted.trusted) return null;
+      return penalties.holdOf(answeringOf(handshake, gatesOf(gates.map((gate) => ({ gate })))), lockouts);
+    },
+    async remember(id, handshake) {
+      const { machine, counted } = handshake;
+      if (machine.policy.onFailure.lockout === null || counted.trusted) return;
+      await pending.add(id, answeringOf(handshake, []), machine.deadlineMs);
+    },
+    cameIn(handshake) {
+      penalties.cameIn(answeringOf(handshake, []).who).catch((error: unknown) => {
+        log.warn("it could not be noted from where a member came in", { socket: handshake.socketId }, error);
+      });
+    },
+  };
+}
+
+/** What was charged, by whether everything that it was charged for was right. */
+export function judgedBy(
+  charges: readonly Charged[],
+  items: Handshake["pending"],
+  results: readonly { readonly ref: string; readonly ok: boolean }[],
+): NonNullable<Moved["judged"]> {
+  const wrongRefs = new Set(results.flatMap(({ ref, ok }) => (ok ? [] : [ref])));
+  const wrongGates = new Set(items.flatMap(({ ref, gate }) => (wrongRefs.has(ref) ? [gate] : [])));
+  const counted = new Set(gatesOf([...wrongGates].map((gate) => ({ gate }))));
+  const isWrong = ({ subject }: Charged) => (subject.of === "gate" ? counted.has(subject.gate) : counted.size > 0);
+  return { right: charges.filter((each) => !isWrong(each)), wrong: charges.filter(isWrong) };
+}
+
+function gatesOf(items: readonly { readonly gate: string }[]): string[] {
+  const counted: readonly string[] = countedGates;
+  return [...new Set(items.map(({ gate }) => gate))].filter((gate) => counted.includes(gate));
+}
+
+function answeringOf({ network, socketId, keyId, memberId, counted, machine }: Handshake, gates: string[]): Answering {
+  const who = { network, socketId, keyId, memberId };
+  return { who, known: counted.known, rules: rulesOf(machine.policy), gates };
+}
+
+function aboutOf(subject: Subject) {
+  return subject.of === "gate"
+    ? { member: subject.memberId, gate: subject.gate }
+    : { network: subject.network, ...(subject.keyId === null ? {} : { key: subject.keyId }) };
+}
