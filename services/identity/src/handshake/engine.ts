@@ -63,7 +63,7 @@ export function createEngine(context: EngineContext): Engine {
     if ("turned" in received) {
       verdicts.turned(received.turned);
       await context.risk.failed(network, 1);
-      if (received.counts !== null) await tolls.count(received.counts);
+      if (received.counts !== null) await tolls.count(received.counts, `${hid}:${opening.opening}`);
       return bareDenial;
     }
     if ("held" in received) {

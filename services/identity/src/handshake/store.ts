@@ -83,7 +83,7 @@ const handshake = z.strictObject({
   /** What the answers that are being looked at were charged to. */
   charges: z.array(charged),
   /** Why nothing is looked at any more, and until when; null while it is. */
-  hold: z.strictObject({ isLockout: z.boolean(), untilMs: z.number().int() }).nullable(),
+  hold: z.strictObject({ gate: z.string().nullable(), isLockout: z.boolean(), untilMs: z.number().int() }).nullable(),
   /** Null while something has to be asked first. */
   outcome: outcomeSchema().nullable(),
   /** What the client was last told to do, by a step or a push: it is told again where it comes back. */

@@ -13,15 +13,13 @@ import type { Turn } from "./turns.ts";
 export interface Tolling {
   /** What is about to be looked at. @returns the handshake with what it was charged, or with what stops it */
   charge(turn: Turn, next: Handshake): Promise<Handshake>;
-  /** Another replica took the step. */
-  uncharge(next: Handshake): Promise<void>;
   /** Before the verdict: nobody is stopped by a hold that their own right answer wrote. Can be done again. */
   forgive(judged: Moved["judged"]): Promise<void>;
   /** Behind the write that decided: what failed stays, and is told. */
   conclude(next: Handshake, moved: Pick<Moved, "failures" | "judged">): Promise<void>;
   /** Others have failed for them, at a gate that waits. */
-  countWait(next: Handshake, gate: string): Promise<void>;
-  count(answering: Answering): Promise<void>;
+  countWait(next: Handshake, gate: string, waitId: string): Promise<void>;
+  count(answering: Answering, event: string): Promise<void>;
   holdOf(handshake: Handshake, gates: readonly string[], lockouts?: boolean): Promise<Hold | null>;
   /** So that a lockout finds it. */
   remember(id: string, handshake: Handshake): Promise<void>;
@@ -64,8 +62,8 @@ export function createTolling(
       await alerts.raise({ kind: "guessing", socketId, about: { failures: by } });
   }
 
-  async function count(answering: Answering, handshake: string | null = null): Promise<void> {
-    for (const locked of await penalties.count(answering)) await lockOut(locked, handshake);
+  async function count(answering: Answering, event: string, handshake: string | null = null): Promise<void> {
+    for (const locked of await penalties.count(answering, event)) await lockOut(locked, handshake);
   }
 
   return {
@@ -77,15 +75,11 @@ export function createTolling(
         return { ...next, charges: [], hold };
       }
       const paid = hasPaid(next.machine) && !next.counted.usedWork;
-      const charging = await penalties.charge(answeringOf(next, gates), {
-        by: `${turn.id}:${turn.hid}:${turn.n}`,
-        paid,
-      });
+      const charging = await penalties.charge(answeringOf(next, gates), `${turn.id}:${turn.hid}:${turn.n}`, paid);
       if (charging.held !== null) return { ...next, charges: [], hold: charging.held };
       const usedWork = next.counted.usedWork || charging.usedWork;
       return { ...next, charges: [...charging.charges], counted: { ...next.counted, usedWork } };
     },
-    uncharge: ({ charges }) => penalties.unchargeSlots(charges),
     async forgive(judged) {
       if (judged !== undefined) await penalties.forgive(judged.right);
     },
@@ -99,10 +93,10 @@ export function createTolling(
           void audit.note(next.socketId, { event: "held", cause: "delay", ...aboutOf(subject) });
       }
     },
-    async countWait(next, gate) {
-      if (!next.counted.trusted) await count(answeringOf(next, gatesOf([{ gate }])), next.connection);
+    async countWait(next, gate, waitId) {
+      if (!next.counted.trusted) await count(answeringOf(next, gatesOf([{ gate }])), waitId, next.connection);
     },
-    count,
+    count: (answering, event) => count(answering, event),
     async holdOf(handshake, gates, lockouts) {
       if (handshake.counted.trusted) return null;
       return penalties.holdOf(answeringOf(handshake, gatesOf(gates.map((gate) => ({ gate })))), lockouts);

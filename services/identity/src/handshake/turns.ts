@@ -105,10 +105,7 @@ export function createTurns(context: EngineContext, tolls: Tolling): Turns {
       return finish(turn, version, { ...held, failures: moved.failures });
     }
     const written = await write(turn.id, version, next);
-    if (written === null) {
-      await tolls.uncharge(next);
-      return resume(turn);
-    }
+    if (written === null) return resume(turn);
     await tolls.conclude(next, { failures: moved.failures });
     return settle(turn, written, next);
   }

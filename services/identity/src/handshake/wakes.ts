@@ -55,7 +55,8 @@ export function createWakes(
     const moved = hold === null ? advance(value, event) : advance({ ...value, hold }, { type: "held", now });
     if (moved.effects.some((effect) => effect.do === "ignore")) throw new ServiceError("busy");
     if (!(await conclude(id, version, value, moved))) return false;
-    if (happened.type !== "confirmed" && hold === null && gate !== null) await tolls.countWait(value, gate);
+    const { type, waitId } = happened;
+    if (type !== "confirmed" && hold === null && gate !== null) await tolls.countWait(value, gate, waitId);
     return true;
   }
 

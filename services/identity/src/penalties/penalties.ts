@@ -3,6 +3,7 @@ import type { Clock } from "@portcullis/runtime";
 import type { State } from "@portcullis/state";
 import { z } from "zod";
 import type { NetworkRisk } from "../handshake/risk.ts";
+import { hashOf } from "../secrets.ts";
 import { createKnown } from "./known.ts";
 import { ladderOf, type Rules } from "./ladder.ts";
 import { holderOf, type Subject, subject, subjectsOf, type Who } from "./subjects.ts";
@@ -27,6 +28,8 @@ export interface Standing {
 /** What an answer was charged to a subject, for whoever finds out whether it was right. */
 export const charged = z.strictObject({
   subject,
+  /** Name of its place. */
+  by: z.string(),
   /** Of the hold that it wrote; null: it took one of the first places. */
   version: z.string().nullable(),
   isLockout: z.boolean(),
@@ -49,17 +52,15 @@ export interface Penalties {
   look(who: Who, rules: OnFailure | null): Promise<Standing>;
   /**
    * Before answers are looked at. What came together at one gate is one try.
-   * @param by names the step: taken once more, it is not charged a second hold
+   * @param step names it: taken once more, it is charged once
    */
-  charge(answering: Answering, step: { readonly by: string; readonly paid: boolean }): Promise<Charging>;
-  /** Another replica took the step. */
-  unchargeSlots(charges: readonly Charged[]): Promise<void>;
+  charge(answering: Answering, step: string, paid: boolean): Promise<Charging>;
   /** A right answer forgives what was wrong before at its gate. Can be done again. */
   forgive(charges: readonly Charged[]): Promise<void>;
   /** What a right answer was charged to whoever shares a key and a network with others: that one, and no more. Not to be done again. */
   giveBack(charges: readonly Charged[]): Promise<void>;
   /** Failures that nobody here looked at. @returns what is locked out by them */
-  count(answering: Answering): Promise<Subject[]>;
+  count(answering: Answering, event: string): Promise<Subject[]>;
   /** What stops these gates, the longest first. @param lockouts those alone */
   holdOf(answering: Omit<Answering, "rules">, lockouts?: boolean): Promise<Hold | null>;
   cameIn(who: Who): Promise<void>;
@@ -108,7 +109,8 @@ export function createPenalties(state: State, risk: Pick<NetworkRisk, "failures"
       };
     },
 
-    async charge({ who, known: isKnown, rules, gates }, { by, paid }) {
+    async charge({ who, known: isKnown, rules, gates }, step, paid) {
+      const by = placeOf(step);
       const charges: Charged[] = [];
       let usedWork = false;
       for (const each of subjectsOf(who, gates, isKnown)) {
@@ -117,13 +119,9 @@ export function createPenalties(state: State, risk: Pick<NetworkRisk, "failures"
         if (charge.is === "held") return { held: charge.hold };
         if (charge.is === "unpaid") return { held: { gate: null, isLockout: false, untilMs: clock() } };
         usedWork ||= charge.is === "paid";
-        charges.push(chargedOf(each, charge));
+        charges.push(chargedOf(each, by, charge));
       }
       return { held: null, charges, usedWork };
-    },
-
-    async unchargeSlots(charges) {
-      for (const { subject: each, version } of charges) if (version === null) await tolls.takeBack(each, "slot");
     },
 
     async forgive(charges) {
@@ -135,14 +133,18 @@ export function createPenalties(state: State, risk: Pick<NetworkRisk, "failures"
     },
 
     async giveBack(charges) {
-      for (const { subject: each, version } of charges)
-        if (each.of === "holder") await tolls.takeBack(each, version === null ? "slot" : "wait");
+      for (const { subject: each, by, version } of charges) {
+        if (each.of !== "holder") continue;
+        if (version === null) await tolls.leave(each, by);
+        else await tolls.shorten(each);
+      }
     },
 
-    async count({ who, known: isKnown, rules, gates }) {
+    async count({ who, known: isKnown, rules, gates }, event) {
+      const by = placeOf(event);
       const locked: Subject[] = [];
       for (const each of subjectsOf(who, gates, isKnown))
-        if (await tolls.count(each, ladderOf(rules, each))) locked.push(each);
+        if (await tolls.count(each, ladderOf(rules, each), by)) locked.push(each);
       return locked;
     },
 
@@ -158,8 +160,13 @@ export function createPenalties(state: State, risk: Pick<NetworkRisk, "failures"
   };
 }
 
-function chargedOf(of: Subject, charge: Exclude<Charge, { is: "held" | "unpaid" }>): Charged {
+function chargedOf(of: Subject, by: string, charge: Exclude<Charge, { is: "held" | "unpaid" }>): Charged {
   return charge.is === "waits"
-    ? { subject: of, version: charge.version, isLockout: charge.isLockout }
-    : { subject: of, version: null, isLockout: false };
+    ? { subject: of, by, version: charge.version, isLockout: charge.isLockout }
+    : { subject: of, by, version: null, isLockout: false };
+}
+
+/** Short: there are many in one set. */
+function placeOf(step: string): string {
+  return hashOf(step).slice(0, 16);
 }

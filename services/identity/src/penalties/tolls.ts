@@ -29,32 +29,40 @@ export type Charge =
   | { readonly is: "held"; readonly hold: Hold };
 
 /**
- * What is counted of one subject: how many have failed of those that cost no wait, and how many behind these; and the hold of the last one.
+ * What is counted of one subject: the steps of those that have failed, as far as they cost no wait; how many behind these; and the hold of the last one.
  *
- * Counted first and looked at then. A place among the first ones is a number that the state port gives out once; behind these the hold itself is the place, and of
- * all who come at once one has written it. So of any number of answers, over however many replicas, no more are looked at
- * than are free or paid for, and what a dying process leaves behind is a failure.
+ * Counted first and looked at then. A place among the first ones is taken by putting the step's name into a set, and had where the set is then not larger than
+ * there are places; behind these the hold itself is the place, and of all who come at once one has written it. So of any number of answers, over however many replicas,
+ * no more are looked at than are free or paid for, and what a dying process leaves behind is a failure. A step that is taken twice
+ * has one name, and one place.
  */
 export interface Tolls {
+  /** @param by names the step */
   charge(subject: Subject, ladder: Ladder, by: string, paid: boolean): Promise<Charge>;
   /** Failed without having been looked at here. @returns whether it locked out */
-  count(subject: Subject, ladder: Ladder): Promise<boolean>;
+  count(subject: Subject, ladder: Ladder, by: string): Promise<boolean>;
   hold(subject: Subject): Promise<Hold | null>;
+  /** How many have failed, as far as that is counted. */
   failures(subject: Subject): Promise<number>;
   /** The hold that an answer wrote which was right. */
   lift(subject: Subject, version: string): Promise<void>;
-  /** One failure fewer. */
-  takeBack(subject: Subject, was: "slot" | "wait"): Promise<void>;
+  /** A place that is needed no more. */
+  leave(subject: Subject, by: string): Promise<void>;
+  /** One wait fewer to be doubled. */
+  shorten(subject: Subject): Promise<void>;
   /** What has failed, and not what is held by it. */
   reset(subject: Subject): Promise<void>;
   /** Both. @returns whether anything was held */
   release(subject: Subject): Promise<boolean>;
 }
 
+/** Each failure is forgotten this long after it. */
 export const windowMs = 24 * 3_600_000;
+/** Where it never comes to a wait, more than these are as many. */
+const countedMax = 200;
 
 export function createTolls(state: State, clock: Clock): Tolls {
-  const slots = (subject: Subject) => `identity:failed:${nameOf(subject)}`;
+  const places = (subject: Subject) => `identity:failed:${nameOf(subject)}`;
   const waits = (subject: Subject) => `identity:waited:${nameOf(subject)}`;
   const holdKey = (subject: Subject) => `identity:hold:${nameOf(subject)}`;
   const index = (subject: Subject) => heldOn(subject.socketId);
@@ -83,17 +91,24 @@ export function createTolls(state: State, clock: Clock): Tolls {
     return { version, isLockout };
   }
 
+  /** Takes a place, where one may be left. @returns how many have one now */
+  async function take(subject: Subject, { open }: Ladder, by: string): Promise<number> {
+    const taken = await state.members(places(subject));
+    if (taken.includes(by)) return taken.length;
+    if (taken.length >= Math.min(open, countedMax)) return taken.length + 1;
+    await state.join(places(subject), by, clock() + windowMs);
+    // Whoever finds too many has come at once with others, and stays: one who left might leave room for two.
+    return (await state.members(places(subject))).length;
+  }
+
   async function charge(subject: Subject, ladder: Ladder, by: string, paid: boolean): Promise<Charge> {
     const there = await found(subject);
     if (there !== null) return ofHold(there, by);
-    const seen = await state.sum(slots(subject));
-    if (seen < ladder.open) {
-      if (seen >= ladder.free && !paid) return { is: "unpaid" };
-      // Never given back where it was too many: a count that goes down under others would be more than are free.
-      const place = await state.add(slots(subject), 1, windowMs);
-      if (place <= ladder.free) return { is: "free" };
-      if (place <= ladder.open) return { is: paid ? "paid" : "unpaid" };
-    }
+    const failed = await failures(subject);
+    if (failed >= ladder.free && failed < ladder.open && !paid) return { is: "unpaid" };
+    const place = await take(subject, ladder, by);
+    if (place <= ladder.free) return { is: "free" };
+    if (place <= ladder.open) return { is: paid ? "paid" : "unpaid" };
     const written = await write(subject, ladder, by);
     if (written !== null) return { is: "waits", ...written };
     const other = await found(subject);
@@ -105,26 +120,34 @@ export function createTolls(state: State, clock: Clock): Tolls {
     return writer === by ? { is: "waits", version, isLockout: hold.isLockout } : { is: "held", hold };
   }
 
+  async function failures(subject: Subject): Promise<number> {
+    return (await state.members(places(subject))).length;
+  }
+
   async function reset(subject: Subject): Promise<void> {
-    await state.reset(slots(subject));
+    const taken = await state.members(places(subject));
+    await Promise.all(taken.map((by) => state.leave(places(subject), by)));
     await state.reset(waits(subject));
   }
 
   return {
     charge,
-    async count(subject, ladder) {
-      if ((await state.add(slots(subject), 1, windowMs)) <= ladder.open) return false;
-      return (await write(subject, ladder, "counted"))?.isLockout ?? false;
+    async count(subject, ladder, by) {
+      if ((await take(subject, ladder, by)) <= ladder.open) return false;
+      return (await write(subject, ladder, by))?.isLockout ?? false;
     },
     async hold(subject) {
       return (await found(subject))?.hold ?? null;
     },
-    failures: (subject) => state.sum(slots(subject)),
+    failures,
     async lift(subject, version) {
       await state.delete(holdKey(subject), version);
     },
-    async takeBack(subject, was) {
-      await state.add(was === "slot" ? slots(subject) : waits(subject), -1, windowMs);
+    async leave(subject, by) {
+      await state.leave(places(subject), by);
+    },
+    async shorten(subject) {
+      await state.add(waits(subject), -1, windowMs);
     },
     reset,
     async release(subject) {
