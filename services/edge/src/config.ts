@@ -48,6 +48,13 @@ export const edgeConfig = defineConfig({
     default: "100",
     describe: "Connections at once from one IPv4 address or one IPv6 /64; more are answered 429.",
   },
+  silentMax: {
+    env: "SILENT_MAX",
+    type: integer({ min: 1, max: 1_000_000 }),
+    default: "1000",
+    describe:
+      "Connections held at once that are never answered again (`then: silence`), and half of CONNECTIONS_MAX at most; the oldest is closed for another one.",
+  },
   openTimeoutMs: {
     env: "OPEN_TIMEOUT",
     type: duration({ min: "100ms", max: "2m" }),

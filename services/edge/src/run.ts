@@ -5,6 +5,7 @@ import { portOf } from "@portcullis/runtime";
 import type { EdgeConfig } from "./config.ts";
 import { createBundleKeeper } from "./connection/bundle-keeper.ts";
 import { beginConnection, type Connection, type ConnectionDeps } from "./connection/connection.ts";
+import { createSilentConnections } from "./connection/silent-connections.ts";
 import { clientAddressReader } from "./front/client-address.ts";
 import { createConnectionCaps } from "./front/connection-caps.ts";
 import { createFrontDoor, type Visitor } from "./front/front-door.ts";
@@ -67,6 +68,8 @@ export async function run(
   closer.add("edge pushes", () => pushes.close());
   await bundles.refresh();
 
+  // Whatever is set: half of the room stays for whoever is still asked or was let in.
+  const silentMax = Math.max(1, Math.min(config.silentMax, Math.floor(config.connectionsMax / 2)));
   const tagOf = pathTagger(random(32));
   const deps: ConnectionDeps = {
     instance,
@@ -77,6 +80,7 @@ export async function run(
     log,
     telemetry,
     bundles,
+    silent: createSilentConnections(silentMax, telemetry.silent),
     sessions: registry,
     fanOut,
     expiryWords: createExpiryWords({ caller, log }),

@@ -3,8 +3,8 @@ import { type Context, ROOT_CONTEXT, SpanKind, trace } from "@opentelemetry/api"
 import { type CloseCodeName, closeCodeOf } from "@portcullis/protocol";
 import { meterFor, tracerFor } from "@portcullis/runtime";
 
-/** How a handshake ended: by a verdict, because the client went, or by a close code of another kind. */
-export type HandshakeOutcome = "accept" | "deny" | "left" | CloseCodeName | "other";
+/** How a handshake ended: by a verdict, because the client went, or by a close code of another kind. `silent`: denied, and not told. */
+export type HandshakeOutcome = "accept" | "deny" | "silent" | "left" | CloseCodeName | "other";
 
 export interface HandshakeTrace {
   /** What is done for this handshake runs in here, so that all of it is one trace. */
@@ -18,6 +18,8 @@ export interface EdgeTelemetry {
   closed(): void;
   handshake(): HandshakeTrace;
   malformed(closeCode: number): void;
+  /** Of connections that are held and never answered. */
+  silent(change: 1 | -1): void;
   messageIn(): void;
   messageOut(receivers: number): void;
 }
@@ -27,6 +29,9 @@ export function createTelemetry(): EdgeTelemetry {
   const tracer = tracerFor("edge");
   const meter = meterFor("edge");
   const connections = meter.createUpDownCounter("portcullis.edge.connections", { description: "Connections now" });
+  const silent = meter.createUpDownCounter("portcullis.edge.silent", {
+    description: "Connections now that are held and never answered again",
+  });
   const handshakes = meter.createCounter("portcullis.edge.handshakes", { description: "Handshakes, by outcome" });
   const messages = meter.createCounter("portcullis.edge.messages", { description: "Unsealed messages, by direction" });
   const fanOut = meter.createHistogram("portcullis.edge.fanout", { description: "Local receivers of one message" });
@@ -52,6 +57,7 @@ export function createTelemetry(): EdgeTelemetry {
         },
       };
     },
+    silent: (change) => silent.add(change),
     malformed: (closeCode) => malformed.add(1, { close_code: closeCode }),
     messageIn: () => messages.add(1, { direction: "in" }),
     messageOut(receivers) {

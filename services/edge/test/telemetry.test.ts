@@ -4,7 +4,7 @@ import { W3CTraceContextPropagator } from "@opentelemetry/core";
 import { InMemorySpanExporter, SimpleSpanProcessor, TracerProvider } from "@opentelemetry/sdk-trace";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { connect, enter, message, open, record } from "./support/client.ts";
-import { accept, createWorld, deny } from "./support/world.ts";
+import { accept, createWorld, deny, keepGoing } from "./support/world.ts";
 
 const exporter = new InMemorySpanExporter();
 beforeAll(() => {
@@ -69,6 +69,22 @@ describe("one handshake", () => {
     await expect.poll(handshakes).toHaveLength(1);
     expect(handshakes()[0]?.attributes["portcullis.outcome"]).toBe(outcome);
     expect(handshakes()[0]?.attributes["portcullis.close_code"]).toBe(closeCode ?? undefined);
+  });
+});
+
+describe("a handshake that ends in silence", () => {
+  it("is told at once, and once", async () => {
+    const world = await createWorld();
+    const { port } = await world.edge();
+    world.onOpen = async () => ({ ...keepGoing(Date.now() + 300), silent: true });
+    const client = await enter(port);
+    await expect.poll(handshakes).toHaveLength(1);
+    await client.closed;
+    const lines = () => world.lines.filter((line) => line.includes('"path"')).map((line) => JSON.parse(line).msg);
+    await expect.poll(lines).toEqual(["handshake ended", "silent connection ended"]);
+    expect(handshakes().map(({ attributes }) => attributes)).toEqual([
+      { "portcullis.outcome": "silent", "portcullis.frames": 1 },
+    ]);
   });
 });
 

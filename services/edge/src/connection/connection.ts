@@ -61,6 +61,7 @@ export function beginConnection({ websocket, socket, facts, pathTag }: Arrival, 
   const gone = Promise.withResolvers<void>();
   let session: SessionPhase | null = null;
   let closed = false;
+  let silent = false;
   let rawBytes = 0;
   let cut: NodeJS.Timeout | undefined;
   let reported: Promise<void> = Promise.resolve();
@@ -75,7 +76,16 @@ export function beginConnection({ websocket, socket, facts, pathTag }: Arrival, 
     isClosed: () => closed,
   };
   const { context: traceContext } = trace;
-  const handshake = createHandshakePhase(deps, { line, reports, hid, facts, pathTag, traceContext, onAdmitted });
+  const handshake = createHandshakePhase(deps, {
+    line,
+    reports,
+    hid,
+    facts,
+    pathTag,
+    traceContext,
+    onAdmitted,
+    onSilent,
+  });
 
   telemetry.opened();
 
@@ -90,6 +100,13 @@ export function beginConnection({ websocket, socket, facts, pathTag }: Arrival, 
     socket.off("data", count);
     log.info("handshake ended", { outcome: "accept", path: pathTag, frames: handshake.frames });
     trace.end("accept", null, handshake.frames);
+  }
+
+  /** What there is to say of the handshake is said now: a trace that stayed open would tell nothing more. */
+  function onSilent(): void {
+    silent = true;
+    log.info("handshake ended", { outcome: "silent", path: pathTag, frames: handshake.frames });
+    trace.end("silent", null, handshake.frames);
   }
 
   function receive(data: Buffer, binary: boolean): void {
@@ -135,7 +152,7 @@ export function beginConnection({ websocket, socket, facts, pathTag }: Arrival, 
     const outcome: HandshakeOutcome = closeCode === null ? "left" : outcomeOfClose(closeCode);
     const { frames } = handshake;
     context.with(traceContext, () => {
-      const what = session?.begun === true ? "session ended" : "handshake ended";
+      const what = session?.begun === true ? "session ended" : silent ? "silent connection ended" : "handshake ended";
       log.info(what, { outcome, close_code: closeCode, path: pathTag, frames });
       if (session === null) {
         handshake.report(closeCode ?? peerCode);

@@ -10,6 +10,7 @@ import { requireRecord } from "./handshake-record.ts";
 import { createIntake, type Frame } from "./intake.ts";
 import type { Line } from "./line.ts";
 import type { Reports } from "./reports.ts";
+import type { SilentConnections } from "./silent-connections.ts";
 
 export interface HandshakeDeps {
   readonly caller: Caller;
@@ -17,6 +18,7 @@ export interface HandshakeDeps {
   readonly random: Random;
   readonly log: Pick<Logger, "error">;
   readonly bundles: BundleKeeper;
+  readonly silent: SilentConnections;
   readonly openTimeoutMs: number;
 }
 
@@ -39,10 +41,13 @@ export interface HandshakePhase {
 
 /**
  *     awaiting-open ─open→ asking ─step→ awaiting-record ─record→ asking ─ … ─accepted→ onAdmitted
+ *                                                                          └─silent→ silent
  *
  * It stays `asking` until the session has begun: what the client sends meanwhile is judged as before.
+ * `silent`: what comes is counted against what any connection may send before it is let in, and dropped unread. So whoever goes on talking is at the
+ * same limits as before, and nothing that they say tells them that nobody listens.
  */
-type State = "awaiting-open" | "asking" | "awaiting-record";
+type State = "awaiting-open" | "asking" | "awaiting-record" | "silent";
 
 export function createHandshakePhase(
   deps: HandshakeDeps,
@@ -55,10 +60,12 @@ export function createHandshakePhase(
     readonly pathTag: string;
     readonly traceContext: Context;
     readonly onAdmitted: (admitted: Admitted, frames: Step["frames"]) => Promise<void>;
+    /** It has its verdict, and the connection stays for a while. */
+    readonly onSilent: () => void;
   },
 ): HandshakePhase {
   const { caller, clock, random, log, bundles } = deps;
-  const { line, reports, hid, facts, pathTag, traceContext, onAdmitted } = options;
+  const { line, reports, hid, facts, pathTag, traceContext, onAdmitted, onSilent } = options;
   const nonce = random(32);
   const bundle = bundles.current();
   const intake = createIntake();
@@ -70,6 +77,7 @@ export function createHandshakePhase(
   let opened = false;
   let verdict = false;
   let admitting = false;
+  let leaveSilence = () => {};
   /** Number of the last sealed plaintext that was written, and those that were written because they were pushed. */
   let written = 0;
   const pushed = new Set<number>();
@@ -117,13 +125,13 @@ export function createHandshakePhase(
   async function answer(call: () => Promise<Step>, notFound: CloseCodeName): Promise<void> {
     const asked = await askKeys(call, notFound);
     // The verdict was pushed while this question was under way.
-    if (admitting) return;
+    if (admitting || state === "silent") return;
     if ("failed" in asked) {
       giveUp(asked);
       return;
     }
     const { step } = asked;
-    verdict ||= step.admitted !== null || step.close !== null;
+    verdict ||= isVerdict(step);
     // The replica was started anew under its old name: every hello with this bundle would end the same way.
     if (bundle !== null && step.close === closeCodes["expired-bundle"].code) bundles.discard(bundle, "key");
     if (line.isClosed()) reportEnd(step.admitted, closedWith);
@@ -174,6 +182,10 @@ export function createHandshakePhase(
 
   function proceed(step: Step): void {
     line.send({ frames: ofAnswer(step) });
+    if (step.silent === true) {
+      fallSilent(step);
+      return;
+    }
     state = "awaiting-record";
     if (step.deadlineMs !== null) {
       overdue = false;
@@ -209,11 +221,25 @@ export function createHandshakePhase(
       return;
     }
     line.send({ frames: ofPush(step) });
+    if (step.silent === true) {
+      fallSilent(step);
+      return;
+    }
     if (step.deadlineMs !== null) {
       overdue = false;
       deadline.at(step.deadlineMs, onDeadline);
     }
     if (step.close !== null) line.close(step.close);
+  }
+
+  function fallSilent({ deadlineMs }: Step): void {
+    state = "silent";
+    ahead = null;
+    intake.clear();
+    pushed.clear();
+    leaveSilence = deps.silent.enter(() => line.terminate("deadline"));
+    deadline.at(deadlineMs ?? clock(), onDeadline);
+    onSilent();
   }
 
   function onDeadline(): void {
@@ -237,13 +263,14 @@ export function createHandshakePhase(
       const frame = { data, binary };
       const problem = intake.problemWith(frame, state === "asking");
       if (problem !== null) line.refuse(problem);
+      else if (state === "silent") return;
       else if (state === "asking") intake.hold(frame);
       else take(frame);
     },
     push(step) {
-      if (line.isClosed() || state === "awaiting-open") return false;
+      if (line.isClosed() || state === "awaiting-open" || state === "silent") return false;
       if (verdict) return true;
-      verdict = step.admitted !== null || step.close !== null;
+      verdict = isVerdict(step);
       if (isAhead(step)) ahead = newerOf(step, ahead);
       else say(step);
       return true;
@@ -251,6 +278,7 @@ export function createHandshakePhase(
     stop() {
       intake.clear();
       deadline.clear();
+      leaveSilence();
     },
     report(closeCode) {
       // While a question is under way, its answer decides what there is to report.
@@ -262,6 +290,10 @@ export function createHandshakePhase(
       return intake.frames;
     },
   };
+}
+
+function isVerdict({ admitted, close, silent }: Step): boolean {
+  return admitted !== null || close !== null || silent === true;
 }
 
 function newerOf(one: Step, other: Step | null): Step {

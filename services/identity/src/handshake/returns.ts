@@ -63,6 +63,8 @@ export function createReturns(context: EngineContext, turns: Turns) {
     await handshakes.follow(hid, id, Math.max(1, turns.deadlineOf(value) - now) + 60_000);
     const here: Handshake = { ...value, ...placeOf(hid, transcript), given, n: 0, pushes: 0, takenAtMs: now };
 
+    // Nothing more is said to them, whatever has become of what they came in by.
+    if (value.standing?.say === "silent") return write(id, version, here, value.standing);
     const isLate = value.machine.verdict === null && now >= turns.deadlineOf(value);
     const isElsewhere = !isLate && !(await isOnItsWay(value, comeback, arrival));
     // A handshake keeps the policy that it began with. Who was let in by it has a session, and no session goes on under a policy that is another one.
