@@ -59,6 +59,8 @@ export type Turned =
 /**
  * Finds the socket and the member that a connection means, and uses its ticket up, for whomever it was. Every way to fail here makes the same look-ups as success, in the
  * same order: an unknown path must not be told apart by what it costs.
+ *
+ * @returns `of`: the socket that is there; null: none
  */
 export async function receive(
   {
@@ -68,7 +70,7 @@ export async function receive(
   }: { readonly store: SocketStore; readonly paths: PathTags; readonly tickets: Pick<TicketStore, "redeem"> },
   claims: Claims,
   holder: string,
-): Promise<{ readonly arrival: Arrival } | { readonly turned: Turned }> {
+): Promise<{ readonly arrival: Arrival } | { readonly turned: Turned; readonly of: string | null }> {
   const { connection, key } = claims;
   const { label, path } = connection;
   const found = await findByPath(store, paths, label, path);
@@ -81,24 +83,25 @@ export async function receive(
     redeemed === null ? noTicket : presentedOf(redeemed, socket?.id ?? "none", named === null ? null : member);
   const presented = key?.role === "consumer" ? keyedConsumer : ofTicket;
 
-  if (found === null || socket === null || socket.body.goneAtMs !== null) return { turned: "unknown-path" };
-  if (!claims.opened) return { turned: "box" };
-  if (key !== null && key.socketId !== socket.id) return { turned: "foreign-key" };
+  if (found === null || socket === null || socket.body.goneAtMs !== null) return { turned: "unknown-path", of: null };
+  const of = socket.id;
+  if (!claims.opened) return { turned: "box", of };
+  if (key !== null && key.socketId !== socket.id) return { turned: "foreign-key", of };
   const parsed = parsePolicy(socket.body.policy);
-  if (!parsed.ok) return { turned: "policy" };
+  if (!parsed.ok) return { turned: "policy", of };
   const isMember = !goesOn && presented.role === "member";
-  if (key === null && isMember && requiresKey(parsed.policy)) return { turned: "no-key" };
+  if (key === null && isMember && requiresKey(parsed.policy)) return { turned: "no-key", of };
   // No word of the server's: without a key, whoever has no ticket does not learn that there is a socket.
-  if (!presented.passed && isMember && requiresTicket(parsed.policy)) return { turned: "no-ticket" };
-  if ((claims.claimedId ?? "") !== (named ?? "")) return { turned: "id-mismatch" };
+  if (!presented.passed && isMember && requiresTicket(parsed.policy)) return { turned: "no-ticket", of };
+  if ((claims.claimedId ?? "") !== (named ?? "")) return { turned: "id-mismatch", of };
   // Also where anonymous connections are admitted: who claims a name must have it.
-  if (named !== null && (member === null || member.body.goneAtMs !== null)) return { turned: "unknown-member" };
+  if (named !== null && (member === null || member.body.goneAtMs !== null)) return { turned: "unknown-member", of };
   // A program of the owner's is nobody's member, and what it proves must not pass for what a member proves.
-  if (key?.role === "consumer" && named !== null) return { turned: "consumer-with-id" };
+  if (key?.role === "consumer" && named !== null) return { turned: "consumer-with-id", of };
   const { origins } = parsed.policy;
   // Browsers always send an origin; a program that sends none is no cross-site page.
   if (origins.length > 0 && connection.origin !== null && !origins.includes(connection.origin))
-    return { turned: "origin" };
+    return { turned: "origin", of };
 
   const policyHash = new Uint8Array(createHash("sha256").update(JSON.stringify(parsed.policy)).digest());
   const context = { rest: found.rest, query: connection.query };

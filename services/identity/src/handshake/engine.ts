@@ -15,6 +15,7 @@ import { stands } from "./standing.ts";
 import { placeOf } from "./store.ts";
 import type { Action, Taken } from "./taken.ts";
 import { type Answer, createTurns, Overtaken, refOf, type Turn } from "./turns.ts";
+import { whoOf } from "./verdicts.ts";
 import { createWakes } from "./wakes.ts";
 
 export interface Opening {
@@ -57,7 +58,7 @@ export function createEngine(context: EngineContext): Engine {
     const network = tagOf(context.networkKey, networkOf(claims.connection.address));
     const received = await receive(context, claims, `${hid}:${opening.opening}`);
     if ("turned" in received) {
-      verdicts.turned(received.turned);
+      verdicts.turned(received.of, received.turned);
       await context.risk.failed(network, 1);
       return bareDenial;
     }
@@ -131,7 +132,7 @@ export function createEngine(context: EngineContext): Engine {
       if (denied === undefined) return;
       const ended = { ...settled(next), outcome: denial, standing: denial };
       if ((await turns.write(id, found.version, ended)) === null) continue;
-      verdicts.denied(denied.cause, clock() - next.startedAtMs);
+      verdicts.denied(whoOf(next), denied.cause, clock() - next.startedAtMs);
       return;
     }
   }
