@@ -5,8 +5,8 @@ export const exitCodes = { ok: 0, refused: 1, usage: 2, unreachable: 3 } as cons
 export class Sorry extends Error {
   override readonly name = "Sorry";
   readonly exitCode: number;
-  constructor(exitCode: number, line: string) {
-    super(line);
+  constructor(exitCode: number, line: string, options?: ErrorOptions) {
+    super(line, options);
     this.exitCode = exitCode;
   }
 }

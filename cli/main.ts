@@ -1,13 +1,17 @@
+import { auditCommand } from "./audit/command.ts";
 import { connectCommand } from "./connect/command.ts";
 import { exitCodes, Sorry } from "./exit.ts";
 import { ownerCommand } from "./owner/command.ts";
 import { policyCommand } from "./policy/command.ts";
+import { receiptCommand } from "./receipt/command.ts";
 
 const help = `portcullis <command> [options]
 
   connect   pass the gates of a socket and chat on it
   owner     sockets, their keys, members and sessions, through the API
   policy    checks and plays a policy in a file; asks nobody
+  audit     checks an export of what was recorded of a socket; asks nobody
+  receipt   checks a receipt of somebody who was let in; asks nobody
 
 Each command has --help.
 
@@ -18,6 +22,8 @@ const commands: Readonly<Record<string, (args: readonly string[]) => Promise<num
   connect: connectCommand,
   owner: ownerCommand,
   policy: policyCommand,
+  audit: auditCommand,
+  receipt: receiptCommand,
 };
 
 async function main([name = "--help", ...args]: readonly string[]): Promise<number> {

@@ -1,3 +1,4 @@
+import { writeFile } from "node:fs/promises";
 import { parseArgs } from "node:util";
 import { connect, PortcullisError, type Session } from "@portcullis/client";
 import { exitCodes, Sorry } from "../exit.ts";
@@ -28,6 +29,7 @@ In the chat,  /class NAME text  sends a message of a class, for which the socket
   --answer-secret KEY   your answer secret, pa1.…; likewise PORTCULLIS_ANSWER_SECRET
   --ticket TICKET       a one-time ticket, pt1.…; likewise PORTCULLIS_TICKET
   --pin FINGERPRINT     the server, where there is a ticket and no app key; portcullis owner ticket says it
+  --receipt FILE        writes what the server signs for whoever it lets in; portcullis receipt verify checks it
   --code CODE           the code of your authenticator app, instead of asking for it
   --code auto           computes it as your phone would, from the demo's authenticator
   --json                one JSON object per line, for programs: server, ident, waiting, refused, accepted, message, not-sent, lost, resumed, gap, step-up,
@@ -48,6 +50,7 @@ function readArguments(args: readonly string[]) {
     "answer-secret": string,
     ticket: string,
     pin: string,
+    receipt: string,
     code: string,
     json: flag,
     help: flag,
@@ -81,9 +84,25 @@ export async function connectCommand(args: readonly string[]): Promise<number> {
     const pauses = createPauses();
     const session = await enter(target, { code: given.code, answerSecret, ticket, pin, terminal, report, pauses });
     report.accepted(session);
+    if (given.receipt !== undefined)
+      await keepReceipt(session, given.receipt).catch(async (error: unknown) => {
+        await session.close();
+        throw error;
+      });
     return await chat(session, terminal, report, pauses);
   } finally {
     terminal.close();
+  }
+}
+
+/** @throws {Sorry} there is none, or the file is there already or cannot be written */
+async function keepReceipt({ receipt }: Session, file: string): Promise<void> {
+  if (receipt === null)
+    throw new Sorry(exitCodes.refused, "the server gave no receipt, since its key changes: try again");
+  try {
+    await writeFile(file, `${JSON.stringify(receipt)}\n`, { flag: "wx", mode: 0o600 });
+  } catch {
+    throw new Sorry(exitCodes.usage, `${file} cannot be written, or is there already`);
   }
 }
 

@@ -8,6 +8,8 @@ export interface Api {
   readonly url: string;
   /** @throws {Sorry} nobody answers, or what is answered is no */
   ask(method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE", path: string, options?: AskOptions): Promise<Json>;
+  /** What is too large to be held at once. @throws {Sorry} likewise, also where it breaks off */
+  download(path: string, take: (bytes: Uint8Array) => Promise<unknown>): Promise<void>;
 }
 
 export interface AskOptions {
@@ -54,6 +56,19 @@ export function createApi(url: string, credential: Readonly<Record<string, strin
       if (!response.ok) throw sorryFor(response.status, text, { onProblem, noSuchThing });
       for (const cookie of response.headers.getSetCookie()) onCookie?.(cookie.split(";", 1)[0] ?? "");
       return text === "" ? {} : (JSON.parse(text) as Json);
+    },
+    async download(path, take) {
+      const headers = { origin, ...credential };
+      const asked = fetch(`${origin}${path}`, { headers, redirect: "error" });
+      const response = await asked.catch(() => {
+        throw new Sorry(exitCodes.unreachable, `nothing answers at ${origin}: is the server running?`);
+      });
+      if (!response.ok) throw sorryFor(response.status, await response.text(), { onProblem: undefined, noSuchThing });
+      try {
+        for await (const bytes of response.body ?? []) await take(bytes);
+      } catch (cause) {
+        throw new Sorry(exitCodes.refused, "it broke off: what is there is not the whole", { cause });
+      }
     },
   };
 }

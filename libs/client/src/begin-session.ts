@@ -19,6 +19,7 @@ import type { SessionState, Settings } from "./options.ts";
 import { createOutbox } from "./outbox.ts";
 import type { Known } from "./prompts/prompt.ts";
 import type { Server } from "./question.ts";
+import type { Receipt } from "./receipt.ts";
 import type { Resumed } from "./resume.ts";
 import { createSequencer } from "./sequencer.ts";
 import type { OwnSession } from "./session.ts";
@@ -34,6 +35,7 @@ export function beginSession(parts: {
   readonly secret: Uint8Array;
   readonly server: Server & Known;
   readonly suite: SuiteId;
+  readonly receipt: Receipt | null;
 }): OwnSession {
   const { settings, server, suite } = parts;
   const { narrate, queueMax, queueBytesMax, clock } = settings;
@@ -84,6 +86,7 @@ export function beginSession(parts: {
   let secret = parts.secret;
   let edge = server.edge;
   let words = parts.link.words;
+  let { receipt } = parts;
   let grace: ReturnType<typeof setTimeout> | undefined;
   let ended = false;
   let isGone = false;
@@ -268,7 +271,7 @@ export function beginSession(parts: {
 
   function take(resumed: Resumed): void {
     secret.fill(0);
-    ({ secret, edge } = resumed);
+    ({ secret, edge, receipt } = resumed);
     words = resumed.link.words;
     attach(resumed.link);
     directed.attached();
@@ -316,6 +319,9 @@ export function beginSession(parts: {
     suite,
     get words() {
       return words;
+    },
+    get receipt() {
+      return receipt;
     },
     send: (message, { class: kind } = {}) => sent(send(message, kind === undefined ? {} : { class: kind })),
     sendTo: (to, message) => sent(send(message, { to })),

@@ -14,6 +14,7 @@ import {
   readCredentials,
 } from "./opening.ts";
 import { type ConnectOptions, readOptions, type Settings } from "./options.ts";
+import { receiptOf } from "./receipt.ts";
 import { createScope, type Scope } from "./scope.ts";
 import type { OwnSession, Session } from "./session.ts";
 import { openWire } from "./wire.ts";
@@ -111,9 +112,10 @@ async function attempt(parts: {
     const server = { ...opened.server, pinned: credentials.pin !== null };
     const accepted = await converse({ channel, server, offers, dialogue, settings, wire, scope });
     const keys = await scope.race(channel.finish(accepted));
+    const receipt = await scope.race(receiptOf(accepted, opened.idKey));
     if (options.requireSealed === true && !accepted.sealed) throw new PortcullisError("unsupported");
     const link = createLink({ wire, accepted, keys, had: channel.had });
-    const session = beginSession({ settings, link, secret: keys.resume, server, suite });
+    const session = beginSession({ settings, link, secret: keys.resume, server, suite, receipt });
     return { session, lost: null };
   } catch (thrown) {
     const { code, name } = closeCodes[closeNameOf(thrown)];

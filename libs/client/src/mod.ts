@@ -26,6 +26,7 @@ export {
   type Server,
 } from "./question.ts";
 export type { QuestionOption } from "./question-option.ts";
+export { type Receipt, type ReceiptProblem, verifyReceipt } from "./receipt.ts";
 export type { Session } from "./session.ts";
 export type { Waiting, WaitingCallback } from "./waiting.ts";
 export type { WebSocketConstructor, WebSocketLike } from "./web-socket.ts";

@@ -67,6 +67,8 @@ export function withPin(appKey: string, fingerprint: string): string {
 export interface Opened {
   readonly channel: Channel;
   readonly server: Server & Known;
+  /** By which that server was verified. */
+  readonly idKey: Uint8Array;
   readonly suite: SuiteId;
   /** What is left of them; null after a comeback. */
   readonly offers: Offers | null;
@@ -117,7 +119,7 @@ export async function open(parts: {
   const { frame, handshake } = await scope.race(sealing);
   wire.send(frame);
   narrate("up", "open", { suite, mode: psk === null ? "base" : "psk", answers: answers.length, bytes: frame.length });
-  return { channel: await createChannel(handshake), server, suite, offers, hid: hello.hid };
+  return { channel: await createChannel(handshake), server, idKey: bundle.idKey, suite, offers, hid: hello.hid };
 }
 
 /** @throws {PortcullisError} `ticket`: what the application got is none; never repeated. */

@@ -5,6 +5,7 @@ import { errorOfClose, errorOfName, PortcullisError } from "./errors.ts";
 import { createLink, type Link } from "./link.ts";
 import { handshakeBytesMax, handshakeFramesMax, open } from "./opening.ts";
 import type { Settings } from "./options.ts";
+import { type Receipt, receiptOf } from "./receipt.ts";
 import type { Scope } from "./scope.ts";
 import { openWire, type Wire } from "./wire.ts";
 
@@ -13,6 +14,7 @@ export interface Resumed {
   /** By which it goes on the next time. */
   readonly secret: Uint8Array;
   readonly edge: string;
+  readonly receipt: Receipt | null;
 }
 
 /**
@@ -42,17 +44,19 @@ export async function resumeSession(parts: {
   try {
     const psk = { id: resumePskId(accepted.sid), secret };
     const opened = await open({ credentials: { psk, pin: fingerprint }, settings, wire, scope, goesOn: { next } });
-    const { channel, server } = opened;
+    const { channel, server, idKey } = opened;
     try {
       const again = await readVerdict(wire, scope, channel);
       narrate("down", "accepted", { n: again.n, sid: again.sid, gates: again.gates.join(" ") });
       const keys: ApplicationKeys = await scope.race(channel.finish(again));
-      if (!isSame(again, accepted)) {
+      const unusable = (error: unknown): never => {
         for (const key of [keys.client, keys.server, keys.resume]) key.fill(0);
-        throw new ProtocolError("out-of-order", "accepted");
-      }
+        throw error;
+      };
+      if (!isSame(again, accepted)) unusable(new ProtocolError("out-of-order", "accepted"));
+      const receipt = await scope.race(receiptOf(again, idKey)).catch(unusable);
       const link = createLink({ wire, accepted: again, keys, had: channel.had });
-      return { link, secret: keys.resume, edge: server.edge };
+      return { link, secret: keys.resume, edge: server.edge, receipt };
     } finally {
       channel.erase();
     }

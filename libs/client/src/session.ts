@@ -3,6 +3,7 @@ import type { Closing } from "./closing.ts";
 import type { Directed } from "./directed.ts";
 import type { Message } from "./message.ts";
 import type { Server } from "./question.ts";
+import type { Receipt } from "./receipt.ts";
 
 /** What an accepted handshake yields. Iterate it for messages; `break` leaves it open. */
 export interface Session extends AsyncIterable<Message> {
@@ -32,6 +33,10 @@ export interface Session extends AsyncIterable<Message> {
    * where they are the same, nobody sits between.
    */
   readonly words: string;
+  /**
+   * The server's signature that it let us in: when, as whom, by which policy, over this connection, or the last one. Verified. Null: it gave none, since its key changed in that moment.
+   */
+  readonly receipt: Receipt | null;
   /**
    * Resolves when the message was handed to the platform; while the connection is lost, it waits for the next one. Rejects with `too-large`
    * over `limits.maxBytes`, `unavailable` when too many sends wait, `closed`.

@@ -1,6 +1,7 @@
 import * as accounts from "./accounts.ts";
 import * as appKeys from "./app-keys.ts";
 import * as approvals from "./approvals.ts";
+import * as audit from "./audit.ts";
 import * as authenticators from "./authenticators.ts";
 import * as consumers from "./consumers.ts";
 import type { Contract } from "./contract.ts";
@@ -20,6 +21,7 @@ import * as webhooks from "./webhooks.ts";
 export * from "./accounts.ts";
 export * from "./app-keys.ts";
 export * from "./approvals.ts";
+export * from "./audit.ts";
 export * from "./authenticators.ts";
 export * from "./consumers.ts";
 export {
@@ -81,6 +83,7 @@ export const contracts: readonly Contract[] = Object.freeze(
     people,
     approvals,
     signs,
+    audit,
   ]
     .flatMap((group) => Object.values(group))
     .filter(isContract),

@@ -1,5 +1,6 @@
 export { parseBundle, type SuiteId, suiteIds } from "@portcullis/protocol";
 export { type AppKey, appKeyPsk, appKeyPskId, formatAppKey, generateAppKey, parseAppKey } from "./app-key.ts";
+export { type AuditStatement, signAuditStatement, verifyAuditStatement } from "./audit.ts";
 export { signBundle, type VerifiedBundle, verifyBundle } from "./bundle.ts";
 export { expand, extract, H, L, type Random, secureRandom } from "./derive.ts";
 export { CryptoError, type CryptoErrorCode, cryptoErrorCodes } from "./errors.ts";
@@ -16,6 +17,7 @@ export {
   parseAnswerSecret,
 } from "./question.ts";
 export { randomart } from "./randomart.ts";
+export { type ReceiptStatement, signReceipt, verifyReceipt } from "./receipt.ts";
 export { openRecord, sealRecord } from "./record.ts";
 export {
   type ApplicationSecrets,

@@ -24,6 +24,8 @@ export const retryAfterMs = count(86_400_000);
 
 /** 32 bytes as canonical base64url; the last of 43 characters carries 4 bits, so its two low bits are zero. */
 export const bytes32 = z.string().check(z.regex(/^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$/));
+/** 64 bytes likewise; of 86 characters the last carries 2 bits. */
+export const bytes64 = z.string().check(z.regex(/^[A-Za-z0-9_-]{85}[AQgw]$/));
 
 export const answerValue = text(limits.answerChars);
 /** As a policy names kinds of messages. */

@@ -5,6 +5,7 @@ import { ProtocolError } from "./errors.ts";
 import {
   answerValue,
   bytes32,
+  bytes64,
   closeCodeName,
   count,
   epochMs,
@@ -121,6 +122,8 @@ const accepted = z.strictObject({
   /** Epoch milliseconds; never extended. */
   expiresAt: epochMs,
   limits: z.strictObject({ maxBytes: count(limits.messageBytes, 1), perSecond: count(1_000_000, 1) }),
+  /** Signed by the server's identity key over F, `sid`, `member`, `at` and `policyHash`; absent: that key changes in this moment. */
+  receipt: z.optional(z.strictObject({ at: epochMs, sig: bytes64 })),
 });
 
 const denied = z.strictObject({

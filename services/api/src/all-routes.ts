@@ -17,6 +17,7 @@ import { answerRuleRoutes } from "./sockets/answer-rules.ts";
 import { answerSecretRoutes } from "./sockets/answer-secrets.ts";
 import { appKeyRoutes } from "./sockets/app-keys.ts";
 import { approvalRoutes } from "./sockets/approvals.ts";
+import { auditRoutes } from "./sockets/audit.ts";
 import { authenticatorRoutes } from "./sockets/authenticators.ts";
 import { liveSessionRoutes } from "./sockets/live-sessions.ts";
 import { memberRoutes } from "./sockets/members.ts";
@@ -46,6 +47,7 @@ const groups = [
   signRoutes,
   webhookRoutes,
   liveSessionRoutes,
+  auditRoutes,
   mintRoutes,
   doorRoutes,
   peopleRoutes,

@@ -9,7 +9,8 @@ import { serveAccounts } from "./accounts/serve.ts";
 import { prepareBootstrap } from "./accounts/sign-up.ts";
 import { openAccountStore } from "./accounts/store.ts";
 import { createAlerts } from "./alerts/alerts.ts";
-import { createAudit } from "./audit/audit.ts";
+import { openAudit } from "./audit/open.ts";
+import { serveAudit } from "./audit/serve.ts";
 import type { identityConfig } from "./config.ts";
 import { createEngine } from "./handshake/engine.ts";
 import { createNetworkRisk } from "./handshake/risk.ts";
@@ -54,7 +55,9 @@ export async function run(
   const { documents, state, vault, caller, server, clock, ids, random, log } = platform;
   const store = await openSocketStore(documents);
   const sessions = createSessionRegistry(state, clock);
-  const revocation = createRevocation({ caller, sessions, log });
+  const book = await openAudit(platform, store);
+  const { audit, turnedAway, forgetBook } = book;
+  const revocation = createRevocation({ caller, sessions, log, audit });
   const passwords = parts.passwords ?? (await createPasswords());
   const paths = createPathTags(vault);
 
@@ -69,6 +72,8 @@ export async function run(
     passwords,
     sessions,
     revocation,
+    audit,
+    forgetBook,
     caller,
     relyingParty: accountContext.relyingParty,
     clock,
@@ -77,6 +82,7 @@ export async function run(
     random,
   };
   await serveSockets(server, socketContext, state);
+  await serveAudit(server, { ...book, sockets: store, accounts: accountContext, caller, clock });
   const tickets = createTicketStore(state, { clock, random });
   const countKey = vault.subkey("attempts");
   const tag = (text: string) => tagOf(countKey, text);
@@ -96,7 +102,7 @@ export async function run(
   const invitations = createInvitations(store, vault);
   await servePeople(server, { ...socketContext, accounts: accountContext, handshakes, invitations });
   const edges = createEdgeWatch(state, clock);
-  await serveSessions(server, { sessions, edges, clock });
+  await serveSessions(server, { sessions, edges, audit, clock });
   await serveConsumers(server, { sessions, revocation });
   const risk = createNetworkRisk(state);
   const engine = createEngine({
@@ -105,12 +111,12 @@ export async function run(
     sessions,
     revocation,
     edges,
-    verdicts: createVerdicts(log),
+    verdicts: createVerdicts({ log, audit, turnedAway }),
     risk,
     penalties: createPenalties(state, risk, clock),
     state,
     alerts: createAlerts({ store, owners: accountContext.store.owners, mails: accountContext.mails, state, log }),
-    audit: createAudit({ log }),
+    audit,
     caller,
     paths,
     tickets,

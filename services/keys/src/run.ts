@@ -3,6 +3,7 @@ import { createRecordWriter } from "@portcullis/crypto";
 import type { Platform } from "@portcullis/platform";
 import { serveAppKeys } from "./app-keys/serve.ts";
 import { openAppKeys, type StoredAppKey, sealPsk } from "./app-keys/store.ts";
+import { serveAudit } from "./audit.ts";
 import { createBundles } from "./bundles/bundles.ts";
 import type { KeysConfig } from "./config.ts";
 import { createGroups } from "./groups/groups.ts";
@@ -46,6 +47,7 @@ export async function run(platform: Platform, config: KeysConfig): Promise<void>
   await server.serve(serverIdentity, async () => ({ fingerprint: await pin() }));
   await server.serve(serverIdentities, async () => ({ fingerprints: [...(await identities.current()).fingerprints] }));
 
+  await serveAudit(server, identities);
   await serveLastWords(server, { secrets: sessions, live, parked, groups, writer, clock, log });
   const wordsOf = createWordsOf(live, log);
   await serveWords(server, wordsOf);
@@ -86,6 +88,7 @@ export async function run(platform: Platform, config: KeysConfig): Promise<void>
     log,
     caller,
     clock,
+    identities,
     writer,
     sessions,
     live,

@@ -1,6 +1,7 @@
 import type { Admitted } from "@portcullis/contracts";
 import { parseHandshakeId } from "@portcullis/protocol";
 import type { Clock, Ids } from "@portcullis/runtime";
+import { type Audit, present } from "../audit/audit.ts";
 import { admittedOf } from "../sessions/admitted.ts";
 import { consumersMax } from "../sessions/consumers.ts";
 import type { SessionRegistry } from "../sessions/registry.ts";
@@ -13,6 +14,7 @@ import type { Handshake } from "./store.ts";
 export interface AcceptContext {
   readonly store: SocketStore;
   readonly sessions: SessionRegistry;
+  readonly audit: Audit;
   readonly clock: Clock;
   readonly ids: Ids;
 }
@@ -30,7 +32,10 @@ export interface Admission {
  * Registers the session, then looks once more whether what it stands on is still there, and whether anything of it was locked out meanwhile. Removal deletes first and lists
  * sessions afterwards; so either the removal finds this session, or this look finds the removal. (`keys` does the same for
  * the app key before it seals `accepted`.)
+ * Before anybody hears of it, it is in the book: where that cannot be, nobody is let in. Of two that are decided at once both are there, and that one of them came to nothing.
+ *
  * @param isLockedOut a lockout is written before its answer is looked at, so that of the two the lockout wins
+ * @throws {ServiceError} unavailable
  * @returns null when what the handshake was for went away meanwhile, and where too many of the owner's programs are there already.
  */
 export async function admit(
@@ -73,5 +78,21 @@ export async function admit(
     await context.sessions.remove(session, null);
     return null;
   }
+  await record(context, session).catch(async (error: unknown) => {
+    await context.sessions.remove(session, null);
+    throw error;
+  });
   return admittedOf(session, 0);
+}
+
+function record({ audit }: AcceptContext, session: Session): Promise<void> {
+  const { socketId, hid, sid, memberId, keyId, network, role, gates, policyHash, expiresAtMs } = session;
+  return audit.require(socketId, {
+    event: "accepted",
+    handshake: hid,
+    session: sid,
+    ...present({ member: memberId, key: keyId }),
+    network,
+    about: { role, gates: gates.join(" "), policyHash, expiresAtMs },
+  });
 }

@@ -72,13 +72,15 @@ export type Turned =
 export type Received =
   | { readonly arrival: Arrival }
   /** `counts`: for whose failure it is taken; null: the network's alone. */
-  | { readonly turned: Turned; readonly counts: Answering | null }
+  | { readonly turned: Turned; readonly counts: Answering | null; readonly of: string | null }
   /** `told`: they have shown enough to hear of it. */
-  | { readonly held: Hold; readonly policy: Policy; readonly told: boolean };
+  | { readonly held: Hold; readonly policy: Policy; readonly told: boolean; readonly of: string };
 
 /**
  * Finds the socket and the member that a connection means, and how they stand, and uses its ticket up, for whomever it was. Every way to fail here makes the same look-ups as success, in the
  * same order: an unknown path must not be told apart by what it costs.
+ *
+ * @returns `of`: the socket that is there; null: none
  */
 export async function receive(
   {
@@ -122,7 +124,8 @@ export async function receive(
   // A key of this socket's is in somebody's hands. What strangers do to the path is counted alike, whatever is there.
   const isHolders = keyId !== null && claims.opened && !goesOn && !trusted && policy !== null;
   const counts = isHolders ? { who, known: standing.known, rules: rulesOf(policy), gates: [] } : null;
-  const turned = (cause: Turned): Received => ({ turned: cause, counts });
+  const of = socket === null || socket.body.goneAtMs !== null ? null : socket.id;
+  const turned = (cause: Turned): Received => ({ turned: cause, counts, of });
 
   if (found === null || socket === null || socket.body.goneAtMs !== null) return turned("unknown-path");
   if (!claims.opened) return turned("box");
@@ -130,7 +133,7 @@ export async function receive(
   if (policy === null) return turned("policy");
   const isMember = !goesOn && presented.role === "member";
   if (key === null && isMember && requiresKey(policy)) return turned("no-key");
-  if (held !== undefined) return { held, policy, told: key !== null || !requiresTicket(policy) };
+  if (held !== undefined) return { held, policy, told: key !== null || !requiresTicket(policy), of: socket.id };
   // No word of the server's: without a key, whoever has no ticket does not learn that there is a socket.
   if (!presented.passed && isMember && requiresTicket(policy)) return turned("no-ticket");
   if ((claims.claimedId ?? "") !== (named ?? "")) return turned("id-mismatch");

@@ -18,6 +18,7 @@ import { placeOf } from "./store.ts";
 import type { Action, Taken } from "./taken.ts";
 import { createTolling } from "./tolling.ts";
 import { type Answer, createTurns, Overtaken, refOf, type Turn } from "./turns.ts";
+import { whoOf } from "./verdicts.ts";
 import { createWakes } from "./wakes.ts";
 
 export interface Opening {
@@ -61,14 +62,14 @@ export function createEngine(context: EngineContext): Engine {
     const network = tagOf(context.networkKey, networkOf(claims.connection.address));
     const received = await receive(context, claims, { holder: `${hid}:${opening.opening}`, network });
     if ("turned" in received) {
-      verdicts.turned(received.turned);
+      verdicts.turned(received.of, received.turned);
       await context.risk.failed(network, 1);
       if (received.counts !== null) await tolls.count(received.counts, `${hid}:${opening.opening}`);
       return bareDenial;
     }
     if ("held" in received) {
-      const { held, policy, told } = received;
-      verdicts.turned("held");
+      const { held, policy, told, of } = received;
+      verdicts.turned(of, "held");
       await context.risk.failed(network, 1);
       return told ? heldAtOpening(policy, held) : bareDenial;
     }
@@ -95,7 +96,7 @@ export function createEngine(context: EngineContext): Engine {
     const isHeld = moved.effects.some((effect) => effect.do === "deny" && effect.cause === "held");
     if (isHeld) {
       // Nothing is written of it: it costs what an unknown path costs.
-      verdicts.turned("held");
+      verdicts.turned(first.socketId, "held");
       if (!trusted) await context.risk.failed(network, 1);
       return heldAtOpening(received.arrival.policy, soonest(standing.holds));
     }
@@ -164,7 +165,7 @@ export function createEngine(context: EngineContext): Engine {
       if (denied === undefined) return;
       const ended = { ...settled(next), outcome: denial, standing: denial };
       if ((await turns.write(id, found.version, ended)) === null) continue;
-      verdicts.denied(denied.cause, clock() - next.startedAtMs);
+      verdicts.denied(whoOf(next), denied.cause, clock() - next.startedAtMs);
       return;
     }
   }

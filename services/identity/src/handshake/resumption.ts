@@ -3,6 +3,7 @@ import type { Outcome } from "@portcullis/contracts";
 import { staysOnItsWay } from "@portcullis/policy";
 import { parseHandshakeId } from "@portcullis/protocol";
 import type { Clock, Logger } from "@portcullis/runtime";
+import { present } from "../audit/audit.ts";
 import { toText } from "../secrets.ts";
 import { admittedOf } from "../sessions/admitted.ts";
 import { displace } from "../sessions/displace.ts";
@@ -48,7 +49,7 @@ export async function resume(
   const { sessions, store, verdicts, clock } = context;
   const { socket, member, policy, policyHash } = arrival;
   const turned = (outcome: Outcome, cause: Turned = "not-resumable"): Outcome => {
-    verdicts.turned(cause);
+    verdicts.turned(socket.id, cause);
     return outcome;
   };
   const found = await sessions.get(sid);
@@ -76,7 +77,9 @@ export async function resume(
   });
   if (moved === null || (!moved.changed && moved.before.hid !== hid)) return turned(denial);
   if (moved.changed) displace(context, moved.before.hid);
-  verdicts.resumed();
+  const { memberId, keyId } = found;
+  const who = { socketId: socket.id, handshake: hid, session: sid, network: here.network };
+  await verdicts.resumed({ ...who, ...present({ member: memberId, key: keyId }) });
   const { gates, assurance, terms } = found;
   return {
     say: "accepted",

@@ -37,7 +37,7 @@ export function createReturns(context: EngineContext, turns: Turns) {
     for (let tries = 0; tries < triesMax; tries += 1) {
       const found = await handshakes.get(id);
       if (found === null || !isSame(found.value, arrival)) {
-        verdicts.turned("not-parked");
+        verdicts.turned(arrival.socket.id, "not-parked");
         return bareDenial;
       }
       const { value, version } = found;
@@ -70,7 +70,7 @@ export function createReturns(context: EngineContext, turns: Turns) {
     // A handshake keeps the policy that it began with. Who was let in by it has a session, and no session goes on under a policy that is another one.
     const isOutdated = value.machine.verdict?.is === "accept" && value.policyHash !== toText(arrival.policyHash);
     if (isLate || isElsewhere || isOutdated || !(await stands(context.store, value))) {
-      if (isElsewhere || isOutdated) verdicts.turned(isElsewhere ? "other-branch" : "not-resumable");
+      if (isElsewhere || isOutdated) verdicts.turned(arrival.socket.id, isElsewhere ? "other-branch" : "not-resumable");
       const { next } = advance(settled(here), { type: isLate ? "expired" : "revoked", now });
       return write(id, version, next, isLate || isElsewhere || isOutdated ? beginAnew : denial);
     }

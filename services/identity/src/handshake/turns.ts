@@ -18,6 +18,7 @@ import {
   type PlacedGate,
   promptOf,
 } from "@portcullis/policy";
+import { endOf } from "../sessions/revocation.ts";
 import { contactOf } from "../sockets/members.ts";
 import { admit } from "./accept.ts";
 import type { EngineContext } from "./context.ts";
@@ -25,6 +26,7 @@ import { advance, isUnsettled, type Moved, settled } from "./moves.ts";
 import { beginAnew, denial, refusalOf } from "./refusal.ts";
 import type { Handshake } from "./store.ts";
 import { judgedBy, type Tolling } from "./tolling.ts";
+import { whoOf } from "./verdicts.ts";
 
 export interface Answer {
   readonly gate: string;
@@ -306,7 +308,7 @@ export function createTurns(context: EngineContext, tolls: Tolling): Turns {
         ? refusalOf({ policy: machine.policy, cause, isOpening, hold, startedAtMs, now: clock() })
         : denial;
     const record = () => {
-      verdicts.denied(cause, clock() - startedAtMs);
+      verdicts.denied(whoOf(denied), cause, clock() - startedAtMs);
       if (cause === "not-recognised") void context.alerts.raise({ kind: "not-recognised", socketId, about: {} });
     };
     return { outcome, record };
@@ -338,7 +340,7 @@ export function createTurns(context: EngineContext, tolls: Tolling): Turns {
 
   /** Whoever writes it first has said it; the session itself is moved on behind that, by whoever finds it written. */
   function steppedUp(
-    { startedAtMs }: Handshake,
+    handshake: Handshake,
     { forMs }: NonNullable<Handshake["stepUp"]>,
     gates: string[],
     { memberBound, gates: bound }: { memberBound: boolean; gates: string[] },
@@ -347,7 +349,7 @@ export function createTurns(context: EngineContext, tolls: Tolling): Turns {
     const untilMs = forMs === null ? null : atMs + forMs;
     return {
       outcome: { say: "stepped-up", gates, assurance: { memberBound, gates: bound }, atMs, untilMs },
-      record: () => verdicts.steppedUp(gates, atMs - startedAtMs),
+      record: () => verdicts.steppedUp(whoOf(handshake), gates, atMs - handshake.startedAtMs),
     };
   }
 
@@ -370,7 +372,8 @@ export function createTurns(context: EngineContext, tolls: Tolling): Turns {
   async function discard(outcome: Outcome): Promise<void> {
     if (outcome.say !== "accepted") return;
     const session = await sessions.get(outcome.admitted.sid);
-    if (session !== null) await sessions.remove(session, null);
+    if (session === null || !(await sessions.remove(session, null))) return;
+    void context.audit.note(session.socketId, endOf(session, "superseded"));
   }
 
   function deadlineOf(handshake: Handshake): number {

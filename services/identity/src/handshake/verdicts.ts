@@ -1,24 +1,41 @@
 import { metrics, trace } from "@opentelemetry/api";
 import type { Logger } from "@portcullis/runtime";
+import { type Audit, type Entry, present } from "../audit/audit.ts";
+import type { TurnedAway } from "../audit/turned-away.ts";
 import type { Turned } from "./arrival.ts";
+import type { Handshake } from "./store.ts";
+
+/** Of whom something is recorded: ids, and the HMAC of a network. */
+export type Who = Pick<Entry, "handshake" | "session" | "member" | "key" | "network"> & { readonly socketId: string };
+
+export function whoOf({ socketId, stepUp, connection, memberId, keyId, network }: Handshake): Who {
+  const handshake = stepUp?.id ?? connection;
+  return { socketId, handshake, network, ...present({ session: stepUp?.sid, member: memberId, key: keyId }) };
+}
 
 /**
- * The true cause of every verdict, recorded where it is decided: in the log, as a metric, and on the trace. Nothing of it
+ * The true cause of every verdict, recorded where it is decided: in the log, as a metric, on the trace, and in the book of the socket. Nothing of it
  * reaches the client.
  */
 export interface Verdicts {
+  /** In the book it is by then (`admit`). */
   accepted(gates: readonly string[], tookMs: number): void;
-  denied(cause: string, tookMs: number): void;
+  denied(who: Who, cause: string, tookMs: number): void;
   /** What was asked of a session was passed. */
-  steppedUp(gates: readonly string[], tookMs: number): void;
-  /** A session goes on over another connection. */
-  resumed(): void;
-  /** Turned away before the policy had a say. */
-  turned(cause: Turned): void;
+  steppedUp(who: Who, gates: readonly string[], tookMs: number): void;
+  /** A session goes on over another connection. @throws {ServiceError} unavailable: it must not, since that cannot be recorded */
+  resumed(who: Who): Promise<void>;
+  /** Turned away before the policy had a say. @param socketId null: there is none */
+  turned(socketId: string | null, cause: Turned): void;
   gate(gate: string, ok: boolean, cause: string | null): void;
 }
 
-export function createVerdicts(log: Logger): Verdicts {
+export function createVerdicts(parts: {
+  readonly log: Logger;
+  readonly audit: Audit;
+  readonly turnedAway: TurnedAway;
+}): Verdicts {
+  const { log, audit, turnedAway } = parts;
   const meter = metrics.getMeter("portcullis.identity");
   const verdicts = meter.createCounter("portcullis.verdicts", { description: "Handshakes by verdict and cause" });
   const durations = meter.createHistogram("portcullis.handshake.duration", {
@@ -38,16 +55,24 @@ export function createVerdicts(log: Logger): Verdicts {
       durations.record(tookMs, { verdict: "accept" });
       record("accept", passed.join(" "));
     },
-    denied(cause, tookMs) {
+    denied({ socketId, ...who }, cause, tookMs) {
+      void audit.note(socketId, { event: "denied", cause, ...who });
       durations.record(tookMs, { verdict: "deny" });
       record("deny", cause);
     },
-    steppedUp(passed, tookMs) {
+    steppedUp({ socketId, ...who }, passed, tookMs) {
+      void audit.note(socketId, { event: "stepped-up", ...who, about: { gates: passed.join(" ") } });
       durations.record(tookMs, { verdict: "step-up" });
       record("step-up", passed.join(" "));
     },
-    resumed: () => record("accept", "resumed"),
-    turned: (cause) => record("deny", cause),
+    async resumed({ socketId, ...who }) {
+      record("accept", "resumed");
+      await audit.require(socketId, { event: "resumed", ...who });
+    },
+    turned(socketId, cause) {
+      turnedAway.add(socketId, cause);
+      record("deny", cause);
+    },
     gate(gate, ok, cause) {
       gates.add(1, { gate, ok });
       if (!ok) log.info("gate not passed", { gate, cause });

@@ -24,7 +24,7 @@ export async function serveConsumers(
     const kicked = await sessions.get(sid);
     // Only members: one replica of a program must not be able to take its place from another.
     if (kicked?.socketId === socketId && kicked.role === "member")
-      await revocation.revokeOne({ socketId, sid }, "kicked");
+      await revocation.revokeOne({ socketId, sid }, "kicked", { bySession: by });
     return {};
   });
 }

@@ -2,19 +2,31 @@ import type { Caller } from "@portcullis/bus";
 import { closeNameOf, closeSession, type FarewellReason, sealFarewells } from "@portcullis/contracts";
 import { closeCodes } from "@portcullis/protocol";
 import type { Logger } from "@portcullis/runtime";
+import { type Audit, present } from "../audit/audit.ts";
 import type { SessionRegistry } from "./registry.ts";
 import type { Session } from "./session.ts";
 
 const farewellBatch = 256;
+
+/** The account, or the session of a program of the owner's. */
+export interface PutOutBy {
+  readonly by?: string;
+  readonly bySession?: string;
+}
 
 export interface Revocation {
   /** Ends the live sessions of a socket that `which` picks, on all edges. @returns how many. */
   revoke(socketId: string, which: (session: Session) => boolean, why: FarewellReason): Promise<number>;
   /**
    * The same for one, at the cost of one: whoever can bring it about must not have all the sessions of a socket read each time.
+   * @param who did it, where that is not what the reason says
    * @returns false where there was none on this socket
    */
-  revokeOne(whose: { readonly socketId: string; readonly sid: string }, why: FarewellReason): Promise<boolean>;
+  revokeOne(
+    whose: { readonly socketId: string; readonly sid: string },
+    why: FarewellReason,
+    who?: PutOutBy,
+  ): Promise<boolean>;
 }
 
 /**
@@ -25,24 +37,33 @@ export function createRevocation({
   caller,
   sessions,
   log,
+  audit,
 }: {
   caller: Caller;
   sessions: SessionRegistry;
   log: Logger;
+  audit: Audit;
 }): Revocation {
   return {
     async revoke(socketId, which, why) {
       const picked = (await sessions.ofSocket(socketId)).filter(which);
       const ended: Session[] = [];
-      for (const session of picked) if (await sessions.remove(session, why)) ended.push(session);
+      for (const session of picked) {
+        if (!(await sessions.remove(session, why))) continue;
+        ended.push(session);
+        // Not waited for: thousands may end with one change, which is recorded itself.
+        void audit.note(socketId, endOf(session, why));
+      }
       for (let from = 0; from < ended.length; from += farewellBatch)
         await tell(ended.slice(from, from + farewellBatch), why);
       return ended.length;
     },
-    async revokeOne({ socketId, sid }, why) {
+    async revokeOne({ socketId, sid }, why, { by, bySession } = {}) {
       const session = await sessions.get(sid);
       if (session?.socketId !== socketId || !(await sessions.remove(session, why))) return false;
       await tell([session], why);
+      const about = bySession === undefined ? {} : { about: { bySession } };
+      await audit.note(socketId, { ...endOf(session, why), ...present({ by }), ...about });
       return true;
     },
   };
@@ -65,4 +86,9 @@ export function createRevocation({
       }
     }
   }
+}
+
+/** For the book of its socket. */
+export function endOf({ sid, memberId, keyId }: Session, cause: string) {
+  return { event: "session-ended" as const, cause, session: sid, ...present({ member: memberId, key: keyId }) };
 }

@@ -1,13 +1,21 @@
 import type { Server } from "@portcullis/bus";
 import { checkSessions, sessionAbandoned, sessionEnded } from "@portcullis/contracts";
 import type { Clock } from "@portcullis/runtime";
+import type { Audit } from "../audit/audit.ts";
 import type { EdgeWatch } from "./edges.ts";
 import type { SessionRegistry } from "./registry.ts";
+import { endOf } from "./revocation.ts";
 
 export async function serveSessions(
   server: Server,
-  { sessions, edges, clock }: { readonly sessions: SessionRegistry; readonly edges: EdgeWatch; readonly clock: Clock },
+  context: {
+    readonly sessions: SessionRegistry;
+    readonly edges: EdgeWatch;
+    readonly audit: Audit;
+    readonly clock: Clock;
+  },
 ): Promise<void> {
+  const { sessions, edges, audit, clock } = context;
   await server.serve(checkSessions, async ({ edge, everyMs, held }) => {
     await edges.seen(edge, everyMs);
     const looked = await Promise.all(held.map(async (each) => ({ ...each, session: await sessions.get(each.sid) })));
@@ -26,10 +34,13 @@ export async function serveSessions(
     });
     if (found === null || !found.changed) return;
     const staysFor = why === "lost" ? found.before.terms.resumeMs : 0;
-    if (staysFor === 0) await sessions.remove(found.before, why === "left" ? why : null);
+    if (staysFor > 0) return;
+    if (await sessions.remove(found.before, why === "left" ? why : null))
+      void audit.note(socketId, endOf(found.before, why));
   });
   await server.on(sessionAbandoned, async ({ sid, socketId }) => {
     const session = await sessions.get(sid);
-    if (session !== null && session.socketId === socketId) await sessions.remove(session, null);
+    if (session === null || session.socketId !== socketId) return;
+    if (await sessions.remove(session, null)) void audit.note(socketId, endOf(session, "abandoned"));
   });
 }

@@ -46,7 +46,9 @@ export async function kickSessionOf(
   request: Mine & { sid: string },
 ): Promise<Record<string, never>> {
   const socket = await requireSocket(context, request);
-  const isEnded = await context.revocation.revokeOne({ socketId: socket.id, sid: request.sid }, "kicked");
+  const isEnded = await context.revocation.revokeOne({ socketId: socket.id, sid: request.sid }, "kicked", {
+    by: request.ownerId,
+  });
   if (!isEnded) throw new ServiceError("not_found");
   return {};
 }

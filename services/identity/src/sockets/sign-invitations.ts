@@ -48,7 +48,10 @@ export function createSignInvitations(context: SocketContext, state: State) {
         ]);
         const isThere = socket?.body.goneAtMs === null && member?.body.goneAtMs === null;
         if (!isThere || (member.body.enrolments.ident ?? null) !== found.enrolment) throw new ServiceError("not_found");
-        return await replaceSign(context, member, art);
+        const set = await replaceSign(context, member, art);
+        const about = { what: "sign-set-by-member" };
+        await context.audit.note(found.socketId, { event: "member-changed", member: member.id, about });
+        return set;
       } catch (error) {
         // Nothing was set: what failed on the way is tried again with the same token.
         const leftMs = found.expiresAtMs - context.clock();

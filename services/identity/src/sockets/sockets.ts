@@ -124,6 +124,7 @@ export async function deleteSocketOf(
     for (const member of members) await context.store.members.delete(member.id);
   }
   await forgetPeople(context.store, id);
+  await context.forgetBook(id);
   await context.store.sockets.delete(id);
   return {};
 }

@@ -20,6 +20,8 @@ export interface SignedBundle {
 /** A bundle with its secrets and what was opened under it. */
 export interface LiveBundle extends SignedBundle {
   readonly privateKeys: ReadonlyMap<SuiteId, KemPrivateKey>;
+  /** Whose it is: raw key of the identity that signed. */
+  readonly idKey: Uint8Array;
   /**
    * Each encapsulation is opened for one opening only, whatever a dishonest edge repeats.
    *
@@ -87,7 +89,7 @@ export function createBundles(parts: {
       successions,
     });
     const signed: SignedBundle = { kid, bundle, signature: sig, expiresAtMs };
-    alive.set(kid, hold(signed, privateKeys));
+    alive.set(kid, hold({ ...signed, idKey: identity.publicKey, privateKeys }));
     return signed;
   }
 
@@ -121,11 +123,10 @@ interface Held extends LiveBundle {
   isFull(): boolean;
 }
 
-function hold(signed: SignedBundle, privateKeys: ReadonlyMap<SuiteId, KemPrivateKey>): Held {
+function hold(parts: Omit<LiveBundle, "claim">): Held {
   const seen = new Map<string, string>();
   return {
-    ...signed,
-    privateKeys,
+    ...parts,
     isFull: () => seen.size >= seenMax,
     claim(enc, by) {
       const name = createHash("sha256").update(enc).digest("base64url");

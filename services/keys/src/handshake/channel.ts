@@ -23,6 +23,8 @@ const stored = z.strictObject({
   /** By which the client comes back over another connection; outlives `prk`, because a verdict may not have been heard. */
   park: bytes,
   keyId: z.string().nullable(),
+  /** By which the client knows us on this connection: raw key of the identity that signed its bundle. */
+  idKey: bytes,
   clientCount: z.number().int().nonnegative(),
   clientChain: bytes,
   serverCount: z.number().int().nonnegative(),

@@ -107,7 +107,7 @@ export async function openHandshake(context: OpenContext, request: OpenRequest):
       session === null
         ? null
         : { sid: session.sid, hid: session.stored.hid, secret: opened.psk, since: session.stored.since };
-    const beginning = { hid, opening, keyId, handshake: parked?.handshake ?? hid, resumes };
+    const beginning = { hid, opening, keyId, idKey: bundle.idKey, handshake: parked?.handshake ?? hid, resumes };
     return await begin(context, beginning, opened.handshake, outcome);
   } finally {
     opened?.handshake.prk.fill(0);
@@ -118,6 +118,7 @@ interface Beginning {
   readonly hid: string;
   readonly opening: string;
   readonly keyId: string | null;
+  readonly idKey: Uint8Array;
   /** The handshake that begins or goes on. */
   readonly handshake: string;
   readonly resumes: Channel["resumes"];
@@ -126,7 +127,7 @@ interface Beginning {
 /** Says what identity decided, and keeps the channel for what comes next. */
 async function begin(
   context: OpenContext,
-  { hid, opening, keyId, handshake, resumes }: Beginning,
+  { hid, opening, keyId, idKey, handshake, resumes }: Beginning,
   { th, prk }: HandshakeSecrets,
   outcome: Outcome,
 ): Promise<Step> {
@@ -136,6 +137,7 @@ async function begin(
     prk,
     park: await parkedPsk(prk),
     keyId,
+    idKey,
     clientCount: 0,
     clientChain: chainStart(),
     serverCount: 0,

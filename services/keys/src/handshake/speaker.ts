@@ -18,16 +18,19 @@ import {
 } from "@portcullis/protocol";
 import type { Clock } from "@portcullis/runtime";
 import { type Groups, grantOf } from "../groups/groups.ts";
+import type { IdentitySource } from "../identity.ts";
 import type { Order } from "../messages/order.ts";
 import type { LiveSessions } from "../sessions/live-sessions.ts";
 import type { SessionSecrets, StartingSession } from "../sessions/session-secrets.ts";
 import { asked } from "./asked.ts";
 import type { Channel } from "./channel.ts";
+import { receiptFor } from "./receipt.ts";
 
 export interface SpeakerContext {
   readonly writer: RecordWriter;
   readonly sessions: SessionSecrets;
   readonly clock: Clock;
+  readonly identities: IdentitySource;
   /** Whether the app key still lives. True in Base mode. */
   readonly isKeyLive: (keyId: string | null) => Promise<boolean>;
   /** The same, and notes that it was used; asked after the session was registered. */
@@ -142,6 +145,7 @@ async function accept(
     ...(placed ? { place } : {}),
     ...(resumeMs === 0 ? {} : { resumeMs }),
     ...(resumes === null ? {} : { next }),
+    ...(await receiptFor(context, channel.idKey, { finish: base64url.encode(F), sid, member, policyHash })),
   });
   const { client, server, resume, stepUp } = secrets;
   const words = wordsOf(secrets.words);
