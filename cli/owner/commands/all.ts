@@ -1,4 +1,5 @@
 import { accountCommands } from "./account.ts";
+import { alertCommands } from "./alerts.ts";
 import { keyCommands } from "./keys.ts";
 import { memberCommands } from "./members.ts";
 import type { OwnerCommand } from "./owner-command.ts";
@@ -20,6 +21,7 @@ export const ownerCommands: readonly OwnerCommand[] = [
   ticketCommand,
   ...sessionCommands,
   ...webhookCommands,
+  ...alertCommands,
   ...peopleCommands,
   ...tokenCommands,
 ];

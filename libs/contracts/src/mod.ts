@@ -1,4 +1,5 @@
 import * as accounts from "./accounts.ts";
+import * as alerts from "./alerts.ts";
 import * as appKeys from "./app-keys.ts";
 import * as approvals from "./approvals.ts";
 import * as authenticators from "./authenticators.ts";
@@ -18,6 +19,7 @@ import * as waits from "./waits.ts";
 import * as webhooks from "./webhooks.ts";
 
 export * from "./accounts.ts";
+export * from "./alerts.ts";
 export * from "./app-keys.ts";
 export * from "./approvals.ts";
 export * from "./authenticators.ts";
@@ -36,7 +38,7 @@ export {
 } from "./contract.ts";
 export { type Issue, ServiceError, type ServiceErrorCode, serviceErrors } from "./errors.ts";
 export * from "./handshake.ts";
-export { mailQueue, waitQueue, wakeQueue } from "./job-queues.ts";
+export { alertQueue, mailQueue, waitQueue, wakeQueue } from "./job-queues.ts";
 export * from "./messages.ts";
 export * from "./passkeys.ts";
 export * from "./people.ts";
@@ -78,6 +80,7 @@ export const contracts: readonly Contract[] = Object.freeze(
     authenticators,
     passkeys,
     webhooks,
+    alerts,
     people,
     approvals,
     signs,

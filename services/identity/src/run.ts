@@ -1,6 +1,6 @@
 import { relyingPartyAt } from "@portcullis/contracts";
 import type { Platform } from "@portcullis/platform";
-import type { ConfigOf } from "@portcullis/runtime";
+import { type ConfigOf, networkOf } from "@portcullis/runtime";
 import { createAttempts, createQuota } from "./accounts/attempts.ts";
 import { type AccountContext, createContacts } from "./accounts/context.ts";
 import { createMails } from "./accounts/mail.ts";
@@ -9,9 +9,12 @@ import { serveAccounts } from "./accounts/serve.ts";
 import { prepareBootstrap } from "./accounts/sign-up.ts";
 import { openAccountStore } from "./accounts/store.ts";
 import { createAlerts } from "./alerts/alerts.ts";
+import { createDeclines } from "./alerts/declines.ts";
+import { serveAlerts } from "./alerts/serve.ts";
 import { createAudit } from "./audit/audit.ts";
 import type { identityConfig } from "./config.ts";
 import { createEngine } from "./handshake/engine.ts";
+import { createGuessing } from "./handshake/guessing.ts";
 import { createNetworkRisk } from "./handshake/risk.ts";
 import { serveHandshakes } from "./handshake/serve.ts";
 import { createHandshakeStore } from "./handshake/store.ts";
@@ -76,6 +79,20 @@ export async function run(
     random,
   };
   await serveSockets(server, socketContext, state);
+  const audit = createAudit({ log });
+  const alerts = createAlerts({
+    store,
+    owners: accountContext.store.owners,
+    mails: accountContext.mails,
+    audit,
+    state,
+    jobs: platform.jobs,
+    clock,
+    ids,
+    log,
+  });
+  await serveAlerts(server, socketContext);
+  const networkKey = vault.subkey("networks");
   const tickets = createTicketStore(state, { clock, random });
   const countKey = vault.subkey("attempts");
   const tag = (text: string) => tagOf(countKey, text);
@@ -90,6 +107,8 @@ export async function run(
     passkeyBegins: createQuota(state, "passkey-ticket", { max: 60, windowMs: 15 * minuteMs }, tag),
     claimKey: vault.subkey("passkey-ticket"),
     state,
+    alerts,
+    networkTag: (address) => tagOf(networkKey, networkOf(address)),
   });
   const handshakes = createHandshakeStore(state, vault);
   const invitations = createInvitations(store, vault);
@@ -97,6 +116,7 @@ export async function run(
   const edges = createEdgeWatch(state, clock);
   await serveSessions(server, { sessions, edges, clock });
   await serveConsumers(server, { sessions, revocation });
+  const risk = createNetworkRisk(state);
   const engine = createEngine({
     store,
     handshakes,
@@ -104,15 +124,22 @@ export async function run(
     revocation,
     edges,
     verdicts: createVerdicts(log),
-    risk: createNetworkRisk(state),
-    alerts: createAlerts({ store, owners: accountContext.store.owners, mails: accountContext.mails, state, log }),
-    audit: createAudit({ log }),
+    risk,
+    guessing: createGuessing({ state, risk, alerts }),
+    declines: createDeclines({
+      state,
+      alerts,
+      clock,
+      onFailure: (error) => log.warn("a verdict was not counted", {}, error),
+    }),
+    alerts,
+    audit,
     caller,
     paths,
     tickets,
     vault,
     stepKey: vault.subkey("handshake-step"),
-    networkKey: vault.subkey("networks"),
+    networkKey,
     clock,
     ids,
     announce: createAnnounce({

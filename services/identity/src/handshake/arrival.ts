@@ -18,7 +18,13 @@ export interface Claims {
   readonly connection: ConnectionFacts;
   readonly opened: boolean;
   readonly claimedId: string | null;
-  readonly key: { readonly keyId: string; readonly socketId: string; readonly role: KeyRole } | null;
+  readonly key: {
+    readonly keyId: string;
+    readonly socketId: string;
+    readonly role: KeyRole;
+    /** One that the owner has planted. */
+    readonly canary?: true | undefined;
+  } | null;
   /** The handshake that goes on: `keys` opened the box under a secret that only its client has. */
   readonly parked: string | null;
   /** Likewise the session. */
@@ -54,7 +60,18 @@ export type Turned =
   | "policy"
   | "not-parked"
   | "not-resumable"
-  | "other-branch";
+  | "other-branch"
+  | "canary-key"
+  | "canary-member";
+
+/** Of whoever was turned away, as far as it is known. */
+export interface TurnedAway {
+  readonly turned: Turned;
+  readonly socketId: string | null;
+  readonly memberId: string | null;
+  /** Everything else was as it has to be, and only what they came with was planted. */
+  readonly canary?: Arrival;
+}
 
 /**
  * Finds the socket and the member that a connection means, and uses its ticket up, for whomever it was. Every way to fail here makes the same look-ups as success, in the
@@ -68,7 +85,7 @@ export async function receive(
   }: { readonly store: SocketStore; readonly paths: PathTags; readonly tickets: Pick<TicketStore, "redeem"> },
   claims: Claims,
   holder: string,
-): Promise<{ readonly arrival: Arrival } | { readonly turned: Turned }> {
+): Promise<{ readonly arrival: Arrival } | TurnedAway> {
   const { connection, key } = claims;
   const { label, path } = connection;
   const found = await findByPath(store, paths, label, path);
@@ -81,36 +98,42 @@ export async function receive(
     redeemed === null ? noTicket : presentedOf(redeemed, socket?.id ?? "none", named === null ? null : member);
   const presented = key?.role === "consumer" ? keyedConsumer : ofTicket;
 
-  if (found === null || socket === null || socket.body.goneAtMs !== null) return { turned: "unknown-path" };
-  if (!claims.opened) return { turned: "box" };
-  if (key !== null && key.socketId !== socket.id) return { turned: "foreign-key" };
+  const turn = (turned: Turned, canary?: Arrival): TurnedAway => {
+    const away = { turned, socketId: socket?.id ?? null, memberId: member?.id ?? null };
+    return canary === undefined ? away : { ...away, canary };
+  };
+
+  if (found === null || socket === null || socket.body.goneAtMs !== null) return turn("unknown-path");
+  if (!claims.opened) return turn("box");
+  if (key !== null && key.socketId !== socket.id) return turn("foreign-key");
   const parsed = parsePolicy(socket.body.policy);
-  if (!parsed.ok) return { turned: "policy" };
+  if (!parsed.ok) return turn("policy");
   const isMember = !goesOn && presented.role === "member";
-  if (key === null && isMember && requiresKey(parsed.policy)) return { turned: "no-key" };
+  if (key === null && isMember && requiresKey(parsed.policy)) return turn("no-key");
   // No word of the server's: without a key, whoever has no ticket does not learn that there is a socket.
-  if (!presented.passed && isMember && requiresTicket(parsed.policy)) return { turned: "no-ticket" };
-  if ((claims.claimedId ?? "") !== (named ?? "")) return { turned: "id-mismatch" };
+  if (!presented.passed && isMember && requiresTicket(parsed.policy)) return turn("no-ticket");
+  if ((claims.claimedId ?? "") !== (named ?? "")) return turn("id-mismatch");
   // Also where anonymous connections are admitted: who claims a name must have it.
-  if (named !== null && (member === null || member.body.goneAtMs !== null)) return { turned: "unknown-member" };
+  if (named !== null && (member === null || member.body.goneAtMs !== null)) return turn("unknown-member");
   // A program of the owner's is nobody's member, and what it proves must not pass for what a member proves.
-  if (key?.role === "consumer" && named !== null) return { turned: "consumer-with-id" };
+  if (key?.role === "consumer" && named !== null) return turn("consumer-with-id");
   const { origins } = parsed.policy;
   // Browsers always send an origin; a program that sends none is no cross-site page.
-  if (origins.length > 0 && connection.origin !== null && !origins.includes(connection.origin))
-    return { turned: "origin" };
+  if (origins.length > 0 && connection.origin !== null && !origins.includes(connection.origin)) return turn("origin");
 
   const policyHash = new Uint8Array(createHash("sha256").update(JSON.stringify(parsed.policy)).digest());
   const context = { rest: found.rest, query: connection.query };
-  return {
-    arrival: {
-      socket,
-      member: named === null ? null : member,
-      policy: parsed.policy,
-      policyHash,
-      presented,
-      path: found.path,
-      context,
-    },
+  const arrival: Arrival = {
+    socket,
+    member: named === null ? null : member,
+    policy: parsed.policy,
+    policyHash,
+    presented,
+    path: found.path,
+    context,
   };
+  // Behind everything else, and whatever else is right: nobody is let in by what was planted, nor goes on.
+  if (key?.canary === true) return turn("canary-key", arrival);
+  if (arrival.member?.body.canary === true) return turn("canary-member", arrival);
+  return { arrival };
 }

@@ -1,6 +1,7 @@
 import type { Caller } from "@portcullis/bus";
 import type { Clock, Ids, Logger, Vault } from "@portcullis/runtime";
 import type { Alerts } from "../alerts/alerts.ts";
+import type { Declines } from "../alerts/declines.ts";
 import type { Audit } from "../audit/audit.ts";
 import type { Announce } from "../people/announce.ts";
 import type { EdgeWatch } from "../sessions/edges.ts";
@@ -9,6 +10,7 @@ import type { Revocation } from "../sessions/revocation.ts";
 import type { PathTags } from "../sockets/paths.ts";
 import type { SocketStore } from "../sockets/store.ts";
 import type { TicketStore } from "../tickets/store.ts";
+import type { Guessing } from "./guessing.ts";
 import type { NetworkRisk } from "./risk.ts";
 import type { HandshakeStore } from "./store.ts";
 import type { Verdicts } from "./verdicts.ts";
@@ -22,6 +24,8 @@ export interface EngineContext {
   readonly edges: EdgeWatch;
   readonly verdicts: Verdicts;
   readonly risk: NetworkRisk;
+  readonly guessing: Guessing;
+  readonly declines: Declines;
   readonly alerts: Alerts;
   readonly audit: Audit;
   readonly caller: Caller;

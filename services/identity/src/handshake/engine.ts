@@ -4,6 +4,7 @@ import { networkOf } from "@portcullis/runtime";
 import { tagOf } from "../secrets.ts";
 import { createStepUps, type StepUpEngine } from "../step-ups/step-ups.ts";
 import { type Arrival, type Claims, receive } from "./arrival.ts";
+import { alarmOf, sound } from "./canaries.ts";
 import { circumstancesOf } from "./circumstances.ts";
 import type { EngineContext } from "./context.ts";
 import { advance, beginHandshake, settled } from "./moves.ts";
@@ -58,7 +59,8 @@ export function createEngine(context: EngineContext): Engine {
     const received = await receive(context, claims, `${hid}:${opening.opening}`);
     if ("turned" in received) {
       verdicts.turned(received.turned);
-      await context.risk.failed(network, 1);
+      sound(context.alerts, alarmOf(claims, received, network));
+      await context.guessing.failed(network, 1, received.socketId);
       return bareDenial;
     }
     const { presented } = received.arrival;

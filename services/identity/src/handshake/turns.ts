@@ -99,7 +99,7 @@ export function createTurns(context: EngineContext): Turns {
     if (!isUnsettled(moved.next)) return finish(turn, version, moved);
     const written = await write(turn.id, version, moved.next);
     if (written === null) return resume(turn);
-    await context.risk.failed(moved.next.network, moved.failures);
+    await context.guessing.failed(moved.next.network, moved.failures, moved.next.socketId);
     return settle(turn, written, moved.next);
   }
 
@@ -150,7 +150,7 @@ export function createTurns(context: EngineContext): Turns {
     const question = effects.find((effect) => effect.do === "challenge");
     if (question === undefined) return;
     const kept = { ...next, outcome: null, unasked: { retry: question.retry } };
-    if ((await write(id, version, kept)) !== null) await context.risk.failed(next.network, failures);
+    if ((await write(id, version, kept)) !== null) await context.guessing.failed(next.network, failures, next.socketId);
   }
 
   /** The step's last write, which decides between those who take it at once. */
@@ -159,7 +159,7 @@ export function createTurns(context: EngineContext): Turns {
     const standing = outcome.say === "nothing" ? moved.next.standing : outcome;
     if ((await write(turn.id, version, { ...moved.next, outcome, standing })) !== null) {
       record();
-      await context.risk.failed(moved.next.network, moved.failures);
+      await context.guessing.failed(moved.next.network, moved.failures, moved.next.socketId);
       return outcome;
     }
     // What the other one said stands, and a session registered here is nobody's.
@@ -297,6 +297,7 @@ export function createTurns(context: EngineContext): Turns {
         : denial;
     const record = () => {
       verdicts.denied(cause, clock() - startedAtMs);
+      context.declines.denied(socketId, cause);
       if (cause === "not-recognised") void context.alerts.raise({ kind: "not-recognised", socketId, about: {} });
     };
     return { outcome, record };
@@ -317,7 +318,10 @@ export function createTurns(context: EngineContext): Turns {
     const policyHash = new Uint8Array(Buffer.from(handshake.policyHash, "base64url"));
     return {
       outcome: { say: "accepted", admitted, gates, assurance, policyHash, history: handshake.terms.history },
-      record: () => verdicts.accepted(gates, clock() - handshake.startedAtMs),
+      record: () => {
+        verdicts.accepted(gates, clock() - handshake.startedAtMs);
+        context.declines.accepted(handshake.socketId);
+      },
     };
   }
 

@@ -51,7 +51,7 @@ export function createWakes(context: EngineContext, turns: Turns, stepUpChanged:
       return false;
     }
     record();
-    await context.risk.failed(next.network, moved.failures);
+    await context.guessing.failed(next.network, moved.failures, next.socketId);
     await push(next, outcome);
     return true;
   }
