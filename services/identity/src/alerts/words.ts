@@ -67,7 +67,7 @@ const words: Readonly<
       [
         "and takes it for the real one. They reach nothing that is real. What they",
         "do there is kept for you. What brought them there, a stolen key perhaps, is",
-        "still good for nothing better than that; revoke it when you have seen enough.",
+        "good for nothing better; revoke it when you have seen enough.",
       ],
     ],
   },
@@ -92,8 +92,8 @@ const words: Readonly<
       "From one network, again and again, somebody fails at your socket",
       [
         "Nothing says that they come any closer, and each try gets dearer for them.",
-        "Many people behind one address, or a program with a key that has ended, look",
-        "the same.",
+        "Many people behind one address, or a program whose key has ended, look the",
+        "same.",
       ],
     ],
   },
@@ -102,8 +102,8 @@ const words: Readonly<
     what: [
       "Of those who came in the last minutes most were refused at your socket",
       [
-        "which is far more than in the day before. It may be an attack; it may as well",
-        "be a policy that was changed, a key that was revoked and not replaced, or a",
+        "which is far more than in the day before. It may be an attack; it may be a",
+        "policy that was changed, a key that was revoked and not replaced, or a",
         "service that some gate needs and that is down.",
       ],
     ],
