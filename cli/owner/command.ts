@@ -53,7 +53,7 @@ function optionsOf(commands: readonly OwnerCommand[]): Row[] {
   const takers = new Map<string, { readonly option: string; readonly about: string; readonly names: string[] }>();
   for (const command of commands) {
     for (const [name, [takes, about]] of Object.entries(command.options ?? {})) {
-      const option = `--${name} ${takes}`;
+      const option = `--${name} ${takes}`.trimEnd();
       const meaning = `${option} ${about}`;
       const { names } = takers.get(meaning) ?? { names: [] };
       takers.set(meaning, { option, about, names: [...names, literalOf(command).join(" ")] });
@@ -63,19 +63,24 @@ function optionsOf(commands: readonly OwnerCommand[]): Row[] {
 }
 
 function helpOf({ usage, about, options = {} }: OwnerCommand): string {
-  const own = Object.entries(options).map(([name, [takes, what]]): Row => [`--${name} ${takes}`, what]);
+  const own = Object.entries(options).map(([name, [takes, what]]): Row => [`--${name} ${takes}`.trimEnd(), what]);
   return `portcullis owner ${usage} [options]\n\n${about}\n\n${columns([...own, ...common])}\n`;
 }
 
-const optionNames = [...new Set(["url", ...ownerCommands.flatMap(({ options = {} }) => Object.keys(options))])];
+const allOptions = ownerCommands.flatMap(({ options = {} }) => Object.entries(options));
+const flagNames = [...new Set(allOptions.flatMap(([name, [takes]]) => (takes === "" ? [name] : [])))];
+const optionNames = [...new Set(["url", ...allOptions.map(([name]) => name)])].filter(
+  (name) => !flagNames.includes(name),
+);
 
 function readArguments(args: readonly string[]) {
   const flag = { type: "boolean", default: false } as const;
   const strings = Object.fromEntries(optionNames.map((name) => [name, { type: "string" as const }]));
+  const flags = Object.fromEntries(flagNames.map((name) => [name, flag]));
   try {
     const { values, positionals } = parseArgs({
       args: wordsLast(args, optionNames),
-      options: { ...strings, yes: flag, json: flag, help: flag },
+      options: { ...strings, ...flags, yes: flag, json: flag, help: flag },
       allowPositionals: true,
     });
     const options: Record<string, string | undefined> = {};
@@ -83,6 +88,7 @@ function readArguments(args: readonly string[]) {
       const value: unknown = values[name as keyof typeof values];
       if (typeof value === "string") options[name] = value;
     }
+    for (const name of flagNames) if (values[name as keyof typeof values] === true) options[name] = "yes";
     return {
       words: positionals,
       options,

@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import type { OpenPayload } from "@portcullis/protocol";
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import type { Authenticator } from "../../deploy/demo/authenticator.ts";
-import { makeKey, makeMember, makeSocket, type OwnedSocket } from "../e2e/support/socket.ts";
+import { keyOnly, makeKey, makeMember, makeSocket, type OwnedSocket, plantKey } from "../e2e/support/socket.ts";
 import { startWorld, type World } from "../e2e/support/world.ts";
 import { dial } from "./support/attacker.ts";
 import { type Bystanders, startBystanders } from "./support/bystander.ts";
@@ -19,6 +19,8 @@ let other: OwnedSocket;
 let deleted: OwnedSocket;
 let ticketed: OwnedSocket;
 let revoked: { readonly appKey: string };
+let planted: { readonly appKey: string };
+let open: OwnedSocket;
 let bob: Authenticator;
 let trips: string[] = [];
 
@@ -41,6 +43,10 @@ beforeAll(async () => {
   const key = await makeKey(world.owner, socket.id);
   await world.owner.delete(`/v1/sockets/${socket.id}/keys/${key.keyId}`);
   revoked = key;
+  planted = await plantKey(world.owner, socket.id);
+  await world.owner.post(`/v1/sockets/${socket.id}/members`, { name: "mallory", canary: true });
+  // Here a key that is planted would be all it takes.
+  open = await makeSocket(world.owner, keyOnly);
 });
 afterEach(() => bystanders.undisturbed());
 afterAll(async () => {
@@ -128,6 +134,15 @@ const probes: readonly (readonly [string, () => Probe])[] = [
     () => ({ url: `${socket.url}?id=bob`, appKey: wrongSecret(socket.appKey) }),
   ],
   ["a known path with a revoked key", () => ({ url: `${socket.url}?id=bob`, appKey: revoked.appKey })],
+  ["a known path with a key that was planted", () => ({ url: `${socket.url}?id=bob`, appKey: planted.appKey })],
+  [
+    "a key that was planted, with the right code",
+    () => ({ url: `${socket.url}?id=bob`, appKey: planted.appKey, answer: true }),
+  ],
+  ["a key that was planted, without a name", () => ({ url: socket.url, appKey: planted.appKey })],
+  ["a key that was planted, at an unknown path", () => ({ url: `${socket.url}x?id=bob`, appKey: planted.appKey })],
+  ["a key that was planted, at another socket", () => ({ url: open.url, appKey: planted.appKey })],
+  ["a member who was planted, with the real key", () => ({ url: `${socket.url}?id=mallory`, appKey: socket.appKey })],
   ["a known path with another socket's key", () => ({ url: `${socket.url}?id=bob`, appKey: other.appKey })],
   ["a known path without a key", () => ({ url: `${socket.url}?id=bob`, appKey: null })],
   ["an unknown path without a key", () => ({ url: `${socket.url}x?id=bob`, appKey: null })],

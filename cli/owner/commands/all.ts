@@ -1,4 +1,5 @@
 import { accountCommands } from "./account.ts";
+import { alertCommands } from "./alerts.ts";
 import { auditCommands } from "./audit.ts";
 import { keyCommands } from "./keys.ts";
 import { memberCommands } from "./members.ts";
@@ -22,6 +23,7 @@ export const ownerCommands: readonly OwnerCommand[] = [
   ...sessionCommands,
   ...auditCommands,
   ...webhookCommands,
+  ...alertCommands,
   ...peopleCommands,
   ...tokenCommands,
 ];

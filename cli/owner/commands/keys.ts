@@ -1,8 +1,11 @@
+import type { Json } from "../api.ts";
 import { record, rows, shownOnce, table } from "../show.ts";
 import type { OwnerCommand } from "./owner-command.ts";
 import { at, socketPath } from "./paths.ts";
 
-const keyColumns = ["keyId", "label", "role", "createdAt", "lastUsedAt", "revokedAt"];
+const keyColumns = ["keyId", "label", "role", "canary", "createdAt", "lastUsedAt", "revokedAt"];
+
+const planted = "Plant it where nobody should find it. It is shown this once.";
 
 /** App keys of a socket. */
 export const keyCommands: readonly OwnerCommand[] = [
@@ -19,12 +22,13 @@ export const keyCommands: readonly OwnerCommand[] = [
     options: {
       label: ["TEXT", "what for"],
       role: ["ROLE", "member, or consumer for your own program, which it lets in alone; member unless you say so"],
+      canary: ["", "one to plant where nobody should find it: it lets nobody in, and its use is an alert"],
     },
     run: (api, given) => {
-      const { label = "made at a terminal", role = "member" } = given.options;
-      return api.ask("POST", `${socketPath(given)}/keys`, { body: { label, role } });
+      const { label = "made at a terminal", role = "member", canary } = given.options;
+      return api.ask("POST", `${socketPath(given)}/keys`, { body: { label, role, canary: canary !== undefined } });
     },
-    show: ({ key }) => `${record({ key })}\n${shownOnce}`,
+    show: ({ key, appKey }) => `${record({ key })}\n${(appKey as Json).canary === true ? planted : shownOnce}`,
   },
   {
     usage: "key revoke SOCKET KEY",

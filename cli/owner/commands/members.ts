@@ -5,7 +5,17 @@ import type { Given, OwnerCommand } from "./owner-command.ts";
 import { allOf } from "./pages.ts";
 import { memberPath, socketPath } from "./paths.ts";
 
-const memberColumns = ["name", "email", "phone", "authenticator", "answerSecret", "answerRule", "passkey", "sign"];
+const memberColumns = [
+  "name",
+  "canary",
+  "email",
+  "phone",
+  "authenticator",
+  "answerSecret",
+  "answerRule",
+  "passkey",
+  "sign",
+];
 const contactOptions = {
   email: ["ADDRESS", "for the gate email"],
   phone: ["NUMBER", "for the gates sms and call, like +49301234567"],
@@ -27,9 +37,15 @@ export const memberCommands: readonly OwnerCommand[] = [
   {
     usage: "member add SOCKET NAME",
     about: "somebody who may come in by that name",
-    options: contactOptions,
-    run: (api, given) =>
-      api.ask("POST", `${socketPath(given)}/members`, { body: { name: given.args[1], contacts: contactsIn(given) } }),
+    options: {
+      ...contactOptions,
+      canary: ["", "nobody, whose name and secrets you plant: whoever comes as them is refused, and you are alerted"],
+    },
+    run: (api, given) => {
+      const canary = given.options.canary !== undefined;
+      const body = { name: given.args[1], canary, contacts: contactsIn(given) };
+      return api.ask("POST", `${socketPath(given)}/members`, { body });
+    },
     show: member,
   },
   {

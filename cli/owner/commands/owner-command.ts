@@ -11,7 +11,7 @@ export interface OwnerCommand {
   /** As it is typed, `socket create LABEL`; words in capitals are arguments. */
   readonly usage: string;
   readonly about: string;
-  /** What its options take, and what for. */
+  /** What its options take, and what for. One that takes "" stands alone, and is "yes" where it was said. */
   readonly options?: Readonly<Record<string, readonly [takes: string, about: string]>>;
   /** What cannot be undone is asked about first. */
   readonly confirm?: (given: Given) => string;

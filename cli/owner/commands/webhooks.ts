@@ -39,7 +39,7 @@ export const webhookCommands: readonly OwnerCommand[] = [
   },
   {
     usage: "webhook remove SOCKET WEBHOOK",
-    about: "a webhook that the socket's policy does not name",
+    about: "a webhook that neither the socket's policy nor its alerts need",
     confirm: ({ args: [, webhook] }) => `remove webhook ${webhook}`,
     run: (api, given) => api.ask("DELETE", webhookPath(given), { onProblem: (problem) => sayWhy(problem) }),
     show: done("Removed."),
@@ -53,5 +53,8 @@ function withSecret({ webhook, secret }: Json): string {
 /** @throws {Sorry} with more than the server says */
 function sayWhy(problem: string): void {
   if (problem === "conflict")
-    throw new Sorry(exitCodes.refused, "the socket's policy speaks to it: portcullis owner socket policy SOCKET");
+    throw new Sorry(
+      exitCodes.refused,
+      "the socket's policy speaks to it (portcullis owner socket policy SOCKET), or alerts go there (portcullis owner alerts set SOCKET)",
+    );
 }

@@ -28,3 +28,11 @@ export const wakeQueue = Object.freeze({
   consumers: ["notify"] satisfies ServiceName[],
   data: z.strictObject({ waitId: id }),
 });
+
+/** An alert that `identity` has kept and an owner's webhook is to hear of. A queue of its own: a receiver that is dead holds up nobody's handshake. */
+export const alertQueue = Object.freeze({
+  name: "alerts",
+  producers: ["identity"] satisfies ServiceName[],
+  consumers: ["notify"] satisfies ServiceName[],
+  data: z.strictObject({ alertId: id }),
+});

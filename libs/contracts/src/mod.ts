@@ -1,4 +1,5 @@
 import * as accounts from "./accounts.ts";
+import * as alerts from "./alerts.ts";
 import * as appKeys from "./app-keys.ts";
 import * as approvals from "./approvals.ts";
 import * as audit from "./audit.ts";
@@ -19,6 +20,7 @@ import * as waits from "./waits.ts";
 import * as webhooks from "./webhooks.ts";
 
 export * from "./accounts.ts";
+export * from "./alerts.ts";
 export * from "./app-keys.ts";
 export * from "./approvals.ts";
 export * from "./audit.ts";
@@ -38,7 +40,7 @@ export {
 } from "./contract.ts";
 export { type Issue, ServiceError, type ServiceErrorCode, serviceErrors } from "./errors.ts";
 export * from "./handshake.ts";
-export { mailQueue, waitQueue, wakeQueue } from "./job-queues.ts";
+export { alertQueue, mailQueue, waitQueue, wakeQueue } from "./job-queues.ts";
 export * from "./messages.ts";
 export * from "./passkeys.ts";
 export * from "./people.ts";
@@ -80,6 +82,7 @@ export const contracts: readonly Contract[] = Object.freeze(
     authenticators,
     passkeys,
     webhooks,
+    alerts,
     people,
     approvals,
     signs,

@@ -92,6 +92,8 @@ export const appKeyView = z.strictObject({
   keyId: id,
   label: text(64),
   role: keyRole,
+  /** Planted by the owner: it opens nothing, and whoever uses it is found out. */
+  canary: z.boolean(),
   createdAtMs: epochMs,
   revokedAtMs: epochMs.nullable(),
   lastUsedAtMs: epochMs.nullable(),
@@ -100,7 +102,7 @@ export const createAppKey = request({
   ...fromApi,
   name: "identity.sockets.app-keys.create",
   /** `consumer`: for the owner's program, which passes no other gate. */
-  request: z.strictObject({ ...mine, label: text(64), role: keyRole }),
+  request: z.strictObject({ ...mine, label: text(64), role: keyRole, canary: z.boolean().optional() }),
   /** `key` is the `pc1.…` string, shown once. */
   reply: z.strictObject({ appKey: appKeyView, key: text(256) }),
   idempotency: "none: each call makes a key",
@@ -133,6 +135,8 @@ const contacts = z.strictObject({
 });
 export const memberView = z.strictObject({
   name: memberName,
+  /** Nobody: planted by the owner, so that whoever comes as them is found out. */
+  canary: z.boolean(),
   contacts,
   hasPassphrase: z.boolean(),
   authenticator: z.boolean(),
@@ -152,7 +156,7 @@ const aMember = { ...mine, name: memberName };
 export const createMember = request({
   ...fromApi,
   name: "identity.sockets.members.create",
-  request: z.strictObject({ ...aMember, contacts, passphrase: text(256).nullable() }),
+  request: z.strictObject({ ...aMember, canary: z.boolean().optional(), contacts, passphrase: text(256).nullable() }),
   reply: memberView,
   idempotency: "name is unique on its socket: the second one is a conflict",
 });

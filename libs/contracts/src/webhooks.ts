@@ -55,7 +55,7 @@ export const removeWebhook = request({
   name: "identity.sockets.webhooks.remove",
   request: z.strictObject({ ...mine, webhookId: id }),
   reply: empty,
-  idempotency: "removing twice is not_found; conflict while the socket's policy names it",
+  idempotency: "removing twice is not_found; conflict while the socket's policy or its alerts name it",
 });
 
 const toFactors = { server: "factors", callers: ["identity"] } as const;
@@ -92,22 +92,22 @@ export const forgetWebhook = request({
 });
 
 /** What `notify` is to post for a wait. Signed here, when it is sent: a signature is good for five minutes. */
+/** What `notify` posts. `headers`: signed a moment ago. */
+export const outgoingWebhook = z.strictObject({
+  socketId: id,
+  url: text(2048),
+  headers: z.record(text(32), text(512)),
+  body: text(4096),
+});
+export type OutgoingWebhook = z.infer<typeof outgoingWebhook>;
+
 export const composeWebhook = request({
   name: "factors.webhooks.compose",
   server: "factors",
   callers: ["notify"],
   request: z.strictObject({ waitId: id, sending: id }),
   /** null: there is nothing to send any more. */
-  reply: z.strictObject({
-    message: z
-      .strictObject({
-        socketId: id,
-        url: text(2048),
-        headers: z.record(text(32), text(512)),
-        body: text(4096),
-      })
-      .nullable(),
-  }),
+  reply: z.strictObject({ message: outgoingWebhook.nullable() }),
   idempotency: "reads only; the same sending has the same webhook-id",
   replay: "harmless",
 });

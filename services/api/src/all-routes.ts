@@ -13,6 +13,7 @@ import { callbackRoutes } from "./providers/callbacks.ts";
 import { twilioRoutes } from "./providers/twilio.ts";
 import type { RouteContext } from "./routes.ts";
 import { serverRoutes } from "./server-info.ts";
+import { alertRoutes } from "./sockets/alerts.ts";
 import { answerRuleRoutes } from "./sockets/answer-rules.ts";
 import { answerSecretRoutes } from "./sockets/answer-secrets.ts";
 import { appKeyRoutes } from "./sockets/app-keys.ts";
@@ -46,6 +47,7 @@ const groups = [
   memberPasskeyRoutes,
   signRoutes,
   webhookRoutes,
+  alertRoutes,
   liveSessionRoutes,
   auditRoutes,
   mintRoutes,

@@ -10,6 +10,7 @@ import {
   renewWebhook,
   reportWait,
   resendWait,
+  signAlert,
   startWait,
   waitQueue,
   wakeHandshake,
@@ -225,6 +226,46 @@ describe("a wait for a service", () => {
     expect((await start(webhook.id)).view.status).toBe("refused");
     factors.advance(minuteMs + 1);
     expect((await start(webhook.id)).view.status).toBe("queued");
+  });
+});
+
+describe("an alert", () => {
+  const alert = (webhookId: string, socketId = "s1") => ({
+    alertId: "a1",
+    socketId,
+    webhookId,
+    kind: "canary-key" as const,
+    label: "chat",
+    about: { key: "k1", network: "n1" },
+    atMs: 1_795_000_000_000,
+  });
+
+  it("is signed by the socket's own webhook alone, under the alert's id, however often", async () => {
+    await started();
+    const { webhook, secret } = await mint();
+    const sign = async (request: ReturnType<typeof alert>) => (await factors.identity.call(signAlert, request)).message;
+    for (let tries = 0; tries < 2; tries += 1) {
+      const message = await sign(alert(webhook.id));
+      if (message === null) throw new Error("no message");
+      const { "webhook-id": id = "", "webhook-timestamp": timestamp } = message.headers;
+      expect([message.url, message.socketId, id]).toEqual([url, "s1", "alert_a1"]);
+      expect(signed(secret, message.body, { id, timestamp: Number(timestamp) })).toEqual(message.headers);
+      expect(JSON.parse(message.body)).toEqual({
+        type: "portcullis.alert",
+        timestamp: new Date(factors.now()).toISOString(),
+        data: {
+          alertId: "a1",
+          kind: "canary-key",
+          socket: "s1",
+          label: "chat",
+          at: "2026-11-18T11:06:40.000Z",
+          about: { key: "k1", network: "n1" },
+        },
+      });
+      factors.advance(minuteMs);
+    }
+    expect(await sign(alert(webhook.id, "s2"))).toBeNull();
+    expect(await sign(alert("hook_none"))).toBeNull();
   });
 });
 

@@ -1,6 +1,6 @@
 import { relyingPartyAt } from "@portcullis/contracts";
 import type { Platform } from "@portcullis/platform";
-import type { ConfigOf } from "@portcullis/runtime";
+import { type ConfigOf, networkOf } from "@portcullis/runtime";
 import { createAttempts, createQuota } from "./accounts/attempts.ts";
 import { type AccountContext, createContacts } from "./accounts/context.ts";
 import { createMails } from "./accounts/mail.ts";
@@ -9,10 +9,13 @@ import { serveAccounts } from "./accounts/serve.ts";
 import { prepareBootstrap } from "./accounts/sign-up.ts";
 import { openAccountStore } from "./accounts/store.ts";
 import { createAlerts } from "./alerts/alerts.ts";
+import { createDeclines } from "./alerts/declines.ts";
+import { serveAlerts } from "./alerts/serve.ts";
 import { openAudit } from "./audit/open.ts";
 import { serveAudit } from "./audit/serve.ts";
 import type { identityConfig } from "./config.ts";
 import { createEngine } from "./handshake/engine.ts";
+import { createGuessing } from "./handshake/guessing.ts";
 import { createNetworkRisk } from "./handshake/risk.ts";
 import { serveHandshakes } from "./handshake/serve.ts";
 import { createHandshakeStore } from "./handshake/store.ts";
@@ -82,6 +85,19 @@ export async function run(
     random,
   };
   await serveSockets(server, socketContext, state);
+  const alerts = createAlerts({
+    store,
+    owners: accountContext.store.owners,
+    mails: accountContext.mails,
+    audit,
+    state,
+    jobs: platform.jobs,
+    clock,
+    ids,
+    log,
+  });
+  await serveAlerts(server, socketContext);
+  const networkKey = vault.subkey("networks");
   await serveAudit(server, { ...book, sockets: store, accounts: accountContext, caller, clock });
   const tickets = createTicketStore(state, { clock, random });
   const countKey = vault.subkey("attempts");
@@ -97,6 +113,8 @@ export async function run(
     passkeyBegins: createQuota(state, "passkey-ticket", { max: 60, windowMs: 15 * minuteMs }, tag),
     claimKey: vault.subkey("passkey-ticket"),
     state,
+    alerts,
+    networkTag: (address) => tagOf(networkKey, networkOf(address)),
   });
   const handshakes = createHandshakeStore(state, vault);
   const invitations = createInvitations(store, vault);
@@ -113,16 +131,23 @@ export async function run(
     edges,
     verdicts: createVerdicts({ log, audit, turnedAway }),
     risk,
+    guessing: createGuessing({ state, risk, alerts }),
+    declines: createDeclines({
+      state,
+      alerts,
+      clock,
+      onFailure: (error) => log.warn("a verdict was not counted", {}, error),
+    }),
+    alerts,
     penalties: createPenalties(state, risk, clock),
     state,
-    alerts: createAlerts({ store, owners: accountContext.store.owners, mails: accountContext.mails, state, log }),
     audit,
     caller,
     paths,
     tickets,
     vault,
     stepKey: vault.subkey("handshake-step"),
-    networkKey: vault.subkey("networks"),
+    networkKey,
     clock,
     ids,
     announce: createAnnounce({

@@ -439,6 +439,7 @@ describe("a member", () => {
     const [one, two] = [await make(), await make()];
     expect(await addMember(one.id)).toEqual({
       name: "bob",
+      canary: false,
       contacts,
       hasPassphrase: false,
       authenticator: false,

@@ -9,6 +9,7 @@ import { createSmtpTransport } from "./transports/smtp.ts";
 import { serveTwilio } from "./waits/twilio.ts";
 import { startWakeWorker } from "./waits/wakes.ts";
 import { startWaitWorker } from "./waits/worker.ts";
+import { startAlertWorker } from "./webhooks/alerts.ts";
 import { startWebhookWorker } from "./webhooks/worker.ts";
 
 export { type NotifyConfig, notifyConfig } from "./config.ts";
@@ -34,11 +35,12 @@ export async function run(platform: Platform, config: NotifyConfig): Promise<voi
   closer.add("mail worker", () => mails.close());
   const waits = await startWaitWorker({ platform, mail, sms, voice, from });
   closer.add("wait worker", () => waits.close());
-  const webhooks = await startWebhookWorker({
-    platform,
-    fetch: createSafeFetch({ allow: config.outboundAllow ?? [] }),
-  });
+  // Of its own each: how many requests of a socket are under way at once is counted there, and alerts are not to wait for gates, nor gates for them.
+  const outbound = () => createSafeFetch({ allow: config.outboundAllow ?? [] });
+  const webhooks = await startWebhookWorker({ platform, fetch: outbound() });
   closer.add("webhook worker", () => webhooks.close());
+  const alerts = await startAlertWorker({ platform, fetch: outbound() });
+  closer.add("alert worker", () => alerts.close());
   const wakes = await startWakeWorker(platform);
   closer.add("wake worker", () => wakes.close());
   log.info(smtp === null ? "mails are written to the outbox" : "mails are sent by SMTP");

@@ -36,6 +36,15 @@ export async function makeKey(
   return { appKey: made.key, keyId: made.appKey.keyId };
 }
 
+/** One that is no key to anything. */
+export async function plantKey(owner: Owner, socketId: string): Promise<{ appKey: string; keyId: string }> {
+  const made = await owner.post<{ key: string; appKey: { keyId: string } }>(`/v1/sockets/${socketId}/keys`, {
+    label: "planted",
+    canary: true,
+  });
+  return { appKey: made.key, keyId: made.appKey.keyId };
+}
+
 /** A member with an authenticator, as scanned from the QR code's text. */
 export async function makeMember(owner: Owner, socket: OwnedSocket, name: string): Promise<Authenticator> {
   await owner.post(`/v1/sockets/${socket.id}/members`, { name });

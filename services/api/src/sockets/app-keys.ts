@@ -22,7 +22,14 @@ export function appKeyRoutes(app: App, { caller }: RouteContext): void {
           "Several may live at once, so that keys rotate without a pause. One of role `consumer` is for the owner's program: it passes no other gate.",
         tags,
         params,
-        body: z.strictObject({ label: caption, role: keyRole.default("member") }),
+        body: z.strictObject({
+          label: caption,
+          role: keyRole.default("member"),
+          canary: z
+            .boolean()
+            .default(false)
+            .describe("a key to plant where nobody should find it: it opens nothing, and its use is an alert"),
+        }),
         response: {
           201: z.object({
             appKey,
@@ -37,6 +44,7 @@ export function appKeyRoutes(app: App, { caller }: RouteContext): void {
         socketId: request.params.id,
         label: request.body.label,
         role: request.body.role,
+        canary: request.body.canary,
       });
       return reply.code(201).send({ appKey: viewOfAppKey(made.appKey), key: made.key });
     },

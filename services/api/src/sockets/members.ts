@@ -14,7 +14,15 @@ const named = z.strictObject({ id, name: memberName });
 
 const phone = z.string().regex(/^\+[0-9]{6,15}$/, { error: "must be an international number like +4930123456" });
 const contacts = z.strictObject({ email: email.nullish(), phone: phone.nullish() });
-const newMember = z.strictObject({ name: memberName, contacts: contacts.optional(), passphrase: password.nullish() });
+const newMember = z.strictObject({
+  name: memberName,
+  canary: z
+    .boolean()
+    .default(false)
+    .describe("nobody, whose name and secrets you plant: whoever comes as them is refused, and you hear of it"),
+  contacts: contacts.optional(),
+  passphrase: password.nullish(),
+});
 const change = z.strictObject({
   ...versionField,
   contacts: contacts.optional().describe("absent: stay; otherwise replaced as a whole"),
@@ -37,11 +45,12 @@ export function memberRoutes(app: App, { caller }: RouteContext): void {
       },
     },
     async (request, reply) => {
-      const { name, contacts, passphrase = null } = request.body;
+      const { name, canary, contacts, passphrase = null } = request.body;
       const made = await caller.call(createMember, {
         ownerId: ownerOf(request).ownerId,
         socketId: request.params.id,
         name,
+        canary,
         contacts: wholeContacts(contacts ?? {}),
         passphrase,
       });

@@ -53,6 +53,7 @@ export const appKey = z.object({
   keyId: id,
   label: z.string(),
   role: keyRole,
+  canary: z.boolean().describe("planted: it opens nothing, and you hear of whoever uses it"),
   createdAt: time,
   revokedAt: time.nullable(),
   lastUsedAt: time.nullable(),
@@ -60,6 +61,7 @@ export const appKey = z.object({
 
 export const member = z.object({
   name: z.string(),
+  canary: z.boolean().describe("planted: nobody is let in as it, and you hear of whoever tries"),
   contacts: z.object({ email: z.string().nullable(), phone: z.string().nullable() }),
   hasPassphrase: z.boolean(),
   authenticator: z.boolean().describe("enrolled: `otp` is mandatory for this member"),

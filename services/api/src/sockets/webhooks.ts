@@ -95,7 +95,7 @@ export function webhookRoutes(app: App, { caller }: RouteContext): void {
       schema: {
         operationId: "removeWebhook",
         summary: "Remove a webhook",
-        description: "`conflict`: the socket's policy speaks to it.",
+        description: "`conflict`: the socket's policy speaks to it, or its alerts go there.",
         tags,
         params: one,
         response: { 204: nothing("Removed") },

@@ -1,4 +1,5 @@
 import { accountOperations } from "./account.ts";
+import { alertOperations } from "./alerts.ts";
 import { approvalOperations } from "./approvals.ts";
 import { credentialOperations } from "./credentials.ts";
 import { memberOperations } from "./members.ts";
@@ -22,6 +23,7 @@ export const operations: readonly Operation[] = [
   ...memberOperations,
   ...signOperations,
   ...webhookOperations,
+  ...alertOperations,
   ...sessionOperations,
   ...peopleOperations,
   ...approvalOperations,

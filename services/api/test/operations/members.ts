@@ -4,6 +4,7 @@ import { at, atMs, enrolment, firstPage, mine, uri } from "./samples.ts";
 const contacts = { email: "bob@example.com", phone: "+4930123456" };
 const storedMember = {
   name: "bob@x",
+  canary: false,
   contacts,
   hasPassphrase: true,
   authenticator: false,
@@ -16,6 +17,7 @@ const storedMember = {
 };
 const shownMember = {
   name: "bob@x",
+  canary: false,
   contacts,
   hasPassphrase: true,
   authenticator: false,
@@ -34,7 +36,13 @@ export const memberOperations: readonly Operation[] = [
     path: "/v1/sockets/sck_1/members",
     send: { name: "bob@x", contacts: { email: "bob@example.com" } },
     contract: "identity.sockets.members.create",
-    asks: { ...mine, name: "bob@x", contacts: { email: "bob@example.com", phone: null }, passphrase: null },
+    asks: {
+      ...mine,
+      name: "bob@x",
+      canary: false,
+      contacts: { email: "bob@example.com", phone: null },
+      passphrase: null,
+    },
     answer: storedMember,
     status: 201,
     gives: shownMember,

@@ -31,11 +31,20 @@ const storedKey = {
   keyId: "k1",
   label: "phone",
   role: "member",
+  canary: true,
   createdAtMs: atMs,
   revokedAtMs: null,
   lastUsedAtMs: atMs,
 };
-const shownKey = { keyId: "k1", label: "phone", role: "member", createdAt: at, revokedAt: null, lastUsedAt: at };
+const shownKey = {
+  keyId: "k1",
+  label: "phone",
+  role: "member",
+  canary: true,
+  createdAt: at,
+  revokedAt: null,
+  lastUsedAt: at,
+};
 
 export const socketOperations: readonly Operation[] = [
   {
@@ -92,9 +101,9 @@ export const socketOperations: readonly Operation[] = [
     method: "POST",
     route: "/v1/sockets/{id}/keys",
     path: "/v1/sockets/sck_1/keys",
-    send: { label: "phone", role: "member" },
+    send: { label: "phone", role: "member", canary: true },
     contract: "identity.sockets.app-keys.create",
-    asks: { ...mine, label: "phone", role: "member" },
+    asks: { ...mine, label: "phone", role: "member", canary: true },
     answer: { appKey: storedKey, key: "pc1.k1.secret.print" },
     status: 201,
     gives: { appKey: shownKey, key: "pc1.k1.secret.print" },

@@ -1,15 +1,8 @@
+import type { OutgoingWebhook } from "@portcullis/contracts";
 import type { WaitStore } from "../waits/record.ts";
 import type { Waits } from "../waits/waits.ts";
 import { signedHeaders } from "./signature.ts";
 import type { WebhookStore } from "./store.ts";
-
-/** What `notify` posts. */
-export interface OutgoingWebhook {
-  readonly socketId: string;
-  readonly url: string;
-  readonly headers: Record<string, string>;
-  readonly body: string;
-}
 
 export interface OpenedContext {
   readonly store: Pick<WaitStore, "get">;

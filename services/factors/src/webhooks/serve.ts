@@ -7,8 +7,10 @@ import {
   readWebhooks,
   renewWebhook,
   ServiceError,
+  signAlert,
 } from "@portcullis/contracts";
 import { networkOf } from "@portcullis/runtime";
+import { composeAlert } from "./alert.ts";
 import { type CallbackContext, takeCallback } from "./callback.ts";
 import { composeOpened, type OpenedContext } from "./opened.ts";
 import { formatSecret } from "./signature.ts";
@@ -39,6 +41,7 @@ export async function serveWebhooks(
   await server.serve(composeWebhook, async ({ waitId, sending }) => ({
     message: await composeOpened(context, waitId, sending),
   }));
+  await server.serve(signAlert, async (alert) => ({ message: await composeAlert(context, alert) }));
   await server.serve(decideCallback, async ({ waitId, webhookId, timestamp, signature, body, address }) => {
     // Those that are signed are not counted: a service that decides for many comes from one address. So this is looked at first and written afterwards, and
     // of those that come at once more are refused one by one: it keeps down work, and nobody guesses 256 bits.

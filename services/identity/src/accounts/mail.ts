@@ -1,8 +1,9 @@
-import { mailQueue } from "@portcullis/contracts";
+import { type AlertKind, mailQueue } from "@portcullis/contracts";
 import { DuplicateError, type Stored } from "@portcullis/documents";
 import type { Jobs } from "@portcullis/jobs";
 import type { Clock, Ids, Vault } from "@portcullis/runtime";
 import type { State } from "@portcullis/state";
+import { alertMail } from "../alerts/words.ts";
 import { tagOf } from "../secrets.ts";
 import type { AccountStore, Mail, mailPurposes, Owner, peopleMailPurposes } from "./store.ts";
 
@@ -25,13 +26,13 @@ export interface MailAbout {
   readonly expiresAtMs: number;
 }
 
-const lifeMs: Record<Purpose, number> = {
+const lifeMs: Readonly<Record<Exclude<Purpose, AlertKind>, number> & Partial<Record<AlertKind, never>>> = {
   "verify-email": 24 * 3_600_000,
   "already-registered": 3_600_000,
   "reset-password": 30 * 60_000,
   "password-changed": 3_600_000,
-  "not-recognised": 3_600_000,
 };
+const alertLifeMs = 24 * 3_600_000;
 
 /** What a token from a mail stands for. */
 export interface FoundMail {
@@ -85,7 +86,7 @@ export function createMails(options: MailsOptions): Mails {
       passwordEpoch: owner?.body.passwordEpoch ?? 0,
       ...(about === undefined ? {} : { about }),
       createdAtMs: now,
-      expiresAtMs: now + lifeMs[purpose],
+      expiresAtMs: now + (lifeMs[purpose] ?? alertLifeMs),
     });
     return id;
   }
@@ -212,24 +213,7 @@ function words(purpose: Purpose, token: string, publicUrl: string, about: string
           "tokens.",
         ),
       };
-    case "not-recognised":
-      return {
-        subject: "Somebody did not recognise your Portcullis server",
-        text: lines(
-          "Somebody who was connecting to your socket",
-          "",
-          `  ${about}`,
-          "",
-          "left because what they were shown was not what they know of your server.",
-          "Anybody who reaches the gates can say so. It may be a mistake; it may be",
-          "that somebody sits between them and you, or that a sign was replaced.",
-          "",
-          "Ask those who connected just now what they saw, and compare the words of",
-          "the server with `portcullis owner server`. If they differ, their app key",
-          "and what they typed is known to somebody else: revoke the key.",
-          "",
-          "However often it happens, you get at most one such mail in an hour.",
-        ),
-      };
+    default:
+      return alertMail(purpose, about);
   }
 }

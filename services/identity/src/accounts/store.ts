@@ -1,3 +1,4 @@
+import { alertKinds } from "@portcullis/contracts";
 import type { Collection, Documents } from "@portcullis/documents";
 import { z } from "zod";
 
@@ -55,7 +56,7 @@ export const mailPurposes = [
   "already-registered",
   "reset-password",
   "password-changed",
-  "not-recognised",
+  ...alertKinds,
 ] as const;
 /** Of sockets and their people: what these say is composed there. */
 export const peopleMailPurposes = ["invitation", "approval"] as const;

@@ -1,33 +1,22 @@
-import type { Logger } from "@portcullis/runtime";
+import { type AlertAbout, type AlertKind, alertQueue, ServiceError } from "@portcullis/contracts";
+import { DuplicateError, type Stored } from "@portcullis/documents";
+import type { Jobs } from "@portcullis/jobs";
+import type { Clock, Ids, Logger } from "@portcullis/runtime";
 import type { State } from "@portcullis/state";
 import type { Mails } from "../accounts/mail.ts";
 import type { AccountStore } from "../accounts/store.ts";
-import type { SocketStore } from "../sockets/store.ts";
+import type { Audit } from "../audit/audit.ts";
+import type { Socket, SocketStore } from "../sockets/store.ts";
+import { alertId, type StoredAlert } from "./store.ts";
+import { summed } from "./summed.ts";
 
-/** What an owner is told of their sockets without having asked. */
-export const alertKinds = [
-  /** Nothing of a member's, or of a key's from a network, is looked at for a while. */
-  "lockout",
-  /** Somebody came with a key that the owner has planted somewhere. */
-  "canary-key",
-  /** Likewise, as a member who is nobody. */
-  "canary-member",
-  /** Somebody was let into a decoy. */
-  "decoy",
-  /** Somebody was shown a server that they did not recognise. */
-  "not-recognised",
-  /** One network fails again and again. */
-  "guessing",
-  /** Far more is refused than usually. */
-  "declines",
-] as const;
-export type AlertKind = (typeof alertKinds)[number];
+export type { AlertKind } from "@portcullis/contracts";
 
 export interface Alert {
   readonly kind: AlertKind;
   readonly socketId: string;
   /** Ids and counts by name, for the owner. No secret, no address. */
-  readonly about: Readonly<Record<string, string | number>>;
+  readonly about: Readonly<AlertAbout>;
 }
 
 export interface Alerts {
@@ -35,31 +24,110 @@ export interface Alerts {
   raise(alert: Alert): Promise<void>;
 }
 
-/** Anybody who gets as far as a handshake can bring one about: a mailbox is not for them to fill. */
+/** Anybody who gets as far as a handshake can bring one about: a mailbox is not for them to fill. What repeats within it is added up. */
 const everyMs = 3_600_000;
+/** Where somebody found many canaries at once, the first few say it. */
+const toldPerHourMax = 20;
+const keptMs = 90 * 24 * everyMs;
+/** Of one socket. With canaries of its own each hour it takes whoever has them a day and more to push out what was before. */
+const perSocketMax = 500;
+/** Ten hours and more: a receiver may be down for a night. */
+const attempts = 12;
+const backoffMs = 20_000;
+const triesMax = 20;
 
-export function createAlerts(parts: {
-  readonly store: SocketStore;
+export interface AlertsContext {
+  readonly store: Pick<SocketStore, "sockets" | "alerts">;
   readonly owners: AccountStore["owners"];
   readonly mails: Pick<Mails, "send">;
+  readonly audit: Audit;
   readonly state: State;
+  readonly jobs: Pick<Jobs, "enqueue">;
+  readonly clock: Clock;
+  readonly ids: Ids;
   readonly log: Pick<Logger, "warn">;
-}): Alerts {
-  const { store, owners, mails, state, log } = parts;
+}
+
+export function createAlerts(context: AlertsContext): Alerts {
+  const { store, owners, mails, audit, state, jobs, clock, ids, log } = context;
+
+  /** Adds to the alert that stands for this hour, or makes it and tells the owner. */
+  async function record(alert: Alert, count: number): Promise<void> {
+    const { kind, socketId, about } = alert;
+    const socket = await store.sockets.get(socketId);
+    if (socket === null || socket.body.goneAtMs !== null) return;
+    const now = clock();
+    const id = await standing(`identity:alert:${nameOf(alert)}`, alertId(now, ids.id()));
+    if (await addTo(id, now, count)) return;
+    const body: StoredAlert = { socketId, kind, about, atMs: now, lastAtMs: now, count, expiresAtMs: now + keptMs };
+    try {
+      await store.alerts.insert(id, body);
+    } catch (error) {
+      if (!(error instanceof DuplicateError)) throw error;
+      // Another replica was as fast, and tells the owner.
+      await addTo(id, now, count);
+      return;
+    }
+    void audit.note(socketId, { event: "alerted", cause: kind, about });
+    await makeRoom(socketId);
+    await tell(id, kind, socket);
+  }
+
+  /** @returns the id of the alert that counts for the hour which began with it. Should `state` forget it, another one begins. */
+  async function standing(key: string, fresh: string): Promise<string> {
+    if ((await state.create(key, Buffer.from(fresh), everyMs)) !== null) return fresh;
+    const found = await state.get(key);
+    return found === null ? fresh : Buffer.from(found.value).toString();
+  }
+
+  /** @returns whether it is there */
+  async function addTo(id: string, now: number, count: number): Promise<boolean> {
+    for (let tries = 0; tries < triesMax; tries += 1) {
+      const found = await store.alerts.get(id);
+      if (found === null) return false;
+      const { version, body } = found;
+      const sum = { ...body, count: body.count + count, lastAtMs: Math.max(body.lastAtMs, now) };
+      // Of each replica there is one writer at a time.
+      if ((await store.alerts.replace(id, version, sum)) !== null) return true;
+    }
+    throw new ServiceError("conflict");
+  }
+
+  async function makeRoom(socketId: string): Promise<void> {
+    const excess = (await store.alerts.count({ socketId })) - perSocketMax;
+    if (excess <= 0) return;
+    const sort = { field: "atMs", direction: "ascending" } as const;
+    for (const { id } of await store.alerts.find({ socketId }, { sort, limit: Math.min(excess, perSocketMax) }))
+      await store.alerts.delete(id);
+  }
+
+  async function tell(id: string, kind: AlertKind, socket: Stored<Socket>): Promise<void> {
+    const { mail, webhook, kinds } = socket.body.alerts;
+    if (kinds !== null && !kinds.includes(kind)) return;
+    if ((await state.add(`identity:alerts-told:${socket.id}`, 1, everyMs)) > toldPerHourMax) return;
+    if (webhook !== null)
+      await jobs.enqueue(alertQueue.name, { id: `alert_${id}`, data: { alertId: id } }, { attempts, backoffMs });
+    const owner = mail ? await owners.get(socket.body.ownerId) : null;
+    // An address that nobody has confirmed may be somebody else's.
+    if (owner !== null && owner.body.emailVerifiedAtMs !== null) await mails.send(owner, kind, socket.body.label);
+  }
+
+  const add = summed(nameOf, record);
   return {
-    async raise({ kind, socketId, about }) {
+    async raise(alert) {
+      const { kind, socketId, about } = alert;
+      log.warn("alert", { kind, socket: socketId, ...about });
       try {
-        log.warn("alert", { kind, socket: socketId, ...about });
-        if (kind !== "not-recognised") return;
-        if ((await state.create(`identity:alert:${kind}:${socketId}`, Uint8Array.of(1), everyMs)) === null) return;
-        const socket = await store.sockets.get(socketId);
-        const owner = socket === null ? null : await owners.get(socket.body.ownerId);
-        // An address that nobody has confirmed may be somebody else's.
-        if (socket !== null && owner !== null && owner.body.emailVerifiedAtMs !== null)
-          await mails.send(owner, kind, socket.body.label);
+        await add(alert);
       } catch (error) {
         log.warn("an owner could not be alerted", { kind, socket: socketId }, error);
       }
     },
   };
+}
+
+/** What is one and the same when it comes again. Each canary is an alert of its own: which of them somebody has is what the owner wants to know. */
+function nameOf({ kind, socketId, about }: Alert): string {
+  const planted = kind === "canary-key" ? about.key : kind === "canary-member" ? about.member : undefined;
+  return `${kind}:${socketId}:${planted ?? ""}`;
 }

@@ -27,7 +27,13 @@ export interface Claims {
   readonly connection: ConnectionFacts;
   readonly opened: boolean;
   readonly claimedId: string | null;
-  readonly key: { readonly keyId: string; readonly socketId: string; readonly role: KeyRole } | null;
+  readonly key: {
+    readonly keyId: string;
+    readonly socketId: string;
+    readonly role: KeyRole;
+    /** One that the owner has planted. */
+    readonly canary?: true | undefined;
+  } | null;
   /** The handshake that goes on: `keys` opened the box under a secret that only its client has. */
   readonly parked: string | null;
   /** Likewise the session. */
@@ -67,20 +73,29 @@ export type Turned =
   | "not-parked"
   | "not-resumable"
   | "other-branch"
-  | "held";
+  | "held"
+  | "canary-key"
+  | "canary-member";
+
+/** Of whoever was turned away, as far as it is known. */
+export interface TurnedAway {
+  readonly turned: Turned;
+  /** Null: there is none. */
+  readonly socketId: string | null;
+  readonly memberId: string | null;
+  /** For whose failure it is taken; null: the network's alone. */
+  readonly counts: Answering | null;
+}
 
 export type Received =
   | { readonly arrival: Arrival }
-  /** `counts`: for whose failure it is taken; null: the network's alone. */
-  | { readonly turned: Turned; readonly counts: Answering | null; readonly of: string | null }
+  | TurnedAway
   /** `told`: they have shown enough to hear of it. */
-  | { readonly held: Hold; readonly policy: Policy; readonly told: boolean; readonly of: string };
+  | { readonly held: Hold; readonly policy: Policy; readonly told: boolean; readonly socketId: string };
 
 /**
  * Finds the socket and the member that a connection means, and how they stand, and uses its ticket up, for whomever it was. Every way to fail here makes the same look-ups as success, in the
  * same order: an unknown path must not be told apart by what it costs.
- *
- * @returns `of`: the socket that is there; null: none
  */
 export async function receive(
   {
@@ -124,8 +139,8 @@ export async function receive(
   // A key of this socket's is in somebody's hands. What strangers do to the path is counted alike, whatever is there.
   const isHolders = keyId !== null && claims.opened && !goesOn && !trusted && policy !== null;
   const counts = isHolders ? { who, known: standing.known, rules: rulesOf(policy), gates: [] } : null;
-  const of = socket === null || socket.body.goneAtMs !== null ? null : socket.id;
-  const turned = (cause: Turned): Received => ({ turned: cause, counts, of });
+  const socketId = socket === null || socket.body.goneAtMs !== null ? null : socket.id;
+  const turned = (cause: Turned): Received => ({ turned: cause, socketId, memberId: member?.id ?? null, counts });
 
   if (found === null || socket === null || socket.body.goneAtMs !== null) return turned("unknown-path");
   if (!claims.opened) return turned("box");
@@ -133,7 +148,7 @@ export async function receive(
   if (policy === null) return turned("policy");
   const isMember = !goesOn && presented.role === "member";
   if (key === null && isMember && requiresKey(policy)) return turned("no-key");
-  if (held !== undefined) return { held, policy, told: key !== null || !requiresTicket(policy), of: socket.id };
+  if (held !== undefined) return { held, policy, told: key !== null || !requiresTicket(policy), socketId: socket.id };
   // No word of the server's: without a key, whoever has no ticket does not learn that there is a socket.
   if (!presented.passed && isMember && requiresTicket(policy)) return turned("no-ticket");
   if ((claims.claimedId ?? "") !== (named ?? "")) return turned("id-mismatch");
@@ -147,17 +162,19 @@ export async function receive(
 
   const policyHash = new Uint8Array(createHash("sha256").update(JSON.stringify(policy)).digest());
   const context = { rest: found.rest, query: connection.query };
-  return {
-    arrival: {
-      socket,
-      member: named === null ? null : member,
-      policy,
-      policyHash,
-      presented,
-      standing,
-      trusted,
-      path: found.path,
-      context,
-    },
+  const arrival: Arrival = {
+    socket,
+    member: named === null ? null : member,
+    policy,
+    policyHash,
+    presented,
+    standing,
+    trusted,
+    path: found.path,
+    context,
   };
+  // Behind everything else, and whatever else is right: nobody is let in by what was planted, nor goes on.
+  if (key?.canary === true) return turned("canary-key");
+  if (arrival.member?.body.canary === true) return turned("canary-member");
+  return { arrival };
 }

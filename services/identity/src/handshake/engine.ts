@@ -5,6 +5,7 @@ import type { Hold } from "../penalties/penalties.ts";
 import { tagOf } from "../secrets.ts";
 import { createStepUps, type StepUpEngine } from "../step-ups/step-ups.ts";
 import { type Arrival, type Claims, receive } from "./arrival.ts";
+import { alarmOf, sound } from "./canaries.ts";
 import { circumstancesOf } from "./circumstances.ts";
 import type { EngineContext } from "./context.ts";
 import { advance, beginHandshake, settled } from "./moves.ts";
@@ -62,15 +63,17 @@ export function createEngine(context: EngineContext): Engine {
     const network = tagOf(context.networkKey, networkOf(claims.connection.address));
     const received = await receive(context, claims, { holder: `${hid}:${opening.opening}`, network });
     if ("turned" in received) {
-      verdicts.turned(received.of, received.turned);
-      await context.risk.failed(network, 1);
-      if (received.counts !== null) await tolls.count(received.counts, `${hid}:${opening.opening}`);
+      const { socketId, turned, counts } = received;
+      verdicts.turned(socketId, turned);
+      sound(context.alerts, alarmOf(claims, received, network));
+      await context.guessing.failed(network, 1, socketId);
+      if (counts !== null) await tolls.count(counts, `${hid}:${opening.opening}`);
       return bareDenial;
     }
     if ("held" in received) {
-      const { held, policy, told, of } = received;
-      verdicts.turned(of, "held");
-      await context.risk.failed(network, 1);
+      const { held, policy, told, socketId } = received;
+      verdicts.turned(socketId, "held");
+      await context.guessing.failed(network, 1, socketId);
       return told ? heldAtOpening(policy, held) : bareDenial;
     }
     const { presented, standing, trusted } = received.arrival;
@@ -97,7 +100,7 @@ export function createEngine(context: EngineContext): Engine {
     if (isHeld) {
       // Nothing is written of it: it costs what an unknown path costs.
       verdicts.turned(first.socketId, "held");
-      if (!trusted) await context.risk.failed(network, 1);
+      if (!trusted) await context.guessing.failed(network, 1, first.socketId);
       return heldAtOpening(received.arrival.policy, soonest(standing.holds));
     }
     const outcome = await turns.take(turn, null, moved);

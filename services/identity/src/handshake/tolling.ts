@@ -5,7 +5,6 @@ import { createPending } from "../penalties/pending.ts";
 import type { Subject } from "../penalties/subjects.ts";
 import type { EngineContext } from "./context.ts";
 import type { Moved } from "./moves.ts";
-import { highFrom } from "./risk.ts";
 import type { Handshake } from "./store.ts";
 import type { Turn } from "./turns.ts";
 
@@ -30,7 +29,7 @@ export function createTolling(
   context: EngineContext,
   lockedOut: (ids: readonly string[], by: Subject) => Promise<void>,
 ): Tolling {
-  const { penalties, risk, alerts, audit, log } = context;
+  const { penalties, guessing, alerts, audit, log } = context;
   const pending = createPending(context.state);
 
   async function lockOut(subject: Subject, handshake: string | null): Promise<void> {
@@ -52,14 +51,6 @@ export function createTolling(
       // Each of them is stopped at its next step all the same.
       log.warn("handshakes could not be told of a lockout", { socket: socketId }, error);
     }
-  }
-
-  /** @param before as it was before the last failures */
-  async function failedFrom({ network, socketId, counted }: Handshake, failures: number): Promise<void> {
-    if (counted.trusted || failures === 0) return;
-    const by = await risk.failed(network, failures);
-    if (by >= highFrom && by - failures < highFrom)
-      await alerts.raise({ kind: "guessing", socketId, about: { failures: by } });
   }
 
   async function count(answering: Answering, event: string, handshake: string | null = null): Promise<void> {
@@ -84,7 +75,7 @@ export function createTolling(
       if (judged !== undefined) await penalties.forgive(judged.right);
     },
     async conclude(next, { failures, judged }) {
-      await failedFrom(next, failures);
+      if (!next.counted.trusted) await guessing.failed(next.network, failures, next.socketId);
       if (judged === undefined) return;
       await penalties.giveBack(judged.right);
       for (const { subject, version, isLockout } of judged.wrong) {

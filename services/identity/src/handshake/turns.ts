@@ -309,6 +309,7 @@ export function createTurns(context: EngineContext, tolls: Tolling): Turns {
         : denial;
     const record = () => {
       verdicts.denied(whoOf(denied), cause, clock() - startedAtMs);
+      context.declines.denied(socketId, cause);
       if (cause === "not-recognised") void context.alerts.raise({ kind: "not-recognised", socketId, about: {} });
     };
     return { outcome, record };
@@ -334,6 +335,7 @@ export function createTurns(context: EngineContext, tolls: Tolling): Turns {
       record: () => {
         verdicts.accepted(gates, clock() - handshake.startedAtMs);
         tolls.cameIn(handshake);
+        context.declines.accepted(handshake.socketId);
       },
     };
   }

@@ -1,4 +1,4 @@
-import { type KeyRole, killAppKey, mintAppKey, readAppKeys } from "@portcullis/contracts";
+import { type KeyRole, killAppKey, mintAppKey, readAppKeys, ServiceError } from "@portcullis/contracts";
 import { requireSocket, type SocketContext } from "./context.ts";
 
 interface Mine {
@@ -6,12 +6,18 @@ interface Mine {
   readonly socketId: string;
 }
 
-export async function createAppKeyOf(context: SocketContext, request: Mine & { label: string; role: KeyRole }) {
+export async function createAppKeyOf(
+  context: SocketContext,
+  request: Mine & { label: string; role: KeyRole; canary?: boolean | undefined },
+) {
   const socket = await requireSocket(context, request);
+  if (request.canary === true && request.role !== "member")
+    throw new ServiceError("invalid", { issues: [{ path: "canary", message: "only with the role member" }] });
   const minted = await context.caller.call(mintAppKey, {
     socketId: socket.id,
     label: request.label,
     role: request.role,
+    canary: request.canary,
   });
   // A deletion of the socket that began meanwhile may have come by before this key was there.
   await requireSocket(context, request).catch(async (error: unknown) => {

@@ -36,13 +36,14 @@ const storedContacts = z.strictObject({ email: z.string().nullable(), phone: z.s
 
 export async function createMemberOf(
   context: SocketContext,
-  request: Whose & { contacts: Contacts; passphrase: string | null },
+  request: Whose & { canary?: boolean | undefined; contacts: Contacts; passphrase: string | null },
 ): Promise<MemberView> {
   const socket = await requireSocket(context, request);
   const id = context.ids.id();
   const body: Member = {
     socketId: socket.id,
     name: request.name,
+    canary: request.canary === true,
     contactsSealed: sealContacts(context, id, request.contacts),
     passphraseHash: await hashPassphrase(context, request.passphrase),
     enrolments: enrolPassphrase(context, enrolContacts(context, {}, noContacts, request.contacts), request.passphrase),
@@ -208,6 +209,7 @@ function openContacts(context: { readonly vault: Pick<Vault, "unwrap"> }, member
 function view(context: SocketContext, { id, version, body }: Stored<Member>): MemberView {
   return {
     name: body.name,
+    canary: body.canary,
     contacts: openContacts(context, id, body.contactsSealed),
     hasPassphrase: body.passphraseHash !== null,
     authenticator: body.enrolments.otp !== undefined,

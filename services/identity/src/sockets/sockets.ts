@@ -1,6 +1,8 @@
 import { forgetSocketSecrets, killAppKey, ServiceError, type SocketRole, type SocketView } from "@portcullis/contracts";
 import { DuplicateError, insertWithin, type Stored } from "@portcullis/documents";
 import { adviceOf, parsePolicy } from "@portcullis/policy";
+import { deleteAll } from "../accounts/store.ts";
+import { alertsUnlessSet } from "../alerts/settings.ts";
 import { compareAndSet } from "../compare-and-set.ts";
 import { forgetPeople, sharedWith } from "../people/shared.ts";
 import { areApart, termsOf } from "../sessions/terms.ts";
@@ -29,7 +31,16 @@ export async function createSocketOf(
   const { sockets } = context.store;
   const pathTag = context.paths.current(label, path);
   const times = { goneAtMs: null, createdAtMs: now, updatedAtMs: now };
-  const body: Socket = { ownerId, label, pathTag, policy, idParameter, enrolments: {}, ...times };
+  const body: Socket = {
+    ownerId,
+    label,
+    pathTag,
+    policy,
+    idParameter,
+    enrolments: {},
+    alerts: alertsUnlessSet,
+    ...times,
+  };
   const limit = { max: perOwnerMax, count: () => sockets.count({ ownerId }) };
   try {
     const socket = await insertWithin(sockets, context.ids.id(), body, limit);
@@ -123,6 +134,7 @@ export async function deleteSocketOf(
     if (members.length === 0) break;
     for (const member of members) await context.store.members.delete(member.id);
   }
+  await deleteAll(context.store.alerts, { socketId: id });
   await forgetPeople(context.store, id);
   await context.forgetBook(id);
   await context.store.sockets.delete(id);

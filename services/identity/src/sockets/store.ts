@@ -1,5 +1,7 @@
+import { alertSettings } from "@portcullis/contracts";
 import type { Collection, Documents } from "@portcullis/documents";
 import { z } from "zod";
+import { type AlertCollection, openAlerts } from "../alerts/store.ts";
 import { openPeopleStore, type PeopleStore } from "../people/store.ts";
 
 const epochMs = z.number().int().nonnegative();
@@ -20,6 +22,8 @@ const socket = z.strictObject({
   policy: z.record(z.string(), z.unknown()),
   idParameter: z.string(),
   enrolments,
+  /** Of what its owner is told, and how. */
+  alerts: alertSettings,
   /** When its deletion began. Nobody gets in from then on; what belongs to it goes before the document does. */
   goneAtMs: epochMs.nullable(),
   createdAtMs: epochMs,
@@ -30,6 +34,8 @@ export type Socket = z.infer<typeof socket>;
 const member = z.strictObject({
   socketId: z.string(),
   name: z.string(),
+  /** Nobody: planted, so that whoever comes as them is found out. It never changes. */
+  canary: z.boolean(),
   /** E-mail and phone as JSON under the vault, bound to the member's id. */
   contactsSealed: z.string(),
   passphraseHash: z.string().nullable(),
@@ -43,6 +49,7 @@ export type Member = z.infer<typeof member>;
 export interface SocketStore extends PeopleStore {
   readonly sockets: Collection<Socket>;
   readonly members: Collection<Member>;
+  readonly alerts: AlertCollection;
 }
 
 export async function openSocketStore(documents: Documents): Promise<SocketStore> {
@@ -58,5 +65,6 @@ export async function openSocketStore(documents: Documents): Promise<SocketStore
       schema: member,
       indexes: [{ fields: ["socketId", "name"], unique: true }, { fields: ["socketId"] }],
     }),
+    alerts: await openAlerts(documents),
   };
 }

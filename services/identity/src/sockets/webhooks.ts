@@ -47,7 +47,7 @@ export async function rotateWebhookOf(
 }
 
 /**
- * Not while the policy names it. A policy that comes to name it in this very moment has a gate that nobody passes: what it speaks to
+ * Not while the policy names it, or alerts go there. A policy that comes to name it in this very moment has a gate that nobody passes: what it speaks to
  * is not there.
  */
 export async function removeWebhookOf(
@@ -57,11 +57,10 @@ export async function removeWebhookOf(
   const { id: socketId, body } = await requireSocket(context, request);
   const parsed = parsePolicy(body.policy);
   const uses = parsed.ok ? webhooksOf(parsed.policy).filter(({ webhook }) => webhook === request.webhookId) : [];
-  if (uses.length > 0) {
-    throw new ServiceError("conflict", {
-      issues: uses.map(({ path }) => ({ path: `policy.${path}`, message: "speaks to this webhook" })),
-    });
-  }
+  const issues = uses.map(({ path }) => ({ path: `policy.${path}`, message: "speaks to this webhook" }));
+  if (body.alerts.webhook === request.webhookId)
+    issues.push({ path: "alerts.webhook", message: "alerts go to this webhook" });
+  if (issues.length > 0) throw new ServiceError("conflict", { issues });
   const { existed } = await context.caller.call(forgetWebhook, { socketId, webhookId: request.webhookId });
   if (!existed) throw new ServiceError("not_found");
   return {};

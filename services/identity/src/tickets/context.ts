@@ -1,6 +1,7 @@
 import type { State } from "@portcullis/state";
 import type { Attempts, Quota } from "../accounts/attempts.ts";
 import type { Passwords } from "../accounts/passwords.ts";
+import type { Alerts } from "../alerts/alerts.ts";
 import type { SocketContext } from "../sockets/context.ts";
 import type { TicketStore } from "./store.ts";
 
@@ -16,4 +17,7 @@ export interface TicketContext extends SocketContext {
   /** For whom and where a challenge is, without saying so. */
   readonly claimKey: Uint8Array;
   readonly state: State;
+  readonly alerts: Alerts;
+  /** Names a network, and does not tell it. */
+  readonly networkTag: (address: string) => string;
 }

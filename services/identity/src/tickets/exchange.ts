@@ -1,7 +1,7 @@
 import { type exchangePassphrase, ServiceError } from "@portcullis/contracts";
 import type { z } from "zod";
 import type { TicketContext } from "./context.ts";
-import { claimedOf, mintFor } from "./member.ts";
+import { admissible, claimedOf, mintFor } from "./member.ts";
 
 type Request = z.output<(typeof exchangePassphrase)["request"]>;
 type Reply = z.output<(typeof exchangePassphrase)["reply"]>;
@@ -18,7 +18,7 @@ export async function exchangePassphraseOf(context: TicketContext, request: Requ
   const { account, found } = await claimedOf(context, request);
   const right = await attempts.passphrase.judge(account, address, async () => {
     const hash = found?.member.body.passphraseHash ?? null;
-    return (await passphrases.matches(hash, passphrase)) ? found : null;
+    return admissible(context, (await passphrases.matches(hash, passphrase)) ? found : null, address);
   });
   if (right === null) throw new ServiceError("unauthenticated");
   return mintFor(context, right, "ticket", returnOrigin);

@@ -1,5 +1,6 @@
 import type { Stored } from "@portcullis/documents";
 import { parsePolicy } from "@portcullis/policy";
+import { sound } from "../handshake/canaries.ts";
 import { findByPath } from "../sockets/paths.ts";
 import type { Member, Socket } from "../sockets/store.ts";
 import type { TicketContext } from "./context.ts";
@@ -29,6 +30,21 @@ export async function claimedOf(
     account: JSON.stringify([label, path.split("/", 1)[0], name]),
     found: isThere ? { socket, member } : null,
   };
+}
+
+/**
+ * A member who was planted is found to be wrong, and is counted as wrong, however right what was shown for them is; and its owner hears of it: nobody who
+ * merely guesses names gets that far.
+ */
+export function admissible(
+  { alerts, networkTag }: Pick<TicketContext, "alerts" | "networkTag">,
+  shown: FoundMember | null,
+  address: string,
+): FoundMember | null {
+  if (shown?.member.body.canary !== true) return shown;
+  const about = { member: shown.member.id, network: networkTag(address) };
+  sound(alerts, { kind: "canary-member", socketId: shown.socket.id, about });
+  return null;
 }
 
 /** @param gate whose enrolment was shown: the ticket, and who comes in by it, stand on that */

@@ -13,6 +13,10 @@ export async function mintTicketOf(context: TicketContext, request: Request): Pr
   if (role !== "member" && name !== null)
     throw new ServiceError("invalid", { issues: [{ path: "member", message: "only with the role member" }] });
   const member = name === null ? null : await requireMember(context, socket.id, name);
+  if (member?.body.canary === true)
+    throw new ServiceError("invalid", {
+      issues: [{ path: "member", message: "is a canary: it is there to be found, and nobody is let in as it" }],
+    });
   // First: a ticket that nobody is told of would lie there for a minute.
   const { fingerprint } = await context.caller.call(serverIdentity, {});
   const minted = await context.tickets.mint({

@@ -8,7 +8,7 @@ import { networkOf } from "@portcullis/runtime";
 import { z } from "zod";
 import { fromText, tagOf, toText } from "../secrets.ts";
 import type { TicketContext } from "./context.ts";
-import { claimedOf, mintFor } from "./member.ts";
+import { admissible, claimedOf, mintFor } from "./member.ts";
 
 type Begin = z.output<(typeof beginPasskeyTicket)["request"]>;
 type Exchange = z.output<(typeof exchangePasskey)["request"]>;
@@ -56,7 +56,7 @@ export async function exchangePasskeyOf(context: TicketContext, request: Exchang
     });
     // Without its enrolment a passkey that was left behind would be a way in that nobody can close.
     const isEnrolled = found?.member.body.enrolments.passkey !== undefined;
-    return challenge !== null && isTheirs && isEnrolled ? found : null;
+    return admissible(context, challenge !== null && isTheirs && isEnrolled ? found : null, address);
   });
   if (right === null) throw new ServiceError("unauthenticated");
   // Of a passkey that is removed meanwhile the member is another version, and the ticket useless.

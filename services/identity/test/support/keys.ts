@@ -29,20 +29,21 @@ export async function serveKeys({ server, ids }: Platform): Promise<FakeKeys> {
   const requireUp = () => {
     if (keys.down) throw new ServiceError("unavailable");
   };
-  const view = (keyId: string, label = "key", role: KeyRole = "member") => ({
+  const view = (keyId: string, label = "key", role: KeyRole = "member", canary = false) => ({
     keyId,
     label,
     role,
+    canary,
     createdAtMs: 0,
     revokedAtMs: null,
     lastUsedAtMs: null,
   });
   await server.serve(serverIdentity, () => ({ fingerprint: "print" }));
-  await server.serve(mintAppKey, ({ socketId, label, role }) => {
+  await server.serve(mintAppKey, ({ socketId, label, role, canary }) => {
     requireUp();
     const keyId = ids.id();
     keys.live.set(keyId, socketId);
-    return { appKey: view(keyId, label, role), key: `pc1.${keyId}` };
+    return { appKey: view(keyId, label, role, canary), key: `pc1.${keyId}` };
   });
   await server.serve(readAppKeys, ({ socketId }) => ({
     appKeys: [...keys.live].filter(([, of]) => of === socketId).map(([keyId]) => view(keyId)),

@@ -164,10 +164,16 @@ async function begin(
   return restoreStep(found.channel.lastStep);
 }
 
+interface FoundKey {
+  readonly socketId: string;
+  readonly role: KeyRole;
+  readonly canary?: true;
+}
+
 interface FoundPsk {
   /** Any of them opens the box; null in Base mode. */
   readonly psks: readonly (Uint8Array | null)[];
-  readonly key: { readonly keyId: string; readonly socketId: string; readonly role: KeyRole } | null;
+  readonly key: ({ readonly keyId: string } & FoundKey) | null;
   /** Where the handshake is that goes on. */
   readonly parked: Channel | null;
   /** Likewise the session. */
@@ -210,7 +216,7 @@ async function findKey(
   context: OpenContext,
   keyId: string | null,
   { label, path }: ConnectionFacts,
-): Promise<{ psk: Uint8Array; of: { socketId: string; role: KeyRole } | null }> {
+): Promise<{ psk: Uint8Array; of: FoundKey | null }> {
   const stored = await context.appKeys.get(keyId ?? "none");
   const madeUp = createHmac("sha256", context.decoyKey);
   for (const part of [label, path, keyId ?? ""]) madeUp.update(lp(utf8(part)));
@@ -220,8 +226,8 @@ async function findKey(
     const { id, sealed } = isLive ? { id: keyId, sealed: stored.body.pskSealed } : context.decoy;
     const psk = openPsk(context.vault, id, sealed);
     if (!isLive) return { psk: dummy, of: null };
-    const { socketId, role } = stored.body;
-    return { psk, of: { socketId, role } };
+    const { socketId, role, canary } = stored.body;
+    return { psk, of: { socketId, role, ...(canary ? { canary } : {}) } };
   } catch (error) {
     // Altered in the store, or of a lost master key: for the operator; outside it is a key like any that does not fit.
     context.log.error("an app key's secret does not open", { keyId }, error);

@@ -1,13 +1,12 @@
 import { composeWebhook, waitQueue } from "@portcullis/contracts";
 import type { Worker } from "@portcullis/jobs";
 import type { Platform } from "@portcullis/platform";
-import { meterFor, OutboundError, type SafeFetch } from "@portcullis/runtime";
+import { meterFor, type SafeFetch } from "@portcullis/runtime";
 import { causeOf } from "../failures.ts";
 import { stopsWithin } from "../stopping.ts";
-import { NotSentError } from "../transports/not-sent.ts";
-import { isPermanent } from "../transports/post.ts";
 import { waitJobs } from "../waits/jobs.ts";
 import { createReports } from "../waits/reports.ts";
+import { postWebhook } from "./post.ts";
 
 export interface WebhookWorkerOptions {
   readonly platform: Pick<Platform, "caller" | "jobs" | "log">;
@@ -21,9 +20,6 @@ export interface WebhookWorkerOptions {
   /** Default 150. */
   readonly reportPauseMs?: number;
 }
-
-/** Nothing of an answer is used but its status. */
-const answerBytesMax = 16_384;
 
 /**
  * Tells owners' programs that somebody waits for them. A job names a wait; address, text and signature are asked of `factors` when it is
@@ -41,16 +37,12 @@ export async function startWebhookWorker(options: WebhookWorkerOptions): Promise
   async function send(waitId: string, sending: string): Promise<"sent" | "nothing"> {
     const { message } = await caller.call(composeWebhook, { waitId, sending });
     if (message === null) return "nothing";
-    const { socketId: group, url, headers, body } = message;
-    const { signal } = stopping;
     try {
-      const { status } = await fetch({ url, group, headers, body, timeoutMs, maxBytes: answerBytesMax, signal });
-      if (status < 200 || status >= 300) throw new NotSentError("EWEBHOOK", status, isPermanent(status));
+      await postWebhook(fetch, message, { timeoutMs, signal: stopping.signal });
     } catch (error) {
-      const failure = notSent(error);
       webhooks.add(1, { outcome: "failed" });
-      log.warn("webhook not sent", { waitId, cause: causeOf(failure) });
-      throw failure;
+      log.warn("webhook not sent", { waitId, cause: causeOf(error) });
+      throw error;
     }
     webhooks.add(1, { outcome: "sent" });
     return "sent";
@@ -59,11 +51,4 @@ export async function startWebhookWorker(options: WebhookWorkerOptions): Promise
   const { handle, onExhausted } = waitJobs({ what: "webhook", send, report, log });
   const worker = await jobs.work(waitQueue.names.webhook, handle, { concurrency, onExhausted });
   return stopsWithin(worker, stopping, stopMsMax);
-}
-
-/** What cannot become better by trying again is what our own rules refuse. */
-function notSent(error: unknown): unknown {
-  if (!(error instanceof OutboundError)) return error;
-  const { failure } = error;
-  return new NotSentError(`E${failure.toUpperCase().replace("-", "")}`, null, failure === "forbidden");
 }
