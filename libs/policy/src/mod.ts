@@ -56,6 +56,7 @@ export {
   stepsMax,
 } from "./play/script.ts";
 export { simulate } from "./play/simulate.ts";
+export { playable } from "./playable.ts";
 export {
   leavesOf,
   type Policy,

@@ -17,4 +17,5 @@ export const captcha = {
   decided: () => null,
   needs: () => null,
   restsOn: () => null,
+  playable: true,
 } satisfies Gate;

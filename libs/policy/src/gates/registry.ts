@@ -54,6 +54,13 @@ export function restsOn(item: GateItem): string | null {
   return dialogueOf(item) === "prepared" ? null : item.gate;
 }
 
+/** Whether a decoy can have it: what the opening decides is decided there as anywhere. */
+export function isPlayable(item: GateItem): boolean {
+  const { playable = false, decided } = gateOf(item);
+  if (decided({ keyId: null, ticket: false }) !== null) return true;
+  return typeof playable === "function" ? playable(item) : playable;
+}
+
 /** Whether somebody in between gains nothing from what is answered here. */
 export function isBoundToConnection(item: GateItem): boolean {
   const { boundToConnection = false } = gateOf(item);
