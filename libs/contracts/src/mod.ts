@@ -4,6 +4,7 @@ import * as approvals from "./approvals.ts";
 import * as authenticators from "./authenticators.ts";
 import * as consumers from "./consumers.ts";
 import type { Contract } from "./contract.ts";
+import * as decoys from "./decoys.ts";
 import * as handshake from "./handshake.ts";
 import * as messages from "./messages.ts";
 import * as passkeys from "./passkeys.ts";
@@ -34,6 +35,7 @@ export {
   subjectPatternOf,
   subjectPrefix,
 } from "./contract.ts";
+export * from "./decoys.ts";
 export { type Issue, ServiceError, type ServiceErrorCode, serviceErrors } from "./errors.ts";
 export * from "./handshake.ts";
 export { mailQueue, waitQueue, wakeQueue } from "./job-queues.ts";
@@ -81,6 +83,7 @@ export const contracts: readonly Contract[] = Object.freeze(
     people,
     approvals,
     signs,
+    decoys,
   ]
     .flatMap((group) => Object.values(group))
     .filter(isContract),

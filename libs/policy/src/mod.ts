@@ -34,7 +34,7 @@ export type {
   Result,
   VerifyItem,
 } from "./machine/events.ts";
-export { authenticatorsOf, isMemberProven, passedOf } from "./machine/progress.ts";
+export { authenticatorsOf, isMemberProven, isPassable, passedOf } from "./machine/progress.ts";
 export {
   answersMax,
   branchesSchema,
@@ -56,7 +56,7 @@ export {
   stepsMax,
 } from "./play/script.ts";
 export { simulate } from "./play/simulate.ts";
-export { playable } from "./playable.ts";
+export { needsOf, playable } from "./playable.ts";
 export {
   leavesOf,
   type Policy,

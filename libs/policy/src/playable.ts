@@ -1,6 +1,8 @@
 import type { Item } from "./composition.ts";
 import { isDistinct } from "./distinct.ts";
-import { isPlayable } from "./gates/registry.ts";
+import type { Enrolment } from "./gates/gate.ts";
+import { gateOf, isPlayable } from "./gates/registry.ts";
+import { gatesIn } from "./items.ts";
 import type { Policy } from "./policy.ts";
 
 /**
@@ -10,6 +12,11 @@ import type { Policy } from "./policy.ts";
 export function playable(policy: Policy): Policy {
   const gates = policy.gates.flatMap(cut);
   return { ...policy, gates: gates.length === 0 ? [{ gate: "path" }] : gates, during: [] };
+}
+
+/** What has to be enrolled so that each of its gates can be asked for. */
+export function needsOf({ gates }: Pick<Policy, "gates">): Enrolment[] {
+  return gatesIn(gates).flatMap((item) => gateOf(item).needs(item) ?? []);
 }
 
 /** One item, or none. */

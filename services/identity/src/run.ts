@@ -1,6 +1,7 @@
 import { relyingPartyAt } from "@portcullis/contracts";
 import type { Platform } from "@portcullis/platform";
 import type { ConfigOf } from "@portcullis/runtime";
+import { openRooms, scopedState } from "@portcullis/state";
 import { createAttempts, createQuota } from "./accounts/attempts.ts";
 import { type AccountContext, createContacts } from "./accounts/context.ts";
 import { createMails } from "./accounts/mail.ts";
@@ -11,6 +12,11 @@ import { openAccountStore } from "./accounts/store.ts";
 import { createAlerts } from "./alerts/alerts.ts";
 import { createAudit } from "./audit/audit.ts";
 import type { identityConfig } from "./config.ts";
+import { createDecoys } from "./decoy/decoys.ts";
+import { createPlayer } from "./decoy/player.ts";
+import { revocationOfBoth } from "./decoy/revocation.ts";
+import { openIntruders } from "./decoy/rooms.ts";
+import { serveDecoys } from "./decoy/serve.ts";
 import { createEngine } from "./handshake/engine.ts";
 import { createNetworkRisk } from "./handshake/risk.ts";
 import { serveHandshakes } from "./handshake/serve.ts";
@@ -53,7 +59,19 @@ export async function run(
   const { documents, state, vault, caller, server, clock, ids, random, log } = platform;
   const store = await openSocketStore(documents);
   const sessions = createSessionRegistry(state, clock);
-  const revocation = createRevocation({ caller, sessions, log });
+  const audit = createAudit({ log });
+  const decoyState = scopedState(state, "decoy:");
+  const decoySessions = createSessionRegistry(decoyState, clock);
+  const decoyRevocation = createRevocation({ caller, sessions: decoySessions, log });
+  const revocation = revocationOfBoth(createRevocation({ caller, sessions, log }), decoyRevocation);
+  const networkKey = vault.subkey("networks");
+  const intruders = await openIntruders({
+    documents,
+    state: decoyState,
+    rooms: await openRooms(state),
+    holderKey: networkKey,
+    clock,
+  });
   const passwords = parts.passwords ?? (await createPasswords());
   const paths = createPathTags(vault);
 
@@ -63,6 +81,7 @@ export async function run(
   await serveAccounts(server, accountContext);
   const socketContext = {
     store,
+    intruders,
     paths,
     vault,
     passwords,
@@ -95,8 +114,11 @@ export async function run(
   const invitations = createInvitations(store, vault);
   await servePeople(server, { ...socketContext, accounts: accountContext, handshakes, invitations });
   const edges = createEdgeWatch(state, clock);
-  await serveSessions(server, { sessions, edges, clock });
+  await serveSessions(server, { registries: [sessions, decoySessions], edges, clock });
   await serveConsumers(server, { sessions, revocation });
+  const alerts = createAlerts({ store, owners: accountContext.store.owners, mails: accountContext.mails, state, log });
+  const player = createPlayer({ key: vault.subkey("decoy"), clock });
+  await serveDecoys(server, { store, caller, intruders, sessions: decoySessions, revocation: decoyRevocation });
   const engine = createEngine({
     store,
     handshakes,
@@ -105,14 +127,15 @@ export async function run(
     edges,
     verdicts: createVerdicts(log),
     risk: createNetworkRisk(state),
-    alerts: createAlerts({ store, owners: accountContext.store.owners, mails: accountContext.mails, state, log }),
-    audit: createAudit({ log }),
+    alerts,
+    audit,
+    decoys: createDecoys({ sessions: decoySessions, player, intruders, audit, alerts, caller, clock, log }),
     caller,
     paths,
     tickets,
     vault,
     stepKey: vault.subkey("handshake-step"),
-    networkKey: vault.subkey("networks"),
+    networkKey,
     clock,
     ids,
     announce: createAnnounce({

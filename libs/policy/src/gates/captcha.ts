@@ -17,5 +17,5 @@ export const captcha = {
   decided: () => null,
   needs: () => null,
   restsOn: () => null,
-  playable: true,
+  playable: () => true,
 } satisfies Gate;

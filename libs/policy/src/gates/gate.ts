@@ -66,7 +66,7 @@ export interface Gate {
    * Whether a handshake that leads into a decoy can ask for it: then it is asked for in the name of somebody who is never asked, and whether an answer
    * is believed has nothing to do with whether it is right. Absent: no.
    */
-  readonly playable?: true | ((item: { readonly gate: string }) => boolean);
+  playable?(item: { readonly gate: string }): boolean;
   /** How often it may stand in a policy; absent: as often as gates may. */
   readonly timesMax?: number;
 }

@@ -56,9 +56,8 @@ export function restsOn(item: GateItem): string | null {
 
 /** Whether a decoy can have it: what the opening decides is decided there as anywhere. */
 export function isPlayable(item: GateItem): boolean {
-  const { playable = false, decided } = gateOf(item);
-  if (decided({ keyId: null, ticket: false }) !== null) return true;
-  return typeof playable === "function" ? playable(item) : playable;
+  const gate = gateOf(item);
+  return gate.decided({ keyId: null, ticket: false }) !== null || gate.playable?.(item) === true;
 }
 
 /** Whether somebody in between gains nothing from what is answered here. */

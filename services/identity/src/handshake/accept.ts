@@ -46,6 +46,7 @@ export async function admit(
     heldSinceMs: now,
     lostAtMs: null,
     socketId: handshake.socketId,
+    room: handshake.room,
     memberId: handshake.memberId,
     member: handshake.member,
     keyId: handshake.keyId,

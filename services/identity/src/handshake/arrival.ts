@@ -18,7 +18,13 @@ export interface Claims {
   readonly connection: ConnectionFacts;
   readonly opened: boolean;
   readonly claimedId: string | null;
-  readonly key: { readonly keyId: string; readonly socketId: string; readonly role: KeyRole } | null;
+  readonly key: {
+    readonly keyId: string;
+    readonly socketId: string;
+    readonly role: KeyRole;
+    /** One that nobody has who may come in. */
+    readonly canary?: true | undefined;
+  } | null;
   /** The handshake that goes on: `keys` opened the box under a secret that only its client has. */
   readonly parked: string | null;
   /** Likewise the session. */
@@ -52,6 +58,7 @@ export type Turned =
   | "consumer-with-id"
   | "origin"
   | "policy"
+  | "canary"
   | "not-parked"
   | "not-resumable"
   | "other-branch";

@@ -2,6 +2,7 @@ import type { Caller } from "@portcullis/bus";
 import type { Clock, Ids, Logger, Vault } from "@portcullis/runtime";
 import type { Alerts } from "../alerts/alerts.ts";
 import type { Audit } from "../audit/audit.ts";
+import type { Decoys } from "../decoy/decoys.ts";
 import type { Announce } from "../people/announce.ts";
 import type { EdgeWatch } from "../sessions/edges.ts";
 import type { SessionRegistry } from "../sessions/registry.ts";
@@ -24,6 +25,7 @@ export interface EngineContext {
   readonly risk: NetworkRisk;
   readonly alerts: Alerts;
   readonly audit: Audit;
+  readonly decoys: Decoys;
   readonly caller: Caller;
   readonly paths: PathTags;
   readonly tickets: TicketStore;

@@ -1,6 +1,7 @@
 import { type Outcome, ServiceError } from "@portcullis/contracts";
 import type { HandshakeEvent } from "@portcullis/policy";
 import { networkOf } from "@portcullis/runtime";
+import { unblemished } from "../penalties/penalties.ts";
 import { tagOf } from "../secrets.ts";
 import { createStepUps, type StepUpEngine } from "../step-ups/step-ups.ts";
 import { type Arrival, type Claims, receive } from "./arrival.ts";
@@ -69,9 +70,15 @@ export function createEngine(context: EngineContext): Engine {
     const given = tagOf(context.stepKey, JSON.stringify([hid, opening.opening, claims, answers]));
     if (claims.parked !== null)
       return returns.take(claims.parked, { hid, given, transcript, ...here }, received.arrival);
+    const key = claims.key === null ? null : { keyId: claims.key.keyId, isCanary: claims.key.canary === true };
+    const way = await context.decoys.way({ arrival: received.arrival, key, network, standing: unblemished });
+    if (way === "refused") {
+      verdicts.turned("canary");
+      return bareDenial;
+    }
     const circumstances = await circumstancesOf(context.risk, here, received.arrival, received.arrival.policy);
     const first = {
-      ...beginHandshake(received.arrival, claims, circumstances, clock()),
+      ...beginHandshake(received.arrival, claims, circumstances, { now: clock(), room: way.room }),
       given,
       network,
       ...placeOf(hid, transcript),

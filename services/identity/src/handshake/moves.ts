@@ -6,6 +6,7 @@ import {
   type HandshakeEvent,
   transition,
 } from "@portcullis/policy";
+import { beginPlayed } from "../decoy/begin.ts";
 import { toText } from "../secrets.ts";
 import { termsOf } from "../sessions/terms.ts";
 import type { Arrival, Claims } from "./arrival.ts";
@@ -33,7 +34,9 @@ export function advance(handshake: Handshake, event: HandshakeEvent): Moved {
     }
   }
   const refused = effects.filter((effect) => effect.do === "deny" && effect.cause === "refused").length;
-  return { next, effects, failures: state.failures - handshake.machine.failures + refused };
+  // What is played is held against nobody: the network, too, is one that real people have.
+  const failures = handshake.room === null ? state.failures - handshake.machine.failures + refused : 0;
+  return { next, effects, failures };
 }
 
 /** Whether something has to be asked of `factors` before there is an outcome. */
@@ -56,10 +59,10 @@ export function beginHandshake(
   { socket, member, policy, policyHash, presented, context }: Arrival,
   claims: Claims,
   circumstances: Circumstances,
-  now: number,
+  { now, room }: { readonly now: number; readonly room: string | null },
 ): Omit<Handshake, "given" | "connection" | "transcript" | "network"> {
   const keyId = claims.key?.keyId ?? null;
-  const machine = begin({
+  const beginning = {
     policy: policyFor(presented, policy),
     keyId,
     member: member === null ? null : { id: member.id, enrolled: Object.keys(member.body.enrolments) },
@@ -67,7 +70,8 @@ export function beginHandshake(
     circumstances,
     ticket: presented.passed,
     now,
-  });
+  };
+  const machine = room === null ? begin(beginning) : beginPlayed(beginning);
   const ofTicket = presented.enrolment === null ? [] : [{ ...presented.enrolment, of: "member" as const }];
   const ofGates = authenticatorsOf(machine).flatMap(({ gate, of }) => {
     const id = of === "member" ? member?.body.enrolments[gate] : socket.body.enrolments[gate];
@@ -77,6 +81,7 @@ export function beginHandshake(
     machine,
     stepUp: null,
     socketId: socket.id,
+    room,
     label: socket.body.label,
     memberId: member?.id ?? null,
     member: member?.body.name ?? null,
@@ -88,7 +93,8 @@ export function beginHandshake(
     policyHash: toText(policyHash),
     sessionMs: policy.sessionMs,
     // A member is asked again. Whoever is here as the owner, or for them, came in by that and has nothing here to answer with.
-    terms: presented.role === "member" ? termsOf(policy) : { ...termsOf(policy), during: null },
+    // In a decoy there is nobody who could be asked for.
+    terms: presented.role === "member" && room === null ? termsOf(policy) : { ...termsOf(policy), during: null },
     startedAtMs: now,
     takenAtMs: now,
     pending: [],

@@ -3,6 +3,7 @@ import type { Outcome } from "@portcullis/contracts";
 import { staysOnItsWay } from "@portcullis/policy";
 import { parseHandshakeId } from "@portcullis/protocol";
 import type { Clock, Logger } from "@portcullis/runtime";
+import type { Decoys } from "../decoy/decoys.ts";
 import { toText } from "../secrets.ts";
 import { admittedOf } from "../sessions/admitted.ts";
 import { displace } from "../sessions/displace.ts";
@@ -23,6 +24,7 @@ import type { Verdicts } from "./verdicts.ts";
 export interface ResumptionContext {
   readonly store: SocketStore;
   readonly sessions: SessionRegistry;
+  readonly decoys: Pick<Decoys, "sessions" | "note">;
   readonly handshakes: Pick<HandshakeStore, "get">;
   readonly revocation: Revocation;
   readonly edges: EdgeWatch;
@@ -45,13 +47,14 @@ export async function resume(
   arrival: Arrival,
   here: Whereabouts,
 ): Promise<Outcome> {
-  const { sessions, store, verdicts, clock } = context;
+  const { decoys, store, verdicts, clock } = context;
   const { socket, member, policy, policyHash } = arrival;
   const turned = (outcome: Outcome, cause: Turned = "not-resumable"): Outcome => {
     verdicts.turned(cause);
     return outcome;
   };
-  const found = await sessions.get(sid);
+  const real = await context.sessions.get(sid);
+  const found = real ?? (await decoys.sessions.get(sid));
   // Kicked or expired. Who asks has shown that the session was theirs, and is told so that they can believe it.
   if (found === null) return turned(denial);
   if (found.socketId !== socket.id || found.memberId !== (member?.id ?? null)) return turned(bareDenial);
@@ -68,7 +71,7 @@ export async function resume(
 
   const { edgeId } = parseHandshakeId(hid);
   const now = clock();
-  const moved = await sessions.change(sid, (session) => {
+  const moved = await (real === null ? decoys.sessions : context.sessions).change(sid, (session) => {
     // The same once more: it was said, and not heard by whoever asks again.
     if (session.hid === hid) return null;
     if (now > endsAtMs(session, presumedUntilMs)) return null;
@@ -77,7 +80,8 @@ export async function resume(
   if (moved === null || (!moved.changed && moved.before.hid !== hid)) return turned(denial);
   if (moved.changed) displace(context, moved.before.hid);
   verdicts.resumed();
-  const { gates, assurance, terms } = found;
+  const { gates, assurance, terms, room } = found;
+  if (room !== null) decoys.note({ socketId: found.socketId, room }, "resumed");
   return {
     say: "accepted",
     admitted: admittedOf({ ...moved.before, heldSinceMs: now }, next),
@@ -85,6 +89,7 @@ export async function resume(
     assurance,
     policyHash,
     history: terms.history,
+    ...(room === null ? {} : { decoy: true as const }),
   };
 }
 

@@ -27,6 +27,8 @@ const handshake = z.strictObject({
     })
     .nullable(),
   socketId: z.string(),
+  /** Of a handshake that is played: the room of the decoy to which it leads. Null for a real one. */
+  room: z.string().nullable(),
   label: z.string(),
   memberId: z.string().nullable(),
   member: z.string().nullable(),

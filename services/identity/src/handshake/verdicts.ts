@@ -8,6 +8,8 @@ import type { Turned } from "./arrival.ts";
  */
 export interface Verdicts {
   accepted(gates: readonly string[], tookMs: number): void;
+  /** Likewise, into a decoy. */
+  decoyed(gates: readonly string[], tookMs: number): void;
   denied(cause: string, tookMs: number): void;
   /** What was asked of a session was passed. */
   steppedUp(gates: readonly string[], tookMs: number): void;
@@ -27,7 +29,7 @@ export function createVerdicts(log: Logger): Verdicts {
   });
   const gates = meter.createCounter("portcullis.gates", { description: "Answers by gate and result" });
 
-  function record(verdict: "accept" | "deny" | "step-up", cause: string): void {
+  function record(verdict: "accept" | "deny" | "step-up" | "decoy", cause: string): void {
     verdicts.add(1, { verdict, cause });
     trace.getActiveSpan()?.setAttributes({ "portcullis.verdict": verdict, "portcullis.cause": cause });
     log.info("verdict", { verdict, cause });
@@ -37,6 +39,10 @@ export function createVerdicts(log: Logger): Verdicts {
     accepted(passed, tookMs) {
       durations.record(tookMs, { verdict: "accept" });
       record("accept", passed.join(" "));
+    },
+    decoyed(passed, tookMs) {
+      durations.record(tookMs, { verdict: "decoy" });
+      record("decoy", passed.join(" "));
     },
     denied(cause, tookMs) {
       durations.record(tookMs, { verdict: "deny" });

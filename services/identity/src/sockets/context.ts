@@ -3,6 +3,7 @@ import { ServiceError, type SocketRole } from "@portcullis/contracts";
 import type { Stored } from "@portcullis/documents";
 import type { Clock, Ids, Logger, Vault } from "@portcullis/runtime";
 import type { Passwords } from "../accounts/passwords.ts";
+import type { Intruders } from "../decoy/rooms.ts";
 import { hasRight, type Right, roleOn } from "../people/rights.ts";
 import type { SessionRegistry } from "../sessions/registry.ts";
 import type { Revocation } from "../sessions/revocation.ts";
@@ -17,6 +18,7 @@ export interface SocketContext {
   readonly passwords: Passwords;
   readonly sessions: SessionRegistry;
   readonly revocation: Revocation;
+  readonly intruders: Intruders;
   readonly caller: Caller;
   /** Where passkeys are used, unless the owner says; null: this server is reached by an IP address, and the owner has to. */
   readonly relyingParty: string | null;

@@ -2,6 +2,7 @@ import { forgetSocketSecrets, killAppKey, ServiceError, type SocketRole, type So
 import { DuplicateError, insertWithin, type Stored } from "@portcullis/documents";
 import { adviceOf, parsePolicy } from "@portcullis/policy";
 import { compareAndSet } from "../compare-and-set.ts";
+import { forgetDecoysOf } from "../decoy/owner.ts";
 import { forgetPeople, sharedWith } from "../people/shared.ts";
 import { areApart, termsOf } from "../sessions/terms.ts";
 import { requireOwnSocket, requireRole, requireSocket, type SocketContext } from "./context.ts";
@@ -118,6 +119,7 @@ export async function deleteSocketOf(
   await context.revocation.revoke(id, () => true, "socket-deleted");
   await context.caller.call(killAppKey, { socketId: id, keyId: null });
   await context.caller.call(forgetSocketSecrets, { socketId: id });
+  await forgetDecoysOf(context, id);
   for (;;) {
     const members = await context.store.members.find({ socketId: id }, { limit: 1000 });
     if (members.length === 0) break;

@@ -38,6 +38,7 @@ export async function stepUpHandshake(
     machine,
     stepUp: { id, sid, rule, forMs: asked.on === "message" ? asked.forMs : null, said: 0 },
     socketId,
+    room: session.room,
     label: socket.body.label,
     memberId,
     member: session.member,
