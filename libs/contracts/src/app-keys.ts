@@ -10,7 +10,7 @@ const fromIdentity = { server: "keys", callers: ["identity"] } as const;
 export const mintAppKey = request({
   ...fromIdentity,
   name: "keys.app-keys.mint",
-  request: z.strictObject({ socketId: id, label: text(64), role: keyRole }),
+  request: z.strictObject({ socketId: id, label: text(64), role: keyRole, canary: z.boolean().optional() }),
   reply: z.strictObject({ appKey: appKeyView, key: text(256) }),
   idempotency: "none: each call makes a key",
 });

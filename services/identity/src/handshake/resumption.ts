@@ -89,7 +89,7 @@ export async function resume(
     assurance,
     policyHash,
     history: terms.history,
-    ...(room === null ? {} : { decoy: true as const }),
+    ...(room === null ? {} : { decoy: { of: found.socketId } }),
   };
 }
 

@@ -320,7 +320,7 @@ export function createTurns(context: EngineContext): Turns {
     const outcome = { say: "accepted" as const, admitted, gates, assurance, policyHash, history: terms.history };
     if (room === null) return { outcome, record: () => verdicts.accepted(gates, clock() - startedAtMs) };
     return {
-      outcome: { ...outcome, decoy: true },
+      outcome: { ...outcome, decoy: { of: socketId } },
       record: () => {
         verdicts.decoyed(gates, clock() - startedAtMs);
         decoys.note({ socketId, room }, "accepted");
@@ -364,7 +364,7 @@ export function createTurns(context: EngineContext): Turns {
 
   async function discard(outcome: Outcome): Promise<void> {
     if (outcome.say !== "accepted") return;
-    const sessions = sessionsOf(outcome.decoy === true);
+    const sessions = sessionsOf(outcome.decoy !== undefined);
     const session = await sessions.get(outcome.admitted.sid);
     if (session !== null) await sessions.remove(session, null);
   }

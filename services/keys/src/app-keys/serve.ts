@@ -25,7 +25,7 @@ export async function serveAppKeys(server: Server, context: AppKeyContext): Prom
 
 async function mint(
   context: AppKeyContext,
-  { socketId, label, role }: { socketId: string; label: string; role: KeyRole },
+  { socketId, label, role, canary }: { socketId: string; label: string; role: KeyRole; canary?: boolean | undefined },
 ) {
   const key = generateAppKey(await context.pin(), context.random);
   const psk = await appKeyPsk(key.secret);
@@ -33,6 +33,7 @@ async function mint(
     socketId,
     label,
     role,
+    canary: canary ?? false,
     pskSealed: sealPsk(context.vault, key.keyId, psk),
     createdAtMs: context.clock(),
     revokedAtMs: null,

@@ -10,6 +10,8 @@ const appKey = z.strictObject({
   label: z.string(),
   /** What it opens; those made before there was a choice are members'. */
   role: keyRole.default("member"),
+  /** Planted by the owner: nobody has it who may come in. */
+  canary: z.boolean(),
   /** Exp(K, "psk") under the vault, bound to the key's id. K itself is shown once and not kept. */
   pskSealed: z.string(),
   createdAtMs: epochMs,

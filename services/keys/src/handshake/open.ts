@@ -165,7 +165,12 @@ async function begin(
 interface FoundPsk {
   /** Any of them opens the box; null in Base mode. */
   readonly psks: readonly (Uint8Array | null)[];
-  readonly key: { readonly keyId: string; readonly socketId: string; readonly role: KeyRole } | null;
+  readonly key: {
+    readonly keyId: string;
+    readonly socketId: string;
+    readonly role: KeyRole;
+    readonly canary?: true;
+  } | null;
   /** Where the handshake is that goes on. */
   readonly parked: Channel | null;
   /** Likewise the session. */
@@ -199,7 +204,7 @@ async function findParked(context: OpenContext, hid: string): Promise<Channel | 
 
 /** Likewise. */
 async function findSession(context: OpenContext, sid: string): Promise<StoredSession | null> {
-  const found = await context.sessions.get(sid);
+  const found = (await context.sessions.get(sid)) ?? (await context.decoys.sessions.get(sid));
   return found !== null && found.resume.length > 0 && (await context.isKeyLive(found.keyId)) ? found : null;
 }
 
@@ -208,7 +213,7 @@ async function findKey(
   context: OpenContext,
   keyId: string | null,
   { label, path }: ConnectionFacts,
-): Promise<{ psk: Uint8Array; of: { socketId: string; role: KeyRole } | null }> {
+): Promise<{ psk: Uint8Array; of: { socketId: string; role: KeyRole; canary?: true } | null }> {
   const stored = await context.appKeys.get(keyId ?? "none");
   const madeUp = createHmac("sha256", context.decoyKey);
   for (const part of [label, path, keyId ?? ""]) madeUp.update(lp(utf8(part)));
@@ -218,8 +223,8 @@ async function findKey(
     const { id, sealed } = isLive ? { id: keyId, sealed: stored.body.pskSealed } : context.decoy;
     const psk = openPsk(context.vault, id, sealed);
     if (!isLive) return { psk: dummy, of: null };
-    const { socketId, role } = stored.body;
-    return { psk, of: { socketId, role } };
+    const { socketId, role, canary } = stored.body;
+    return { psk, of: { socketId, role, ...(canary ? { canary: true as const } : {}) } };
   } catch (error) {
     // Altered in the store, or of a lost master key: for the operator; outside it is a key like any that does not fit.
     context.log.error("an app key's secret does not open", { keyId }, error);
