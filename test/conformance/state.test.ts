@@ -1,5 +1,7 @@
 import { statSync } from "node:fs";
 import { join } from "node:path";
+import { createIds } from "@portcullis/runtime";
+import { openRooms, type State, scopedState } from "@portcullis/state";
 import { openEmbeddedState } from "@portcullis/state/embedded";
 import { openRedisState } from "@portcullis/state/redis";
 import { afterAll, describe, expect, test } from "vitest";
@@ -32,6 +34,61 @@ stateSuite({
     return [await openRedisState({ url }), await openRedisState({ url })];
   },
   target: { adapter: "engine", at: url ?? "" },
+});
+
+// A prefix is not another kind of store: every sentence holds for one that is looked at through it.
+stateSuite({
+  name: "scoped, embedded",
+  open: async () => {
+    const open = () =>
+      scopedState(openEmbeddedState({ file: join(folder.path, "scoped", "state.sqlite"), clock }), "one:");
+    return [open(), open()];
+  },
+  target: null,
+});
+
+describe("state: scoped", () => {
+  test("no name that is used through it is a name outside, in any of the four spaces, nor the other way round", async () => {
+    const whole = openEmbeddedState({ file: ":memory:", clock });
+    const scoped = scopedState(whole, "one:");
+    const value = new Uint8Array([1]);
+    const use = async (state: State) => {
+      const counted = { version: null, value, ttlMs: 1000, counterTtlMs: 1000 };
+      const kept = { prefix: "kept:", value, ttlMs: 1000 };
+      const put = [await state.create("entry", value, 1000), await state.create("counted", value, 1000)];
+      const sums = [
+        await state.replaceAndCount({ ...counted, key: "placed", counter: "places", kept }),
+        await state.add("sum", 1, 1000),
+      ];
+      await state.deleteAndCount("counted", "deleted", 1000);
+      await state.join("set", "x", clock() + 1000);
+      return { put: put.map((version) => version !== null), sums, rose: await state.advance("mark", 1, "a", 1000) };
+    };
+    const all = { put: [true, true], sums: [1, 1], rose: true };
+    expect(await use(scoped)).toEqual(all);
+    expect(await use(whole)).toEqual(all);
+    for (const name of ["entry", "placed", "kept:1"]) expect(await whole.get(`one:${name}`)).not.toBeNull();
+    for (const name of ["places", "deleted", "sum"]) expect(await whole.sum(`one:${name}`)).toBe(1);
+    expect(await whole.members("one:set")).toEqual(["x"]);
+    expect(await whole.advance("one:mark", 1, "b", 1000)).toBe(false);
+    await whole.close();
+  });
+});
+
+describe("ids of rooms", () => {
+  test("are told from other ids by whoever has the store, and by nobody else", async () => {
+    const [here, elsewhere] = [0, 1].map(() => openEmbeddedState({ file: ":memory:", clock }));
+    if (here === undefined || elsewhere === undefined) throw new Error("no store");
+    const [one, replica, other] = [await openRooms(here), await openRooms(here), await openRooms(elsewhere)];
+    const room = one.make();
+    expect(room).toMatch(/^[A-Za-z0-9_-]{22}$/);
+    expect(replica.is(room)).toBe(true);
+    expect(other.is(room)).toBe(false);
+    const ids = createIds();
+    for (const id of [ids.id(), ids.id("wait"), "", room.slice(1), `${room}A`, room.slice(0, -1)])
+      expect(one.is(id)).toBe(false);
+    await Promise.all([here.close(), elsewhere.close()]);
+  });
 });
 
 describe("state: embedded only", () => {

@@ -1,6 +1,7 @@
 import { accountCommands } from "./account.ts";
 import { alertCommands } from "./alerts.ts";
 import { auditCommands } from "./audit.ts";
+import { decoyCommands } from "./decoys.ts";
 import { keyCommands } from "./keys.ts";
 import { memberCommands } from "./members.ts";
 import type { OwnerCommand } from "./owner-command.ts";
@@ -22,6 +23,7 @@ export const ownerCommands: readonly OwnerCommand[] = [
   ticketCommand,
   ...sessionCommands,
   ...auditCommands,
+  ...decoyCommands,
   ...webhookCommands,
   ...alertCommands,
   ...peopleCommands,

@@ -121,8 +121,8 @@ export const outcome = z.discriminatedUnion("say", [
     policyHash: bytes(32),
     /** What is kept of the messages for who was away. */
     history: z.strictObject({ messages: z.number().int().positive(), ms: z.number().int().positive() }).nullable(),
-    /** The session is of a decoy: `keys` keeps it, and all that is said in it, apart from everything real. */
-    decoy: z.literal(true).optional(),
+    /** The session is of a decoy of this socket: `keys` keeps it, and all that is said in it, apart from everything real. */
+    decoy: z.strictObject({ of: id }).optional(),
   }),
   z.strictObject({
     say: z.literal("denied"),

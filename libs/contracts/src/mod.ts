@@ -6,6 +6,7 @@ import * as audit from "./audit.ts";
 import * as authenticators from "./authenticators.ts";
 import * as consumers from "./consumers.ts";
 import type { Contract } from "./contract.ts";
+import * as decoys from "./decoys.ts";
 import * as handshake from "./handshake.ts";
 import * as messages from "./messages.ts";
 import * as passkeys from "./passkeys.ts";
@@ -38,6 +39,7 @@ export {
   subjectPatternOf,
   subjectPrefix,
 } from "./contract.ts";
+export * from "./decoys.ts";
 export { type Issue, ServiceError, type ServiceErrorCode, serviceErrors } from "./errors.ts";
 export * from "./handshake.ts";
 export { alertQueue, mailQueue, waitQueue, wakeQueue } from "./job-queues.ts";
@@ -87,6 +89,7 @@ export const contracts: readonly Contract[] = Object.freeze(
     approvals,
     signs,
     audit,
+    decoys,
   ]
     .flatMap((group) => Object.values(group))
     .filter(isContract),

@@ -46,6 +46,7 @@ export {
   authenticatorsOf,
   hasPaid,
   isMemberProven,
+  isPassable,
   passedOf,
   standsOrFallsWith,
   waitingGate,
@@ -71,6 +72,7 @@ export {
   stepsMax,
 } from "./play/script.ts";
 export { simulate } from "./play/simulate.ts";
+export { needsOf, playable } from "./playable.ts";
 export {
   leavesOf,
   type Policy,

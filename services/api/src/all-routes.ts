@@ -20,6 +20,7 @@ import { appKeyRoutes } from "./sockets/app-keys.ts";
 import { approvalRoutes } from "./sockets/approvals.ts";
 import { auditRoutes } from "./sockets/audit.ts";
 import { authenticatorRoutes } from "./sockets/authenticators.ts";
+import { decoyRoutes } from "./sockets/decoys.ts";
 import { liveSessionRoutes } from "./sockets/live-sessions.ts";
 import { memberRoutes } from "./sockets/members.ts";
 import { memberPasskeyRoutes } from "./sockets/passkeys.ts";
@@ -50,6 +51,7 @@ const groups = [
   alertRoutes,
   liveSessionRoutes,
   auditRoutes,
+  decoyRoutes,
   mintRoutes,
   doorRoutes,
   peopleRoutes,

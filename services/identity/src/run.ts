@@ -1,6 +1,7 @@
 import { relyingPartyAt } from "@portcullis/contracts";
 import type { Platform } from "@portcullis/platform";
 import { type ConfigOf, networkOf } from "@portcullis/runtime";
+import { openRooms, scopedState } from "@portcullis/state";
 import { createAttempts, createQuota } from "./accounts/attempts.ts";
 import { type AccountContext, createContacts } from "./accounts/context.ts";
 import { createMails } from "./accounts/mail.ts";
@@ -14,6 +15,11 @@ import { serveAlerts } from "./alerts/serve.ts";
 import { openAudit } from "./audit/open.ts";
 import { serveAudit } from "./audit/serve.ts";
 import type { identityConfig } from "./config.ts";
+import { createDecoys } from "./decoy/decoys.ts";
+import { createPlayer } from "./decoy/player.ts";
+import { revocationOfBoth } from "./decoy/revocation.ts";
+import { openIntruders } from "./decoy/rooms.ts";
+import { serveDecoys } from "./decoy/serve.ts";
 import { createEngine } from "./handshake/engine.ts";
 import { createGuessing } from "./handshake/guessing.ts";
 import { createNetworkRisk } from "./handshake/risk.ts";
@@ -60,7 +66,18 @@ export async function run(
   const sessions = createSessionRegistry(state, clock);
   const book = await openAudit(platform, store);
   const { audit, turnedAway, forgetBook } = book;
-  const revocation = createRevocation({ caller, sessions, log, audit });
+  const decoyState = scopedState(state, "decoy:");
+  const decoySessions = createSessionRegistry(decoyState, clock);
+  const decoyRevocation = createRevocation({ caller, sessions: decoySessions, log, audit });
+  const revocation = revocationOfBoth(createRevocation({ caller, sessions, log, audit }), decoyRevocation);
+  const networkKey = vault.subkey("networks");
+  const intruders = await openIntruders({
+    documents,
+    state: decoyState,
+    rooms: await openRooms(state),
+    holderKey: networkKey,
+    clock,
+  });
   const passwords = parts.passwords ?? (await createPasswords());
   const paths = createPathTags(vault);
 
@@ -70,6 +87,7 @@ export async function run(
   await serveAccounts(server, accountContext);
   const socketContext = {
     store,
+    intruders,
     paths,
     vault,
     passwords,
@@ -97,7 +115,6 @@ export async function run(
     log,
   });
   await serveAlerts(server, socketContext);
-  const networkKey = vault.subkey("networks");
   await serveAudit(server, { ...book, sockets: store, accounts: accountContext, caller, clock });
   const tickets = createTicketStore(state, { clock, random });
   const countKey = vault.subkey("attempts");
@@ -120,9 +137,11 @@ export async function run(
   const invitations = createInvitations(store, vault);
   await servePeople(server, { ...socketContext, accounts: accountContext, handshakes, invitations });
   const edges = createEdgeWatch(state, clock);
-  await serveSessions(server, { sessions, edges, audit, clock });
+  await serveSessions(server, { registries: [sessions, decoySessions], edges, audit, clock });
   await serveConsumers(server, { sessions, revocation });
   const risk = createNetworkRisk(state);
+  const player = createPlayer({ key: vault.subkey("decoy"), clock });
+  await serveDecoys(server, { store, caller, intruders, sessions: decoySessions, revocation: decoyRevocation });
   const engine = createEngine({
     store,
     handshakes,
@@ -142,6 +161,7 @@ export async function run(
     penalties: createPenalties(state, risk, clock),
     state,
     audit,
+    decoys: createDecoys({ sessions: decoySessions, player, intruders, audit, alerts, caller, clock, log }),
     caller,
     paths,
     tickets,

@@ -61,6 +61,9 @@ const requests: Readonly<Record<string, readonly [Right, (on: Shared) => object]
   "identity.sockets.get": ["read", () => ({})],
   "identity.sockets.sessions.list": ["read", () => firstPage],
   "identity.sockets.approvals.list": ["approve", () => ({})],
+  "identity.decoys.list": ["own", () => ({ after: null, limit: 10 })],
+  "identity.decoys.script.get": ["own", () => ({})],
+  "identity.decoys.script.set": ["own", () => ({ script: null })],
   "identity.sockets.update": ["own", ({ version }) => ({ version, path: null, idParameter: null, policy: null })],
   "identity.sockets.app-keys.create": ["own", () => ({ label: "k", role: "member" })],
   "identity.sockets.app-keys.list": ["own", () => ({})],
@@ -89,6 +92,8 @@ const requests: Readonly<Record<string, readonly [Right, (on: Shared) => object]
 const needsMore: Readonly<Record<string, readonly [Right, object]>> = {
   "identity.sockets.sessions.kick": ["own", { sid: "s1" }],
   "identity.sockets.sessions.stepup": ["own", { sid: "s1", rule: null }],
+  "identity.decoys.read": ["own", { room: "r1", after: 0, limit: 10 }],
+  "identity.decoys.end": ["own", { room: "r1" }],
   "identity.tickets.mint": ["own", { member: "bob", role: "member" }],
   "identity.sockets.authenticators.remove": ["own", { memberName: "bob" }],
   "identity.sockets.answer-secrets.remove": ["own", { name: "bob" }],

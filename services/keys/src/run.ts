@@ -1,29 +1,29 @@
 import { serverIdentities, serverIdentity, sessionAbandoned } from "@portcullis/contracts";
 import { createRecordWriter } from "@portcullis/crypto";
 import type { Platform } from "@portcullis/platform";
+import { openRooms, scopedState } from "@portcullis/state";
 import { serveAppKeys } from "./app-keys/serve.ts";
 import { openAppKeys, type StoredAppKey, sealPsk } from "./app-keys/store.ts";
 import { serveAudit } from "./audit.ts";
 import { createBundles } from "./bundles/bundles.ts";
 import type { KeysConfig } from "./config.ts";
-import { createGroups } from "./groups/groups.ts";
+import { createLeaving } from "./decoy/leaving.ts";
+import { takeNowhere } from "./decoy/nowhere.ts";
+import { openScripts } from "./decoy/scripts.ts";
+import { serveDecoys } from "./decoy/serve.ts";
+import { openTranscript } from "./decoy/transcript.ts";
+import { callerOfRooms, callerOfSockets } from "./decoy/worlds.ts";
 import { serveGroups } from "./groups/serve.ts";
 import { createChannelStore } from "./handshake/channel.ts";
 import { serveHandshakes } from "./handshake/serve.ts";
 import { openIdentity } from "./identity.ts";
-import { createDeliveries } from "./messages/deliveries.ts";
-import { createDeliveryMeter } from "./messages/delivery-meter.ts";
-import { createHistory } from "./messages/history.ts";
-import { createOrder } from "./messages/order.ts";
-import { createParkedMessages } from "./messages/parked.ts";
-import { createPool } from "./messages/pool.ts";
+import { takeDirected } from "./messages/directed.ts";
 import { servePresence } from "./messages/presence.ts";
-import { createReceivers } from "./messages/receivers.ts";
-import { serveMessages } from "./messages/serve.ts";
-import { createLiveSessions } from "./sessions/live-sessions.ts";
+import { serveMessages, ticksOf } from "./messages/serve.ts";
 import { serveLastWords } from "./sessions/serve.ts";
-import { createSessionSecrets } from "./sessions/session-secrets.ts";
-import { createWordsOf, serveWords } from "./sessions/words.ts";
+import { serveWords } from "./sessions/words.ts";
+
+import { createWorld } from "./world.ts";
 
 export { type KeysConfig, keysConfig } from "./config.ts";
 
@@ -34,12 +34,6 @@ export async function run(platform: Platform, config: KeysConfig): Promise<void>
   const bundles = createBundles({ identities, clock, ids });
   closer.add("bundles", async () => bundles.close());
   const writer = createRecordWriter(random);
-  const sessions = createSessionSecrets(state, vault, clock);
-  const live = createLiveSessions(state, sessions, clock);
-  const groups = createGroups({ state, vault, clock, random });
-  const order = createOrder(state, vault.subkey("message-order"));
-  const history = createHistory(state, vault);
-  const parked = createParkedMessages(state, vault, clock);
   const isKeyLive = async (keyId: string | null) => keyId === null || (await liveKey(keyId)) !== null;
 
   const pin = async () => (await identities.current()).pin;
@@ -48,36 +42,41 @@ export async function run(platform: Platform, config: KeysConfig): Promise<void>
   await server.serve(serverIdentities, async () => ({ fingerprints: [...(await identities.current()).fingerprints] }));
 
   await serveAudit(server, identities);
-  await serveLastWords(server, { secrets: sessions, live, parked, groups, writer, clock, log });
-  const wordsOf = createWordsOf(live, log);
-  await serveWords(server, wordsOf);
-  await serveGroups(server, { groups, live, writer, log });
-  const receivers = createReceivers({ live, writer, caller });
-  const pool = createPool(state, receivers);
-  await servePresence(server, { live, secrets: sessions, pool, receivers });
-  const directed = {
-    receivers,
-    pool,
-    deliveries: createDeliveries(state),
-    meter: createDeliveryMeter(),
-    nameKey: vault.subkey("message-names"),
-  };
-  const messages = {
-    live,
-    groups,
-    order,
-    history,
-    parked,
-    writer,
-    wordsOf,
-    caller,
-    clock,
-    ids,
-    isKeyLive,
-    ...directed,
-  };
-  const ticks = await serveMessages(server, messages, { tickEveryMs: config.tickEveryMs, log });
-  closer.add("ticks", async () => ticks.close());
+  const rooms = await openRooms(state);
+  const decoyState = scopedState(state, "decoy:");
+  const transcript = await openTranscript({ documents, state: decoyState, vault, clock, log });
+  closer.add("transcripts", transcript.settled);
+  const parts = { vault, clock, ids, random, writer, log, isKeyLive };
+  const real = createWorld({
+    ...parts,
+    state,
+    caller: callerOfSockets(caller, rooms),
+    direct: takeDirected,
+    taken: () => undefined,
+  });
+  const decoy = createWorld({
+    ...parts,
+    state: decoyState,
+    caller: callerOfRooms(caller, rooms),
+    direct: takeNowhere,
+    taken: ({ decoyOf, socketId: room }, { body }) => {
+      if (decoyOf !== null) transcript.note({ socketId: decoyOf, room }, { atMs: clock(), deed: "said", body });
+    },
+  });
+
+  await serveLastWords(server, { worlds: [real, decoy], writer, clock, log });
+  await serveWords(server, real.wordsOf);
+  await serveGroups(server, { worldOf: (id) => (rooms.is(id) ? decoy : real), writer, log });
+  await serveDecoys(server, { transcript, scripts: await openScripts(documents, vault) });
+  await servePresence(server, { ...real, elsewhere: createLeaving(decoy, transcript, clock) });
+  const ticking = { tickEveryMs: config.tickEveryMs, log };
+  const [ticks, decoyTicks] = [ticksOf(real, ticking), ticksOf(decoy, ticking)];
+  closer.add("ticks", async () => {
+    ticks.close();
+    decoyTicks.close();
+  });
+  await serveMessages(server, { real: { ...real, ticks }, decoy: { ...decoy, ticks: decoyTicks } });
+  const { secrets: sessions, live, groups, order } = real;
   await serveHandshakes(server, platform.instance, {
     bundles,
     appKeys,
@@ -94,6 +93,7 @@ export async function run(platform: Platform, config: KeysConfig): Promise<void>
     live,
     groups,
     order,
+    decoys: { ...decoy, sessions: decoy.secrets },
     isKeyLive,
     useKey: async (keyId) => {
       if (keyId === null) return true;

@@ -26,6 +26,8 @@ export interface World {
   readonly outboxDir: string;
   /** Every line that was logged. */
   readonly logs: string[];
+  /** For what nobody outside can see or do. */
+  readonly embedded: RunningEmbedded["embedded"];
   now(): number;
   /** Moves the server's clock; authenticators are asked for `now()`. After more than a few seconds, wait for `fresh()`. */
   advance(ms: number): void;
@@ -86,6 +88,7 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
     bootstrapToken,
     outboxDir,
     logs,
+    embedded: running.embedded,
     now,
     advance(ms) {
       offsetMs += ms;

@@ -18,4 +18,5 @@ export const captcha = {
   needs: () => null,
   restsOn: () => null,
   countsForNobody: true,
+  playable: () => true,
 } satisfies Gate;

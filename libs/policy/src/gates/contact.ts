@@ -22,6 +22,8 @@ export function contactGate<Name extends "email" | "sms" | "call">(
     prompt: (item: { readonly gate: string; readonly by: "code" | "link" }) => ({ by: item.by }),
     decided: () => null,
     needs: () => ({ gate: name, of: "member" }),
+    // A link that nobody was sent is opened by nobody.
+    playable: (item: { readonly gate: string; readonly by: "code" | "link" }) => item.by === "code",
     // Digits of the code, and of the number behind a link.
     among: (item: { readonly gate: string; readonly by: "code" | "link" }) => (item.by === "code" ? 1_000_000 : 1_000),
     restsOn: () => (name === "email" ? "mailbox" : "phone"),

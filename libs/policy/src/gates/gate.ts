@@ -64,6 +64,11 @@ export interface Gate {
   readonly countsForNobody?: true;
   /** Whether it can only be asked where an app key and the member have been proven; absent: no. */
   behindProof?(item: { readonly gate: string }): boolean;
+  /**
+   * Whether a handshake that leads into a decoy can ask for it: then it is asked for in the name of somebody who is never asked, and whether an answer
+   * is believed has nothing to do with whether it is right. Absent: no.
+   */
+  playable?(item: { readonly gate: string }): boolean;
   /** How often it may stand in a policy; absent: as often as gates may. */
   readonly timesMax?: number;
 }

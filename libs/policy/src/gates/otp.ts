@@ -13,6 +13,7 @@ export const otp = {
   prompt: () => null,
   decided: () => null,
   needs: (item: { readonly gate: string; readonly of: "member" | "socket" }) => ({ gate: "otp", of: item.of }),
+  playable: () => true,
   // Three steps of time are taken.
   among: () => 1_000_000 / 3,
   restsOn: (item: { readonly gate: string; readonly of: "member" | "socket" }) => `${item.of}-authenticator`,

@@ -23,6 +23,8 @@ export const question = {
   decided: () => null,
   needs: (item: { readonly gate: string }) => kindOf(item).needs,
   restsOn: (item: { readonly gate: string }) => kindOf(item).restsOn,
+  // What a program of the owner's would be asked, it would be asked for nobody.
+  playable: (item: { readonly gate: string }) => kindOf(item).dialogue !== "prepared",
   boundToConnection: (item: { readonly gate: string }) => kindOf(item).boundToConnection,
   among: (item: { readonly gate: string }) => kindOf(item).among,
 } satisfies Gate;

@@ -60,6 +60,12 @@ export function restsOn(item: GateItem): string | null {
   return dialogueOf(item) === "prepared" ? null : item.gate;
 }
 
+/** Whether a decoy can have it: what the opening decides is decided there as anywhere. */
+export function isPlayable(item: GateItem): boolean {
+  const gate = gateOf(item);
+  return gate.decided({ keyId: null, ticket: false }) !== null || gate.playable?.(item) === true;
+}
+
 /** Whether somebody in between gains nothing from what is answered here. */
 export function isBoundToConnection(item: GateItem): boolean {
   const { boundToConnection = false } = gateOf(item);

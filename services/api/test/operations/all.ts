@@ -2,6 +2,7 @@ import { accountOperations } from "./account.ts";
 import { alertOperations } from "./alerts.ts";
 import { approvalOperations } from "./approvals.ts";
 import { credentialOperations } from "./credentials.ts";
+import { decoyOperations } from "./decoys.ts";
 import { memberOperations } from "./members.ts";
 import type { Operation } from "./operation.ts";
 import { passkeyOperations } from "./passkeys.ts";
@@ -25,6 +26,7 @@ export const operations: readonly Operation[] = [
   ...webhookOperations,
   ...alertOperations,
   ...sessionOperations,
+  ...decoyOperations,
   ...peopleOperations,
   ...approvalOperations,
   ...serverOperations,

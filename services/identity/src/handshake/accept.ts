@@ -53,6 +53,7 @@ export async function admit(
     heldSinceMs: now,
     lostAtMs: null,
     socketId: handshake.socketId,
+    room: handshake.room,
     memberId: handshake.memberId,
     member: handshake.member,
     keyId: handshake.keyId,
@@ -86,9 +87,10 @@ export async function admit(
 }
 
 function record({ audit }: AcceptContext, session: Session): Promise<void> {
-  const { socketId, hid, sid, memberId, keyId, network, role, gates, policyHash, expiresAtMs } = session;
+  const { socketId, room, hid, sid, memberId, keyId, network, role, gates, policyHash, expiresAtMs } = session;
   return audit.require(socketId, {
-    event: "accepted",
+    // Nobody was let into the socket: the book must not say so.
+    ...(room === null ? { event: "accepted" } : { event: "decoy", cause: "accepted" }),
     handshake: hid,
     session: sid,
     ...present({ member: memberId, key: keyId }),

@@ -52,6 +52,8 @@ export interface Arrival {
   readonly standing: Standing;
   /** Nothing is held against anybody from here. */
   readonly trusted: boolean;
+  /** What the owner has planted, where they came with that; null: nothing. */
+  readonly planted: "canary-key" | "canary-member" | null;
   /** The socket's own part of the path. A secret. */
   readonly path: string;
   /** What came behind it, and the query. */
@@ -75,7 +77,9 @@ export type Turned =
   | "other-branch"
   | "held"
   | "canary-key"
-  | "canary-member";
+  | "canary-member"
+  /** There are as many decoys as there may be. */
+  | "no-room";
 
 /** Of whoever was turned away, as far as it is known. */
 export interface TurnedAway {
@@ -148,7 +152,10 @@ export async function receive(
   if (policy === null) return turned("policy");
   const isMember = !goesOn && presented.role === "member";
   if (key === null && isMember && requiresKey(policy)) return turned("no-key");
-  if (held !== undefined) return { held, policy, told: key !== null || !requiresTicket(policy), socketId: socket.id };
+  // Whose free tries are spent there waits for nothing more: they are led elsewhere.
+  const isLedAway = policy.onFailure.then === "decoy" && isMember && standing.spent;
+  if (held !== undefined && !isLedAway)
+    return { held, policy, told: key !== null || !requiresTicket(policy), socketId: socket.id };
   // No word of the server's: without a key, whoever has no ticket does not learn that there is a socket.
   if (!presented.passed && isMember && requiresTicket(policy)) return turned("no-ticket");
   if ((claims.claimedId ?? "") !== (named ?? "")) return turned("id-mismatch");
@@ -162,8 +169,10 @@ export async function receive(
 
   const policyHash = new Uint8Array(createHash("sha256").update(JSON.stringify(policy)).digest());
   const context = { rest: found.rest, query: connection.query };
+  const planted = plantedOf(key, named === null ? null : member);
   const arrival: Arrival = {
     socket,
+    planted,
     member: named === null ? null : member,
     policy,
     policyHash,
@@ -174,7 +183,11 @@ export async function receive(
     context,
   };
   // Behind everything else, and whatever else is right: nobody is let in by what was planted, nor goes on.
-  if (key?.canary === true) return turned("canary-key");
-  if (arrival.member?.body.canary === true) return turned("canary-member");
+  if (planted !== null && !(policy.onFailure.then === "decoy" && presented.role === "member")) return turned(planted);
   return { arrival };
+}
+
+function plantedOf(key: Claims["key"], member: Stored<Member> | null): Arrival["planted"] {
+  if (key?.canary === true) return "canary-key";
+  return member?.body.canary === true ? "canary-member" : null;
 }

@@ -12,7 +12,7 @@ const afterMs = 100;
  */
 export function alarmOf(
   { opened, key }: Pick<Claims, "opened" | "key">,
-  { turned, socketId, memberId }: TurnedAway,
+  { turned, socketId, memberId }: Omit<TurnedAway, "counts">,
   network: string,
 ): Alert | null {
   const isHere = key === null || key.socketId === socketId;

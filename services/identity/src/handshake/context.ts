@@ -4,6 +4,7 @@ import type { State } from "@portcullis/state";
 import type { Alerts } from "../alerts/alerts.ts";
 import type { Declines } from "../alerts/declines.ts";
 import type { Audit } from "../audit/audit.ts";
+import type { Decoys } from "../decoy/decoys.ts";
 import type { Penalties } from "../penalties/penalties.ts";
 import type { Announce } from "../people/announce.ts";
 import type { EdgeWatch } from "../sessions/edges.ts";
@@ -32,6 +33,7 @@ export interface EngineContext {
   readonly alerts: Alerts;
   readonly audit: Audit;
   readonly state: State;
+  readonly decoys: Decoys;
   readonly caller: Caller;
   readonly paths: PathTags;
   readonly tickets: TicketStore;

@@ -84,10 +84,21 @@ export function createEngine(context: EngineContext): Engine {
     const given = tagOf(context.stepKey, JSON.stringify([hid, opening.opening, claims, answers]));
     if (claims.parked !== null)
       return returns.take(claims.parked, { hid, given, transcript, ...here }, received.arrival);
+    const { planted, policy, socket, member } = received.arrival;
+    if (planted !== null) {
+      const found = { turned: planted, socketId: socket.id, memberId: member?.id ?? null };
+      sound(context.alerts, alarmOf(claims, found, network));
+    }
+    const keyId = claims.key?.keyId ?? null;
+    const way = await context.decoys.way({ arrival: received.arrival, keyId, network, standing });
+    if (way === "refused") {
+      verdicts.turned(socket.id, planted ?? "no-room");
+      return bareDenial;
+    }
     const risk = { of: async () => riskOf(standing.networkFailures) };
-    const circumstances = await circumstancesOf(risk, here, received.arrival, received.arrival.policy);
+    const circumstances = await circumstancesOf(risk, here, received.arrival, policy);
     const first = {
-      ...beginHandshake(received.arrival, claims, circumstances, clock()),
+      ...beginHandshake(received.arrival, claims, circumstances, { now: clock(), room: way.room }),
       given,
       network,
       ...placeOf(hid, transcript),

@@ -6,6 +6,7 @@ import {
   type HandshakeEvent,
   transition,
 } from "@portcullis/policy";
+import { beginPlayed } from "../decoy/begin.ts";
 import type { Charged } from "../penalties/penalties.ts";
 import { toText } from "../secrets.ts";
 import { termsOf } from "../sessions/terms.ts";
@@ -36,7 +37,9 @@ export function advance(handshake: Handshake, event: HandshakeEvent): Moved {
     }
   }
   const refused = effects.filter((effect) => effect.do === "deny" && effect.cause === "refused").length;
-  return { next, effects, failures: state.failures - handshake.machine.failures + refused };
+  // What is played is held against nobody: the network, too, is one that real people have.
+  const failures = handshake.room === null ? state.failures - handshake.machine.failures + refused : 0;
+  return { next, effects, failures };
 }
 
 /** Whether something has to be asked of `factors` before there is an outcome. */
@@ -59,11 +62,11 @@ export function beginHandshake(
   { socket, member, policy, policyHash, presented, standing, trusted, context }: Arrival,
   claims: Claims,
   circumstances: Circumstances,
-  now: number,
+  { now, room }: { readonly now: number; readonly room: string | null },
 ): Omit<Handshake, "given" | "connection" | "transcript" | "network"> {
   const keyId = claims.key?.keyId ?? null;
   const isMember = presented.role === "member";
-  const machine = begin({
+  const beginning = {
     policy: policyFor(presented, policy),
     keyId,
     member: member === null ? null : { id: member.id, enrolled: Object.keys(member.body.enrolments) },
@@ -72,9 +75,10 @@ export function beginHandshake(
     ticket: presented.passed,
     // Whoever comes as the owner, or for them, has nothing here to answer, and whoever offers is not asked.
     work: isMember && policy.mode === "prompted" && standing.work,
-    held: isMember ? [...new Set(standing.holds.flatMap(({ gate }) => gate ?? []))] : [],
+    held: isMember && room === null ? [...new Set(standing.holds.flatMap(({ gate }) => gate ?? []))] : [],
     now,
-  });
+  };
+  const machine = room === null ? begin(beginning) : beginPlayed(beginning);
   const ofTicket = presented.enrolment === null ? [] : [{ ...presented.enrolment, of: "member" as const }];
   const ofGates = authenticatorsOf(machine).flatMap(({ gate, of }) => {
     const id = of === "member" ? member?.body.enrolments[gate] : socket.body.enrolments[gate];
@@ -84,6 +88,7 @@ export function beginHandshake(
     machine,
     stepUp: null,
     socketId: socket.id,
+    room,
     label: socket.body.label,
     memberId: member?.id ?? null,
     member: member?.body.name ?? null,
@@ -95,7 +100,8 @@ export function beginHandshake(
     policyHash: toText(policyHash),
     sessionMs: policy.sessionMs,
     // A member is asked again. Whoever is here as the owner, or for them, came in by that and has nothing here to answer with.
-    terms: isMember ? termsOf(policy) : { ...termsOf(policy), during: null },
+    // In a decoy there is nobody who could be asked for.
+    terms: isMember && room === null ? termsOf(policy) : { ...termsOf(policy), during: null },
     startedAtMs: now,
     takenAtMs: now,
     pending: [],
@@ -103,7 +109,8 @@ export function beginHandshake(
     resending: null,
     unasked: null,
     wait: null,
-    counted: { trusted, known: standing.known, usedWork: false },
+    // What is played touches nobody real, and nobody real is held up by it.
+    counted: { exempt: trusted || room !== null, known: standing.known, usedWork: false },
     charges: [],
     hold: null,
     n: 0,

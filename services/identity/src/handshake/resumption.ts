@@ -4,6 +4,7 @@ import { staysOnItsWay } from "@portcullis/policy";
 import { parseHandshakeId } from "@portcullis/protocol";
 import type { Clock, Logger } from "@portcullis/runtime";
 import { present } from "../audit/audit.ts";
+import type { Decoys } from "../decoy/decoys.ts";
 import { toText } from "../secrets.ts";
 import { admittedOf } from "../sessions/admitted.ts";
 import { displace } from "../sessions/displace.ts";
@@ -24,6 +25,7 @@ import type { Verdicts } from "./verdicts.ts";
 export interface ResumptionContext {
   readonly store: SocketStore;
   readonly sessions: SessionRegistry;
+  readonly decoys: Pick<Decoys, "sessions" | "note">;
   readonly handshakes: Pick<HandshakeStore, "get">;
   readonly revocation: Revocation;
   readonly edges: EdgeWatch;
@@ -46,13 +48,14 @@ export async function resume(
   arrival: Arrival,
   here: Whereabouts,
 ): Promise<Outcome> {
-  const { sessions, store, verdicts, clock } = context;
+  const { decoys, store, verdicts, clock } = context;
   const { socket, member, policy, policyHash } = arrival;
   const turned = (outcome: Outcome, cause: Turned = "not-resumable"): Outcome => {
     verdicts.turned(socket.id, cause);
     return outcome;
   };
-  const found = await sessions.get(sid);
+  const real = await context.sessions.get(sid);
+  const found = real ?? (await decoys.sessions.get(sid));
   // Kicked or expired. Who asks has shown that the session was theirs, and is told so that they can believe it.
   if (found === null) return turned(denial);
   if (found.socketId !== socket.id || found.memberId !== (member?.id ?? null)) return turned(bareDenial);
@@ -69,7 +72,7 @@ export async function resume(
 
   const { edgeId } = parseHandshakeId(hid);
   const now = clock();
-  const moved = await sessions.change(sid, (session) => {
+  const moved = await (real === null ? decoys.sessions : context.sessions).change(sid, (session) => {
     // The same once more: it was said, and not heard by whoever asks again.
     if (session.hid === hid) return null;
     if (now > endsAtMs(session, presumedUntilMs)) return null;
@@ -80,7 +83,8 @@ export async function resume(
   const { memberId, keyId } = found;
   const who = { socketId: socket.id, handshake: hid, session: sid, network: here.network };
   await verdicts.resumed({ ...who, ...present({ member: memberId, key: keyId }) });
-  const { gates, assurance, terms } = found;
+  const { gates, assurance, terms, room } = found;
+  if (room !== null) decoys.note({ socketId: found.socketId, room }, "resumed");
   return {
     say: "accepted",
     admitted: admittedOf({ ...moved.before, heldSinceMs: now }, next),
@@ -88,6 +92,7 @@ export async function resume(
     assurance,
     policyHash,
     history: terms.history,
+    ...(room === null ? {} : { decoy: { of: found.socketId } }),
   };
 }
 

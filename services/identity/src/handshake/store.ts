@@ -28,6 +28,8 @@ const handshake = z.strictObject({
     })
     .nullable(),
   socketId: z.string(),
+  /** Of a handshake that is played: the room of the decoy to which it leads. Null for a real one. */
+  room: z.string().nullable(),
   label: z.string(),
   memberId: z.string().nullable(),
   member: z.string().nullable(),
@@ -79,7 +81,7 @@ const handshake = z.strictObject({
   n: z.number().int(),
   given: z.string(),
   /** As they stood when it began: nothing is held against them; they came in from here before. And whether the work that they were asked for has bought its answer. */
-  counted: z.strictObject({ trusted: z.boolean(), known: z.boolean(), usedWork: z.boolean() }),
+  counted: z.strictObject({ exempt: z.boolean(), known: z.boolean(), usedWork: z.boolean() }),
   /** What the answers that are being looked at were charged to. */
   charges: z.array(charged),
   /** Why nothing is looked at any more, and until when; null while it is. */

@@ -59,7 +59,7 @@ export function createTolling(
 
   return {
     async charge(turn, next) {
-      if (next.counted.trusted) return { ...next, charges: [] };
+      if (next.counted.exempt) return { ...next, charges: [] };
       const gates = gatesOf(next.pending);
       if (gates.length === 0) {
         const hold = await penalties.holdOf(answeringOf(next, gates));
@@ -75,7 +75,7 @@ export function createTolling(
       if (judged !== undefined) await penalties.forgive(judged.right);
     },
     async conclude(next, { failures, judged }) {
-      if (!next.counted.trusted) await guessing.failed(next.network, failures, next.socketId);
+      if (!next.counted.exempt) await guessing.failed(next.network, failures, next.socketId);
       if (judged === undefined) return;
       await penalties.giveBack(judged.right);
       for (const { subject, version, isLockout } of judged.wrong) {
@@ -85,16 +85,16 @@ export function createTolling(
       }
     },
     async countWait(next, gate, waitId) {
-      if (!next.counted.trusted) await count(answeringOf(next, gatesOf([{ gate }])), waitId, next.connection);
+      if (!next.counted.exempt) await count(answeringOf(next, gatesOf([{ gate }])), waitId, next.connection);
     },
     count: (answering, event) => count(answering, event),
     async holdOf(handshake, gates, lockouts) {
-      if (handshake.counted.trusted) return null;
+      if (handshake.counted.exempt) return null;
       return penalties.holdOf(answeringOf(handshake, gatesOf(gates.map((gate) => ({ gate })))), lockouts);
     },
     async remember(id, handshake) {
       const { machine, counted } = handshake;
-      if (machine.policy.onFailure.lockout === null || counted.trusted) return;
+      if (machine.policy.onFailure.lockout === null || counted.exempt) return;
       await pending.add(id, answeringOf(handshake, []), machine.deadlineMs);
     },
     cameIn(handshake) {

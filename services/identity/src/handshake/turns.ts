@@ -18,9 +18,10 @@ import {
   type PlacedGate,
   promptOf,
 } from "@portcullis/policy";
+import { judgePlayed } from "../decoy/judge.ts";
 import { endOf } from "../sessions/revocation.ts";
 import { contactOf } from "../sockets/members.ts";
-import { admit } from "./accept.ts";
+import { type Admission, admit } from "./accept.ts";
 import type { EngineContext } from "./context.ts";
 import { advance, isUnsettled, type Moved, settled } from "./moves.ts";
 import { beginAnew, denial, refusalOf } from "./refusal.ts";
@@ -96,7 +97,8 @@ const afterlifeMs = 60_000;
 const crossingMs = 15_000;
 
 export function createTurns(context: EngineContext, tolls: Tolling): Turns {
-  const { handshakes, sessions, verdicts, caller, clock, ids } = context;
+  const { handshakes, verdicts, caller, clock, ids, decoys } = context;
+  const sessionsOf = (isPlayed: boolean) => (isPlayed ? decoys.sessions : context.sessions);
 
   async function take(turn: Turn, version: string | null, moved: Moved): Promise<Outcome> {
     if (!isUnsettled(moved.next)) return finish(turn, version, moved);
@@ -137,7 +139,10 @@ export function createTurns(context: EngineContext, tolls: Tolling): Turns {
       return finish(turn, version, advance({ ...next, wait }, event));
     }
     if (unsettled.resending !== null) {
-      const wait = await caller.call(resendWait, unsettled.resending);
+      const wait =
+        next.room === null
+          ? await caller.call(resendWait, unsettled.resending)
+          : next.wait && decoys.player.resend(next.wait);
       return say(turn, version, { ...next, wait: wait ?? next.wait }, withWait(next.standing, wait));
     }
     const results = await verify(turn, unsettled);
@@ -209,16 +214,11 @@ export function createTurns(context: EngineContext, tolls: Tolling): Turns {
   async function verify({ hid, transcript, cid, answers }: Turn, handshake: Handshake) {
     const { socketId, memberId, member, network, pending } = handshake;
     const items = pending.map(({ at: _, ...item }) => ({ ...item, value: answers[indexOf(item.ref)]?.value ?? "" }));
-    const { results } = await caller.call(verifyFactors, {
-      hid: askedAs(handshake, hid),
-      socketId,
-      memberId,
-      member,
-      transcript,
-      network,
-      cid,
-      items,
-    });
+    const ask = async (asked: typeof items) => {
+      const who = { hid: askedAs(handshake, hid), socketId, memberId, member, transcript, network, cid };
+      return (await caller.call(verifyFactors, { ...who, items: asked })).results;
+    };
+    const results = handshake.room === null ? await ask(items) : await judgePlayed(decoys, handshake, items, ask);
     return items.map(({ ref, gate }) => {
       const [result, ...more] = results.filter((each) => each.ref === ref);
       if (result === undefined || more.length > 0) throw new ServiceError("unavailable");
@@ -229,10 +229,11 @@ export function createTurns(context: EngineContext, tolls: Tolling): Turns {
 
   async function beginWait(
     id: string,
-    { socketId, memberId, member: name, label, enrolments, network }: Handshake,
+    { socketId, room, memberId, member: name, label, enrolments, network }: Handshake,
     { waitId, gate, config, byMs }: NonNullable<Handshake["beginning"]>,
   ): Promise<WaitView | null> {
     const asked = { waitId, handshake: id, socketId, gate, config, member: name, label, untilMs: byMs, network };
+    if (room !== null) return decoys.player.begin({ socketId, memberId }, gate);
     const enrolment = enrolments.find((each) => each.gate === gate && each.of === "member");
     if (enrolment === undefined) {
       const view = await caller.call(startWait, { ...asked, enrolmentId: null, to: null });
@@ -325,19 +326,32 @@ export function createTurns(context: EngineContext, tolls: Tolling): Turns {
     const assurance = { key, memberBound, gates: [...effect.assurance.gates] };
     if (handshake.stepUp !== null) return steppedUp(handshake, handshake.stepUp, gates, assurance);
     const expiresAtMs = clock() + handshake.sessionMs;
-    const admission = { hid, handshake, gates, assurance, expiresAtMs };
-    const isLockedOut = async () => (await tolls.holdOf(handshake, gates, true)) !== null;
-    const admitted = await admit(context, admission, isLockedOut);
+    const admitted = await admitTo(hid, handshake, { gates, assurance, expiresAtMs });
     if (admitted === null) return deny(handshake, "revoked");
     const policyHash = new Uint8Array(Buffer.from(handshake.policyHash, "base64url"));
+    const { room, socketId, startedAtMs, terms } = handshake;
+    const outcome = { say: "accepted" as const, admitted, gates, assurance, policyHash, history: terms.history };
+    if (room === null)
+      return {
+        outcome,
+        record: () => {
+          verdicts.accepted(gates, clock() - startedAtMs);
+          tolls.cameIn(handshake);
+          context.declines.accepted(socketId);
+        },
+      };
     return {
-      outcome: { say: "accepted", admitted, gates, assurance, policyHash, history: handshake.terms.history },
+      outcome: { ...outcome, decoy: { of: socketId } },
       record: () => {
-        verdicts.accepted(gates, clock() - handshake.startedAtMs);
-        tolls.cameIn(handshake);
-        context.declines.accepted(handshake.socketId);
+        verdicts.decoyed(gates, clock() - startedAtMs);
+        decoys.note({ socketId, room }, "accepted");
       },
     };
+  }
+
+  function admitTo(hid: string, handshake: Handshake, as: Pick<Admission, "gates" | "assurance" | "expiresAtMs">) {
+    const isLockedOut = async () => (await tolls.holdOf(handshake, as.gates, true)) !== null;
+    return admit({ ...context, sessions: sessionsOf(handshake.room !== null) }, { hid, handshake, ...as }, isLockedOut);
   }
 
   /** Whoever writes it first has said it; the session itself is moved on behind that, by whoever finds it written. */
@@ -361,18 +375,18 @@ export function createTurns(context: EngineContext, tolls: Tolling): Turns {
     accepted: Extract<Outcome, { say: "accepted" }>,
   ): Promise<Outcome> {
     const { gates, assurance, admitted: before } = accepted;
+    const sessions = sessionsOf(handshake.room !== null);
     if (clock() >= before.expiresAtMs || (await sessions.isOver(before.sid))) return denial;
     // They have heard that they were let in. Another session would not be asked what that one was, and has all its attempts: whoever came back again and
     // again would never have to answer.
     if (await sessions.wasAsked(before.sid)) return beginAnew;
-    const admission = { hid, handshake, gates, assurance, expiresAtMs: before.expiresAtMs };
-    const isLockedOut = async () => (await tolls.holdOf(handshake, gates, true)) !== null;
-    const admitted = await admit(context, admission, isLockedOut);
+    const admitted = await admitTo(hid, handshake, { gates, assurance, expiresAtMs: before.expiresAtMs });
     return admitted === null ? denial : { ...accepted, admitted };
   }
 
   async function discard(outcome: Outcome): Promise<void> {
     if (outcome.say !== "accepted") return;
+    const sessions = sessionsOf(outcome.decoy !== undefined);
     const session = await sessions.get(outcome.admitted.sid);
     if (session === null || !(await sessions.remove(session, null))) return;
     void context.audit.note(session.socketId, endOf(session, "superseded"));

@@ -20,6 +20,8 @@ export function whoOf({ socketId, stepUp, connection, memberId, keyId, network }
 export interface Verdicts {
   /** In the book it is by then (`admit`). */
   accepted(gates: readonly string[], tookMs: number): void;
+  /** Likewise, into a decoy. */
+  decoyed(gates: readonly string[], tookMs: number): void;
   denied(who: Who, cause: string, tookMs: number): void;
   /** What was asked of a session was passed. */
   steppedUp(who: Who, gates: readonly string[], tookMs: number): void;
@@ -44,7 +46,7 @@ export function createVerdicts(parts: {
   });
   const gates = meter.createCounter("portcullis.gates", { description: "Answers by gate and result" });
 
-  function record(verdict: "accept" | "deny" | "step-up", cause: string): void {
+  function record(verdict: "accept" | "deny" | "step-up" | "decoy", cause: string): void {
     verdicts.add(1, { verdict, cause });
     trace.getActiveSpan()?.setAttributes({ "portcullis.verdict": verdict, "portcullis.cause": cause });
     log.info("verdict", { verdict, cause });
@@ -54,6 +56,10 @@ export function createVerdicts(parts: {
     accepted(passed, tookMs) {
       durations.record(tookMs, { verdict: "accept" });
       record("accept", passed.join(" "));
+    },
+    decoyed(passed, tookMs) {
+      durations.record(tookMs, { verdict: "decoy" });
+      record("decoy", passed.join(" "));
     },
     denied({ socketId, ...who }, cause, tookMs) {
       void audit.note(socketId, { event: "denied", cause, ...who });

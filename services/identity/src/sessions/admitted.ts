@@ -1,14 +1,14 @@
 import type { Admitted } from "@portcullis/contracts";
 import { clockOf } from "../step-ups/progress.ts";
-import type { Session } from "./session.ts";
+import { placeOfSession, type Session } from "./session.ts";
 
 /** @param next counter of the client's next message. */
 export function admittedOf(session: Session, next: number): Admitted {
-  const { sid, socketId, member, role, assurance, expiresAtMs, terms } = session;
+  const { sid, member, role, assurance, expiresAtMs, terms } = session;
   const { mode, maxBytes, sealed, resumeMs, placed, during } = terms;
   return {
     sid,
-    socketId,
+    socketId: placeOfSession(session),
     member,
     memberProven: assurance.memberBound,
     role,

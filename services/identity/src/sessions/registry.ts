@@ -10,7 +10,7 @@ import {
 import type { Clock } from "@portcullis/runtime";
 import type { State } from "@portcullis/state";
 import { endAtMs, viewOf } from "../step-ups/progress.ts";
-import { type Session, session } from "./session.ts";
+import { placeOfSession, type Session, session } from "./session.ts";
 
 /** With what `keys` reads of it, made anew with each write. */
 const entry = session.extend(liveSessionView.shape);
@@ -128,14 +128,15 @@ export function createSessionRegistry(state: State, clock: Clock): SessionRegist
       await Promise.all(over.map(({ sid }) => state.leave(consumersKey(socketId), sid)));
       return found.length - over.length;
     },
-    async remove({ sid, socketId, role }, why) {
+    async remove(removed, why) {
+      const { sid, socketId, role } = removed;
       // The reason first: an edge that finds the session gone asks for it at once. Of two removers the first one's reason stands.
       if (why !== null) await state.create(gone(sid), Buffer.from(why), why === "left" ? leftMemoryMs : goneMemoryMs);
       const key = liveSessionKey(sid);
       const wasThere =
         why === null || why === "left"
           ? await state.delete(key)
-          : await state.deleteAndCount(key, removalsKey(socketId), removalsTtlMs);
+          : await state.deleteAndCount(key, removalsKey(placeOfSession(removed)), removalsTtlMs);
       if (wasThere) await state.leave(index(socketId), sid);
       if (wasThere && role === "consumer") await state.leave(consumersKey(socketId), sid);
       return wasThere;

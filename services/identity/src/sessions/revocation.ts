@@ -4,7 +4,7 @@ import { closeCodes } from "@portcullis/protocol";
 import type { Logger } from "@portcullis/runtime";
 import { type Audit, present } from "../audit/audit.ts";
 import type { SessionRegistry } from "./registry.ts";
-import type { Session } from "./session.ts";
+import { placeOfSession, type Session } from "./session.ts";
 
 const farewellBatch = 256;
 
@@ -78,9 +78,15 @@ export function createRevocation({
       log.warn("farewells could not be sealed", { count: ended.length, why });
     }
     const { code: closeCode } = closeCodes[closeNameOf(why)];
-    for (const { sid, socketId } of ended) {
+    for (const session of ended) {
+      const { sid } = session;
       try {
-        caller.emit(closeSession, { sid, socketId, frame: frames.get(sid) ?? null, closeCode });
+        caller.emit(closeSession, {
+          sid,
+          socketId: placeOfSession(session),
+          frame: frames.get(sid) ?? null,
+          closeCode,
+        });
       } catch {
         log.warn("a revoked session could not be announced; its edge will notice at the next check", { sid });
       }

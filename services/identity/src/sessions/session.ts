@@ -18,6 +18,8 @@ export const session = z.strictObject({
   /** When that connection was lost; null while it is there, as far as anybody knows. */
   lostAtMs: z.number().int().nullable(),
   socketId: z.string(),
+  /** Of a decoy: where its messages go in the socket's place. */
+  room: z.string().nullable(),
   /** Stable id of the member, null for an anonymous session. */
   memberId: z.string().nullable(),
   /** The name others see. */
@@ -44,3 +46,8 @@ export const session = z.strictObject({
   expiresAtMs: z.number().int(),
 });
 export type Session = z.infer<typeof session>;
+
+/** Where its messages go, and by what edges and clients know its socket. */
+export function placeOfSession({ room, socketId }: Pick<Session, "room" | "socketId">): string {
+  return room ?? socketId;
+}

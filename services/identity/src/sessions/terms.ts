@@ -24,7 +24,9 @@ export function termsOf(policy: Policy): Terms {
   const { mode, maxBytes, perSecond, consumerPerSecond, history } = messaging;
   const sealed = encryption.session === "required";
   const during = duringOf(policy);
-  const placed = sealed || history !== null || mode === "consumer" || during !== null;
+  const hasDecoy = policy.onFailure.then === "decoy";
+  // Where there are decoys, `keys` has to see what real traffic looks like, and a decoy's has to go where it is written down.
+  const placed = sealed || history !== null || mode === "consumer" || during !== null || hasDecoy;
   return { mode, maxBytes, perSecond, consumerPerSecond, sealed, history, resumeMs, placed, during };
 }
 

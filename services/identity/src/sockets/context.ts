@@ -4,6 +4,7 @@ import type { Stored } from "@portcullis/documents";
 import type { Clock, Ids, Logger, Vault } from "@portcullis/runtime";
 import type { Passwords } from "../accounts/passwords.ts";
 import type { Audit } from "../audit/audit.ts";
+import type { Intruders } from "../decoy/rooms.ts";
 import { hasRight, type Right, roleOn } from "../people/rights.ts";
 import type { SessionRegistry } from "../sessions/registry.ts";
 import type { Revocation } from "../sessions/revocation.ts";
@@ -21,6 +22,7 @@ export interface SocketContext {
   readonly audit: Audit;
   /** All that was recorded of a socket, once it is gone. */
   readonly forgetBook: (socketId: string) => Promise<void>;
+  readonly intruders: Intruders;
   readonly caller: Caller;
   /** Where passkeys are used, unless the owner says; null: this server is reached by an IP address, and the owner has to. */
   readonly relyingParty: string | null;

@@ -4,6 +4,7 @@ import { adviceOf, parsePolicy } from "@portcullis/policy";
 import { deleteAll } from "../accounts/store.ts";
 import { alertsUnlessSet } from "../alerts/settings.ts";
 import { compareAndSet } from "../compare-and-set.ts";
+import { forgetDecoysOf } from "../decoy/owner.ts";
 import { forgetPeople, sharedWith } from "../people/shared.ts";
 import { areApart, termsOf } from "../sessions/terms.ts";
 import { requireOwnSocket, requireRole, requireSocket, type SocketContext } from "./context.ts";
@@ -129,6 +130,7 @@ export async function deleteSocketOf(
   await context.revocation.revoke(id, () => true, "socket-deleted");
   await context.caller.call(killAppKey, { socketId: id, keyId: null });
   await context.caller.call(forgetSocketSecrets, { socketId: id });
+  await forgetDecoysOf(context, id);
   for (;;) {
     const members = await context.store.members.find({ socketId: id }, { limit: 1000 });
     if (members.length === 0) break;

@@ -1,10 +1,16 @@
 import {
+  type DecoyScript,
+  decoyNoted,
+  forgetDecoys,
   type KeyRole,
+  keepDecoyScript,
   killAppKey,
   mintAppKey,
   type Outcome,
   pushOutcome,
   readAppKeys,
+  readDecoyRecords,
+  readDecoyScript,
   readSessionWords,
   ServiceError,
   sealFarewells,
@@ -18,6 +24,10 @@ export interface FakeKeys {
   readonly live: Map<string, string>;
   readonly farewells: { readonly sids: readonly string[]; readonly what: string }[];
   down: boolean;
+  /** By socket. */
+  readonly scripts: Map<string, DecoyScript>;
+  /** What was written down of handshakes that were played. */
+  readonly noted: { readonly room: string; readonly deed: string; readonly gate: string | null }[];
   /** Of sessions, by their ids. */
   readonly words: Map<string, string>;
   /** What was to be said unasked. */
@@ -25,7 +35,15 @@ export interface FakeKeys {
 }
 
 export async function serveKeys({ server, ids }: Platform): Promise<FakeKeys> {
-  const keys: FakeKeys = { live: new Map(), farewells: [], down: false, words: new Map(), pushed: [] };
+  const keys: FakeKeys = {
+    live: new Map(),
+    farewells: [],
+    down: false,
+    scripts: new Map(),
+    noted: [],
+    words: new Map(),
+    pushed: [],
+  };
   const requireUp = () => {
     if (keys.down) throw new ServiceError("unavailable");
   };
@@ -67,6 +85,19 @@ export async function serveKeys({ server, ids }: Platform): Promise<FakeKeys> {
     keys.farewells.push({ sids, what });
     return { frames: sids.map((sid) => ({ sid, frame: Buffer.from(`${what} ${sid}`) })) };
   });
+  await server.serve(forgetDecoys, () => {
+    requireUp();
+    return {};
+  });
+  await server.serve(keepDecoyScript, ({ socketId, script }) => {
+    requireUp();
+    if (script === null) keys.scripts.delete(socketId);
+    else keys.scripts.set(socketId, script);
+    return {};
+  });
+  await server.serve(readDecoyScript, ({ socketId }) => ({ script: keys.scripts.get(socketId) ?? null }));
+  await server.serve(readDecoyRecords, () => ({ records: [], next: null }));
+  await server.on(decoyNoted, (noted) => void keys.noted.push(noted));
   await server.serve(pushOutcome, (push) => {
     requireUp();
     keys.pushed.push(push);

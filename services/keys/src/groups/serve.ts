@@ -7,8 +7,8 @@ import type { LiveSessions } from "../sessions/live-sessions.ts";
 import { type Epoch, type Groups, grantOf } from "./groups.ts";
 
 export interface GrantContext {
-  readonly groups: Groups;
-  readonly live: LiveSessions;
+  /** Of the world that a socket, or a room, is of. */
+  readonly worldOf: (socketId: string) => { readonly groups: Groups; readonly live: LiveSessions };
   readonly writer: RecordWriter;
   readonly log: Pick<Logger, "error">;
 }
@@ -20,8 +20,9 @@ const epochsMax = 3;
  * The epoch of a message, and those that it may have overtaken, sealed for each of an edge's sessions that may have them. Not the one that
  * holds by now: where several are put out in a row, what was said in between is for those who were there in between.
  */
-export async function serveGroups(server: Server, { groups, live, writer, log }: GrantContext): Promise<void> {
+export async function serveGroups(server: Server, { worldOf, writer, log }: GrantContext): Promise<void> {
   await server.serve(groupGrants, async ({ socketId, epoch, after, sids }) => {
+    const { groups, live } = worldOf(socketId);
     const epochs: Epoch[] = [];
     for (let each = Math.max(after + 1, epoch - epochsMax + 1); each <= epoch; each += 1) {
       const used = await groups.used(socketId, each);

@@ -207,7 +207,7 @@ async function findParked(context: OpenContext, hid: string): Promise<Channel | 
 
 /** Likewise. */
 async function findSession(context: OpenContext, sid: string): Promise<StoredSession | null> {
-  const found = await context.sessions.get(sid);
+  const found = (await context.sessions.get(sid)) ?? (await context.decoys.sessions.get(sid));
   return found !== null && found.resume.length > 0 && (await context.isKeyLive(found.keyId)) ? found : null;
 }
 

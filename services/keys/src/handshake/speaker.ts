@@ -38,6 +38,8 @@ export interface SpeakerContext {
   readonly groups: Groups;
   readonly live: LiveSessions;
   readonly order: Order;
+  /** The same parts of the decoys' world. */
+  readonly decoys: Pick<SpeakerContext, "sessions" | "groups" | "live" | "order">;
   /** A session that was registered and must not be. */
   readonly abandon: (sid: string, socketId: string) => void;
 }
@@ -112,15 +114,16 @@ async function accept(
   const { sid, socketId, member, memberProven, role, mode, expiresAtMs, maxBytes, perSecond } = outcome.admitted;
   const { sealed, placed, relayed, resumeMs } = outcome.admitted;
   const { resumes } = channel;
-  const epoch = sealed ? await context.groups.current(socketId) : null;
-  const place = placed ? await context.order.last(socketId) : 0;
+  const decoyOf = outcome.decoy?.of ?? null;
+  const { groups, order, live } = decoyOf === null ? context : context.decoys;
+  const useKey = decoyOf === null ? context.useKey : context.isKeyLive;
+  const epoch = sealed ? await groups.current(socketId) : null;
+  const place = placed ? await order.last(socketId) : 0;
   const next =
-    relayed && resumes !== null
-      ? nextOf(outcome.admitted, (await context.order.of(sid)).counter)
-      : outcome.admitted.next;
+    relayed && resumes !== null ? nextOf(outcome.admitted, (await order.of(sid)).counter) : outcome.admitted.next;
   // The session is registered by now; a revocation of the key either found it there or is found here. And who was put out meanwhile
   // does not get the epoch that came with that.
-  if (!(await context.useKey(channel.keyId)) || !(await context.live.is(sid))) {
+  if (!(await useKey(channel.keyId)) || !(await live.is(sid))) {
     context.abandon(sid, socketId);
     return deny(context, channel, null);
   }
@@ -155,6 +158,7 @@ async function accept(
     replaces: resumes?.hid ?? null,
     hid,
     socketId,
+    decoyOf,
     member: memberProven ? member : null,
     keyId: channel.keyId,
     role,
@@ -198,8 +202,9 @@ function nextOf({ role, mode, next }: Admitted, lastCounter: number): number {
  *
  * @throws {ServiceError} unavailable: another connection took it over meanwhile, and the client has to come back if it wants to be the one
  */
-export async function putSession({ sessions, live }: SpeakerContext, { session }: Channel): Promise<void> {
+export async function putSession(context: SpeakerContext, { session }: Channel): Promise<void> {
   if (session === null) return;
+  const { sessions, live } = session.decoyOf === null ? context : context.decoys;
   if (!(await sessions.put(session))) throw new ServiceError("unavailable");
   // Who was put out meanwhile has had their last word, and its secrets were erased with that.
   if (!(await live.is(session.sid))) await sessions.erase(session.sid);

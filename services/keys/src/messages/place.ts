@@ -4,7 +4,6 @@ import { encodeMessageDown, type MessageUp, ProtocolError } from "@portcullis/pr
 import type { Epoch } from "../groups/groups.ts";
 import type { StoredSession } from "../sessions/session-secrets.ts";
 import type { MessageContext } from "./context.ts";
-import { takeDirected } from "./directed.ts";
 import type { Replies } from "./replies.ts";
 
 export interface Sender {
@@ -34,8 +33,9 @@ export async function placeMessage(
   const ttlMs = Math.max(0, expiresAtMs - context.clock()) + progressExtraMs;
   const receiver = receiverOf(session, addressed);
   if (receiver !== everybody) {
-    const become = await takeDirected(context, { sid, session }, said, receiver, ttlMs);
+    const become = await context.direct(context, { sid, session }, said, receiver, ttlMs);
     if (become === "over") return false;
+    context.taken(session, said);
     replies.directed(counter, become === "delivered");
     return true;
   }
@@ -55,6 +55,7 @@ export async function placeMessage(
     if (history !== null) await context.history.drop(socketId, place);
     return false;
   }
+  context.taken(session, said);
   if (history !== null) await context.history.trim(socketId, place, history);
   if (!session.placed) {
     context.caller.emit(socketMessage, { sid, member, seq: counter, msgid: head.msgid, body }, socketId);

@@ -13,9 +13,11 @@ export async function servePresence(
     readonly secrets: SessionSecrets;
     readonly pool: Pool;
     readonly receivers: Receivers;
+    /** A connection is gone that is of no session here, as far as is known. */
+    readonly elsewhere: (sid: string, hid: string) => Promise<void>;
   },
 ): Promise<void> {
-  const { live, secrets, pool, receivers } = parts;
+  const { live, secrets, pool, receivers, elsewhere } = parts;
 
   async function announce(t: "joined" | "left", socketId: string, sid: string): Promise<void> {
     const consumers = await pool.all(socketId);
@@ -29,6 +31,7 @@ export async function servePresence(
       return;
     }
     const session = await secrets.get(sid);
+    if (session === null) await elsewhere(sid, hid);
     // It has gone on over another connection, or is none of a member's. Of who was put out nothing is left to look at.
     if (session !== null && (session.hid !== hid || session.socketId !== socketId || session.role !== "member")) return;
     await announce("left", socketId, sid);

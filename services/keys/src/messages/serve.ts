@@ -5,16 +5,30 @@ import type { Logger } from "@portcullis/runtime";
 import { serveStepUps } from "../step-ups/serve.ts";
 import type { MessageContext } from "./context.ts";
 import { sealForGroup } from "./place.ts";
-import { takeFrames } from "./take.ts";
-import { createTicks } from "./ticks.ts";
+import { over, takeFrames } from "./take.ts";
+import { createTicks, type Ticks } from "./ticks.ts";
 
 export async function serveMessages(
   server: Server,
-  context: Omit<MessageContext, "ticks">,
+  { real, decoy }: { readonly real: MessageContext; readonly decoy: MessageContext },
+): Promise<void> {
+  await server.serve(takeMessages, async ({ sid, ...said }) => {
+    for (const context of [real, decoy]) {
+      const session = await context.live.get(sid);
+      if (session !== null) return takeFrames(context, { sid, session }, said);
+    }
+    return over;
+  });
+  // In a decoy nothing is asked for again, and of a session that is not there the same is said.
+  await serveStepUps(server, real);
+}
+
+/** How far the messages of each place have come, said to everybody there. */
+export function ticksOf(
+  { groups, order, writer, caller }: Omit<MessageContext, "ticks">,
   options: { readonly tickEveryMs: number; readonly log: Pick<Logger, "warn"> },
-): Promise<{ close(): void }> {
-  const { groups, order, writer, caller } = context;
-  const ticks = createTicks({
+): Ticks {
+  return createTicks({
     everyMs: options.tickEveryMs,
     log: options.log,
     async tick(socketId) {
@@ -23,7 +37,4 @@ export async function serveMessages(
       caller.emit(placedMessage, { epoch: epoch.epoch, frame: await sealForGroup(writer, epoch, plaintext) }, socketId);
     },
   });
-  await server.serve(takeMessages, (body) => takeFrames({ ...context, ticks }, body));
-  await serveStepUps(server, { ...context, ticks });
-  return ticks;
 }

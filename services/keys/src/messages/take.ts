@@ -18,7 +18,7 @@ import { createDesk, type Desk } from "../step-ups/desk.ts";
 import type { MessageContext } from "./context.ts";
 import { answerControl } from "./controls.ts";
 import { TooMany } from "./parked.ts";
-import { epochOf } from "./place.ts";
+import { epochOf, type Sender } from "./place.ts";
 
 export interface Taken {
   /** For the client that sent. */
@@ -29,7 +29,7 @@ export interface Taken {
 }
 
 /** Put out, or gone on over another connection; the edge hears of it elsewhere, or does so here. */
-const over: Taken = { frames: [], close: closeCodes.unavailable.code, stepUp: null };
+export const over: Taken = { frames: [], close: closeCodes.unavailable.code, stepUp: null };
 
 /**
  * Takes what a client has sent, on whichever replica, in the order of its counters, one after the other.
@@ -40,11 +40,11 @@ const over: Taken = { frames: [], close: closeCodes.unavailable.code, stepUp: nu
  */
 export async function takeFrames(
   context: MessageContext,
-  { sid, hid, frames }: { readonly sid: string; readonly hid: string; readonly frames: readonly Uint8Array[] },
+  from: Sender,
+  { hid, frames }: { readonly hid: string; readonly frames: readonly Uint8Array[] },
 ): Promise<Taken> {
-  const session = await context.live.get(sid);
-  if (session === null || session.hid !== hid) return over;
-  const from = { sid, session };
+  const { sid, session } = from;
+  if (session.hid !== hid) return over;
   const desk = createDesk(context, from);
   let asked: number | null = null;
   let close: number | null = null;

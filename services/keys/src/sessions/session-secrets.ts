@@ -10,6 +10,8 @@ const stored = z.strictObject({
   /** The connection under whose keys it speaks. */
   hid: z.string(),
   socketId: z.string(),
+  /** Of a session in a room: the socket that is imitated there. */
+  decoyOf: z.string().nullable(),
   /** The name with which its messages are marked: a proven one, or null. */
   member: z.string().nullable(),
   keyId: z.string().nullable(),

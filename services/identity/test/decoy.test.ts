@@ -1,0 +1,244 @@
+import {
+  checkSessions,
+  createMember,
+  createSocket,
+  deleteSocket,
+  endDecoy,
+  enrolAuthenticator,
+  identityOpen,
+  identityStep,
+  listDecoys,
+  listLiveSessions,
+  type Outcome,
+  sessionEnded,
+} from "@portcullis/contracts";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { createPlayer } from "../src/decoy/player.ts";
+import { wayOf } from "../src/decoy/way.ts";
+import { freshHid, type OpenRequest, opening } from "./support/handshake.ts";
+import { address, startWorld, type World } from "./support/world.ts";
+
+describe("who goes to a decoy", () => {
+  const comer = {
+    rules: { then: "decoy" as const },
+    isCanary: false,
+    role: "member" as const,
+    standing: { spent: false },
+    isSticky: false,
+  };
+
+  it.each([
+    ["nobody without a reason", {}, "in"],
+    ["whoever has a canary", { isCanary: true }, "decoy"],
+    ["whoever has spent their tries", { standing: { spent: true } }, "decoy"],
+    ["whoever was there of late", { isSticky: true }, "decoy"],
+  ] as const)("%s", (_, what, way) => {
+    expect(wayOf({ ...comer, ...what })).toBe(way);
+  });
+
+  it.each(["deny", "lockout", "silence"] as const)("nobody under %s: with a canary they are refused", (then) => {
+    const rules = { then };
+    expect(wayOf({ ...comer, rules, standing: { spent: true }, isSticky: true })).toBe("in");
+    expect(wayOf({ ...comer, rules, isCanary: true })).toBe("refused");
+  });
+
+  it.each(["owner", "consumer"] as const)("no %s", (role) => {
+    expect(wayOf({ ...comer, role, standing: { spent: true }, isSticky: true })).toBe("in");
+    expect(wayOf({ ...comer, role, isCanary: true })).toBe("refused");
+  });
+});
+
+describe("an answer in a handshake that is played", () => {
+  const key = new Uint8Array(32).fill(1);
+  const player = createPlayer({ key, clock: () => 0 });
+  const replica = createPlayer({ key, clock: () => 0 });
+  const codes = Array.from({ length: 3_000 }, (_, n) =>
+    String(n * 331)
+      .padStart(6, "0")
+      .slice(-6),
+  );
+  const item = (value: string, gate = "otp") => ({ ref: "r", gate, value });
+
+  it("is believed one time in three, the same one always alike, and another one in another room", () => {
+    const believed = codes.filter((code) => player.believes("room", item(code)));
+    expect(believed.length / codes.length).toBeGreaterThan(0.28);
+    expect(believed.length / codes.length).toBeLessThan(0.39);
+    expect(codes.filter((code) => replica.believes("room", item(code)))).toEqual(believed);
+    expect(codes.filter((code) => player.believes("another", item(code)))).not.toEqual(believed);
+    expect(codes.filter((code) => player.believes("room", item(code, "sms")))).not.toEqual(believed);
+  });
+
+  it("is never believed where anybody can see that it is none", () => {
+    for (const value of ["", "12345", "1234567", "abcdef", " 123456"])
+      for (let room = 0; room < 50; room += 1) expect(player.believes(`${room}`, item(value))).toBe(false);
+  });
+
+  it("waits for a message to somebody made up, always the same", () => {
+    const bob = { socketId: "s1", memberId: "m1" };
+    const sms = player.begin(bob, "sms");
+    expect(sms).toMatchObject({ status: "sent", prompt: { by: "code", to: expect.stringMatching(/^•••\d\d$/u) } });
+    expect(replica.begin(bob, "call").prompt).toEqual(sms.prompt);
+    const mail = { prompt: { by: "code", to: expect.stringMatching(/^[a-z]•••@[a-z]•••\.(com|net|org)$/u) } };
+    expect(player.begin(bob, "email")).toMatchObject(mail);
+    const others = Array.from({ length: 20 }, (_, n) => player.begin({ ...bob, memberId: `${n}` }, "email").prompt.to);
+    expect(new Set(others).size).toBeGreaterThan(10);
+  });
+});
+
+const path = "a-path-of-its-own";
+const policy = {
+  gates: [{ gate: "key" }, { gate: "otp" }],
+  onFailure: { then: "decoy", attempts: 10 },
+  session: "1h",
+  encryption: { session: "required" },
+};
+const canary = (socketId: string) => ({ keyId: "planted", socketId, role: "member", canary: true }) as const;
+
+describe("whoever comes with a canary key", () => {
+  let world: World;
+  let mine: { readonly ownerId: string; readonly socketId: string };
+  beforeEach(async () => {
+    world = await startWorld({ replicas: 2 });
+    const { ownerId } = await world.owner();
+    const socket = await world.api.call(createSocket, { ownerId, label: "one", path, idParameter: null, policy });
+    mine = { ownerId, socketId: socket.id };
+    const contacts = { email: null, phone: "+4915112345678" };
+    await world.api.call(createMember, { ...mine, name: "bob", contacts, passphrase: null });
+    await world.api.call(enrolAuthenticator, { ...mine, memberName: "bob" });
+  });
+  afterEach(() => world.close());
+
+  const open = (options: Partial<OpenRequest> & { readonly address?: string; readonly label?: string } = {}) => {
+    const { address: from = "192.0.2.1", label = "one", ...rest } = options;
+    const asked = opening({ label, path, query: "id=bob", key: canary(mine.socketId), address: from });
+    return { hid: rest.hid ?? asked.hid, outcome: world.keysCaller.call(identityOpen, { ...asked, ...rest }) };
+  };
+  let asked = 0;
+  const nextCode = () => {
+    asked += 1;
+    return String(asked).padStart(6, "0");
+  };
+  /** Answers until one is believed. */
+  async function land(options: Parameters<typeof open>[0] = {}) {
+    for (;;) {
+      const { hid, outcome } = open(options);
+      let said: Outcome = await outcome;
+      for (let n = 1; said.say === "challenge"; n += 1) {
+        const answer = { gate: "otp", value: nextCode(), at: null };
+        const taken = { handshake: hid, hid, transcript: new Uint8Array(32), n, keyLive: true };
+        const action = { do: "answer" as const, cid: said.cid, answer };
+        said = await world.keysCaller.call(identityStep, { ...taken, action });
+      }
+      if (said.say === "accepted") return { hid, ...said, ...said.admitted };
+    }
+  }
+  const listed = async () =>
+    (await world.api.call(listLiveSessions, { ...mine, after: null, limit: 100 })).sessions.length;
+  const decoys = async () => (await world.api.call(listDecoys, { ...mine, after: null, limit: 100 })).decoys;
+
+  it("is let into a room by a code that nobody has looked at, and is on no list of the owner's but that of decoys", async () => {
+    const landed = await land();
+    expect(landed).toMatchObject({ decoy: { of: mine.socketId }, member: "bob", memberProven: true });
+    expect(landed.gates).toEqual(["key", "otp"]);
+    expect(landed.socketId).not.toBe(mine.socketId);
+    expect(landed.socketId).toMatch(/^[A-Za-z0-9_-]{22}$/);
+    expect(world.factors.verified).toEqual([]);
+    expect(world.factors.prepared).toEqual([]);
+    expect(await listed()).toBe(0);
+    const room = { room: landed.socketId, keyId: "planted", member: "bob", sessions: 1 };
+    expect(await decoys()).toMatchObject([room]);
+    expect(JSON.stringify(await decoys())).not.toContain("192.0.2.1");
+    await expect.poll(() => world.keys.noted.map(({ deed }) => deed)).toContain("accepted");
+    expect(world.keys.noted.every(({ room: of }) => of === landed.socketId)).toBe(true);
+    const audited = world.logged.filter((line) => line.includes('"audit"')).join();
+    expect(audited).toContain('"event":"decoy"');
+    expect(world.logged.filter((line) => line.includes('"alert"')).length).toBe(1);
+  });
+
+  it("finds the same room for a day, and others find others", async () => {
+    const { socketId: room } = await land();
+    world.advance(23 * 3_600_000);
+    expect((await land()).socketId).toBe(room);
+    world.advance(23 * 3_600_000);
+    expect((await land()).socketId).toBe(room);
+    expect((await land({ address: address() })).socketId).not.toBe(room);
+    world.advance(25 * 3_600_000);
+    expect((await land()).socketId).not.toBe(room);
+  });
+
+  it("moves nothing of the network's standing, nor of the member's", async () => {
+    const counted: unknown[] = [];
+    world.before("state.add", (_replica, key) => void counted.push(key));
+    const { hid, outcome } = open();
+    const said = await outcome;
+    if (said.say !== "challenge") throw new Error(said.say);
+    const answer = { gate: "otp", value: "nonsense", at: null };
+    await world.keysCaller.call(identityStep, {
+      handshake: hid,
+      hid,
+      transcript: new Uint8Array(32),
+      n: 1,
+      keyLive: true,
+      action: { do: "answer", cid: said.cid, answer },
+    });
+    expect(counted.filter((key) => !String(key).startsWith("decoy:"))).toEqual([]);
+    expect(world.factors.verified).toEqual([]);
+  });
+
+  it("is told like anybody that there is no such member", async () => {
+    const { outcome } = open({ claimedId: "eve", connection: connection("id=eve") });
+    expect(await outcome).toEqual({ say: "denied", retryAfterMs: null, sealed: false });
+  });
+  const connection = (query: string) => ({ label: "one", path, query, address: "192.0.2.1", origin: null });
+
+  it("has a session that goes on, is looked for and ends as a real one does", async () => {
+    const { sid, hid, socketId } = await land();
+    const check = (on: string) =>
+      world.edge.call(checkSessions, { edge: "edge-1", everyMs: 15_000, held: [{ sid, hid: on }] });
+    expect(await check(hid)).toEqual({ gone: [], replaced: [] });
+    const next = freshHid("edge-2");
+    const again = await open({ hid: next, resumed: { sid, next: 3 }, key: null }).outcome;
+    expect(again).toMatchObject({
+      say: "accepted",
+      decoy: { of: mine.socketId },
+      admitted: { sid, socketId, next: 3 },
+    });
+    expect(await check(hid)).toEqual({ gone: [], replaced: [hid] });
+    world.edge.emit(sessionEnded, { sid, socketId, hid: next, why: "left" });
+    await expect.poll(() => check(next)).toMatchObject({ gone: [{ sid }] });
+    expect(await listed()).toBe(0);
+  });
+
+  it("is put out by the owner who ends the decoy, and is looked at anew", async () => {
+    const { sid, socketId: room } = await land();
+    expect(await world.api.call(endDecoy, { ...mine, room })).toEqual({ closed: 1 });
+    await expect.poll(() => world.closed.map((each) => each.sid)).toEqual([sid]);
+    expect(world.keys.farewells).toEqual([{ sids: [sid], what: "kicked" }]);
+    expect((await land()).socketId).not.toBe(room);
+  });
+
+  it("goes with the socket", async () => {
+    const { sid } = await land();
+    await world.api.call(deleteSocket, mine);
+    await expect.poll(() => world.closed.map((each) => each.sid)).toEqual([sid]);
+  });
+});
+
+it("gets what a wrong key gets where the policy has no decoy", async () => {
+  const world = await startWorld();
+  const { ownerId } = await world.owner();
+  const without = { ...policy, onFailure: { then: "deny" } };
+  const { id } = await world.api.call(createSocket, {
+    ownerId,
+    label: "one",
+    path,
+    idParameter: null,
+    policy: without,
+  });
+  const outcome = await world.keysCaller.call(
+    identityOpen,
+    opening({ label: "one", path, key: canary(id), query: "", claimedId: null }),
+  );
+  expect(outcome).toEqual({ say: "denied", retryAfterMs: null, sealed: false });
+  await world.close();
+});
