@@ -213,6 +213,29 @@ describe.runIf(full)("portcullis owner", { timeout: 60_000 }, () => {
     expect((await inProcess("webhook list", [id])).shown).toContain("There is no webhook yet");
   });
 
+  test("plants a key and a member, says how it is told of them, and lists what it had to tell", async () => {
+    const api = await signedInApi();
+    const policy = { gates: [{ gate: "key" }], anonymous: true };
+    const socket = await api.ask("POST", "/v1/sockets", { body: { label: "planted", policy } });
+    const made = await owner(["key", "create", "planted", "--canary", "--label", "attic"]);
+    expect(made.out).toContain("Plant it where nobody should find it.");
+    const [, appKey = ""] = /^key +(pc1\S+)$/m.exec(made.out) ?? [];
+    expect((await inProcess("key list", [String(socket.id)])).shown).toMatch(/attic +member .* yes$/m);
+    const member = await inProcess("member add", [String(socket.id), "mallory"], { options: { canary: "yes" } });
+    expect(member.answer).toMatchObject({ name: "mallory", canary: true });
+
+    expect((await owner(["alerts", "planted"])).out).toBe("There was no alert in the last 90 days.\n");
+    await expect(connect(String(socket.url), { appKey })).rejects.toThrow();
+    await expect
+      .poll(async () => (await owner(["alerts", "planted"])).out, { timeout: 20_000 })
+      .toMatch(/canary-key +attic/);
+
+    expect((await owner(["alerts", "set", "planted"])).out).toMatch(/^mail +yes\nwebhook +none\nkinds +all$/m);
+    const changed = await inProcess("alerts set", [String(socket.id)], { options: { mail: "no", kinds: "decoy" } });
+    expect(changed.answer).toEqual({ mail: false, webhook: null, kinds: ["decoy"] });
+    expect(await owner(["alerts", "set", "planted", "--mail", "perhaps"])).toMatchObject({ exit: 2 });
+  });
+
   test("makes a key for the owner's program, and asks a member who is there again", async () => {
     const api = await signedInApi();
     const policy = {

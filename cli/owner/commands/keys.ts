@@ -3,7 +3,7 @@ import { record, rows, shownOnce, table } from "../show.ts";
 import type { OwnerCommand } from "./owner-command.ts";
 import { at, socketPath } from "./paths.ts";
 
-const keyColumns = ["keyId", "label", "role", "canary", "createdAt", "lastUsedAt", "revokedAt"];
+const keyColumns = ["keyId", "label", "role", "createdAt", "lastUsedAt", "revokedAt", "canary"];
 
 const planted = "Plant it where nobody should find it. It is shown this once.";
 

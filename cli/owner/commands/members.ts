@@ -7,7 +7,6 @@ import { memberPath, socketPath } from "./paths.ts";
 
 const memberColumns = [
   "name",
-  "canary",
   "email",
   "phone",
   "authenticator",
@@ -15,6 +14,7 @@ const memberColumns = [
   "answerRule",
   "passkey",
   "sign",
+  "canary",
 ];
 const contactOptions = {
   email: ["ADDRESS", "for the gate email"],

@@ -4,7 +4,7 @@ import { done, record, rows, shownOnce, table } from "../show.ts";
 import type { OwnerCommand } from "./owner-command.ts";
 import { at } from "./paths.ts";
 
-const tokenColumns = ["id", "label", "createdAt", "expiresAt", "lastUsedAt"];
+const tokenColumns = ["id", "label", "createdAt", "expiresAt", "lastUsedAt", "canary"];
 
 /** API tokens, for programs. */
 export const tokenCommands: readonly OwnerCommand[] = [
@@ -17,10 +17,13 @@ export const tokenCommands: readonly OwnerCommand[] = [
   {
     usage: "token create LABEL",
     about: "an API token; asks for your password and, where you have one, the code of your authenticator",
-    options: { expires: ["TIME", "within a year, like 2027-01-31T12:00:00Z; 90 days unless you say so"] },
-    run: (api, { args: [label], options: { expires } }, ask) => {
+    options: {
+      expires: ["TIME", "within a year, like 2027-01-31T12:00:00Z; 90 days unless you say so"],
+      canary: ["", "one to plant where nobody should find it: it is refused, and you get a mail when somebody uses it"],
+    },
+    run: (api, { args: [label], options: { expires, canary } }, ask) => {
       const expiresAt = expires === undefined ? {} : { expiresAt: expires };
-      return postWithPassword(api, "/v1/account/tokens", { label, ...expiresAt }, ask);
+      return postWithPassword(api, "/v1/account/tokens", { label, canary: canary !== undefined, ...expiresAt }, ask);
     },
     show: ({ token, secret }) => `${record({ ...(token as Json), secret })}\n${shownOnce}`,
   },

@@ -84,6 +84,8 @@ export const revokeWebSession = request({
 export const apiToken = z.strictObject({
   id,
   label: text(64),
+  /** Planted by the owner: it is never right, and whoever uses it is found out. */
+  canary: z.boolean(),
   createdAtMs: epochMs,
   expiresAtMs: epochMs,
   lastUsedAtMs: epochMs.nullable(),
@@ -97,6 +99,7 @@ export const createApiToken = request({
     password,
     secondFactor: secondFactor.nullable(),
     label: text(64),
+    canary: z.boolean().optional(),
     expiresAtMs: epochMs.nullable(),
   }),
   reply: z.strictObject({ token: apiToken, secret: text(128) }),

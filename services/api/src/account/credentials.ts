@@ -28,6 +28,7 @@ const webSession = z.object({
 const token = z.object({
   id,
   label: z.string(),
+  canary: z.boolean().describe("planted: it is never right, and you get a mail when somebody uses it"),
   createdAt: time,
   expiresAt: time,
   lastUsedAt: time.nullable(),
@@ -112,6 +113,12 @@ export function credentialRoutes(app: App, { caller, cookie }: RouteContext): vo
         tags,
         body: z.strictObject({
           label: caption,
+          canary: z
+            .boolean()
+            .default(false)
+            .describe(
+              "a token to plant where nobody should find it: it is refused like a wrong one, and you hear of it",
+            ),
           expiresAt: time.nullish().describe("within a year; absent or null: after 90 days"),
           password,
           ...secondFactorFields,
@@ -120,12 +127,13 @@ export function credentialRoutes(app: App, { caller, cookie }: RouteContext): vo
       },
     },
     async (request, reply) => {
-      const { label, expiresAt, password } = request.body;
+      const { label, canary, expiresAt, password } = request.body;
       const made = await caller.call(createApiToken, {
         ownerId: ownerOf(request).ownerId,
         password,
         secondFactor: secondFactorOf(request.body),
         label,
+        canary,
         expiresAtMs: typeof expiresAt === "string" ? Date.parse(expiresAt) : null,
       });
       return reply.code(201).send({ token: viewOfToken(made.token), secret: made.secret });
@@ -152,10 +160,11 @@ export function credentialRoutes(app: App, { caller, cookie }: RouteContext): vo
 }
 
 function viewOfToken(stored: z.infer<typeof tokenContract>): z.infer<typeof token> {
-  const { id, label, createdAtMs, expiresAtMs, lastUsedAtMs } = stored;
+  const { id, label, canary, createdAtMs, expiresAtMs, lastUsedAtMs } = stored;
   return {
     id,
     label,
+    canary,
     createdAt: timeOf(createdAtMs),
     expiresAt: timeOf(expiresAtMs),
     lastUsedAt: timeOrNull(lastUsedAtMs),

@@ -1,8 +1,8 @@
 import type { Operation } from "./operation.ts";
 import { at, atMs, password } from "./samples.ts";
 
-const storedToken = { id: "t1", label: "ci", createdAtMs: atMs, expiresAtMs: atMs, lastUsedAtMs: null };
-const shownToken = { id: "t1", label: "ci", createdAt: at, expiresAt: at, lastUsedAt: null };
+const storedToken = { id: "t1", label: "ci", canary: false, createdAtMs: atMs, expiresAtMs: atMs, lastUsedAtMs: null };
+const shownToken = { id: "t1", label: "ci", canary: false, createdAt: at, expiresAt: at, lastUsedAt: null };
 
 export const credentialOperations: readonly Operation[] = [
   {
@@ -62,6 +62,7 @@ export const credentialOperations: readonly Operation[] = [
       password,
       secondFactor: { kind: "code", value: "123456" },
       label: "ci",
+      canary: false,
       expiresAtMs: atMs,
     },
     answer: { token: storedToken, secret: "pct_x" },

@@ -22,6 +22,7 @@ export async function createTokenOf(
     password: string;
     secondFactor: SecondFactor | null;
     label: string;
+    canary?: boolean | undefined;
     expiresAtMs: number | null;
   },
 ) {
@@ -40,6 +41,7 @@ export async function createTokenOf(
     secretHash: hashOf(secret),
     tokenEpoch: owner.body.tokenEpoch,
     label,
+    canary: request.canary === true,
     createdAtMs: now,
     expiresAtMs,
     lastUsedAtMs: null,
@@ -74,6 +76,7 @@ function view({ id, body }: Stored<ApiToken>) {
   return {
     id,
     label: body.label,
+    canary: body.canary,
     createdAtMs: body.createdAtMs,
     expiresAtMs: body.expiresAtMs,
     lastUsedAtMs: body.lastUsedAtMs,

@@ -31,6 +31,7 @@ const lifeMs: Readonly<Record<Exclude<Purpose, AlertKind>, number> & Partial<Rec
   "already-registered": 3_600_000,
   "reset-password": 30 * 60_000,
   "password-changed": 3_600_000,
+  "canary-token": 24 * 3_600_000,
 };
 const alertLifeMs = 24 * 3_600_000;
 
@@ -211,6 +212,23 @@ function words(purpose: Purpose, token: string, publicUrl: string, about: string
           "",
           "If it was not you, reset it at once and look through your sockets, keys and",
           "tokens.",
+        ),
+      };
+    case "canary-token":
+      return {
+        subject: "Somebody used an API token that you planted",
+        text: lines(
+          "Somebody came with a canary, an API token that you planted, and was refused.",
+          "",
+          "Nobody who may act for you has it. Whoever it is has been where you put it:",
+          "what else lies there, other tokens above all, is known to somebody else.",
+          "Revoke those, and look through your sockets and keys.",
+          "",
+          "Which one it was is the one that was used last in",
+          "",
+          "  portcullis owner token list",
+          "",
+          "However often it is used, you get at most one such mail in an hour.",
         ),
       };
     default:

@@ -1,6 +1,7 @@
 import { type Caller as CallerFacts, ServiceError } from "@portcullis/contracts";
 import type { Stored } from "@portcullis/documents";
 import { fromText, hashOf } from "../secrets.ts";
+import { soundCanaryToken } from "./canary-token.ts";
 import { type AccountContext, findOwner, normalEmail } from "./context.ts";
 import { requireSecondFactor, type SecondFactor } from "./second-factor.ts";
 import type { Owner } from "./store.ts";
@@ -95,6 +96,10 @@ async function byToken(context: AccountContext, secret: string): Promise<Authent
   const owner = token === null ? null : await context.store.owners.get(token.body.ownerId);
   if (token === null || owner === null || token.body.tokenEpoch !== owner.body.tokenEpoch)
     throw new ServiceError("unauthenticated");
+  if (token.body.canary) {
+    void soundCanaryToken(context, owner, token);
+    throw new ServiceError("unauthenticated");
+  }
   const now = context.clock();
   if (token.body.lastUsedAtMs === null || now - token.body.lastUsedAtMs > seenResolutionMs) {
     await context.store.apiTokens.replace(token.id, token.version, { ...token.body, lastUsedAtMs: now });

@@ -45,6 +45,8 @@ const apiToken = z.strictObject({
   /** The owner's `tokenEpoch` when whoever made it had shown that they may. */
   tokenEpoch: count,
   label: z.string(),
+  /** Planted: it is never right. */
+  canary: z.boolean(),
   createdAtMs: epochMs,
   expiresAtMs: epochMs,
   lastUsedAtMs: epochMs.nullable(),
@@ -56,6 +58,7 @@ export const mailPurposes = [
   "already-registered",
   "reset-password",
   "password-changed",
+  "canary-token",
   ...alertKinds,
 ] as const;
 /** Of sockets and their people: what these say is composed there. */
