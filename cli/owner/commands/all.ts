@@ -1,4 +1,5 @@
 import { accountCommands } from "./account.ts";
+import { holdCommands } from "./holds.ts";
 import { keyCommands } from "./keys.ts";
 import { memberCommands } from "./members.ts";
 import type { OwnerCommand } from "./owner-command.ts";
@@ -19,6 +20,7 @@ export const ownerCommands: readonly OwnerCommand[] = [
   ...signCommands,
   ticketCommand,
   ...sessionCommands,
+  ...holdCommands,
   ...webhookCommands,
   ...peopleCommands,
   ...tokenCommands,

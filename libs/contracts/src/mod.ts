@@ -5,6 +5,7 @@ import * as authenticators from "./authenticators.ts";
 import * as consumers from "./consumers.ts";
 import type { Contract } from "./contract.ts";
 import * as handshake from "./handshake.ts";
+import * as holds from "./holds.ts";
 import * as messages from "./messages.ts";
 import * as passkeys from "./passkeys.ts";
 import * as people from "./people.ts";
@@ -36,6 +37,7 @@ export {
 } from "./contract.ts";
 export { type Issue, ServiceError, type ServiceErrorCode, serviceErrors } from "./errors.ts";
 export * from "./handshake.ts";
+export * from "./holds.ts";
 export { mailQueue, waitQueue, wakeQueue } from "./job-queues.ts";
 export * from "./messages.ts";
 export * from "./passkeys.ts";
@@ -81,6 +83,7 @@ export const contracts: readonly Contract[] = Object.freeze(
     people,
     approvals,
     signs,
+    holds,
   ]
     .flatMap((group) => Object.values(group))
     .filter(isContract),

@@ -18,6 +18,7 @@ import { answerSecretRoutes } from "./sockets/answer-secrets.ts";
 import { appKeyRoutes } from "./sockets/app-keys.ts";
 import { approvalRoutes } from "./sockets/approvals.ts";
 import { authenticatorRoutes } from "./sockets/authenticators.ts";
+import { holdRoutes } from "./sockets/holds.ts";
 import { liveSessionRoutes } from "./sockets/live-sessions.ts";
 import { memberRoutes } from "./sockets/members.ts";
 import { memberPasskeyRoutes } from "./sockets/passkeys.ts";
@@ -46,6 +47,7 @@ const groups = [
   signRoutes,
   webhookRoutes,
   liveSessionRoutes,
+  holdRoutes,
   mintRoutes,
   doorRoutes,
   peopleRoutes,

@@ -17,6 +17,7 @@ import { serveHandshakes } from "./handshake/serve.ts";
 import { createHandshakeStore } from "./handshake/store.ts";
 import { createVerdicts } from "./handshake/verdicts.ts";
 import { createPenalties } from "./penalties/penalties.ts";
+import { serveHolds } from "./penalties/serve.ts";
 import { createAnnounce } from "./people/announce.ts";
 import { createInvitations } from "./people/invitations.ts";
 import { createPeopleMails } from "./people/mails.ts";
@@ -98,6 +99,8 @@ export async function run(
   const edges = createEdgeWatch(state, clock);
   await serveSessions(server, { sessions, edges, clock });
   await serveConsumers(server, { sessions, revocation });
+  const audit = createAudit({ log });
+  await serveHolds(server, { store, state, clock, audit });
   const risk = createNetworkRisk(state);
   const engine = createEngine({
     store,
@@ -110,7 +113,7 @@ export async function run(
     penalties: createPenalties(state, risk, clock),
     state,
     alerts: createAlerts({ store, owners: accountContext.store.owners, mails: accountContext.mails, state, log }),
-    audit: createAudit({ log }),
+    audit,
     caller,
     paths,
     tickets,

@@ -61,6 +61,7 @@ const requests: Readonly<Record<string, readonly [Right, (on: Shared) => object]
   "identity.sockets.get": ["read", () => ({})],
   "identity.sockets.sessions.list": ["read", () => firstPage],
   "identity.sockets.approvals.list": ["approve", () => ({})],
+  "identity.sockets.holds.list": ["approve", () => firstPage],
   "identity.sockets.update": ["own", ({ version }) => ({ version, path: null, idParameter: null, policy: null })],
   "identity.sockets.app-keys.create": ["own", () => ({ label: "k", role: "member" })],
   "identity.sockets.app-keys.list": ["own", () => ({})],
@@ -88,6 +89,7 @@ const requests: Readonly<Record<string, readonly [Right, (on: Shared) => object]
 /** Succeeds only with more beside it (a session, a wait, a secret); tested on its own, and here for who may not. */
 const needsMore: Readonly<Record<string, readonly [Right, object]>> = {
   "identity.sockets.sessions.kick": ["own", { sid: "s1" }],
+  "identity.sockets.holds.release": ["own", { holdId: "h1" }],
   "identity.sockets.sessions.stepup": ["own", { sid: "s1", rule: null }],
   "identity.tickets.mint": ["own", { member: "bob", role: "member" }],
   "identity.sockets.authenticators.remove": ["own", { memberName: "bob" }],

@@ -1,6 +1,7 @@
 import { accountOperations } from "./account.ts";
 import { approvalOperations } from "./approvals.ts";
 import { credentialOperations } from "./credentials.ts";
+import { holdOperations } from "./holds.ts";
 import { memberOperations } from "./members.ts";
 import type { Operation } from "./operation.ts";
 import { passkeyOperations } from "./passkeys.ts";
@@ -23,6 +24,7 @@ export const operations: readonly Operation[] = [
   ...signOperations,
   ...webhookOperations,
   ...sessionOperations,
+  ...holdOperations,
   ...peopleOperations,
   ...approvalOperations,
   ...serverOperations,
