@@ -22,7 +22,7 @@ export const keyOnly = { gates: [{ gate: "key" }], anonymous: true, resume: "off
  */
 export async function makeSocket(owner: Owner, given: object = keyAndOtp): Promise<OwnedSocket> {
   const onFailure = "onFailure" in given ? (given.onFailure as object) : {};
-  const policy = { ...given, onFailure: { free: 100, ...onFailure } };
+  const policy = { ...given, onFailure: { free: 100, work: 0, ...onFailure } };
   const label = `s${randomBytes(6).toString("hex")}`;
   const { id, url } = await owner.post<{ id: string; url: string }>("/v1/sockets", { label, policy });
   return { id, url, ...(await makeKey(owner, id)) };
