@@ -158,7 +158,7 @@ function sorryFor(error: unknown, target: Target): unknown {
     case "unreachable":
       return new Sorry(exitCodes.unreachable, `nothing answers at ${originOf(target.url)}: ${whatToDo(target)}`);
     case "denied":
-      return new Sorry(exitCodes.refused, "denied. A server does not say why: the key, the path, the name or the code");
+      return new Sorry(exitCodes.refused, deniedWords(error.retryAfterMs));
     case "untrusted-server":
       return new Sorry(exitCodes.refused, "another server than the app key's answers there, so nothing was told to it");
     case "not-recognised":
@@ -184,4 +184,9 @@ function whatToDo({ url, authenticator }: Target): string {
 function originOf(url: string): string {
   const { protocol, host } = new URL(url);
   return `${protocol}//${host}`;
+}
+
+function deniedWords(retryAfterMs: number | null): string {
+  if (retryAfterMs === null) return "denied. A server does not say why: the key, the path, the name or the code";
+  return `denied: too much has failed. Nothing was looked at; come back in ${Math.ceil(retryAfterMs / 1_000)} s`;
 }

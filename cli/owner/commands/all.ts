@@ -2,6 +2,7 @@ import { accountCommands } from "./account.ts";
 import { alertCommands } from "./alerts.ts";
 import { auditCommands } from "./audit.ts";
 import { decoyCommands } from "./decoys.ts";
+import { holdCommands } from "./holds.ts";
 import { keyCommands } from "./keys.ts";
 import { memberCommands } from "./members.ts";
 import type { OwnerCommand } from "./owner-command.ts";
@@ -24,6 +25,7 @@ export const ownerCommands: readonly OwnerCommand[] = [
   ...sessionCommands,
   ...auditCommands,
   ...decoyCommands,
+  ...holdCommands,
   ...webhookCommands,
   ...alertCommands,
   ...peopleCommands,

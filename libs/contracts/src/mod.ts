@@ -8,6 +8,7 @@ import * as consumers from "./consumers.ts";
 import type { Contract } from "./contract.ts";
 import * as decoys from "./decoys.ts";
 import * as handshake from "./handshake.ts";
+import * as holds from "./holds.ts";
 import * as messages from "./messages.ts";
 import * as passkeys from "./passkeys.ts";
 import * as people from "./people.ts";
@@ -42,6 +43,7 @@ export {
 export * from "./decoys.ts";
 export { type Issue, ServiceError, type ServiceErrorCode, serviceErrors } from "./errors.ts";
 export * from "./handshake.ts";
+export * from "./holds.ts";
 export { alertQueue, mailQueue, waitQueue, wakeQueue } from "./job-queues.ts";
 export * from "./messages.ts";
 export * from "./passkeys.ts";
@@ -90,6 +92,7 @@ export const contracts: readonly Contract[] = Object.freeze(
     signs,
     audit,
     decoys,
+    holds,
   ]
     .flatMap((group) => Object.values(group))
     .filter(isContract),

@@ -10,6 +10,9 @@ export interface Facts {
   /** Null: not known, but for the name: nobody's. */
   readonly circumstances: { readonly name: string | null; readonly address: string | null; readonly risk: Risk | null };
   readonly ticket: boolean;
+  /** Asked of the prompted only. */
+  readonly work: boolean;
+  readonly held: readonly string[];
 }
 
 export function policyOf(document: object): Policy {
@@ -114,4 +117,6 @@ export const facts: fc.Arbitrary<Facts> = fc.record({
     risk: fc.constantFrom("low" as const, "raised" as const, "high" as const, null),
   }),
   ticket: fc.oneof({ arbitrary: fc.constant(true), weight: 3 }, { arbitrary: fc.constant(false), weight: 1 }),
+  work: mostly(false, true),
+  held: mostly<string[]>([], ["otp"]),
 });

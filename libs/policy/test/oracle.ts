@@ -84,7 +84,13 @@ export class Oracle {
     return this.#facts.member?.enrolled.includes("otp") === true;
   }
 
+  /** A proof of work is owed before anything else. */
+  get workOwed(): boolean {
+    return this.#facts.work && this.#facts.policy.mode === "prompted";
+  }
+
   describe(at: string): { gate: string; of: unknown } | undefined {
+    if (at === "before.work") return this.workOwed ? { gate: "captcha", of: null } : undefined;
     if (at === "enrolled.otp") return this.enrolledOwed ? { gate: "otp", of: "member" } : undefined;
     return this.leaves.find((leaf) => leaf.at === at);
   }
@@ -103,6 +109,7 @@ export class Oracle {
   }
 
   #can(leaf: OracleLeaf): boolean {
+    if (this.#facts.held.includes(leaf.gate)) return false;
     if (leaf.gate === "path") return true;
     if (leaf.gate === "key") return this.#facts.keyId !== null;
     if (needNothing.includes(leaf.gate)) return true;
@@ -157,17 +164,22 @@ export class Oracle {
   accepts(ok: ReadonlySet<string>): boolean {
     if (!this.#facts.policy.anonymous && this.#facts.member === null) return false;
     if (this.#facts.policy.before.ticket === "required" && !this.#facts.ticket) return false;
+    if (this.workOwed && !ok.has("before.work")) return false;
     const passed = this.#passed(ok);
     return this.#top.every((at) => passed.get(at) === true) && this.#enrolledUsed(ok);
   }
 
   /** Nobody could ever be let in. */
   get hopeless(): boolean {
-    return !this.accepts(new Set([...this.leaves.map(({ at }) => at), "enrolled.otp"]));
+    const isEnrolledHeld = this.enrolledOwed && this.#facts.held.includes("otp");
+    return (
+      isEnrolledHeld || !this.accepts(new Set([...this.leaves.map(({ at }) => at), "enrolled.otp", "before.work"]))
+    );
   }
 
   /** Positions that may be asked for once `ok` is known. */
   open(ok: ReadonlySet<string>): string[] {
+    if (this.workOwed && !ok.has("before.work")) return ["before.work"];
     const passed = this.#passed(ok);
     const can = this.#evaluate((leaf) => this.#can(leaf));
     const current = this.#top.find((at) => passed.get(at) !== true);

@@ -21,6 +21,7 @@ import { approvalRoutes } from "./sockets/approvals.ts";
 import { auditRoutes } from "./sockets/audit.ts";
 import { authenticatorRoutes } from "./sockets/authenticators.ts";
 import { decoyRoutes } from "./sockets/decoys.ts";
+import { holdRoutes } from "./sockets/holds.ts";
 import { liveSessionRoutes } from "./sockets/live-sessions.ts";
 import { memberRoutes } from "./sockets/members.ts";
 import { memberPasskeyRoutes } from "./sockets/passkeys.ts";
@@ -52,6 +53,7 @@ const groups = [
   liveSessionRoutes,
   auditRoutes,
   decoyRoutes,
+  holdRoutes,
   mintRoutes,
   doorRoutes,
   peopleRoutes,

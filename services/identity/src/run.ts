@@ -27,6 +27,7 @@ import { serveHandshakes } from "./handshake/serve.ts";
 import { createHandshakeStore } from "./handshake/store.ts";
 import { createVerdicts } from "./handshake/verdicts.ts";
 import { createPenalties } from "./penalties/penalties.ts";
+import { serveHolds } from "./penalties/serve.ts";
 import { createAnnounce } from "./people/announce.ts";
 import { createInvitations } from "./people/invitations.ts";
 import { createPeopleMails } from "./people/mails.ts";
@@ -139,6 +140,7 @@ export async function run(
   const edges = createEdgeWatch(state, clock);
   await serveSessions(server, { registries: [sessions, decoySessions], edges, audit, clock });
   await serveConsumers(server, { sessions, revocation });
+  await serveHolds(server, { store, state, clock, audit });
   const risk = createNetworkRisk(state);
   const player = createPlayer({ key: vault.subkey("decoy"), clock });
   await serveDecoys(server, { store, caller, intruders, sessions: decoySessions, revocation: decoyRevocation });

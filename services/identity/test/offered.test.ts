@@ -27,7 +27,7 @@ const second = (value: string): Offered => ({ gate: "otp", value, at: "1" });
 beforeEach(async () => {
   world = await startWorld({ replicas: 2 });
   const { ownerId } = await world.owner();
-  const policy = { gates, mode: "offered", onFailure: { attempts: 3 } };
+  const policy = { gates, mode: "offered", onFailure: { attempts: 3, free: 100 } };
   const { id: socketId } = await world.api.call(createSocket, { ownerId, label, path, idParameter: null, policy });
   const contacts = { email: null, phone: null };
   await world.api.call(createMember, { ownerId, socketId, name: "bob", contacts, passphrase: null });

@@ -64,6 +64,7 @@ const requests: Readonly<Record<string, readonly [Right, (on: Shared) => object]
   "identity.decoys.list": ["own", () => ({ after: null, limit: 10 })],
   "identity.decoys.script.get": ["own", () => ({})],
   "identity.decoys.script.set": ["own", () => ({ script: null })],
+  "identity.sockets.holds.list": ["approve", () => firstPage],
   "identity.sockets.update": ["own", ({ version }) => ({ version, path: null, idParameter: null, policy: null })],
   "identity.sockets.app-keys.create": ["own", () => ({ label: "k", role: "member" })],
   "identity.sockets.app-keys.list": ["own", () => ({})],
@@ -94,6 +95,7 @@ const requests: Readonly<Record<string, readonly [Right, (on: Shared) => object]
 /** Succeeds only with more beside it (a session, a wait, a secret); tested on its own, and here for who may not. */
 const needsMore: Readonly<Record<string, readonly [Right, object]>> = {
   "identity.sockets.sessions.kick": ["own", { sid: "s1" }],
+  "identity.sockets.holds.release": ["own", { holdId: "h1" }],
   "identity.sockets.sessions.stepup": ["own", { sid: "s1", rule: null }],
   "identity.decoys.read": ["own", { room: "r1", after: 0, limit: 10 }],
   "identity.decoys.end": ["own", { room: "r1" }],

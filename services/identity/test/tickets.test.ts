@@ -411,7 +411,7 @@ describe("what is behind the socket's own path, and what is stated", () => {
   });
 
   it("finds the socket only at a slash, and the page for passphrases likewise", async () => {
-    mine = await socket({ gates: [{ gate: "path" }] });
+    mine = await socket({ gates: [{ gate: "path" }], onFailure: { free: 100 } });
     for (const other of [`${path}x`, `${path}%2Fx`, `x/${path}`, "", "/", path.slice(0, -1)])
       expect(await open(bob({ path: other })), other).toEqual(bare);
     expect((await open(bob({ path: `${path}/` }))).say).toBe("accepted");

@@ -269,7 +269,7 @@ describe("risk", () => {
   };
 
   it("rises with wrong answers from a network, and is forgotten after a quarter of an hour", async () => {
-    await socket(gates);
+    await socket(gates, { onFailure: { free: 100 } });
     expect(await risks()).toBe(1);
     await fail(raisedFrom - 1);
     expect(await risks()).toBe(1);
@@ -283,7 +283,7 @@ describe("risk", () => {
   });
 
   it("rises with connections that are turned away, whatever they came for, and with one IPv6 subscriber's addresses", async () => {
-    await socket(gates);
+    await socket(gates, { onFailure: { free: 100 } });
     await open({ path: "no-such-path-here", address: "2001:db8::1" });
     await open({ opened: false, address: "2001:db8::2" });
     await open({ key: { keyId: "k", socketId: "another", role: "member" }, address: "2001:db8::3" });
@@ -294,7 +294,7 @@ describe("risk", () => {
   });
 
   it("counts an answer once, though it comes at once on two replicas", async () => {
-    await socket(gates);
+    await socket(gates, { onFailure: { free: 100 } });
     const hid = freshHid();
     const cid = cidOf(await open({ hid }));
     await Promise.all(Array.from({ length: 8 }, () => step(hid, 1, cid, "wrong")));
@@ -305,13 +305,13 @@ describe("risk", () => {
   });
 
   it("loses none of many failures at once", async () => {
-    await socket(gates);
+    await socket(gates, { onFailure: { free: 100 } });
     await Promise.all(Array.from({ length: highFrom }, () => open({ path: "no-such-path-here" })));
     expect(await risks()).toBe(4);
   });
 
   it("tells nobody the address: the counter is named by an HMAC, and no line of the log holds it", async () => {
-    await socket(gates);
+    await socket(gates, { onFailure: { free: 100 } });
     await fail(2, { address: "198.51.100.77" });
     expect(world.logged.join("")).not.toContain("198.51.100.77");
   });

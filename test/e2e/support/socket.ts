@@ -16,8 +16,13 @@ export const keyAndOtp = { gates: [{ gate: "key" }, { gate: "otp" }], resume: "o
 /** Who has the key comes in, by whatever name they have here, or none. */
 export const keyOnly = { gates: [{ gate: "key" }], anonymous: true, resume: "off" };
 
-/** A socket with one app key. */
-export async function makeSocket(owner: Owner, policy: object = keyAndOtp): Promise<OwnedSocket> {
+/**
+ * A socket with one app key. Everybody in a test is at one address, and most fail there on purpose: nothing costs them anything, unless
+ * the policy says what.
+ */
+export async function makeSocket(owner: Owner, given: object = keyAndOtp): Promise<OwnedSocket> {
+  const onFailure = "onFailure" in given ? (given.onFailure as object) : {};
+  const policy = { ...given, onFailure: { free: 100, work: 0, ...onFailure } };
   const label = `s${randomBytes(6).toString("hex")}`;
   const { id, url } = await owner.post<{ id: string; url: string }>("/v1/sockets", { label, policy });
   return { id, url, ...(await makeKey(owner, id)) };

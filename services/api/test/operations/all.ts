@@ -3,6 +3,7 @@ import { alertOperations } from "./alerts.ts";
 import { approvalOperations } from "./approvals.ts";
 import { credentialOperations } from "./credentials.ts";
 import { decoyOperations } from "./decoys.ts";
+import { holdOperations } from "./holds.ts";
 import { memberOperations } from "./members.ts";
 import type { Operation } from "./operation.ts";
 import { passkeyOperations } from "./passkeys.ts";
@@ -27,6 +28,7 @@ export const operations: readonly Operation[] = [
   ...alertOperations,
   ...sessionOperations,
   ...decoyOperations,
+  ...holdOperations,
   ...peopleOperations,
   ...approvalOperations,
   ...serverOperations,

@@ -62,7 +62,14 @@ export function createWakes(
 
   /** Something has locked out whom these are of. Those that could still go on without what is locked do. */
   async function lockedOut(concerned: readonly string[], by: Subject): Promise<void> {
-    for (const id of concerned) await end(id, by);
+    for (const id of concerned) {
+      try {
+        await end(id, by);
+      } catch (error) {
+        // Written or not, it is stopped at its next step; and the others are to be told all the same.
+        context.log.warn("a handshake could not be told of a lockout", { handshake: id }, error);
+      }
+    }
   }
 
   async function end(id: string, by: Subject): Promise<void> {

@@ -32,9 +32,11 @@ export function ladderOf({ onFailure, isAsked, requiresKey: keyed }: Rules, subj
   const { free, work, delay, lockout } = onFailure;
   const waits = keyed || subject.network !== null;
   const locks = keyed && lockout !== null;
-  const open = waits ? free + (isAsked ? work : 0) : Number.POSITIVE_INFINITY;
+  const paid = isAsked ? work : 0;
+  const open = waits ? free + paid : Number.POSITIVE_INFINITY;
   return {
-    free: isAsked ? free : open,
+    // What nobody is asked for, nobody can be made to pay.
+    free: paid > 0 ? free : open,
     open,
     lockoutAfter: locks ? lockout.after : Number.POSITIVE_INFINITY,
     lockoutMs: lockout?.forMs ?? 0,

@@ -101,7 +101,7 @@ export function createPenalties(state: State, risk: Pick<NetworkRisk, "failures"
       const failures = Math.max(isKnown ? 0 : ofHolder, ...(who.memberId === null ? [] : ofGates));
       const free = rules?.free ?? Number.POSITIVE_INFINITY;
       return {
-        work: failures >= free || networkFailures >= free,
+        work: (rules?.work ?? 0) > 0 && Math.max(failures, networkFailures) >= free,
         spent: failures >= free && !isKnown,
         networkFailures,
         holds: [...(isKnown ? [] : holderHolds), ...(who.memberId === null ? [] : gateHolds)],

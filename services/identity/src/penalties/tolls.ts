@@ -1,3 +1,4 @@
+import { ServiceError } from "@portcullis/contracts";
 import type { Clock } from "@portcullis/runtime";
 import type { State } from "@portcullis/state";
 import { z } from "zod";
@@ -28,13 +29,16 @@ export type Charge =
   | { readonly is: "unpaid" }
   | { readonly is: "held"; readonly hold: Hold };
 
+/** The steps that have failed, or are being looked at, and when they came: a step that is taken twice has one name, and one place. */
+const steps = z.array(z.strictObject({ by: z.string(), atMs: z.number().int() }));
+type Steps = z.infer<typeof steps>;
+
 /**
  * What is counted of one subject: the steps of those that have failed, as far as they cost no wait; how many behind these; and the hold of the last one.
  *
- * Counted first and looked at then. A place among the first ones is taken by putting the step's name into a set, and had where the set is then not larger than
- * there are places; behind these the hold itself is the place, and of all who come at once one has written it. So of any number of answers, over however many replicas,
- * no more are looked at than are free or paid for, and what a dying process leaves behind is a failure. A step that is taken twice
- * has one name, and one place.
+ * Counted first and looked at then. The first places are given out one by one; behind these the hold itself is the place, and of
+ * all who come at once one has written it. So of any number of answers, over however many replicas, no more are looked at
+ * than are free or paid for, and what a dying process leaves behind is a failure.
  */
 export interface Tolls {
   /** @param by names the step */
@@ -60,6 +64,9 @@ export interface Tolls {
 export const windowMs = 24 * 3_600_000;
 /** Where it never comes to a wait, more than these are as many. */
 const countedMax = 200;
+/** More than there are places. */
+const triesMax = 250;
+type Place = "free" | "paid" | "unpaid" | "none";
 
 export function createTolls(state: State, clock: Clock): Tolls {
   const places = (subject: Subject) => `identity:failed:${nameOf(subject)}`;
@@ -91,24 +98,50 @@ export function createTolls(state: State, clock: Clock): Tolls {
     return { version, isLockout };
   }
 
-  /** Takes a place, where one may be left. @returns how many have one now */
-  async function take(subject: Subject, { open }: Ladder, by: string): Promise<number> {
-    const taken = await state.members(places(subject));
-    if (taken.includes(by)) return taken.length;
-    if (taken.length >= Math.min(open, countedMax)) return taken.length + 1;
-    await state.join(places(subject), by, clock() + windowMs);
-    // Whoever finds too many has come at once with others, and stays: one who left might leave room for two.
-    return (await state.members(places(subject))).length;
+  async function read(subject: Subject): Promise<{ readonly taken: Steps; readonly version: string | null }> {
+    const entry = await state.get(places(subject));
+    if (entry === null) return { taken: [], version: null };
+    const all = steps.parse(JSON.parse(Buffer.from(entry.value).toString("utf8")));
+    return { taken: all.filter(({ atMs }) => clock() < atMs + windowMs), version: entry.version };
+  }
+
+  /**
+   * Of those who come at once each sees what the one before wrote. They cannot be at it for long: once there is no place left, nobody writes.
+   * @param change null: there is nothing to write
+   */
+  async function rewrite(subject: Subject, change: (taken: Steps) => Steps | null): Promise<void> {
+    for (let tries = 0; tries < triesMax; tries += 1) {
+      const { taken, version } = await read(subject);
+      const next = change(taken);
+      if (next === null) return;
+      const value = Buffer.from(JSON.stringify(next));
+      const key = places(subject);
+      const written =
+        version === null
+          ? await state.create(key, value, windowMs)
+          : await state.replace(key, version, value, windowMs);
+      if (written !== null) return;
+    }
+    throw new ServiceError("busy");
+  }
+
+  async function place(subject: Subject, { free, open }: Ladder, by: string, paid: boolean): Promise<Place> {
+    let got: Place = "none";
+    await rewrite(subject, (taken) => {
+      const mine = taken.findIndex((step) => step.by === by);
+      const rank = mine < 0 ? taken.length : mine;
+      got = rank < free ? "free" : rank >= open ? "none" : paid ? "paid" : "unpaid";
+      const isWritten = mine >= 0 || taken.length >= countedMax;
+      return isWritten || got === "none" || got === "unpaid" ? null : [...taken, { by, atMs: clock() }];
+    });
+    return got;
   }
 
   async function charge(subject: Subject, ladder: Ladder, by: string, paid: boolean): Promise<Charge> {
     const there = await found(subject);
     if (there !== null) return ofHold(there, by);
-    const failed = await failures(subject);
-    if (failed >= ladder.free && failed < ladder.open && !paid) return { is: "unpaid" };
-    const place = await take(subject, ladder, by);
-    if (place <= ladder.free) return { is: "free" };
-    if (place <= ladder.open) return { is: paid ? "paid" : "unpaid" };
+    const got = await place(subject, ladder, by, paid);
+    if (got !== "none") return { is: got };
     const written = await write(subject, ladder, by);
     if (written !== null) return { is: "waits", ...written };
     const other = await found(subject);
@@ -121,19 +154,18 @@ export function createTolls(state: State, clock: Clock): Tolls {
   }
 
   async function failures(subject: Subject): Promise<number> {
-    return (await state.members(places(subject))).length;
+    return (await read(subject)).taken.length;
   }
 
   async function reset(subject: Subject): Promise<void> {
-    const taken = await state.members(places(subject));
-    await Promise.all(taken.map((by) => state.leave(places(subject), by)));
+    await state.delete(places(subject));
     await state.reset(waits(subject));
   }
 
   return {
     charge,
     async count(subject, ladder, by) {
-      if ((await take(subject, ladder, by)) <= ladder.open) return false;
+      if ((await place(subject, ladder, by, true)) !== "none") return false;
       return (await write(subject, ladder, by))?.isLockout ?? false;
     },
     async hold(subject) {
@@ -144,7 +176,9 @@ export function createTolls(state: State, clock: Clock): Tolls {
       await state.delete(holdKey(subject), version);
     },
     async leave(subject, by) {
-      await state.leave(places(subject), by);
+      await rewrite(subject, (taken) =>
+        taken.some((step) => step.by === by) ? taken.filter((step) => step.by !== by) : null,
+      );
     },
     async shorten(subject) {
       await state.add(waits(subject), -1, windowMs);

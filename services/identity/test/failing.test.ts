@@ -1,0 +1,300 @@
+import {
+  createMember,
+  createSocket,
+  enrolAuthenticator,
+  identityOpen,
+  identityStep,
+  listHolds,
+  listLiveSessions,
+  type Outcome,
+  releaseHold,
+  wakeHandshake,
+} from "@portcullis/contracts";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { freshHid, type OpeningOptions, opening } from "./support/handshake.ts";
+import { codeOf, firstPage, startWorld, type World } from "./support/world.ts";
+
+let world: World;
+let mine: { readonly ownerId: string; readonly socketId: string };
+const path = "a-path-of-its-own";
+const label = "one";
+const bare: Outcome = { say: "denied", retryAfterMs: null, sealed: false };
+const denied: Outcome = { say: "denied", retryAfterMs: null, sealed: true };
+const gates = [{ gate: "key" }, { gate: "otp" }];
+/** Quick to climb: one is free, and behind it each waits, up to the third. */
+const steep = { attempts: 3, then: "lockout", free: 1, work: 0, lockout: { after: 3, for: "1h" } };
+
+beforeEach(async () => {
+  world = await startWorld({ replicas: 2 });
+});
+afterEach(() => world.close());
+
+async function socket(policy: Record<string, unknown> = {}) {
+  const { ownerId } = await world.owner();
+  const whole = { gates, onFailure: steep, ...policy };
+  const { id } = await world.api.call(createSocket, { ownerId, label, path, idParameter: null, policy: whole });
+  mine = { ownerId, socketId: id };
+  await world.api.call(enrolAuthenticator, { ...mine, memberName: null });
+  for (const name of ["bob", "ann", "eve"]) {
+    const contacts = { email: `${name}@x.example`, phone: null };
+    await world.api.call(createMember, { ...mine, name, contacts, passphrase: null });
+    if (name !== "eve") await world.api.call(enrolAuthenticator, { ...mine, memberName: name });
+  }
+}
+const key = (keyId = "k1") => ({ keyId, socketId: mine.socketId, role: "member" as const });
+const open = (options: Partial<OpeningOptions> = {}) =>
+  world.keysCaller.call(identityOpen, opening({ label, path, query: "id=bob", key: key(), ...options }));
+const step = (hid: string, n: number, action: Record<string, unknown>) =>
+  world.keysCaller.call(identityStep, {
+    handshake: hid,
+    hid,
+    transcript: new Uint8Array(32),
+    n,
+    keyLive: true,
+    action: action as never,
+  });
+const saying = (cid: string, value: string, gate = "otp") => ({
+  do: "answer",
+  cid,
+  answer: { gate, value, at: null },
+});
+const cidOf = (outcome: Outcome) => {
+  if (outcome.say !== "challenge" && outcome.say !== "wait") throw new Error(`no question: ${outcome.say}`);
+  return outcome.cid;
+};
+/** One handshake with one answer. */
+async function attempt(value: string, options: Partial<OpeningOptions> = {}): Promise<Outcome> {
+  const { hid = freshHid() } = options;
+  const opened = await open({ ...options, hid });
+  return opened.say === "challenge" ? step(hid, 1, saying(opened.cid, value)) : opened;
+}
+/** As far as a lockout, over all its waits. */
+async function lockOut(options: Partial<OpeningOptions> = {}) {
+  for (let n = 0; n < 3; n += 1) {
+    expect((await attempt("wrong", options)).say).toBe("challenge");
+    world.advance(60_000);
+  }
+}
+const holds = async () => (await world.api.call(listHolds, { ...mine, ...firstPage })).holds;
+const live = async () => (await world.api.call(listLiveSessions, { ...mine, ...firstPage })).sessions.length;
+const looked = () => world.factors.verified.length;
+
+describe("whoever fails", () => {
+  it("waits, is told how long, and nothing of theirs is looked at meanwhile", async () => {
+    await socket();
+    expect((await attempt("wrong")).say).toBe("challenge");
+    expect((await attempt("wrong")).say).toBe("challenge");
+    const before = looked();
+    expect(await attempt("right")).toEqual({ ...denied, retryAfterMs: 30_000 });
+    expect(looked()).toBe(before);
+    world.advance(30_000);
+    expect((await attempt("right")).say).toBe("accepted");
+  });
+
+  it("is stopped in the handshake that is under way as well, before the answer is looked at", async () => {
+    await socket();
+    const hid = freshHid();
+    let outcome = await open({ hid });
+    for (let n = 1; n < 3; n += 1) outcome = await step(hid, n, saying(cidOf(outcome), "wrong"));
+    const before = looked();
+    expect(await step(hid, 3, saying(cidOf(outcome), "right"))).toEqual({ ...denied, retryAfterMs: 30_000 });
+    expect(looked()).toBe(before);
+  });
+
+  it("is locked out in the end, and sees what an unknown path and a wrong key see", async () => {
+    await socket();
+    await lockOut();
+    expect(await attempt("right")).toEqual(bare);
+    expect(await open({ path: "another-path" })).toEqual(bare);
+    expect(await open({ opened: false })).toEqual(bare);
+    world.advance(3_600_000);
+    expect((await attempt("right")).say).toBe("accepted");
+  });
+
+  it("pays with work first, before their answer, and each payment is for one answer", async () => {
+    await socket({ onFailure: { attempts: 3, free: 1, work: 2 } });
+    world.factors.right.add("worked");
+    world.factors.prompt = { challenge: "made" };
+    await attempt("wrong");
+    const hid = freshHid();
+    const asked = await open({ hid });
+    expect(asked).toMatchObject({ say: "challenge", options: [{ at: "before.work", gate: "captcha" }] });
+    const paid = await step(hid, 1, saying(cidOf(asked), "worked", "captcha"));
+    const again = await step(hid, 2, saying(cidOf(paid), "wrong"));
+    const before = looked();
+    expect(await step(hid, 3, saying(cidOf(again), "right"))).toEqual({ ...denied, retryAfterMs: 1 });
+    expect(looked()).toBe(before);
+  });
+
+  it("is turned away before their ticket is used up", async () => {
+    await socket();
+    await attempt("wrong");
+    await attempt("wrong");
+    const touched: string[] = [];
+    world.before("state.get", (...args: unknown[]) => void touched.push(JSON.stringify(args)));
+    expect(await open({ ticket: `pt1.${"A".repeat(43)}` })).toMatchObject({ retryAfterMs: 30_000 });
+  });
+
+  it("counts for nothing from a network that the owner trusts", async () => {
+    await socket({ onFailure: { ...steep, trusted: ["192.0.2.0/24"] } });
+    for (let n = 0; n < 8; n += 1) expect((await attempt("wrong")).say).toBe("challenge");
+    expect((await attempt("right")).say).toBe("accepted");
+    await lockOut({ address: "198.51.100.1" });
+    expect(await attempt("right", { address: "198.51.100.1" })).toEqual(bare);
+    expect((await attempt("right")).say).toBe("accepted");
+  });
+});
+
+describe("nobody is held up by others", () => {
+  it("where they came in from before: not by a neighbour with the key, nor by anybody elsewhere", async () => {
+    await socket();
+    expect((await attempt("right")).say).toBe("accepted");
+    await lockOut({ query: "id=ann" });
+    await lockOut({ address: "198.51.100.7" });
+    expect((await attempt("right", { address: "203.0.113.5" })).say).toBe("denied");
+    expect((await attempt("right")).say).not.toBe("denied");
+  });
+
+  it("without the key: whoever does not open the box moves nothing but the price", async () => {
+    await socket({ onFailure: { ...steep, work: 1 } });
+    for (let n = 0; n < 30; n += 1) await open({ key: null, address: "198.51.100.7" });
+    for (let n = 0; n < 30; n += 1) await open({ opened: false, key: null, address: "198.51.100.7" });
+    expect(await holds()).toEqual([]);
+    const priced = await open({ address: "198.51.100.7" });
+    expect(priced).toMatchObject({ say: "challenge", options: [{ gate: "captcha" }] });
+    expect(await open()).toMatchObject({ say: "challenge", options: [{ gate: "otp" }] });
+  });
+});
+
+describe("a lockout", () => {
+  const either = [
+    { gate: "key" },
+    {
+      anyOf: [
+        { gate: "otp", of: "socket" },
+        { gate: "email", by: "link" },
+      ],
+    },
+  ];
+
+  const eve = { query: "id=eve" };
+
+  it("ends the handshakes that it concerns, and tells them; those that can go on without do", async () => {
+    await socket();
+    const parked = freshHid();
+    const elsewhere = { address: "198.51.100.7" };
+    for (let n = 0; n < 2; n += 1) {
+      await attempt("wrong", elsewhere);
+      world.advance(60_000);
+    }
+    expect((await open({ hid: parked, address: "203.0.113.1" })).say).toBe("challenge");
+    const ann = freshHid();
+    expect((await open({ hid: ann, query: "id=ann", address: "203.0.113.1" })).say).toBe("challenge");
+    const last = freshHid();
+    await attempt("wrong", { ...elsewhere, hid: last });
+    const pushed = world.keys.pushed.map(({ hid, outcome }) => ({ hid, outcome }));
+    expect(pushed).toEqual(expect.arrayContaining([parked, last].map((hid) => ({ hid, outcome: denied }))));
+    expect(pushed.map(({ hid }) => hid)).not.toContain(ann);
+    expect((await step(parked, 1, saying("any", "right"))).say).toBe("nothing");
+  });
+
+  it("of one gate leaves the others", async () => {
+    await socket({ gates: either });
+    await lockOut({ ...eve, address: "198.51.100.7" });
+    expect(await open({ ...eve, address: "203.0.113.1" })).toMatchObject({
+      say: "challenge",
+      options: [{ gate: "email" }],
+    });
+  });
+
+  it("wins over a wait that is confirmed at the same time", async () => {
+    await socket({ gates: either });
+    const hid = freshHid();
+    const asked = await open({ ...eve, hid });
+    const waiting = await step(hid, 1, { do: "start", cid: cidOf(asked), gate: "email", at: null });
+    expect(waiting.say).toBe("wait");
+    // By the same holder, at the other gate.
+    await lockOut(eve);
+    const [[waitId, wait] = ["none", undefined]] = [...world.factors.waits];
+    if (wait !== undefined) Object.assign(wait, { fate: "confirmed" });
+    await world.notify.call(wakeHandshake, { handshake: hid, waitId }).catch(() => undefined);
+    expect(await live()).toBe(0);
+  });
+
+  it("wins over an accept that it meets", async () => {
+    await socket();
+    const hid = freshHid();
+    const asked = await open({ hid });
+    world.factors.before = async (items) => {
+      if (items.some(({ value }) => value !== "right")) return;
+      // While the right answer is looked at, the others are used up.
+      world.factors.before = () => undefined;
+      for (let n = 0; n < 3; n += 1) {
+        await attempt("wrong");
+        world.advance(31_000 * (n + 1));
+      }
+    };
+    expect(await step(hid, 1, saying(cidOf(asked), "right"))).toMatchObject({ say: "denied" });
+    expect(await live()).toBe(0);
+  });
+
+  it("is seen and released by the owner, and whoever was held begins anew", async () => {
+    await socket();
+    await lockOut();
+    const found = await holds();
+    expect(found.map(({ member, gate, keyId, kind }) => ({ member, gate, keyId, kind }))).toEqual(
+      expect.arrayContaining([
+        { member: null, gate: null, keyId: "k1", kind: "lockout" },
+        { member: "bob", gate: "otp", keyId: null, kind: "lockout" },
+      ]),
+    );
+    expect(await attempt("right")).toEqual(bare);
+    for (const { id: holdId } of found) await world.api.call(releaseHold, { ...mine, holdId });
+    expect(await holds()).toEqual([]);
+    expect(await codeOf(world.api.call(releaseHold, { ...mine, holdId: found[0]?.id ?? "" }))).toBe("not_found");
+    expect((await attempt("right")).say).toBe("accepted");
+  });
+
+  it("is in the log of the socket, and the owner is told", async () => {
+    await socket();
+    await lockOut();
+    const text = world.logged.join("");
+    expect(text).toMatch(/"event":"held","cause":"lockout"/);
+    expect(text).toMatch(/"kind":"lockout"/);
+    expect(text).not.toContain("192.0.2.1");
+  });
+});
+
+describe("what is looked up", () => {
+  it("is as much for an unknown path as for a wrong key, a member who is locked out, and one who is not there", async () => {
+    await socket();
+    await lockOut();
+    let calls = 0;
+    const count = () => {
+      calls += 1;
+    };
+    for (const name of ["get", "create", "replace", "delete", "take", "add", "sum", "join", "leave", "members"])
+      world.before(`state.${name}`, () => count());
+    for (const name of ["findOne", "get", "find", "insert", "replace"])
+      for (const collection of ["identity_sockets", "identity_members"])
+        world.before(`${collection}.${name}`, () => count());
+    const cost = async (options: Partial<OpeningOptions>) => {
+      calls = 0;
+      expect(await open(options)).toEqual(bare);
+      return calls;
+    };
+    const unknown = await cost({ path: "another-path", key: null, opened: false });
+    expect(unknown).toBeGreaterThan(20);
+    for (const options of [
+      { opened: false, key: null },
+      { label: "another", key: null },
+      { key: { ...key(), socketId: "another" } },
+      { key: { ...key(), socketId: "another" }, path: "another-path" },
+      { key: null },
+      // The holder, and the member from elsewhere.
+      {},
+      { address: "203.0.113.9" },
+    ])
+      expect(await cost(options), JSON.stringify(options)).toBe(unknown);
+  });
+});
