@@ -23,9 +23,14 @@ let planted: { readonly appKey: string };
 let open: OwnedSocket;
 let bob: Authenticator;
 let trips: string[] = [];
+let stores: string[] = [];
 
 beforeAll(async () => {
-  world = await startWorld({ env: { SWEEP_INTERVAL: "10m" }, onRoundTrip: (name) => void trips.push(name) });
+  world = await startWorld({
+    env: { SWEEP_INTERVAL: "10m" },
+    onRoundTrip: (name) => void trips.push(name),
+    onStoreCall: (call) => void stores.push(call),
+  });
   bystanders = await startBystanders(world);
   socket = await makeSocket(world.owner);
   bob = await makeMember(world.owner, socket, "bob");
@@ -65,9 +70,9 @@ interface Probe {
 
 /** All that somebody on the other end can see, but for the time it takes; and what it costs inside. */
 async function footprint({ url, appKey, dst = destinationIn(url), answer = false, ticket }: Probe) {
-  trips = [];
   const attacker = await dial(url);
   const hello = await attacker.hello();
+  [trips, stores] = [[], []];
   const answers = answer ? [{ gate: "otp", value: bob.code(world.now()) }] : undefined;
   const { frame } = await makeOpen(hello, {
     appKey,
@@ -85,6 +90,20 @@ async function footprint({ url, appKey, dst = destinationIn(url), answer = false
     close,
     // A new bundle may be fetched at any time, whoever is there.
     trips: trips.filter((name) => name !== "keys.bundle"),
+    // What is asked at once may be asked in any order.
+    stores: stores.toSorted(),
+  };
+}
+
+/** The same words at a label that nobody has, with a key that never was: as many parts of a path, a ticket where there was one. */
+function nowhere({ url, appKey, ticket, ...same }: Probe): Probe {
+  const { protocol, host, pathname, search } = new URL(url);
+  const path = pathname.replace(/^\/[^/]+/, "/nobody");
+  return {
+    ...same,
+    url: `${protocol}//${host}${path}${search}`,
+    appKey: appKey === null ? null : inventedKey(),
+    ...(ticket === undefined ? {} : { ticket: noTicket() }),
   };
 }
 
@@ -93,7 +112,7 @@ const wrongSecret = (appKey: string): string => {
   const parts = appKey.split(".");
   return [parts[0], parts[1], randomBytes(32).toString("base64url"), parts[3]].join(".");
 };
-const noTicket = `pt1.${"A".repeat(43)}`;
+const noTicket = () => `pt1.${randomBytes(32).toString("base64url")}`;
 const inventedKey = (): string =>
   [
     "pc1",
@@ -159,12 +178,12 @@ const probes: readonly (readonly [string, () => Probe])[] = [
   ["a socket that wants a ticket, without one", () => ({ url: `${ticketed.url}?id=bob`, appKey: null })],
   [
     "a socket that wants a ticket, with one that never was",
-    () => ({ url: `${ticketed.url}?id=bob`, appKey: null, ticket: noTicket }),
+    () => ({ url: `${ticketed.url}?id=bob`, appKey: null, ticket: noTicket() }),
   ],
-  ["an unknown path, with such a ticket", () => ({ url: `${ticketed.url}x?id=bob`, appKey: null, ticket: noTicket })],
+  ["an unknown path, with such a ticket", () => ({ url: `${ticketed.url}x?id=bob`, appKey: null, ticket: noTicket() })],
   [
     "a known path without a key, with such a ticket",
-    () => ({ url: `${socket.url}?id=bob`, appKey: null, ticket: noTicket }),
+    () => ({ url: `${socket.url}?id=bob`, appKey: null, ticket: noTicket() }),
   ],
   ["more behind a known path, without a key", () => ({ url: `${socket.url}/more?id=bob`, appKey: null })],
   [
@@ -191,6 +210,13 @@ describe("whoever has proven nothing sees the same, wherever they went", () => {
     expect(seen.frames).toEqual([bareDenied]);
     expect(seen.close).toEqual(closeOf("denied"));
     expect(seen.trips).toEqual(["keys.handshake.open", "identity.handshake.open"]);
+  });
+
+  test.each(probes)("%s: documents and state are asked what they are asked for nobody", async (_what, make) => {
+    const probe = make();
+    const seen = await footprint(probe);
+    expect(seen.stores).toEqual((await footprint(nowhere(probe))).stores);
+    expect(seen.stores).toContain("identity_sockets.findOne");
   });
 
   test("and the hello before it is one and the same, but for what is random in it", async () => {

@@ -19,6 +19,7 @@ import { assemble } from "./assemble.ts";
 import { type MasterKeys, openMasterKeyFile } from "./master-key.ts";
 import { needs } from "./needs.ts";
 import type { Platform } from "./platform.ts";
+import { type OnStoreCall, watched, watchedDocuments } from "./store-calls.ts";
 
 export interface EmbeddedOptions {
   /** A folder, made where it is missing; null keeps everything in memory (tests). */
@@ -31,6 +32,8 @@ export interface EmbeddedOptions {
   readonly onRoundTrip?: (contractName: string, roundTrip: RoundTrip) => void;
   /** For tests: sees every byte that crosses the bus, bodies as well as subjects and headers. */
   readonly onTraffic?: (data: Uint8Array) => void;
+  /** For tests: counts what is asked of documents and state. */
+  readonly onStoreCall?: OnStoreCall;
 }
 
 export interface Embedded {
@@ -49,7 +52,7 @@ export interface Embedded {
  * @throws {StartupError} a master key file that is damaged, or missing although there is data
  */
 export async function openEmbedded(options: EmbeddedOptions): Promise<Embedded> {
-  const { dataDir, log, health, closer, clock = systemClock, onRoundTrip, onTraffic } = options;
+  const { dataDir, log, health, closer, clock = systemClock, onRoundTrip, onTraffic, onStoreCall } = options;
   if (dataDir !== null) await mkdir(dataDir, { recursive: true, mode: 0o700 });
   const file = dataDir === null ? ":memory:" : join(dataDir, "portcullis.sqlite");
   const masterKeys: MasterKeys =
@@ -57,9 +60,10 @@ export async function openEmbedded(options: EmbeddedOptions): Promise<Embedded> 
       ? { current: systemRandom(32), previous: [] }
       : await openMasterKeyFile(join(dataDir, "master.key"), file);
 
-  const documents = openEmbeddedDocuments({ file, clock });
+  const opened = { documents: openEmbeddedDocuments({ file, clock }), state: openEmbeddedState({ file, clock }) };
+  const documents = onStoreCall === undefined ? opened.documents : watchedDocuments(opened.documents, onStoreCall);
   closer.add("documents", () => documents.close());
-  const state = openEmbeddedState({ file, clock });
+  const state = onStoreCall === undefined ? opened.state : watched(opened.state, "state", onStoreCall);
   closer.add("state", () => state.close());
   const jobs = openEmbeddedJobs({
     file,

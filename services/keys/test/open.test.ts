@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { killAppKey, ServiceError } from "@portcullis/contracts";
 import { type SuiteId, suiteIds } from "@portcullis/crypto";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -154,6 +155,25 @@ describe("every failure", () => {
     const second = await clientWith();
     expect(await world.open(second.route, { ...second.open, nonce: new Uint8Array(32) })).toEqual(denial);
     expect(world.identity.opened.map((each) => each.opened)).toEqual([false, false]);
+  });
+
+  it.each<[string, boolean, number, number]>([
+    ["a box that did not open, at once", false, 0, 25],
+    ["one that did, at once", true, 0, 25],
+    ["a box that did not open, after a while", false, 30, 50],
+    ["one that did, after a while", true, 30, 50],
+  ])("leaves at a moment that its work does not decide: %s", async (_, isOpened, workMs, leastMs) => {
+    const client = await clientWith(
+      isOpened ? {} : { appKey: "pc1.AAAAAAAAAAAAAAAA.".concat(key.split(".").slice(2).join(".")) },
+    );
+    world.identity.onOpen = async () => {
+      await sleep(workMs);
+      return bare;
+    };
+    const startedAt = performance.now();
+    expect(await world.open(client.route, client.open)).toEqual(denial);
+    expect(performance.now() - startedAt).toBeGreaterThanOrEqual(leastMs);
+    expect(world.identity.opened).toMatchObject([{ opened: isOpened }]);
   });
 
   it("gets the same bytes: what identity turns away, though the box opened", async () => {

@@ -202,13 +202,19 @@ describe("a channel", () => {
 
   it.each([
     ["denied under seal", denied],
-    ["turned away bare", { say: "denied", retryAfterMs: null, sealed: false } as const],
     ["accepted at once", accepted(1_795_000_060_000)],
   ])("that is %s by its opening holds none at all", async (_, outcome) => {
     world.identity.onOpen = () => outcome;
     const made = await world.client({ appKey: null });
     await world.open(made.route, made.open);
     expect(await channel(made.hid)).toMatchObject({ done: true, prk: "" });
+  });
+
+  it("of who is turned away bare there is none, as for who never opened a box", async () => {
+    world.identity.onOpen = () => ({ say: "denied", retryAfterMs: null, sealed: false });
+    const made = await world.client({ appKey: null });
+    await world.open(made.route, made.open);
+    expect(await channel(made.hid)).toBe(null);
   });
 
   it("opens only for its own handshake", async () => {

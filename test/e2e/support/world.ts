@@ -43,11 +43,12 @@ export interface WorldOptions {
   readonly replicas?: boolean;
   readonly onRoundTrip?: EmbeddedOptions["onRoundTrip"];
   readonly onTraffic?: EmbeddedOptions["onTraffic"];
+  readonly onStoreCall?: EmbeddedOptions["onStoreCall"];
 }
 
 /** All services in this process, in memory, on free ports. */
 export async function startWorld(options: WorldOptions = {}): Promise<World> {
-  const { env = {}, dataDir = null, replicas = false, onRoundTrip, onTraffic } = options;
+  const { env = {}, dataDir = null, replicas = false, onRoundTrip, onTraffic, onStoreCall } = options;
   let offsetMs = 0;
   const now = () => Date.now() + offsetMs;
   const logs: string[] = [];
@@ -72,6 +73,7 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
     clock: now,
     ...(onRoundTrip === undefined ? {} : { onRoundTrip }),
     ...(onTraffic === undefined ? {} : { onTraffic }),
+    ...(onStoreCall === undefined ? {} : { onStoreCall }),
   });
   const { url, bootstrapToken } = running;
   const edges = [url.replace(/^http/, "ws"), ...(replicas ? [await addReplicas(running, settings)] : [])];

@@ -1,0 +1,132 @@
+import { randomBytes, randomInt } from "node:crypto";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { type Features, heldOutAuc, type Sample, standardError } from "./support/classifier.ts";
+import { askForPage, tryPassphrase } from "./support/door.ts";
+import { type Hunted, inventedKey, startHunted } from "./support/hunted-world.ts";
+import { probe } from "./support/probe.ts";
+
+const full = process.env.PORTCULLIS_FULL === "1";
+
+/**
+ * Whether somebody who may try thousands of times, and looks at bytes and time of every answer, can tell what there is from what there is not.
+ *
+ * What is compared is tried in turns, in an order that is drawn anew each time, so that whatever else the machine does meets all alike; and the server is another process,
+ * so that what is measured is not the hunter's own work. The bound of 0.05 is four standard errors of 1200 probes of each class (0.012): of six comparisons
+ * that find nothing, one in three thousand runs says that one did.
+ */
+const probesOfEach = 1_200;
+const doorProbesOfEach = 1_000;
+const plantedOfEach = 400;
+const bound = 0.05;
+const plantedBound = 0.6;
+
+const random = () => randomBytes(16).toString("base64url");
+
+/** All kinds once in each round. */
+async function inTurns<Kind extends string>(
+  kinds: Readonly<Record<Kind, () => Promise<Features>>>,
+  rounds: number,
+): Promise<Readonly<Record<Kind, readonly Features[]>>> {
+  const names = Object.keys(kinds) as Kind[];
+  const seen = Object.fromEntries(names.map((name) => [name, []])) as unknown as Record<Kind, Features[]>;
+  // Until the server's code is compiled, whoever comes later is served faster.
+  const warmUp = 20;
+  for (let round = -warmUp; round < rounds; round += 1) {
+    const order = [...names];
+    while (order.length > 0) {
+      const [name] = order.splice(randomInt(order.length), 1);
+      if (name === undefined) break;
+      const features = await kinds[name]();
+      if (round >= 0) seen[name].push(features);
+    }
+  }
+  return seen;
+}
+
+/** Round by round: each half of what the classifier gets has both classes of its rounds. */
+function aucBetween(live: readonly Features[], nothing: readonly Features[]): number {
+  const halves: Sample[][] = [[], []];
+  for (const [round, features] of live.entries()) {
+    const half = halves[round % 2];
+    half?.push({ features, isLive: true }, { features: nothing[round] ?? [], isLive: false });
+  }
+  return heldOutAuc(halves as [Sample[], Sample[]]);
+}
+
+test.skipIf(full)("what is hunted for is hunted for in full only, and by enough probes to be believed", () => {
+  expect(bound / standardError(probesOfEach)).toBeGreaterThan(4);
+  expect(bound / standardError(doorProbesOfEach)).toBeGreaterThan(3.8);
+});
+
+describe.runIf(full)("a hunter with thousands of probes", () => {
+  let hunted: Hunted & { readonly stop: () => Promise<void> };
+  const kinds = (port: number) => {
+    const { live, deleted, revokedKey } = hunted;
+    const invented = () => inventedKey(live.appKey);
+    const nowhere = () => ({ ...live.dst, path: random() });
+    return {
+      live: () => probe({ port, dst: live.dst, appKey: invented() }),
+      "no path": () => probe({ port, dst: nowhere(), appKey: invented() }),
+      "no label": () =>
+        probe({ port, dst: { ...live.dst, label: `s${randomBytes(6).toString("hex")}` }, appKey: invented() }),
+      deleted: () => probe({ port, dst: deleted.dst, appKey: deleted.appKey }),
+      revoked: () => probe({ port, dst: live.dst, appKey: revokedKey }),
+      "live without a key": () => probe({ port, dst: live.dst, appKey: null }),
+      "no path without a key": () => probe({ port, dst: nowhere(), appKey: null }),
+      "no path with a live key": () => probe({ port, dst: nowhere(), appKey: live.appKey }),
+    };
+  };
+  type Kind = keyof ReturnType<typeof kinds>;
+  let seen: Readonly<Record<Kind, readonly Features[]>>;
+
+  beforeAll(async () => {
+    hunted = await startHunted();
+    seen = await inTurns(kinds(hunted.port), probesOfEach);
+  }, 1_800_000);
+  afterAll(() => hunted.stop());
+
+  test.each<[Kind, Kind]>([
+    ["live", "no path"],
+    ["live", "no label"],
+    ["deleted", "no path"],
+    ["revoked", "no path"],
+    ["live without a key", "no path without a key"],
+    ["no path with a live key", "no path"],
+  ])("cannot tell: %s, from: %s", { timeout: 120_000 }, (one, other) => {
+    const auc = aucBetween(seen[one], seen[other]);
+    expect(Math.abs(auc - 0.5), `held-out AUC ${auc.toFixed(3)}`).toBeLessThan(bound);
+  });
+
+  test("cannot tell a socket's page from the page of none, nor what is posted there", {
+    timeout: 1_800_000,
+  }, async () => {
+    const { url, live } = hunted;
+    const { label, path } = live.dst;
+    const pages = await inTurns(
+      { live: () => askForPage(url, `/${label}/${path}`), nothing: () => askForPage(url, `/${label}/${random()}`) },
+      probesOfEach,
+    );
+    // Names are invented: a member has no more than fifty tries in an hour, from all networks together.
+    const posts = await inTurns(
+      {
+        live: () => tryPassphrase(url, `/${label}/${path}`, random()),
+        nothing: () => tryPassphrase(url, `/${label}/${random()}`, random()),
+      },
+      doorProbesOfEach,
+    );
+    for (const [what, { live: there, nothing }] of Object.entries({ pages, posts })) {
+      const auc = aucBetween(there, nothing);
+      expect(Math.abs(auc - 0.5), `${what}: held-out AUC ${auc.toFixed(3)}`).toBeLessThan(bound);
+    }
+  });
+
+  test.each(["delay", "byte"] as const)(
+    "would find it: a %s that gives live sockets away",
+    { timeout: 600_000 },
+    async (give) => {
+      const { live, "no path": nothing } = kinds(hunted.planted[give]);
+      const given = await inTurns({ live, nothing }, plantedOfEach);
+      expect(aucBetween(given.live, given.nothing)).toBeGreaterThan(plantedBound);
+    },
+  );
+});
