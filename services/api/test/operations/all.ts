@@ -1,5 +1,6 @@
 import { accountOperations } from "./account.ts";
 import { approvalOperations } from "./approvals.ts";
+import { auditOperations } from "./audit.ts";
 import { credentialOperations } from "./credentials.ts";
 import { memberOperations } from "./members.ts";
 import type { Operation } from "./operation.ts";
@@ -23,6 +24,7 @@ export const operations: readonly Operation[] = [
   ...signOperations,
   ...webhookOperations,
   ...sessionOperations,
+  ...auditOperations,
   ...peopleOperations,
   ...approvalOperations,
   ...serverOperations,
