@@ -118,6 +118,18 @@ describe("an export", () => {
     );
   });
 
+  test("does not verify with a block in the middle that is right by itself, nor with anything behind the end", async () => {
+    const blocks = chain(4);
+    const lines = [...blocks.map(lineOf), await statement(blocks)];
+    const text = (blocks[1]?.text ?? "").replace("denied", "accepted");
+    const other = { text, hash: createHash("sha256").update(text).digest("hex") };
+    expect((await verify(fileOf(lines.toSpliced(1, 1, lineOf(other))))).problem).toEqual({
+      line: 3,
+      what: "does not go on from the block before",
+    });
+    for (const more of ["x", "\n", lines[0] ?? ""]) expect((await verify(fileOf(lines) + more)).ok, more).toBe(false);
+  });
+
   test("does not verify with somebody else's signature, or a statement about something else", async () => {
     const blocks = chain(3);
     const lines = blocks.map(lineOf);

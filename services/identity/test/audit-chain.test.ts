@@ -127,7 +127,11 @@ describe("a book", () => {
         await write("a", "b", "c", "d", "e");
         expect(await problem()).toBeNull();
         await tamper(tampering.do, tampering.n);
-        if (anew) await hashAnew();
+        if (anew) {
+          await hashAnew();
+          // What is missing at the end shows there alone; everything else without it.
+          if (tampering.do !== "remove" || tampering.n < 5) await books.heads.forget(socketId);
+        }
         expect(await problem()).not.toBeNull();
       }),
       { numRuns: 60 },
@@ -210,8 +214,10 @@ describe("a book", () => {
     await write("a", "b");
     const key = `identity:audit-head:${socketId}`;
     const found = await state.get(key);
-    if (found === null) throw new Error("no head");
-    const forged = { ...JSON.parse(Buffer.from(found.value).toString()), n: 1 };
+    const [first] = await blocksOf(books, socketId);
+    if (found === null || first === undefined) throw new Error("no head");
+    await books.store.blocks.delete(blockId(socketId, 2));
+    const forged = { n: 1, hash: first.hash, mac: first.mac };
     await state.replace(key, found.version, Buffer.from(JSON.stringify(forged)), 1_000_000);
     expect(await problem()).toMatchObject({ what: "end-differs" });
   });

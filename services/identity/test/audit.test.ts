@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import {
   type AuditEvent,
   aboutSession,
@@ -11,8 +12,10 @@ import {
   keepAudit,
   kickSession,
   listAudit,
+  listPeople,
   type Outcome,
   removeMember,
+  removePerson,
   updateSocket,
   verifyAudit,
 } from "@portcullis/contracts";
@@ -156,6 +159,14 @@ describe("the book of a socket", () => {
     await join(world, mine, cat, "approver");
     expect((await list("person-changed")).at(-1)).toMatchObject({ byEmail: cat.email, about: { what: "accepted" } });
     await world.api.call(removeMember, { ...mine, name: "bob" });
+    const { people } = await world.api.call(listPeople, mine);
+    const personId = people.find(({ email }) => email === cat.email)?.id ?? "";
+    await world.api.call(removePerson, { ...mine, personId });
+    expect((await list("person-changed")).map(({ about, byEmail }) => [about?.what, byEmail])).toEqual([
+      ["invited", email],
+      ["accepted", null],
+      ["removed", email],
+    ]);
     const entries = await list();
     const ofBob = entries.filter(({ member }) => member !== undefined);
     expect(ofBob.length).toBeGreaterThanOrEqual(4);
@@ -182,6 +193,38 @@ describe("the book of a socket", () => {
     const { blocks, books } = await openAuditStore(world.platform.documents);
     expect(await blocks.find({ socketId: mine.socketId })).toEqual([]);
     expect(await books.get(mine.socketId)).toBeNull();
+  });
+
+  it("is exported in parts as in one, to an end that is settled at the start, and not signed where it is not ours", async () => {
+    await addBob();
+    for (let index = 0; index < 60; index += 1) await world.api.call(keepAudit, { ...mine, days: 7 + index });
+    const lines: string[] = [];
+    let after: number | null = null;
+    let range: { first: number; last: number } | null = null;
+    for (;;) {
+      const page: { lines: string[]; range: { first: number; last: number }; next: number | null } =
+        await world.api.call(exportAudit, { ...mine, after, range });
+      lines.push(...page.lines);
+      if (page.next === null) break;
+      ({ next: after, range } = page);
+      // Somebody writes on.
+      await world.api.call(keepAudit, { ...mine, days: 7 });
+    }
+    const { statement } = JSON.parse(lines.at(-1) ?? "");
+    expect([statement.first, statement.last]).toEqual([1, lines.length - 1]);
+    expect(lines.length).toBeGreaterThan(60);
+
+    const { blocks } = await openAuditStore(world.platform.documents);
+    const [last] = await blocks.find({ socketId: mine.socketId }, { sort: { field: "n", direction: "descending" } });
+    if (last === undefined) throw new Error("no block");
+    const forged = last.body.text.replace("auditDays", "auditdays");
+    const hash = createHash("sha256").update(forged).digest("hex");
+    await blocks.replace(last.id, last.version, { ...last.body, text: forged, hash });
+    const next = last.body.n - 1;
+    const all = { first: 1, last: last.body.n };
+    expect(await codeOf(world.api.call(exportAudit, { ...mine, after: next, range: all }))).toBe("conflict");
+    await blocks.delete(last.id);
+    expect(await codeOf(world.api.call(exportAudit, { ...mine, after: next, range: all }))).toBe("conflict");
   });
 
   it("has what broke off half-way, of which something may have been done", async () => {
