@@ -60,6 +60,10 @@ type Shared = Awaited<ReturnType<typeof shared>>;
 const requests: Readonly<Record<string, readonly [Right, (on: Shared) => object]>> = {
   "identity.sockets.get": ["read", () => ({})],
   "identity.sockets.sessions.list": ["read", () => firstPage],
+  "identity.audit.list": ["own", () => ({ ...firstPage, order: "newest", event: null })],
+  "identity.audit.export": ["own", () => ({ after: null, range: null })],
+  "identity.audit.verify": ["own", () => ({ after: null })],
+  "identity.audit.keep": ["own", () => ({ days: 30 })],
   "identity.sockets.approvals.list": ["approve", () => ({})],
   "identity.sockets.update": ["own", ({ version }) => ({ version, path: null, idParameter: null, policy: null })],
   "identity.sockets.app-keys.create": ["own", () => ({ label: "k", role: "member" })],
