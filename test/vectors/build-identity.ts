@@ -47,6 +47,25 @@ export function buildIdentity() {
   const th = fixed("th ident");
   const cid = b64(fixed("cid ident", 16));
   const own = words(raw[0] ?? Buffer.alloc(16));
+  const [seed = Buffer.alloc(0)] = seeds;
+  const audit = { socket: "socket-1", first: 3, last: 17, hash: toHex(fixed("last block")), atMs: 1_795_000_000_000 };
+  const { first, last, atMs } = audit;
+  const saidOfAudit = Buffer.concat([
+    lp(text(audit.socket)),
+    ref.u64(first),
+    ref.u64(last),
+    lp(text(audit.hash)),
+    ref.u64(atMs),
+  ]);
+  const [finish, policyHash] = [fixed("F of a receipt"), fixed("policy hash")];
+  const receipt = { finish: b64(finish), sid: "sid-1", member: "bob", atMs, policyHash: b64(policyHash) };
+  const saidOfReceipt = Buffer.concat([
+    finish,
+    lp(text(receipt.sid)),
+    lp(text(receipt.member)),
+    lp(text(String(atMs))),
+    lp(policyHash),
+  ]);
   return {
     identities: keys.map((key, index) => ({
       seed: toHex(seeds[index] ?? Buffer.alloc(0)),
@@ -61,6 +80,11 @@ export function buildIdentity() {
       const said = Buffer.concat([key, next, ref.u64(from), ref.u64(until)]);
       return { key: b64(key), from, until, sig: b64(ref.sign(seeds[index] ?? Buffer.alloc(0), "succession", said)) };
     }),
+    /** Both signed by the first key. */
+    statements: {
+      audit: { ...audit, sig: b64(ref.sign(seed, "audit", saidOfAudit)) },
+      receipt: { ...receipt, sig: b64(ref.sign(seed, "receipt", saidOfReceipt)) },
+    },
     session: { secret: toHex(secret), words: words(secret) },
     proof: { th: toHex(th), cid, words: own, value: b64(H(L("ident"), th, lp(text(cid)), lp(text(own)))) },
   };

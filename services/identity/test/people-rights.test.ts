@@ -60,6 +60,10 @@ type Shared = Awaited<ReturnType<typeof shared>>;
 const requests: Readonly<Record<string, readonly [Right, (on: Shared) => object]>> = {
   "identity.sockets.get": ["read", () => ({})],
   "identity.sockets.sessions.list": ["read", () => firstPage],
+  "identity.audit.list": ["own", () => ({ ...firstPage, order: "newest", event: null })],
+  "identity.audit.export": ["own", () => ({ after: null, range: null })],
+  "identity.audit.verify": ["own", () => ({ after: null })],
+  "identity.audit.keep": ["own", () => ({ days: 30 })],
   "identity.sockets.approvals.list": ["approve", () => ({})],
   "identity.decoys.list": ["own", () => ({ after: null, limit: 10 })],
   "identity.decoys.script.get": ["own", () => ({})],

@@ -215,6 +215,11 @@ function createPeer(world: World, socket: WebSocket) {
       clientChain = await advanceChain(clientChain, bytes);
       return parseClientPlaintext(bytes);
     },
+    /** F, as it stands now. */
+    async finish(): Promise<string> {
+      const { th } = got(handshake);
+      return base64url.encode(await finish({ th, clientCount, clientChain, serverCount, serverChain }));
+    },
     async accepted(fields: Partial<Accepted> = {}): Promise<Uint8Array> {
       const { th, prk } = got(handshake);
       const F = await finish({ th, clientCount, clientChain, serverCount, serverChain });

@@ -1,6 +1,7 @@
 import { accountOperations } from "./account.ts";
 import { alertOperations } from "./alerts.ts";
 import { approvalOperations } from "./approvals.ts";
+import { auditOperations } from "./audit.ts";
 import { credentialOperations } from "./credentials.ts";
 import { decoyOperations } from "./decoys.ts";
 import { holdOperations } from "./holds.ts";
@@ -29,6 +30,7 @@ export const operations: readonly Operation[] = [
   ...sessionOperations,
   ...decoyOperations,
   ...holdOperations,
+  ...auditOperations,
   ...peopleOperations,
   ...approvalOperations,
   ...serverOperations,

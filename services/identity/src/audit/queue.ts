@@ -25,7 +25,8 @@ export interface QueuedAudit extends Audit {
 const waitingMax = 20_000;
 const waitingPerSocketMax = 2_000;
 const flushMsMax = 2_000;
-const retryMs = { first: 100, max: 5_000 } as const;
+/** Less than anybody is patient: once the store is back nobody is refused for it any more. */
+const retryMs = { first: 100, max: 1_000 } as const;
 
 interface Waiting {
   readonly entry: AuditEntry;

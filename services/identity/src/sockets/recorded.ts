@@ -1,6 +1,6 @@
 import { ServiceError } from "@portcullis/contracts";
 import type { Entry } from "../audit/audit.ts";
-import type { SocketContext } from "./context.ts";
+import { requireRole, type SocketContext } from "./context.ts";
 
 interface Mine {
   readonly ownerId: string;
@@ -20,23 +20,32 @@ const refusals: ReadonlySet<string> = new Set(["not_found", "invalid", "conflict
  * done: otherwise a change could be had unrecorded by whoever brings about the right failure.
  */
 export function recorded<Body extends Mine, Reply>(
-  { audit }: Context,
+  context: Context,
   change: Change<Body, Reply>,
   told: Told<Body, Reply>,
 ): Change<Body, Reply> {
   return async (body) => {
     const note = (reply: Reply | null, more: { readonly cause?: string }) =>
-      audit.note(body.socketId, { ...told(body, reply), ...more, by: body.ownerId });
+      context.audit.note(body.socketId, { ...told(body, reply), ...more, by: body.ownerId });
     let reply: Reply;
     try {
       reply = await change(body);
     } catch (error) {
-      if (!(error instanceof ServiceError) || !refusals.has(error.code)) await note(null, { cause: "incomplete" });
+      const isRefused = error instanceof ServiceError && refusals.has(error.code);
+      if (!isRefused && (await isOfSocket(context, body))) await note(null, { cause: "incomplete" });
       throw error;
     }
     await note(reply, {});
     return reply;
   };
+}
+
+/** It may have failed before anybody looked at who asks: strangers write in nobody's book. */
+function isOfSocket(context: Context, who: Mine): Promise<boolean> {
+  return requireRole(context, who, "read").then(
+    () => true,
+    () => false,
+  );
 }
 
 /** The same for what is a member's, who is named by the request and in the book by an id. */

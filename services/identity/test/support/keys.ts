@@ -15,6 +15,7 @@ import {
   ServiceError,
   sealFarewells,
   serverIdentity,
+  signAudit,
 } from "@portcullis/contracts";
 import type { Platform } from "@portcullis/platform";
 
@@ -57,6 +58,10 @@ export async function serveKeys({ server, ids }: Platform): Promise<FakeKeys> {
     lastUsedAtMs: null,
   });
   await server.serve(serverIdentity, () => ({ fingerprint: "print" }));
+  await server.serve(signAudit, () => {
+    requireUp();
+    return { key: new Uint8Array(32), sig: new Uint8Array(64) };
+  });
   await server.serve(mintAppKey, ({ socketId, label, role, canary }) => {
     requireUp();
     const keyId = ids.id();
