@@ -196,19 +196,21 @@ describe("what is heard in a room", () => {
     const ghosts: Ghosts = {
       say: async (_room, { from, body }) => void said.push({ bytes: body.length, atMs: now, from }),
     };
-    const traffic = createTraffic({
-      state,
-      presence: {
-        entered: async () => undefined,
-        rooms: async () => [{ room: "room", socketId: "socket", present: [] }],
-      },
-      scripts: { get: async () => null },
-      shapes,
-      ghosts,
-      random: (length) => new Uint8Array(length).fill(7),
-      clock,
-      log: { warn: () => undefined },
-    });
+    const replica = () =>
+      createTraffic({
+        state,
+        presence: {
+          entered: async () => undefined,
+          rooms: async () => [{ room: "room", socketId: "socket", present: [] }],
+        },
+        scripts: { get: async () => null },
+        shapes,
+        ghosts,
+        random: (length) => new Uint8Array(length).fill(7),
+        clock,
+        log: { warn: () => undefined },
+      });
+    const [traffic, another] = [replica(), replica()];
     return {
       said,
       async prepare() {
@@ -221,13 +223,14 @@ describe("what is heard in a room", () => {
       async run(seconds: number) {
         for (let n = 0; n < seconds * 10; n += 1) {
           now += 100;
-          await traffic.play();
+          // At once: each finds what is due before the other has moved it on.
+          await Promise.all([traffic.play(), another.play()]);
         }
       },
     };
   }
 
-  it("without a script has the sizes and the pauses of what is real, and nobody's name", async () => {
+  it("without a script has the sizes and the pauses of what is real, and nobody's name, each once of two replicas", async () => {
     const played = play(30);
     await played.prepare();
     await played.run(20);
