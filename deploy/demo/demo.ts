@@ -12,7 +12,7 @@ import { findStage, type Mode, modes, type Stage, startStage } from "./stage.ts"
 import { play } from "./story.ts";
 
 const chainsHelp = chainNames
-  .map((name) => `${name.padEnd(8)}${chains[name].about}`)
+  .map((name) => `${name.padEnd(11)}${chains[name].about}`)
   .join("\n                         ");
 const help = `npm run demo [-- options]
 

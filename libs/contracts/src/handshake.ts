@@ -123,6 +123,8 @@ export const outcome = z.discriminatedUnion("say", [
     history: z.strictObject({ messages: z.number().int().positive(), ms: z.number().int().positive() }).nullable(),
     /** The session is of a decoy of this socket: `keys` keeps it, and all that is said in it, apart from everything real. */
     decoy: z.strictObject({ of: id }).optional(),
+    /** The socket has decoys: how long its messages are, and how far apart, is noted for them. */
+    imitated: z.literal(true).optional(),
   }),
   z.strictObject({
     say: z.literal("denied"),

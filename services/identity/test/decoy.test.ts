@@ -13,6 +13,7 @@ import {
   sessionEnded,
 } from "@portcullis/contracts";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import type { z } from "zod";
 import { createPlayer } from "../src/decoy/player.ts";
 import { wayOf } from "../src/decoy/way.ts";
 import { freshHid, type OpenRequest, opening } from "./support/handshake.ts";
@@ -84,6 +85,8 @@ describe("an answer in a handshake that is played", () => {
     expect(new Set(others).size).toBeGreaterThan(10);
   });
 });
+
+type Action = z.infer<typeof identityStep.request>["action"];
 
 const path = "a-path-of-its-own";
 const policy = {
@@ -221,6 +224,60 @@ describe("whoever comes with a canary key", () => {
     const { sid } = await land();
     await world.api.call(deleteSocket, mine);
     await expect.poll(() => world.closed.map((each) => each.sid)).toEqual([sid]);
+  });
+});
+
+describe("a wait that is played", () => {
+  it("is shown, and nobody is sent anything, told of it, or looked at; it goes on over another connection", async () => {
+    const world = await startWorld({ replicas: 2 });
+    const { ownerId } = await world.owner();
+    const waits = { ...policy, gates: [{ gate: "key" }, { gate: "sms" }, { gate: "approval" }] };
+    const { id } = await world.api.call(createSocket, {
+      ownerId,
+      label: "one",
+      path,
+      idParameter: null,
+      policy: waits,
+    });
+    const contacts = { email: null, phone: "+4915112345678" };
+    await world.api.call(createMember, { ownerId, socketId: id, name: "bob", contacts, passphrase: null });
+    const asked = opening({ label: "one", path, query: "id=bob", key: canary(id) });
+    const transcript = new Uint8Array(32);
+    let n = 0;
+    let { hid } = asked;
+    const step = (action: Action) => {
+      n += 1;
+      const taken = { handshake: asked.hid, hid, transcript, n, keyLive: true };
+      return world.keysCaller.call(identityStep, { ...taken, action });
+    };
+    let said = await world.keysCaller.call(identityOpen, asked);
+    if (said.say !== "challenge") throw new Error(said.say);
+    expect(said.options).toEqual([{ at: "1", gate: "sms", prompt: { by: "code" } }]);
+    said = await step({ do: "start", cid: said.cid, gate: "sms", at: null });
+    if (said.say !== "wait") throw new Error(said.say);
+    expect(said).toMatchObject({ status: "sent", prompt: { by: "code", to: expect.stringMatching(/^•••\d\d$/u) } });
+    const { prompt, resendAtMs } = said;
+    world.advance(61_000);
+    said = await step({ do: "resend", cid: said.cid });
+    if (said.say !== "wait") throw new Error(said.say);
+    expect(said).toMatchObject({ status: "sent", prompt, resendAtMs: (resendAtMs ?? 0) + 61_000 });
+
+    hid = freshHid("edge-2");
+    said = await world.keysCaller.call(identityOpen, { ...asked, hid, key: null, parked: asked.hid });
+    if (said.say !== "wait") throw new Error(said.say);
+    expect(said).toMatchObject({ prompt });
+    n = 0;
+    for (let code = 1; said.say === "wait" || said.say === "challenge"; code += 1) {
+      const value = String(code).padStart(6, "0");
+      said = await step({ do: "answer", cid: said.cid, answer: { gate: "sms", value, at: null } });
+      if (code > 8) break;
+    }
+    expect(["accepted", "wait", "challenge"]).toContain(said.say);
+    expect(world.factors.waits.size).toBe(0);
+    expect(world.factors.resent).toEqual([]);
+    expect(world.factors.verified).toEqual([]);
+    expect(world.mails.filter(({ subject }) => /wait/i.test(subject))).toEqual([]);
+    await world.close();
   });
 });
 

@@ -7,10 +7,15 @@ import { openAppKeys, type StoredAppKey, sealPsk } from "./app-keys/store.ts";
 import { serveAudit } from "./audit.ts";
 import { createBundles } from "./bundles/bundles.ts";
 import type { KeysConfig } from "./config.ts";
+import { startEvery } from "./decoy/every.ts";
+import { createGhosts } from "./decoy/ghosts.ts";
 import { createLeaving } from "./decoy/leaving.ts";
 import { takeNowhere } from "./decoy/nowhere.ts";
+import { createRoomPresence } from "./decoy/presence.ts";
 import { openScripts } from "./decoy/scripts.ts";
 import { serveDecoys } from "./decoy/serve.ts";
+import { createShapes } from "./decoy/shape.ts";
+import { createTraffic } from "./decoy/traffic.ts";
 import { openTranscript } from "./decoy/transcript.ts";
 import { callerOfRooms, callerOfSockets } from "./decoy/worlds.ts";
 import { serveGroups } from "./groups/serve.ts";
@@ -26,6 +31,10 @@ import { serveWords } from "./sessions/words.ts";
 import { createWorld } from "./world.ts";
 
 export { type KeysConfig, keysConfig } from "./config.ts";
+
+/** How exactly what is said in a decoy comes when it is due. */
+const trafficEveryMs = 500;
+const shapesEveryMs = 10_000;
 
 export async function run(platform: Platform, config: KeysConfig): Promise<void> {
   const { documents, state, vault, caller, server, clock, ids, random, closer, log } = platform;
@@ -46,13 +55,16 @@ export async function run(platform: Platform, config: KeysConfig): Promise<void>
   const decoyState = scopedState(state, "decoy:");
   const transcript = await openTranscript({ documents, state: decoyState, vault, clock, log });
   closer.add("transcripts", transcript.settled);
+  const shapes = createShapes(decoyState, clock, log);
   const parts = { vault, clock, ids, random, writer, log, isKeyLive };
   const real = createWorld({
     ...parts,
     state,
     caller: callerOfSockets(caller, rooms),
     direct: takeDirected,
-    taken: () => undefined,
+    taken: ({ socketId, imitated }, { body }) => {
+      if (imitated) shapes.note(socketId, body.length);
+    },
   });
   const decoy = createWorld({
     ...parts,
@@ -67,7 +79,8 @@ export async function run(platform: Platform, config: KeysConfig): Promise<void>
   await serveLastWords(server, { worlds: [real, decoy], writer, clock, log });
   await serveWords(server, real.wordsOf);
   await serveGroups(server, { worldOf: (id) => (rooms.is(id) ? decoy : real), writer, log });
-  await serveDecoys(server, { transcript, scripts: await openScripts(documents, vault) });
+  const scripts = await openScripts(documents, vault);
+  await serveDecoys(server, { transcript, scripts });
   await servePresence(server, { ...real, elsewhere: createLeaving(decoy, transcript, clock) });
   const ticking = { tickEveryMs: config.tickEveryMs, log };
   const [ticks, decoyTicks] = [ticksOf(real, ticking), ticksOf(decoy, ticking)];
@@ -77,6 +90,11 @@ export async function run(platform: Platform, config: KeysConfig): Promise<void>
   });
   await serveMessages(server, { real: { ...real, ticks }, decoy: { ...decoy, ticks: decoyTicks } });
   const { secrets: sessions, live, groups, order } = real;
+  const presence = createRoomPresence(decoyState, decoy.live);
+  const ghosts = createGhosts({ ...decoy, ticks: decoyTicks }, transcript, vault.subkey("decoy-names"));
+  const traffic = createTraffic({ state: decoyState, presence, scripts, shapes, ghosts, random, clock, log });
+  closer.add("decoys' traffic", startEvery(trafficEveryMs, traffic.play, log));
+  closer.add("shapes of traffic", startEvery(shapesEveryMs, shapes.flush, log));
   await serveHandshakes(server, platform.instance, {
     bundles,
     appKeys,
@@ -93,7 +111,7 @@ export async function run(platform: Platform, config: KeysConfig): Promise<void>
     live,
     groups,
     order,
-    decoys: { ...decoy, sessions: decoy.secrets },
+    decoys: { ...decoy, sessions: decoy.secrets, entered: presence.entered },
     isKeyLive,
     useKey: async (keyId) => {
       if (keyId === null) return true;

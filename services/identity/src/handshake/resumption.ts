@@ -93,6 +93,7 @@ export async function resume(
     policyHash,
     history: terms.history,
     ...(room === null ? {} : { decoy: { of: found.socketId } }),
+    ...(room === null && policy.onFailure.then === "decoy" ? { imitated: true as const } : {}),
   };
 }
 

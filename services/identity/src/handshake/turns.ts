@@ -329,11 +329,12 @@ export function createTurns(context: EngineContext, tolls: Tolling): Turns {
     const admitted = await admitTo(hid, handshake, { gates, assurance, expiresAtMs });
     if (admitted === null) return deny(handshake, "revoked");
     const policyHash = new Uint8Array(Buffer.from(handshake.policyHash, "base64url"));
-    const { room, socketId, startedAtMs, terms } = handshake;
+    const { room, socketId, startedAtMs, terms, machine } = handshake;
     const outcome = { say: "accepted" as const, admitted, gates, assurance, policyHash, history: terms.history };
+    const imitated = machine.policy.onFailure.then === "decoy" ? { imitated: true as const } : {};
     if (room === null)
       return {
-        outcome,
+        outcome: { ...outcome, ...imitated },
         record: () => {
           verdicts.accepted(gates, clock() - startedAtMs);
           tolls.cameIn(handshake);

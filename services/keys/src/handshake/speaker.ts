@@ -17,6 +17,7 @@ import {
   utf8,
 } from "@portcullis/protocol";
 import type { Clock } from "@portcullis/runtime";
+import type { RoomPresence } from "../decoy/presence.ts";
 import { type Groups, grantOf } from "../groups/groups.ts";
 import type { IdentitySource } from "../identity.ts";
 import type { Order } from "../messages/order.ts";
@@ -39,7 +40,7 @@ export interface SpeakerContext {
   readonly live: LiveSessions;
   readonly order: Order;
   /** The same parts of the decoys' world. */
-  readonly decoys: Pick<SpeakerContext, "sessions" | "groups" | "live" | "order">;
+  readonly decoys: Pick<SpeakerContext, "sessions" | "groups" | "live" | "order"> & Pick<RoomPresence, "entered">;
   /** A session that was registered and must not be. */
   readonly abandon: (sid: string, socketId: string) => void;
 }
@@ -159,6 +160,7 @@ async function accept(
     hid,
     socketId,
     decoyOf,
+    imitated: outcome.imitated === true,
     member: memberProven ? member : null,
     keyId: channel.keyId,
     role,
@@ -208,6 +210,7 @@ export async function putSession(context: SpeakerContext, { session }: Channel):
   if (!(await sessions.put(session))) throw new ServiceError("unavailable");
   // Who was put out meanwhile has had their last word, and its secrets were erased with that.
   if (!(await live.is(session.sid))) await sessions.erase(session.sid);
+  else if (session.decoyOf !== null) await context.decoys.entered(session);
 }
 
 async function seal(context: SpeakerContext, channel: Channel, plaintext: ServerPlaintext) {

@@ -12,6 +12,8 @@ const stored = z.strictObject({
   socketId: z.string(),
   /** Of a session in a room: the socket that is imitated there. */
   decoyOf: z.string().nullable(),
+  /** Whether what its socket's messages look like is noted. */
+  imitated: z.boolean(),
   /** The name with which its messages are marked: a proven one, or null. */
   member: z.string().nullable(),
   keyId: z.string().nullable(),
