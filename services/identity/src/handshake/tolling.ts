@@ -6,12 +6,11 @@ import type { Subject } from "../penalties/subjects.ts";
 import type { EngineContext } from "./context.ts";
 import type { Moved } from "./moves.ts";
 import type { Handshake } from "./store.ts";
-import type { Turn } from "./turns.ts";
 
 /** What the engine does about failing: charges answers, looks at what is held, and tells whom it concerns. */
 export interface Tolling {
   /** What is about to be looked at. @returns the handshake with what it was charged, or with what stops it */
-  charge(turn: Turn, next: Handshake): Promise<Handshake>;
+  charge(step: { readonly id: string; readonly hid: string; readonly n: number }, next: Handshake): Promise<Handshake>;
   /** Before the verdict: nobody is stopped by a hold that their own right answer wrote. Can be done again. */
   forgive(judged: Moved["judged"]): Promise<void>;
   /** Behind the write that decided: what failed stays, and is told. */
@@ -58,7 +57,7 @@ export function createTolling(
   }
 
   return {
-    async charge(turn, next) {
+    async charge(step, next) {
       if (next.counted.exempt) return { ...next, charges: [] };
       const gates = gatesOf(next.pending);
       if (gates.length === 0) {
@@ -66,7 +65,7 @@ export function createTolling(
         return { ...next, charges: [], hold };
       }
       const paid = hasPaid(next.machine) && !next.counted.usedWork;
-      const charging = await penalties.charge(answeringOf(next, gates), `${turn.id}:${turn.hid}:${turn.n}`, paid);
+      const charging = await penalties.charge(answeringOf(next, gates), `${step.id}:${step.hid}:${step.n}`, paid);
       if (charging.held !== null) return { ...next, charges: [], hold: charging.held };
       const usedWork = next.counted.usedWork || charging.usedWork;
       return { ...next, charges: [...charging.charges], counted: { ...next.counted, usedWork } };
