@@ -15,6 +15,7 @@ const runBy = new Map([
   ["npm run demo -- --chain open", ".ci/readme"],
   ["npm run demo -- --chain offer", ".ci/readme"],
   ["npm run demo -- --chain ticket", ".ci/readme"],
+  ["npm run demo -- --chain espionage", ".ci/readme"],
   ["npm run start:distributed", ".ci/readme"],
   ["npm run demo -- --mode distributed", ".ci/readme"],
 ]);
