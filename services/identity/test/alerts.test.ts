@@ -19,6 +19,7 @@ import {
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { summed } from "../src/alerts/summed.ts";
 import { alertMail } from "../src/alerts/words.ts";
+import { bookOf } from "./support/book.ts";
 import { opening } from "./support/handshake.ts";
 import { codeOf, firstPage, refusal, startWorld, type World } from "./support/world.ts";
 
@@ -112,8 +113,8 @@ describe("an alert", () => {
     expect(await ofCanaries()).toHaveLength(1);
     // A thousand failures of one network are guessing as well.
     await expect.poll(() => [mails().length, queued.length]).toEqual([1, 2]);
-    const noted = world.logged.filter((line) => line.includes('"alerted"') && line.includes("canary-key"));
-    expect(noted).toHaveLength(1);
+    const noted = async () => (await bookOf(world, mine, "alerted")).filter(({ cause }) => cause === "canary-key");
+    await expect.poll(noted).toHaveLength(1);
     world.advance(3_601_000);
     await use();
     await expect.poll(() => [mails().length, queued.length]).toEqual([2, 3]);

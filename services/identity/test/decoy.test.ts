@@ -7,6 +7,7 @@ import {
   enrolAuthenticator,
   identityOpen,
   identityStep,
+  listAlerts,
   listDecoys,
   listLiveSessions,
   type Outcome,
@@ -16,8 +17,9 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { z } from "zod";
 import { createPlayer } from "../src/decoy/player.ts";
 import { wayOf } from "../src/decoy/way.ts";
+import { bookOf } from "./support/book.ts";
 import { freshHid, type OpenRequest, opening } from "./support/handshake.ts";
-import { address, startWorld, type World } from "./support/world.ts";
+import { address, firstPage, startWorld, type World } from "./support/world.ts";
 
 describe("who goes to a decoy", () => {
   const comer = {
@@ -153,9 +155,13 @@ describe("whoever comes with a canary key", () => {
     expect(JSON.stringify(await decoys())).not.toContain("192.0.2.1");
     await expect.poll(() => world.keys.noted.map(({ deed }) => deed)).toContain("accepted");
     expect(world.keys.noted.every(({ room: of }) => of === landed.socketId)).toBe(true);
-    const audited = world.logged.filter((line) => line.includes('"audit"')).join();
-    expect(audited).toContain('"event":"decoy"');
-    expect(world.logged.filter((line) => line.includes('"alert"')).length).toBe(1);
+    expect((await bookOf(world, mine)).filter(({ event }) => ["decoy", "accepted"].includes(event))).toMatchObject([
+      { event: "decoy", cause: "canary", key: "planted" },
+      { event: "decoy", cause: "accepted" },
+    ]);
+    const kinds = async () =>
+      (await world.api.call(listAlerts, { ...mine, ...firstPage })).alerts.map(({ kind }) => kind);
+    await expect.poll(kinds).toEqual(expect.arrayContaining(["canary-key", "decoy"]));
   });
 
   it("finds the same room for a day, and others find others", async () => {
@@ -184,7 +190,8 @@ describe("whoever comes with a canary key", () => {
       keyLive: true,
       action: { do: "answer", cid: said.cid, answer },
     });
-    expect(counted.filter((key) => !String(key).startsWith("decoy:"))).toEqual([]);
+    const others = counted.filter((key) => !/^(?:decoy:|identity:alerts-told:)/.test(String(key)));
+    expect(others).toEqual([]);
     expect(world.factors.verified).toEqual([]);
   });
 

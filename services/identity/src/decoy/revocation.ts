@@ -11,6 +11,6 @@ export function revocationOfBoth(real: Revocation, decoy: Pick<Revocation, "revo
       await decoy.revoke(socketId, which, why);
       return ended;
     },
-    revokeOne: (whose, why) => real.revokeOne(whose, why),
+    revokeOne: real.revokeOne,
   };
 }

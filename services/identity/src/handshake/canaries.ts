@@ -1,9 +1,6 @@
-import { setTimeout as pause } from "node:timers/promises";
 import type { Alert, Alerts } from "../alerts/alerts.ts";
+import { afterwards } from "./afterwards.ts";
 import type { Claims, TurnedAway } from "./arrival.ts";
-
-/** By then whoever came has their answer. An alarm that is written before it, in the same process, can be told by the time it takes. */
-const afterMs = 100;
 
 /**
  * Whether somebody came with what the owner planted. A key opens a box for nobody but who has it: that counts wherever they came with it,
@@ -29,5 +26,5 @@ export function alarmOf(
 
 /** The refusal waits for none of it, and stands whatever becomes of it. */
 export function sound(alerts: Alerts, alarm: Alert | null): void {
-  if (alarm !== null) void pause(afterMs).then(() => alerts.raise(alarm));
+  if (alarm !== null) afterwards(() => alerts.raise(alarm));
 }

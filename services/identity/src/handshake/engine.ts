@@ -4,6 +4,7 @@ import { networkOf } from "@portcullis/runtime";
 import type { Hold } from "../penalties/penalties.ts";
 import { tagOf } from "../secrets.ts";
 import { createStepUps, type StepUpEngine } from "../step-ups/step-ups.ts";
+import { afterwards } from "./afterwards.ts";
 import { type Arrival, type Claims, receive } from "./arrival.ts";
 import { alarmOf, sound } from "./canaries.ts";
 import { circumstancesOf } from "./circumstances.ts";
@@ -67,7 +68,7 @@ export function createEngine(context: EngineContext): Engine {
       verdicts.turned(socketId, turned);
       sound(context.alerts, alarmOf(claims, received, network));
       await context.guessing.failed(network, 1, socketId);
-      if (counts !== null) await tolls.count(counts, `${hid}:${opening.opening}`);
+      if (counts !== null) afterwards(() => tolls.count(counts, `${hid}:${opening.opening}`).catch(uncounted));
       return bareDenial;
     }
     if ("held" in received) {
@@ -117,6 +118,10 @@ export function createEngine(context: EngineContext): Engine {
     const outcome = await turns.take(turn, null, moved);
     if (!isOver(outcome)) await tolls.remember(hid, first);
     return outcome;
+  }
+
+  function uncounted(error: unknown): void {
+    context.log.warn("a failure was not counted", {}, error);
   }
 
   /** A delay is told, a lockout is not. */
