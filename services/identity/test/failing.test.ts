@@ -246,7 +246,7 @@ describe("a lockout", () => {
     const found = await holds();
     expect(found.map(({ member, gate, keyId, kind }) => ({ member, gate, keyId, kind }))).toEqual(
       expect.arrayContaining([
-        { member: null, gate: null, keyId: "k1", kind: "lockout" },
+        { member: "bob", gate: null, keyId: "k1", kind: "lockout" },
         { member: "bob", gate: "otp", keyId: null, kind: "lockout" },
       ]),
     );

@@ -1,8 +1,9 @@
 import { countedGates, hasPaid } from "@portcullis/policy";
+import { present } from "../audit/audit.ts";
 import { rulesOf } from "../penalties/ladder.ts";
 import type { Answering, Charged, Hold } from "../penalties/penalties.ts";
 import { createPending } from "../penalties/pending.ts";
-import type { Subject } from "../penalties/subjects.ts";
+import { idsOf, type Subject } from "../penalties/subjects.ts";
 import type { EngineContext } from "./context.ts";
 import type { Moved } from "./moves.ts";
 import type { Handshake } from "./store.ts";
@@ -32,17 +33,9 @@ export function createTolling(
   const pending = createPending(context.state);
 
   async function lockOut(subject: Subject, handshake: string | null): Promise<void> {
-    const { socketId, network } = subject;
-    const member = subject.of === "gate" ? subject.memberId : null;
-    const key = subject.of === "holder" ? subject.keyId : null;
-    const gate = subject.of === "gate" ? subject.gate : null;
-    const ids = {
-      ...(handshake === null ? {} : { handshake }),
-      ...(member === null ? {} : { member }),
-      ...(key === null ? {} : { key }),
-      ...(gate === null ? {} : { gate }),
-    };
-    await audit.note(socketId, { event: "held", cause: "lockout", ...ids, ...(network === null ? {} : { network }) });
+    const { socketId } = subject;
+    const ids = { ...present({ handshake }), ...idsOf(subject) };
+    await audit.note(socketId, { event: "held", cause: "lockout", ...ids });
     await alerts.raise({ kind: "lockout", socketId, about: ids });
     try {
       await lockedOut(await pending.concernedBy(subject), subject);
@@ -79,8 +72,7 @@ export function createTolling(
       await penalties.giveBack(judged.right);
       for (const { subject, version, isLockout } of judged.wrong) {
         if (isLockout) await lockOut(subject, next.connection);
-        else if (version !== null)
-          void audit.note(next.socketId, { event: "held", cause: "delay", ...aboutOf(subject) });
+        else if (version !== null) void audit.note(next.socketId, { event: "held", cause: "delay", ...idsOf(subject) });
       }
     },
     async countWait(next, gate, waitId) {
@@ -125,10 +117,4 @@ function gatesOf(items: readonly { readonly gate: string }[]): string[] {
 function answeringOf({ network, socketId, keyId, memberId, counted, machine }: Handshake, gates: string[]): Answering {
   const who = { network, socketId, keyId, memberId };
   return { who, known: counted.known, rules: rulesOf(machine.policy), gates };
-}
-
-function aboutOf(subject: Subject) {
-  return subject.of === "gate"
-    ? { member: subject.memberId, gate: subject.gate }
-    : { network: subject.network, ...(subject.keyId === null ? {} : { key: subject.keyId }) };
 }

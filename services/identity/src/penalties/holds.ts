@@ -5,7 +5,7 @@ import type { Audit } from "../audit/audit.ts";
 import { hashOf } from "../secrets.ts";
 import { requireSocket, type SocketContext } from "../sockets/context.ts";
 import { type PageRequest, pageOf } from "../sockets/page.ts";
-import { type Subject, subject } from "./subjects.ts";
+import { idsOf, type Subject, subject } from "./subjects.ts";
 import { createTolls, heldOn } from "./tolls.ts";
 
 export interface HoldsContext {
@@ -51,19 +51,7 @@ export async function releaseHoldOf(context: HoldsContext, { holdId, ...mine }: 
   const isHeld = await createTolls(context.state, context.clock).release(found);
   await context.state.leave(heldOn(socket.id), JSON.stringify(found));
   if (!isHeld) throw new ServiceError("not_found");
-  const { network } = found;
-  const who =
-    found.of === "gate"
-      ? { member: found.memberId, gate: found.gate }
-      : found.keyId === null
-        ? {}
-        : { key: found.keyId };
-  await context.audit.note(socket.id, {
-    event: "released",
-    by: mine.ownerId,
-    ...who,
-    ...(network === null ? {} : { network }),
-  });
+  await context.audit.note(socket.id, { event: "released", by: mine.ownerId, ...idsOf(found) });
   return {};
 }
 
@@ -81,7 +69,7 @@ async function viewOf(
   of: Subject,
   { isLockout, untilMs }: { readonly isLockout: boolean; readonly untilMs: number },
 ): Promise<HoldView> {
-  const member = of.of === "gate" ? await store.members.get(of.memberId) : null;
+  const member = of.memberId === null ? null : await store.members.get(of.memberId);
   return {
     id,
     member: member?.body.name ?? null,

@@ -17,7 +17,7 @@ export interface Standing {
   /** A proof of work is due. */
   readonly work: boolean;
   readonly holds: readonly Hold[];
-  /** The free tries of the holder, or of the member at some gate, are used up, and the member never came in from here. */
+  /** The free tries of this holder, as this member, are used up, and they never came in from here. What others did as the same member is not theirs. */
   readonly spent: boolean;
   /** Came in from here before, under this key and name. */
   readonly known: boolean;
@@ -102,7 +102,7 @@ export function createPenalties(state: State, risk: Pick<NetworkRisk, "failures"
       const free = rules?.free ?? Number.POSITIVE_INFINITY;
       return {
         work: (rules?.work ?? 0) > 0 && Math.max(failures, networkFailures) >= free,
-        spent: failures >= free && !isKnown,
+        spent: ofHolder >= free && !isKnown,
         networkFailures,
         holds: [...(isKnown ? [] : holderHolds), ...(who.memberId === null ? [] : gateHolds)],
         known: isKnown,

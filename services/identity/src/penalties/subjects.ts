@@ -1,11 +1,21 @@
 import { z } from "zod";
+import { type Entry, present } from "../audit/audit.ts";
 
 /**
- * What failures are counted for, and what is held: a key from a network on one socket, or one gate of a member. Where the member came in
+ * What failures are counted for, and what is held: whoever comes with a key from a network as a member, or one gate of that member wherever. Those who share
+ * key and address with somebody who fails are others by the name that they come under. Where the member came in
  * from before, their gate has another count for that network, which nobody moves from anywhere else.
  */
 export const subject = z.discriminatedUnion("of", [
-  z.strictObject({ of: z.literal("holder"), socketId: z.string(), keyId: z.string().nullable(), network: z.string() }),
+  z.strictObject({
+    of: z.literal("holder"),
+    socketId: z.string(),
+    /** Null: without a key. */
+    keyId: z.string().nullable(),
+    network: z.string(),
+    /** Null: as nobody who is there. */
+    memberId: z.string().nullable(),
+  }),
   z.strictObject({
     of: z.literal("gate"),
     socketId: z.string(),
@@ -29,8 +39,8 @@ export interface Who {
 
 const none = "none";
 
-export function holderOf({ socketId, keyId, network }: Who): Subject {
-  return { of: "holder", socketId: socketId ?? none, keyId, network };
+export function holderOf({ socketId, keyId, network, memberId }: Who): Subject {
+  return { of: "holder", socketId: socketId ?? none, keyId, network, memberId };
 }
 
 /** @param known came in from here before */
@@ -47,6 +57,12 @@ export function subjectsOf(who: Who, gates: readonly string[], known: boolean): 
 /** Its name in the state port. */
 export function nameOf(of: Subject): string {
   return of.of === "holder"
-    ? `holder:${of.socketId}:${of.network}:${of.keyId ?? none}`
+    ? `holder:${of.socketId}:${of.network}:${of.keyId ?? none}:${of.memberId ?? none}`
     : `gate:${of.socketId}:${of.memberId}:${of.gate}:${of.network ?? none}`;
+}
+
+/** For the book and for alerts. */
+export function idsOf(of: Subject): Pick<Entry, "member" | "key" | "gate" | "network"> {
+  const [gate, key] = of.of === "gate" ? [of.gate, null] : [null, of.keyId];
+  return present({ member: of.memberId, key, gate, network: of.network });
 }
