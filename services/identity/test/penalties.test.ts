@@ -190,7 +190,8 @@ describe("nobody is held up by others", () => {
     const ann = await penalties().look({ ...bob, memberId: "ann" }, rules().onFailure);
     expect(ann).toMatchObject({ known: false, spent: false, holds: [] });
     const eve = await penalties().look(neighbour, rules().onFailure);
-    expect(eve).toMatchObject({ known: false, spent: true, holds: [{ gate: null, isLockout: false }] });
+    expect(eve).toMatchObject({ known: false, spent: true });
+    expect(eve.holds).toContainEqual(expect.objectContaining({ gate: null, isLockout: false }));
     // Nor is the member known from elsewhere, or by another key.
     for (const other of [{ network: "n9" }, { keyId: "k9" }, { socketId: "s9" }])
       expect((await penalties().look({ ...bob, ...other }, rules().onFailure)).known).toBe(false);
