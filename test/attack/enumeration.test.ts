@@ -36,9 +36,16 @@ let bob: Authenticator;
 let lockedBob: Authenticator;
 let trips: string[] = [];
 let stores: string[] = [];
+let documentsRead = 0;
 let lastCallAtMs = 0;
 
 beforeAll(async () => {
+  const { parse } = JSON;
+  vi.spyOn(JSON, "parse").mockImplementation((text, reviver) => {
+    // A socket, a member, a key.
+    if (text.includes('"createdAtMs"')) documentsRead += 1;
+    return parse(text, reviver);
+  });
   world = await startWorld({
     env: { SWEEP_INTERVAL: "10m" },
     onRoundTrip: (name) => void trips.push(name),
@@ -78,6 +85,7 @@ afterEach(() => bystanders.undisturbed());
 afterAll(async () => {
   await bystanders.leave();
   await world.close();
+  vi.restoreAllMocks();
 });
 
 const lockout = { attempts: 2, then: "lockout", free: 1, work: 0, lockout: { after: 2, for: "1h" } };
@@ -129,7 +137,7 @@ async function quiet(): Promise<void> {
 async function footprint({ url, appKey, dst = destinationIn(url), answer, ticket }: Probe) {
   const attacker = await dial(url);
   const hello = await attacker.hello();
-  [trips, stores] = [[], []];
+  [trips, stores, documentsRead] = [[], [], 0];
   const answers = answer === undefined ? undefined : [{ gate: "otp", value: answer.code(world.now()) }];
   const { frame } = await makeOpen(hello, {
     appKey,
@@ -139,7 +147,7 @@ async function footprint({ url, appKey, dst = destinationIn(url), answer, ticket
   });
   attacker.send(frame);
   const close = await attacker.closed;
-  const [askedTrips, askedStores] = [trips, stores];
+  const [askedTrips, askedStores, read] = [trips, stores, documentsRead];
   const [first = "", ...rest] = attacker.heard;
   const { hid, nonce, ...same } = JSON.parse(String(first)) as Record<string, string>;
   return {
@@ -150,6 +158,7 @@ async function footprint({ url, appKey, dst = destinationIn(url), answer, ticket
     trips: askedTrips.filter((name) => name !== "keys.bundle"),
     // What is asked at once may be asked in any order.
     stores: askedStores.toSorted(),
+    documentsRead: read,
   };
 }
 
@@ -272,7 +281,7 @@ const probes: readonly (readonly [string, () => Probe])[] = [
 ];
 
 describe("whoever has proven nothing sees the same, wherever they went", () => {
-  test.each(probes)("%s: the bytes, calls and look-ups are those of nowhere", async (_what, make) => {
+  test.each(probes)("%s: bytes, calls, look-ups and what is read are those of nowhere", async (_what, make) => {
     const probe = make();
     await quiet();
     const nothing = await footprint(nowhere(probe));
@@ -282,6 +291,8 @@ describe("whoever has proven nothing sees the same, wherever they went", () => {
     expect(seen.trips).toEqual(["keys.handshake.open", "identity.handshake.open"]);
     expect(seen.stores).toEqual(nothing.stores);
     expect(seen.stores).toContain("identity_sockets.findOne");
+    // Socket, member and key, or what is read in the place of each: to find something must not be more work.
+    expect([nothing.documentsRead, seen.documentsRead]).toEqual([3, 3]);
   });
 
   test("and the hello before it is one and the same, but for what is random in it", async () => {
