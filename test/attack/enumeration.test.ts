@@ -1,13 +1,22 @@
 import { randomBytes } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { OpenPayload } from "@portcullis/protocol";
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import type { Authenticator } from "../../deploy/demo/authenticator.ts";
-import { keyOnly, makeKey, makeMember, makeSocket, type OwnedSocket, plantKey } from "../e2e/support/socket.ts";
+import {
+  keyAndOtp,
+  keyOnly,
+  makeKey,
+  makeMember,
+  makeSocket,
+  type OwnedSocket,
+  plantKey,
+} from "../e2e/support/socket.ts";
 import { startWorld, type World } from "../e2e/support/world.ts";
 import { dial } from "./support/attacker.ts";
 import { type Bystanders, startBystanders } from "./support/bystander.ts";
 import { bareDenied, closeOf } from "./support/closes.ts";
-import { destinationIn, makeOpen } from "./support/knock.ts";
+import { destinationIn, knock, makeOpen } from "./support/knock.ts";
 import { rawConnect, upgradeRequest } from "./support/raw.ts";
 
 vi.setConfig({ testTimeout: 10_000 });
@@ -21,15 +30,30 @@ let ticketed: OwnedSocket;
 let revoked: { readonly appKey: string };
 let planted: { readonly appKey: string };
 let open: OwnedSocket;
+let locked: OwnedSocket;
+let lockedKey: { readonly appKey: string };
 let bob: Authenticator;
+let lockedBob: Authenticator;
 let trips: string[] = [];
 let stores: string[] = [];
+let documentsRead = 0;
+let lastCallAtMs = 0;
 
 beforeAll(async () => {
+  const { parse } = JSON;
+  vi.spyOn(JSON, "parse").mockImplementation((text, reviver) => {
+    // A socket, a member, a key.
+    if (text.includes('"createdAtMs"')) documentsRead += 1;
+    return parse(text, reviver);
+  });
   world = await startWorld({
     env: { SWEEP_INTERVAL: "10m" },
     onRoundTrip: (name) => void trips.push(name),
-    onStoreCall: (call) => void stores.push(call),
+    onStoreCall(call) {
+      if (call === byTheClock) return;
+      stores.push(call);
+      lastCallAtMs = performance.now();
+    },
   });
   bystanders = await startBystanders(world);
   socket = await makeSocket(world.owner);
@@ -52,28 +76,69 @@ beforeAll(async () => {
   await world.owner.post(`/v1/sockets/${socket.id}/members`, { name: "mallory", canary: true });
   // Here a key that is planted would be all it takes.
   open = await makeSocket(world.owner, keyOnly);
+  locked = await makeSocket(world.owner, { ...keyAndOtp, onFailure: lockout });
+  lockedBob = await makeMember(world.owner, locked, "bob");
+  lockedKey = await makeKey(world.owner, locked.id);
+  await lockOut(`${locked.url}?id=bob`, locked.appKey, lockedBob);
 });
 afterEach(() => bystanders.undisturbed());
 afterAll(async () => {
   await bystanders.leave();
   await world.close();
+  vi.restoreAllMocks();
 });
+
+const lockout = { attempts: 2, then: "lockout", free: 1, work: 0, lockout: { after: 2, for: "1h" } };
+
+/** As whoever has the key and not the code. */
+async function lockOut(url: string, appKey: string, phone: Authenticator): Promise<void> {
+  const guesser = await knock(url, { appKey });
+  for (const [at, value] of wrongCodes(phone).entries()) {
+    const { cid } = await guesser.challenge();
+    await guesser.say({ n: at + 1, t: "answer", cid, gate: "otp", value });
+  }
+  expect(await guesser.hear()).toMatchObject({ t: "denied" });
+}
+
+function wrongCodes(phone: Authenticator): string[] {
+  const near = [-60_000, -30_000, 0, 30_000, 60_000].map((driftMs) => phone.code(world.now() + driftMs));
+  const all = ["000000", "111111", "222222", "333333", "444444", "555555", "666666"];
+  return all.filter((code) => !near.includes(code)).slice(0, 2);
+}
 
 interface Probe {
   readonly url: string;
   /** Null: Base mode. */
   readonly appKey: string | null;
   readonly dst?: OpenPayload["dst"];
-  readonly answer?: boolean;
+  /** Whose right code is offered. */
+  readonly answer?: Authenticator;
   readonly ticket?: string;
 }
 
-/** All that somebody on the other end can see, but for the time it takes; and what it costs inside. */
-async function footprint({ url, appKey, dst = destinationIn(url), answer = false, ticket }: Probe) {
+/** `keys` looks every half second for decoys that are to be heard. */
+const byTheClock = "state.members";
+/** Longer than what a refusal leads to waits before it begins (`afterwards.ts`). */
+const quietMs = 150;
+
+/** What a probe leads to behind its answer must not be taken for the work of the next one. */
+async function quiet(): Promise<void> {
+  for (;;) {
+    const leftMs = lastCallAtMs + quietMs - performance.now();
+    if (leftMs <= 0) return;
+    await sleep(leftMs);
+  }
+}
+
+/**
+ * All that somebody on the other end can see, but for the time it takes; and what it costs inside up to the answer. What comes behind that (a failure counted for
+ * who has a key, an owner alerted) differs, and is not theirs to see.
+ */
+async function footprint({ url, appKey, dst = destinationIn(url), answer, ticket }: Probe) {
   const attacker = await dial(url);
   const hello = await attacker.hello();
-  [trips, stores] = [[], []];
-  const answers = answer ? [{ gate: "otp", value: bob.code(world.now()) }] : undefined;
+  [trips, stores, documentsRead] = [[], [], 0];
+  const answers = answer === undefined ? undefined : [{ gate: "otp", value: answer.code(world.now()) }];
   const { frame } = await makeOpen(hello, {
     appKey,
     dst,
@@ -82,6 +147,7 @@ async function footprint({ url, appKey, dst = destinationIn(url), answer = false
   });
   attacker.send(frame);
   const close = await attacker.closed;
+  const [askedTrips, askedStores, read] = [trips, stores, documentsRead];
   const [first = "", ...rest] = attacker.heard;
   const { hid, nonce, ...same } = JSON.parse(String(first)) as Record<string, string>;
   return {
@@ -89,9 +155,10 @@ async function footprint({ url, appKey, dst = destinationIn(url), answer = false
     frames: rest.map(String),
     close,
     // A new bundle may be fetched at any time, whoever is there.
-    trips: trips.filter((name) => name !== "keys.bundle"),
+    trips: askedTrips.filter((name) => name !== "keys.bundle"),
     // What is asked at once may be asked in any order.
-    stores: stores.toSorted(),
+    stores: askedStores.toSorted(),
+    documentsRead: read,
   };
 }
 
@@ -156,7 +223,7 @@ const probes: readonly (readonly [string, () => Probe])[] = [
   ["a known path with a key that was planted", () => ({ url: `${socket.url}?id=bob`, appKey: planted.appKey })],
   [
     "a key that was planted, with the right code",
-    () => ({ url: `${socket.url}?id=bob`, appKey: planted.appKey, answer: true }),
+    () => ({ url: `${socket.url}?id=bob`, appKey: planted.appKey, answer: bob }),
   ],
   ["a key that was planted, without a name", () => ({ url: socket.url, appKey: planted.appKey })],
   ["a key that was planted, at an unknown path", () => ({ url: `${socket.url}x?id=bob`, appKey: planted.appKey })],
@@ -168,11 +235,11 @@ const probes: readonly (readonly [string, () => Probe])[] = [
   ["an unknown member with the wrong key", () => ({ url: `${socket.url}?id=eve`, appKey: wrongSecret(socket.appKey) })],
   [
     "a known member with the wrong key and the right code",
-    () => ({ url: `${socket.url}?id=bob`, appKey: wrongSecret(socket.appKey), answer: true }),
+    () => ({ url: `${socket.url}?id=bob`, appKey: wrongSecret(socket.appKey), answer: bob }),
   ],
   [
     "a known member with another socket's key and the right code",
-    () => ({ url: `${socket.url}?id=bob`, appKey: other.appKey, answer: true }),
+    () => ({ url: `${socket.url}?id=bob`, appKey: other.appKey, answer: bob }),
   ],
   ["no member with the wrong key", () => ({ url: socket.url, appKey: wrongSecret(socket.appKey) })],
   ["a socket that wants a ticket, without one", () => ({ url: `${ticketed.url}?id=bob`, appKey: null })],
@@ -186,6 +253,15 @@ const probes: readonly (readonly [string, () => Probe])[] = [
     () => ({ url: `${socket.url}?id=bob`, appKey: null, ticket: noTicket() }),
   ],
   ["more behind a known path, without a key", () => ({ url: `${socket.url}/more?id=bob`, appKey: null })],
+  ["a member who is locked out, with the real key", () => ({ url: `${locked.url}?id=bob`, appKey: locked.appKey })],
+  [
+    "a member who is locked out, with the real key and the right code",
+    () => ({ url: `${locked.url}?id=bob`, appKey: locked.appKey, answer: lockedBob }),
+  ],
+  [
+    "a member who is locked out, with another key of the socket's and the right code",
+    () => ({ url: `${locked.url}?id=bob`, appKey: lockedKey.appKey, answer: lockedBob }),
+  ],
   [
     "a box that says it is elsewhere",
     () => ({
@@ -205,18 +281,18 @@ const probes: readonly (readonly [string, () => Probe])[] = [
 ];
 
 describe("whoever has proven nothing sees the same, wherever they went", () => {
-  test.each(probes)("%s", async (_what, probe) => {
-    const seen = await footprint(probe());
+  test.each(probes)("%s: bytes, calls, look-ups and what is read are those of nowhere", async (_what, make) => {
+    const probe = make();
+    await quiet();
+    const nothing = await footprint(nowhere(probe));
+    const seen = await footprint(probe);
     expect(seen.frames).toEqual([bareDenied]);
     expect(seen.close).toEqual(closeOf("denied"));
     expect(seen.trips).toEqual(["keys.handshake.open", "identity.handshake.open"]);
-  });
-
-  test.each(probes)("%s: documents and state are asked what they are asked for nobody", async (_what, make) => {
-    const probe = make();
-    const seen = await footprint(probe);
-    expect(seen.stores).toEqual((await footprint(nowhere(probe))).stores);
+    expect(seen.stores).toEqual(nothing.stores);
     expect(seen.stores).toContain("identity_sockets.findOne");
+    // Socket, member and key, or what is read in the place of each: to find something must not be more work.
+    expect([nothing.documentsRead, seen.documentsRead]).toEqual([3, 3]);
   });
 
   test("and the hello before it is one and the same, but for what is random in it", async () => {

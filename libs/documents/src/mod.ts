@@ -1,3 +1,4 @@
+export { madeUp } from "./made-up.ts";
 export {
   type Collection,
   type CollectionDefinition,

@@ -11,6 +11,7 @@ import {
   type Standing,
   unblemished,
 } from "../penalties/penalties.ts";
+import { nobodysPolicy, readNobodysMember } from "../sockets/nobody.ts";
 import { findByPath, type PathTags } from "../sockets/paths.ts";
 import type { Member, Socket, SocketStore } from "../sockets/store.ts";
 import type { TicketStore } from "../tickets/store.ts";
@@ -99,7 +100,7 @@ export type Received =
 
 /**
  * Finds the socket and the member that a connection means, and how they stand, and uses its ticket up, for whomever it was. Every way to fail here makes the same look-ups as success, in the
- * same order: an unknown path must not be told apart by what it costs.
+ * same order, and reads as much: an unknown path must not be told apart by what it costs.
  */
 export async function receive(
   {
@@ -122,9 +123,10 @@ export async function receive(
   const socket = found?.socket ?? null;
   const named = new URLSearchParams(connection.query).get(socket?.body.idParameter ?? "id");
   const member = await store.members.findOne({ socketId: socket?.id ?? "none", name: named ?? "none" });
+  if (member === null) readNobodysMember();
   const goesOn = claims.parked !== null || claims.resumed !== null;
-  const parsed = socket === null ? null : parsePolicy(socket.body.policy);
-  const policy = parsed?.ok === true ? parsed.policy : null;
+  const parsed = parsePolicy(socket?.body.policy ?? nobodysPolicy);
+  const policy = socket !== null && parsed.ok ? parsed.policy : null;
   const keyId = key !== null && key.socketId === socket?.id ? key.keyId : null;
   const who = { network, socketId: socket?.id ?? null, keyId, memberId: named === null ? null : (member?.id ?? null) };
   const trusted = policy !== null && isTrusted(policy.onFailure, connection.address);

@@ -2,6 +2,7 @@ import { reservedLabels, ServiceError } from "@portcullis/contracts";
 import type { Stored } from "@portcullis/documents";
 import type { Vault } from "@portcullis/runtime";
 import { tagOf, toText } from "../secrets.ts";
+import { readNobodysSocket } from "./nobody.ts";
 import type { Socket, SocketStore } from "./store.ts";
 
 const labelShape = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
@@ -73,7 +74,7 @@ export interface FoundByPath {
 
 /**
  * The socket whose path is the longest prefix of this one, at a slash. All are looked up at once, whether or not one is found: how many depends
- * on the text alone.
+ * on the text alone. Where none is, that of nobody is read instead.
  */
 export async function findByPath(
   store: Pick<SocketStore, "sockets">,
@@ -90,7 +91,9 @@ export async function findByPath(
       return socket === null ? null : { socket, path: prefix, rest: path.slice(prefix.length + 1) };
     }),
   );
-  return found.find((one) => one !== null) ?? null;
+  const longest = found.find((one) => one !== null) ?? null;
+  if (longest === null) readNobodysSocket();
+  return longest;
 }
 
 function invalid(path: string, message: string): ServiceError {

@@ -13,7 +13,7 @@ const epochMs = z.number().int().nonnegative();
 const enrolments = z.record(z.string(), z.string());
 export type Enrolments = z.infer<typeof enrolments>;
 
-const socket = z.strictObject({
+export const socket = z.strictObject({
   ownerId: z.string(),
   label: z.string(),
   /** HMAC of label and path, of the master key that was current then: the path itself is a secret and is not kept. */
@@ -31,7 +31,7 @@ const socket = z.strictObject({
 });
 export type Socket = z.infer<typeof socket>;
 
-const member = z.strictObject({
+export const member = z.strictObject({
   socketId: z.string(),
   name: z.string(),
   /** Nobody: planted, so that whoever comes as them is found out. It never changes. */

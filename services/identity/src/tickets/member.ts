@@ -1,6 +1,7 @@
 import type { Stored } from "@portcullis/documents";
 import { parsePolicy } from "@portcullis/policy";
 import { sound } from "../handshake/canaries.ts";
+import { readNobodysMember } from "../sockets/nobody.ts";
 import { findByPath } from "../sockets/paths.ts";
 import type { Member, Socket } from "../sockets/store.ts";
 import type { TicketContext } from "./context.ts";
@@ -12,7 +13,7 @@ export interface FoundMember {
 }
 
 /**
- * Whom somebody says they are, and under which name their attempts are counted. The same look-ups whoever is there.
+ * Whom somebody says they are, and under which name their attempts are counted. The same look-ups, and as much to read, whoever is there.
  *
  * Attempts are counted for the network, for the member, and for both together (`attempts.ts`), named by the text alone: counters of a
  * socket that is there would end sooner than those of none, over all that lies behind its path, and so tell that it is there. The first
@@ -25,6 +26,7 @@ export async function claimedOf(
   const place = await findByPath(store, paths, label, path);
   const socket = place === null || place.socket.body.goneAtMs !== null ? null : place.socket;
   const member = await store.members.findOne({ socketId: socket?.id ?? "none", name });
+  if (member === null) readNobodysMember();
   const isThere = socket !== null && member !== null && member.body.goneAtMs === null;
   return {
     account: JSON.stringify([label, path.split("/", 1)[0], name]),

@@ -1,5 +1,5 @@
 import { keyRole } from "@portcullis/contracts";
-import type { Collection, Documents } from "@portcullis/documents";
+import { type Collection, type Documents, madeUp } from "@portcullis/documents";
 import type { Vault } from "@portcullis/runtime";
 import { z } from "zod";
 
@@ -25,6 +25,18 @@ export type AppKeyCollection = Collection<StoredAppKey>;
 export function openAppKeys(documents: Documents): Promise<AppKeyCollection> {
   return documents.collection({ name: "keys_app_keys", schema: appKey, indexes: [{ fields: ["socketId"] }] });
 }
+
+/** Reads the key of nobody: what is not found must cost what is. */
+export const readNobodysKey = madeUp(appKey, {
+  socketId: "0".repeat(22),
+  label: "key",
+  role: "member",
+  canary: false,
+  pskSealed: "0".repeat(90),
+  createdAtMs: 0,
+  revokedAtMs: null,
+  lastUsedAtMs: null,
+});
 
 const place = (keyId: string) => `app-key-psk:${keyId}`;
 

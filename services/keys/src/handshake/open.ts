@@ -22,7 +22,7 @@ import {
   utf8,
 } from "@portcullis/protocol";
 import type { Logger, Vault } from "@portcullis/runtime";
-import { type AppKeyCollection, openPsk } from "../app-keys/store.ts";
+import { type AppKeyCollection, openPsk, readNobodysKey } from "../app-keys/store.ts";
 import type { Bundles, LiveBundle } from "../bundles/bundles.ts";
 import type { StoredSession } from "../sessions/session-secrets.ts";
 import { type Channel, type ChannelStore, channelTtlMs, frameHash, restoreStep, storeStep } from "./channel.ts";
@@ -229,13 +229,14 @@ async function findSession(context: OpenContext, sid: string): Promise<StoredSes
   return found !== null && found.resume.length > 0 && (await context.isKeyLive(found.keyId)) ? found : null;
 }
 
-/** The same reads and the same work for a key that is not there. */
+/** The same look-ups, and as much to read and to open, for a key that is not there. */
 async function findKey(
   context: OpenContext,
   keyId: string | null,
   { label, path }: ConnectionFacts,
 ): Promise<{ psk: Uint8Array; of: FoundKey | null }> {
   const stored = await context.appKeys.get(keyId ?? "none");
+  if (stored === null) readNobodysKey();
   const madeUp = createHmac("sha256", context.decoyKey);
   for (const part of [label, path, keyId ?? ""]) madeUp.update(lp(utf8(part)));
   const dummy = new Uint8Array(madeUp.digest());
