@@ -1,3 +1,4 @@
+import { setTimeout } from "node:timers/promises";
 import {
   createMember,
   createSocket,
@@ -274,6 +275,8 @@ describe("what is looked up", () => {
   it("is as much for an unknown path as for a wrong key, a member who is locked out, and one who is not there", async () => {
     await socket();
     await lockOut();
+    // What the lockout led to goes on behind it.
+    await setTimeout(500);
     let calls = 0;
     const count = () => {
       calls += 1;
