@@ -195,9 +195,9 @@ describe("a lockout", () => {
     expect((await open({ hid: ann, query: "id=ann", address: "203.0.113.1" })).say).toBe("challenge");
     const last = freshHid();
     await attempt("wrong", { ...elsewhere, hid: last });
-    const pushed = world.keys.pushed.map(({ hid, outcome }) => ({ hid, outcome }));
-    expect(pushed).toEqual(expect.arrayContaining([parked, last].map((hid) => ({ hid, outcome: denied }))));
-    expect(pushed.map(({ hid }) => hid)).not.toContain(ann);
+    const pushed = () => world.keys.pushed.map(({ hid, outcome }) => ({ hid, outcome }));
+    await expect.poll(pushed).toEqual(expect.arrayContaining([parked, last].map((hid) => ({ hid, outcome: denied }))));
+    expect(pushed().map(({ hid }) => hid)).not.toContain(ann);
     expect((await step(parked, 1, saying("any", "right"))).say).toBe("nothing");
   });
 

@@ -54,7 +54,7 @@ export interface Engine {
 
 export function createEngine(context: EngineContext): Engine {
   const { handshakes, verdicts, clock, ids } = context;
-  const tolls = createTolling(context, (concerned, by, but) => wakes.lockedOut(concerned, by, but));
+  const tolls = createTolling(context, (concerned, by) => wakes.lockedOut(concerned, by));
   const turns = createTurns(context, tolls);
   const returns = createReturns(context, turns, tolls);
   const stepUps = createStepUps(context, turns, step);

@@ -27,7 +27,7 @@ export interface Tolling {
 
 export function createTolling(
   context: EngineContext,
-  lockedOut: (ids: readonly string[], by: Subject, but: string | null) => Promise<void>,
+  lockedOut: (ids: readonly string[], by: Subject) => Promise<void>,
 ): Tolling {
   const { penalties, guessing, alerts, audit, log } = context;
   const pending = createPending(context.state);
@@ -38,12 +38,12 @@ export function createTolling(
     await audit.note(socketId, { event: "held", cause: "lockout", ...ids });
     await alerts.raise({ kind: "lockout", socketId, about: ids });
     // Not waited for: how many others there are is nothing for whoever locked them out to learn from the time it takes.
-    void tell(subject, handshake);
+    void tell(subject);
   }
 
-  async function tell(subject: Subject, but: string | null): Promise<void> {
+  async function tell(subject: Subject): Promise<void> {
     try {
-      await lockedOut(await pending.concernedBy(subject), subject, but);
+      await lockedOut(await pending.concernedBy(subject), subject);
     } catch (error) {
       // Each of them is stopped at its next step all the same.
       log.warn("handshakes could not be told of a lockout", { socket: subject.socketId }, error);

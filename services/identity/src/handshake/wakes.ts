@@ -62,14 +62,11 @@ export function createWakes(
     return true;
   }
 
-  /**
-   * Something has locked out whom these are of. Those that could still go on without what is locked do.
-   * @param but the connection whose step it was: that step has its answer, and the next one finds the lockout
-   */
-  async function lockedOut(concerned: readonly string[], by: Subject, but: string | null): Promise<void> {
+  /** Something has locked out whom these are of. Those that could still go on without what is locked do. */
+  async function lockedOut(concerned: readonly string[], by: Subject): Promise<void> {
     for (const id of concerned) {
       try {
-        await end(id, by, but);
+        await end(id, by);
       } catch (error) {
         // Written or not, it is stopped at its next step; and the others are to be told all the same.
         context.log.warn("a handshake could not be told of a lockout", { handshake: id }, error);
@@ -77,13 +74,13 @@ export function createWakes(
     }
   }
 
-  async function end(id: string, by: Subject, but: string | null): Promise<void> {
+  async function end(id: string, by: Subject): Promise<void> {
     for (let tries = 0; tries < triesMax; tries += 1) {
       const found = await handshakes.get(id);
       if (found === null) return;
       const { value, version } = found;
       // A step that is under way looks for itself, at the latest behind an accept.
-      if (value.outcome === null || value.machine.verdict !== null || value.connection === but) return;
+      if (value.outcome === null || value.machine.verdict !== null) return;
       if (by.of === "gate" && !concerns(value, by.gate)) return;
       const hold = await tolls.holdOf(value, by.of === "gate" ? [by.gate] : [], true);
       if (hold === null) return;
@@ -105,7 +102,7 @@ export function createWakes(
     return true;
   }
 
-  /** Nobody says it again for them. A record of the client's may be on its way through `keys`: that is over in a moment. */
+  /** Nobody says it again for them. A record of the client's may be on its way through `keys`, the one that brought it about among them: that is over in a moment. */
   async function insist(value: Handshake, outcome: Outcome): Promise<void> {
     for (let tries = 1; ; tries += 1) {
       try {
