@@ -20,6 +20,7 @@ import { openTranscript } from "./decoy/transcript.ts";
 import { callerOfRooms, callerOfSockets } from "./decoy/worlds.ts";
 import { serveGroups } from "./groups/serve.ts";
 import { createChannelStore } from "./handshake/channel.ts";
+import { createSchedule } from "./handshake/schedule.ts";
 import { serveHandshakes } from "./handshake/serve.ts";
 import { openIdentity } from "./identity.ts";
 import { takeDirected } from "./messages/directed.ts";
@@ -34,6 +35,8 @@ export { type KeysConfig, keysConfig } from "./config.ts";
 
 /** How exactly what is said in a decoy comes when it is due. */
 const trafficEveryMs = 500;
+/** Ten times what an opening takes on a machine that is not busy, so that hardly any misses its moment, and nothing that a person would notice. */
+const denialEveryMs = 25;
 const shapesEveryMs = 10_000;
 
 export async function run(platform: Platform, config: KeysConfig): Promise<void> {
@@ -100,6 +103,7 @@ export async function run(platform: Platform, config: KeysConfig): Promise<void>
     appKeys,
     channels: createChannelStore(state, vault),
     vault,
+    denials: createSchedule(denialEveryMs),
     decoyKey: vault.subkey("decoy-psk"),
     decoy: { id: "decoy", sealed: sealPsk(vault, "decoy", random(32)) },
     log,

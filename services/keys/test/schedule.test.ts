@@ -1,40 +1,98 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
-import { startSchedule } from "../src/handshake/schedule.ts";
+import { createSchedule } from "../src/handshake/schedule.ts";
 
 const everyMs = 25;
 
-/** When it says so after so much work, counted from its start. */
-async function saidAfter(workMs: number): Promise<number> {
+/** Milliseconds until just behind a moment of this schedule. */
+async function startOfInterval(startedAt: number): Promise<number> {
+  const passed = Math.floor((performance.now() - startedAt) / everyMs);
+  await sleep(startedAt + (passed + 1) * everyMs - performance.now());
+  while (performance.now() < startedAt + (passed + 1) * everyMs);
+  return performance.now();
+}
+
+/** When it says so after so much work, counted from its start and its arrival. */
+async function saidAfter(workMs: number): Promise<{ fromStart: number; fromArrival: number }> {
   const startedAt = performance.now();
-  const schedule = startSchedule(everyMs);
+  const schedule = createSchedule(everyMs);
+  await sleep(7);
+  const arrivedAt = performance.now();
+  const departure = schedule.arrive();
   if (workMs > 0) await sleep(workMs);
-  await schedule.next();
-  return performance.now() - startedAt;
+  await departure();
+  const now = performance.now();
+  return { fromStart: now - startedAt, fromArrival: now - arrivedAt };
 }
 
 describe("what is said by a schedule", () => {
-  it.each([0, 1, 5, 14])("is never said before its moment, whatever came before (%i ms)", async (workMs) => {
-    expect(await saidAfter(workMs)).toBeGreaterThanOrEqual(everyMs);
+  it.each([0, 1, 5, 14, 20])(
+    "is said no earlier than an interval after it came, whatever came before (%i ms)",
+    async (workMs) => {
+      const { fromStart, fromArrival } = await saidAfter(workMs);
+      expect(fromArrival).toBeGreaterThanOrEqual(everyMs);
+      expect(fromStart).toBeGreaterThanOrEqual(2 * everyMs);
+    },
+  );
+
+  it("is said at the next moment where its own has passed, and never in between", async () => {
+    expect((await saidAfter(2 * everyMs)).fromStart).toBeGreaterThanOrEqual(3 * everyMs);
   });
 
-  it("is said at the next moment where the first has passed, and never in between", async () => {
-    expect(await saidAfter(everyMs + 5)).toBeGreaterThanOrEqual(2 * everyMs);
+  it("is said in the order in which it came, whichever was done first", async () => {
+    const startedAt = performance.now();
+    const schedule = createSchedule(everyMs);
+    const said: number[] = [];
+    // All of them within one interval, which a busy machine may spoil.
+    await expect
+      .poll(
+        async () => {
+          said.length = 0;
+          await startOfInterval(startedAt);
+          const arrivals = [0, 1, 2, 3].map((name) => ({ name, departure: schedule.arrive() }));
+          await Promise.all(
+            arrivals.toReversed().map(async ({ name, departure }) => {
+              await departure();
+              said.push(name);
+            }),
+          );
+          return said;
+        },
+        { interval: 10 },
+      )
+      .toEqual([0, 1, 2, 3]);
   });
 
   it("does not carry the fraction of a millisecond in which the work ended", async () => {
+    const startedAt = performance.now();
+    const schedule = createSchedule(everyMs);
     // Of several, the best: a machine that is busy is late, and never early.
     const bestOf = async (spunMs: number) => {
       const late: number[] = [];
       for (let tries = 0; tries < 12; tries += 1) {
-        const startedAt = performance.now();
-        const schedule = startSchedule(everyMs);
-        while (performance.now() - startedAt < spunMs);
-        await schedule.next();
-        late.push(performance.now() - startedAt - everyMs);
+        const from = await startOfInterval(startedAt);
+        const departure = schedule.arrive();
+        while (performance.now() - from < spunMs);
+        await departure();
+        late.push((performance.now() - startedAt) % everyMs);
       }
       return Math.min(...late);
     };
     for (const spunMs of [2, 2.25, 2.5, 2.75]) expect(await bestOf(spunMs)).toBeLessThan(0.2);
+  });
+
+  it("keeps the loop turning once for all who leave together", async () => {
+    const schedule = createSchedule(everyMs);
+    const busyFor = async (refusals: number) => {
+      const before = performance.eventLoopUtilization();
+      const startedAt = performance.now();
+      while (performance.now() - startedAt < 20 * everyMs) {
+        await Promise.all(Array.from({ length: refusals }, () => schedule.arrive()()));
+      }
+      return performance.eventLoopUtilization(before).utilization;
+    };
+    const [one, many] = [await busyFor(1), await busyFor(500)];
+    expect(one).toBeLessThan(0.4);
+    expect(many).toBeLessThan(one + 0.3);
   });
 });

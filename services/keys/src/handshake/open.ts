@@ -26,7 +26,7 @@ import { type AppKeyCollection, openPsk, readNobodysKey } from "../app-keys/stor
 import type { Bundles, LiveBundle } from "../bundles/bundles.ts";
 import type { StoredSession } from "../sessions/session-secrets.ts";
 import { type Channel, type ChannelStore, channelTtlMs, frameHash, restoreStep, storeStep } from "./channel.ts";
-import { startSchedule } from "./schedule.ts";
+import type { Schedule } from "./schedule.ts";
 import { bareDenial, putSession, type SpeakerContext, say } from "./speaker.ts";
 
 export interface OpenContext extends SpeakerContext {
@@ -37,6 +37,8 @@ export interface OpenContext extends SpeakerContext {
   readonly decoyKey: Uint8Array;
   /** A sealed PSK of nobody, opened where there is none to open. */
   readonly decoy: { readonly id: string; readonly sealed: string };
+  /** When those are answered who have proven nothing. */
+  readonly denials: Schedule;
   readonly caller: Caller;
   readonly log: Pick<Logger, "error">;
 }
@@ -56,11 +58,6 @@ const staleBundle: Step = Object.freeze({
   deadlineMs: null,
 });
 
-/**
- * Ten times what an opening takes on a machine that is not busy, so that hardly any misses the first moment, and nothing that a person would notice.
- */
-const denialEveryMs = 25;
-
 export function closed(code: number): Step {
   return { frames: [], admitted: null, close: code, deadlineMs: null };
 }
@@ -74,9 +71,9 @@ export function closed(code: number): Step {
  * connection is not for whoever else may speak on it.
  */
 export async function openHandshake(context: OpenContext, request: OpenRequest): Promise<Step> {
-  const schedule = startSchedule(denialEveryMs);
+  const departure = context.denials.arrive();
   const step = await judge(context, request);
-  if (step === bareDenial) await schedule.next();
+  if (step === bareDenial) await departure();
   return step;
 }
 
