@@ -3,6 +3,7 @@ import {
   createMember,
   createSocket,
   enrolAuthenticator,
+  handshakeLeft,
   identityOpen,
   identityStep,
   listAlerts,
@@ -268,6 +269,52 @@ describe("a lockout", () => {
       (await world.api.call(listAlerts, { ...mine, ...firstPage })).alerts.map(({ kind }) => kind);
     await expect.poll(kinds).toContain("lockout");
     expect(text).not.toContain("192.0.2.1");
+  });
+});
+
+/*
+ * A lockout is written before the answer is looked at. Whoever does not wait for the end of that must not lock anybody out without the owner's hearing of it.
+ */
+describe("a lockout that was written for an answer which nobody judged is told, once", () => {
+  async function almostLockedOut() {
+    await socket();
+    for (let n = 0; n < 2; n += 1) {
+      await attempt("wrong");
+      world.advance(60_000);
+    }
+    const hid = freshHid();
+    return { hid, cid: cidOf(await open({ hid })) };
+  }
+  const told = async () => {
+    const kinds = async () =>
+      (await world.api.call(listAlerts, { ...mine, ...firstPage })).alerts.filter(({ kind }) => kind === "lockout");
+    await expect.poll(kinds).toMatchObject([{ count: 2 }]);
+    const lockouts = async () => (await bookOf(world, mine, "held")).filter(({ cause }) => cause === "lockout");
+    // The holder, and the member's gate.
+    await expect.poll(lockouts).toHaveLength(2);
+  };
+
+  it("where they left while it was looked at", async () => {
+    const { hid, cid } = await almostLockedOut();
+    world.factors.before = async () => {
+      world.edge.emit(handshakeLeft, { hid, why: "closed" });
+      await expect.poll(() => world.logged.join("")).toContain('"cause":"left"');
+    };
+    expect(await step(hid, 1, saying(cid, "wrong"))).toEqual(denied);
+    expect(await attempt("right")).toEqual(bare);
+    await told();
+  });
+
+  it("where they came back to another replica, because the one that looked at it was gone", async () => {
+    const { hid, cid } = await almostLockedOut();
+    world.factors.before = () => {
+      throw new Error("gone");
+    };
+    await expect(step(hid, 1, saying(cid, "wrong"))).rejects.toThrow();
+    world.factors.before = () => undefined;
+    world.advance(6_000);
+    await open({ hid: freshHid("edge-2"), key: null, parked: hid });
+    await told();
   });
 });
 
