@@ -63,7 +63,7 @@ describe("the owner lets go whom a lockout holds, and who was held begins anew",
       cookie,
     );
     const hold = async (...args: string[]) => {
-      const env = { PORTCULLIS_API: world.url, PORTCULLIS_TOKEN: String(body.token) };
+      const env = { PORTCULLIS_API: world.url, PORTCULLIS_TOKEN: String(body.secret) };
       const program = run("cli/main.ts", ["owner", "hold", ...args], env);
       program.endInput();
       expect(await program.exit, program.stderr).toBe(0);

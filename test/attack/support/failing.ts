@@ -15,7 +15,7 @@ export function wrongCode(world: Pick<World, "now">, ...phones: readonly Authent
 }
 
 export interface Guesser {
-  readonly world: World;
+  readonly world: Pick<World, "edges" | "owner">;
   readonly socket: OwnedSocket;
   readonly name: string;
   /** As a trusted proxy says. */
