@@ -8,7 +8,7 @@ import { knock } from "./support/knock.ts";
 
 vi.setConfig({ testTimeout: 10_000 });
 
-/** What holds today: attempts per handshake, and a ceiling per authenticator over all handshakes. Penalties come later. */
+/** Attempts per handshake, and the ceiling of an authenticator over all of them. What failing costs before that is in penalties.test.ts. */
 const failuresMax = 5;
 const attempts = 3;
 

@@ -245,6 +245,24 @@ describe("clocks and engines", () => {
     },
   );
 
+  it.each([-hour, hour])(
+    "a replica whose clock is %i ms off sees, counts and ends the same as the others",
+    async (by) => {
+      replicas = [0, by].map((off) => createPenalties(state, createNetworkRisk(state), () => oursMs + off));
+      const of = answering(rules({ then: "lockout", free: 2, work: 0, lockout: { after: 4, for: "1h" } }));
+      const locked = async (replica: number) =>
+        (await penalties(replica).look(bob, of.rules.onFailure)).holds.map(({ isLockout }) => isLockout);
+      for (const replica of [0, 1, 1]) expect(await answer(of, { replica })).toBe("looked at");
+      for (const replica of [0, 1]) expect(await locked(replica)).toEqual([false, false]);
+      pass(30_000);
+      expect(await answer(of, { replica: by < 0 ? 0 : 1 })).toBe("looked at");
+      pass(hour - 1);
+      for (const replica of [0, 1]) expect(await locked(replica)).toEqual([true, true]);
+      pass(1);
+      for (const replica of [0, 1]) expect(await locked(replica)).toEqual([]);
+    },
+  );
+
   it("prices begin anew where the engine forgot everything, and nobody is looked at while it is not there", async () => {
     for (let n = 0; n < 11; n += 1) await answer();
     expect(await answer()).not.toBe("looked at");

@@ -70,6 +70,8 @@ export interface Knock extends Attacker {
   /** The same for bytes that are padded already, or not. */
   sealPadded(padded: Uint8Array): Promise<Uint8Array>;
   say(plaintext: unknown, choices?: RecordChoices): Promise<void>;
+  /** A record that came, opened. */
+  read(record: Uint8Array): Promise<ServerPlaintext>;
   /** The next frame, opened. Null when the connection is closed. */
   hear(): Promise<ServerPlaintext | null>;
   /** The next frame, which has to be a challenge. */
@@ -106,11 +108,12 @@ export async function knock(
       return Buffer.concat([header, cipher.update(padded), cipher.final(), cipher.getAuthTag()]);
     },
     say: async (plaintext, choices) => attacker.send(await own.seal(plaintext, choices)),
+    read: async (record) => parseServerPlaintext(await openRecord({ secret: server, record })),
     async hear() {
       const received = await attacker.next();
       if (received === null) return null;
       if (typeof received === "string") throw new Error("a text frame came");
-      return parseServerPlaintext(await openRecord({ secret: server, record: received }));
+      return own.read(received);
     },
     async challenge() {
       const plaintext = await own.hear();

@@ -17,8 +17,11 @@ import {
   isPrepared,
   type PlacedGate,
   promptOf,
+  standsOrFallsWith,
+  waitingGate,
 } from "@portcullis/policy";
 import { judgePlayed } from "../decoy/judge.ts";
+import type { Subject } from "../penalties/subjects.ts";
 import { endOf } from "../sessions/revocation.ts";
 import { contactOf } from "../sockets/members.ts";
 import { type Admission, admit } from "./accept.ts";
@@ -149,13 +152,27 @@ export function createTurns(context: EngineContext, tolls: Tolling): Turns {
     const judged = judgedBy(unsettled.charges, unsettled.pending, results);
     await tolls.forgive(judged);
     const event: HandshakeEvent = { type: "verified", results, nextCid: ids.id(), now: clock() };
-    const moved = { ...advance({ ...next, charges: [] }, event), judged };
+    const moved = await endedBy(judged, { ...advance({ ...next, charges: [] }, event), judged });
     try {
       return await finish(turn, version, moved);
     } catch (error) {
       await keepVerified(turn, version, moved);
       throw error;
     }
+  }
+
+  /** Whoever was locked out by this very answer hears of it now: a push would meet the step that is still under way, and be lost. */
+  async function endedBy(judged: NonNullable<Moved["judged"]>, moved: Moved): Promise<Moved> {
+    const { next, failures } = moved;
+    const locked = judged.wrong.filter(({ isLockout }) => isLockout).map(({ subject }) => subject);
+    if (next.machine.verdict !== null || !locked.some((subject) => concerns(next, subject))) return moved;
+    const hold = await tolls.holdOf(
+      next,
+      locked.flatMap((subject) => (subject.of === "gate" ? subject.gate : [])),
+      true,
+    );
+    if (hold === null) return moved;
+    return { ...advance({ ...next, hold }, { type: "held", now: clock() }), failures, judged };
   }
 
   /**
@@ -191,6 +208,9 @@ export function createTurns(context: EngineContext, tolls: Tolling): Turns {
 
   async function nothing(turn: Turn, version: string, taken: Handshake): Promise<Outcome> {
     const isOver = taken.machine.verdict !== null;
+    // Pushed while this record was on its way: where it met one that was being taken it was lost, and whoever waits for it would wait in vain.
+    if (taken.machine.verdict?.is === "deny" && taken.standing !== null)
+      return say(turn, version, taken, taken.standing);
     const outcome: Outcome = { say: "nothing", deadlineMs: isOver ? clock() + crossingMs : deadlineOf(taken) };
     return (await write(turn.id, version, { ...taken, outcome })) === null ? resume(turn) : outcome;
   }
@@ -399,6 +419,11 @@ export function createTurns(context: EngineContext, tolls: Tolling): Turns {
   }
 
   return { take, resume, resend, nothing, decide, admitAgain, discard, write, deadlineOf };
+}
+
+/** Whether it can come to nothing more where this is locked out. */
+export function concerns({ machine }: Handshake, by: Subject): boolean {
+  return by.of === "holder" || waitingGate(machine) === by.gate || standsOrFallsWith(machine, by.gate);
 }
 
 /** What stands, with what the wait has become. @param standing a wait: nothing else is asked to be sent again. */

@@ -1,7 +1,7 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { isDeepStrictEqual } from "node:util";
 import { type Outcome, pushOutcome, readWait, ServiceError } from "@portcullis/contracts";
-import { standsOrFallsWith, waitingGate } from "@portcullis/policy";
+import { waitingGate } from "@portcullis/policy";
 import type { Subject } from "../penalties/subjects.ts";
 import type { EngineContext } from "./context.ts";
 import { advance, type Moved, settled } from "./moves.ts";
@@ -9,7 +9,7 @@ import { denial } from "./refusal.ts";
 import { stands } from "./standing.ts";
 import { type Handshake, whereOf } from "./store.ts";
 import type { Tolling } from "./tolling.ts";
-import { type Turns, withWait } from "./turns.ts";
+import { concerns, type Turns, withWait } from "./turns.ts";
 
 const triesMax = 5;
 const pushAgainMs = 200;
@@ -81,7 +81,7 @@ export function createWakes(
       const { value, version } = found;
       // A step that is under way looks for itself, at the latest behind an accept.
       if (value.outcome === null || value.machine.verdict !== null) return;
-      if (by.of === "gate" && !concerns(value, by.gate)) return;
+      if (!concerns(value, by)) return;
       const hold = await tolls.holdOf(value, by.of === "gate" ? [by.gate] : [], true);
       if (hold === null) return;
       const moved = advance(settled({ ...value, hold }), { type: "held", now: clock() });
@@ -147,8 +147,4 @@ export function createWakes(
   }
 
   return { wake, lockedOut };
-}
-
-function concerns({ machine }: Handshake, gate: string): boolean {
-  return waitingGate(machine) === gate || standsOrFallsWith(machine, gate);
 }
