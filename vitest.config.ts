@@ -6,6 +6,14 @@ const ofManyProcesses = [
   "test/e2e/{distributed,gates-distributed,consumers-distributed,outage}.test.ts",
 ];
 
+/** Minutes in all, and what they show is also shown from nearer by: in `npm run test:full` only. */
+const longer = [
+  "cli/connect/connect.test.ts",
+  "test/attack/{owner-api,slow,tampering}.test.ts",
+  "test/e2e/{account,outbox-page,survival,tickets}.test.ts",
+];
+const isFull = process.env.PORTCULLIS_FULL === "1";
+
 export default defineConfig({
   test: {
     // Forks, because tests start servers, change folders and are killed: a thread would take its neighbours along.
@@ -24,7 +32,7 @@ export default defineConfig({
             "cli/**/*.test.ts",
             "test/**/*.test.ts",
           ],
-          exclude: ["**/node_modules/**", ...ofManyProcesses],
+          exclude: ["**/node_modules/**", ...ofManyProcesses, ...(isFull ? [] : longer)],
           maxWorkers: 3,
           sequence: { groupOrder: 0 },
         },

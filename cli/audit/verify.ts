@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { fingerprint, verifyAuditStatement } from "@portcullis/crypto";
+import { base64url } from "@portcullis/protocol";
 import { z } from "zod";
 
 const number = z.number().int().nonnegative();
@@ -137,9 +138,9 @@ export async function verifyExport(
 }
 
 async function ofStatement({ statement, key, sig }: z.infer<typeof signed>) {
-  const idKey = new Uint8Array(Buffer.from(key, "base64url"));
-  if (idKey.length !== 32) return { holds: false, fingerprint: null };
-  const holds = await verifyAuditStatement(idKey, statement, new Uint8Array(Buffer.from(sig, "base64url")));
+  const [idKey, signature] = [bytesOf(key), bytesOf(sig)];
+  if (idKey?.length !== 32 || signature === null) return { holds: false, fingerprint: null };
+  const holds = await verifyAuditStatement(idKey, statement, signature);
   return { holds, fingerprint: await fingerprint(idKey) };
 }
 
@@ -180,4 +181,13 @@ function earlierProblem(now: Read, then: Read, line: number): Verified["problem"
   if (firstNow > lastThen + 1)
     return wrong("nothing is there that both exports have, or that follows: what was between is not known");
   return null;
+}
+
+/** Null for what is no base64url, and for a second text of the same bytes: no byte of a file may be another one unseen. */
+function bytesOf(text: string): Uint8Array | null {
+  try {
+    return base64url.decode(text);
+  } catch {
+    return null;
+  }
 }

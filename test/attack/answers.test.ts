@@ -122,13 +122,15 @@ const contests: Readonly<Record<string, (around: Surroundings) => Promise<Contes
   external: callbacks,
 };
 
-/** So many connections of bob at one gate, over two edges, and one right answer. Nobody has a second try. */
+/** So many connections of bob at one gate, over two edges, and one right answer. Nobody has a second try, and none of them pays for the others. */
 async function meet(name: string, connections: number, become = (answer: string) => answer) {
   const socket = await makeSocket(world.owner, { gates: [{ gate: "key" }] });
   const contest = await contests[name]?.({ world, socket, provider, program });
   if (contest === undefined) throw new Error(`no contest at ${name}`);
   if (elsewhere.includes(name)) await world.owner.post(`/v1/sockets/${socket.id}/members`, { name: "bob" });
-  await setPolicy({ world, socket, provider, program }, [contest.item], { onFailure: { attempts: 1 } });
+  await setPolicy({ world, socket, provider, program }, [contest.item], {
+    onFailure: { attempts: 1, free: 100, work: 0 },
+  });
   const all = await Promise.all(
     Array.from({ length: connections }, (_, index) =>
       atTheGate(at(world.edges[index % 2], `${socket.url}?id=bob`), socket, ownNetwork()),

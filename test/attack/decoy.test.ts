@@ -82,6 +82,14 @@ interface ShownRecord {
 }
 const decoysPath = () => `/v1/sockets/${socket.id}/decoys`;
 const rooms = async () => (await world.owner.get<{ decoys: ShownDecoy[] }>(decoysPath())).decoys;
+interface Entry {
+  readonly event: string;
+  readonly key?: string;
+}
+const book = async () => {
+  const url = `/v1/sockets/${socket.id}/audit?order=oldest&limit=200`;
+  return (await world.owner.get<{ entries: Entry[] }>(url)).entries;
+};
 const transcript = async (room: string) =>
   (await world.owner.get<{ records: ShownRecord[] }>(`${decoysPath()}/${room}`)).records;
 
@@ -137,9 +145,10 @@ describe("whoever lands in a decoy", () => {
   test("changes nothing of what is real, whatever they do", async () => {
     const bob = await genuine();
     await bob.send("kept");
-    // Until the ticks behind it are over.
+    // Until the ticks behind it are over, and the book has what came before.
     await sleep(1_500);
     const before = everythingIn(dataDir);
+    const written = (await book()).length;
     const mallory = await intruder({ resume: true });
     for (let n = 0; n < 5; n += 1) await mallory.send(`${n}`);
     await mallory.close();
@@ -147,11 +156,22 @@ describe("whoever lands in a decoy", () => {
     await again.close();
     await sleep(500);
     const changed = changesOf(before, everythingIn(dataDir));
+    // What the owner is to know of it: the book says who came, under which key, and nothing of anybody else.
+    const entries = (await book()).slice(written);
+    const { keyId } = parseAppKey(planted);
+    const isOfTheirs = ({ event, key }: Entry) =>
+      event === "alerted" || (/^(decoy|denied)$/.test(event) && key === keyId);
+    expect(entries.length).toBeGreaterThan(0);
+    expect(entries.filter((entry) => !isOfTheirs(entry))).toEqual([]);
+    const owners = new RegExp(
+      `^(_state_entries/identity:audit-head:${socket.id}$|identity_audit_blocks/${socket.id}[.]|identity_alerts/)`,
+    );
     // What any connection leaves behind for a minute, and that an edge is there.
     const passing = /^_state_entries\/(identity:(handshake|connection|edge)|keys:handshake|bus\.)[:a-z]/;
     const own = /^(_state_(entries|counters|members)\/decoy:|identity_decoys\/|keys_decoy_records\/)/;
     expect(changed.filter((name) => own.test(name)).length).toBeGreaterThan(10);
-    expect(changed.filter((name) => !own.test(name) && !passing.test(name))).toEqual([]);
+    const known = [own, owners, passing];
+    expect(changed.filter((name) => known.every((each) => !each.test(name)))).toEqual([]);
   });
 
   test("uses no code up: the very code that they tried is good for the member", async () => {

@@ -57,9 +57,12 @@ function post(
 
 describe("one ticket", () => {
   test("lets one in of two hundred connections that present it at once over two edges", async () => {
-    const ticket = await mint(socket);
-    const url = `${socket.url}?id=bob`;
-    const { appKey } = socket;
+    // Of its own: whoever fails so often under a key waits, which is not what the others are about.
+    const crowded = await makeSocket(world.owner, policy);
+    await world.owner.post(`/v1/sockets/${crowded.id}/members`, { name: "bob", passphrase });
+    const ticket = await mint(crowded);
+    const url = `${crowded.url}?id=bob`;
+    const { appKey } = crowded;
     const ready: { readonly attacker: Attacker; readonly frame: string }[] = [];
     while (ready.length < 200) {
       const batch = Array.from({ length: 20 }, async (_, index) => {
@@ -74,7 +77,7 @@ describe("one ticket", () => {
     // Who is let in hears it in a sealed record.
     expect(heard.filter((frame) => typeof frame === "object" && frame !== null)).toHaveLength(1);
     expect(heard.filter((frame) => frame === bareDenied)).toHaveLength(199);
-    expect(await listed(socket)).toHaveLength(1);
+    expect(await listed(crowded)).toHaveLength(1);
     for (const { attacker } of ready) attacker.leave();
   });
 

@@ -89,7 +89,7 @@ function fieldsByGate(schema: unknown, found = new Map<string, Set<string>>()): 
 }
 
 test("every code of advice comes from a rule", () => {
-  const rules = ["opening", "messages", "gates", "devices", "conditions", "terms"]
+  const rules = ["opening", "messages", "gates", "devices", "conditions", "terms", "penalties"]
     .map((name) => readFileSync(new URL(`../../libs/policy/src/advice/${name}.ts`, import.meta.url), "utf8"))
     .join("");
   for (const code of adviceCodes) expect(rules, code).toContain(`"${code}"`);

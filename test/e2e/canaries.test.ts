@@ -72,7 +72,7 @@ describe("a key that its owner planted", () => {
     });
     expect(alert).toMatchObject({ count: 1, keyLabel: "planted" });
     await expect.poll(() => owner.mails(/key that you planted/)).toBe(before + 1);
-    expect(world.logs.filter((line) => line.includes("alerted") && line.includes(planted.keyId))).toHaveLength(1);
+    expect(world.logs.filter((line) => line.includes('"msg":"alert"') && line.includes(planted.keyId))).toHaveLength(1);
     // What was used is in no log.
     expect(world.logs.join("")).not.toContain(planted.appKey.split(".")[2] ?? "?");
     const { sessions } = await world.owner.get<{ sessions: unknown[] }>(`/v1/sockets/${socket.id}/sessions`);

@@ -130,7 +130,11 @@ test("who does not recognise the server leaves, and nobody who says so lets them
   await expect(keeper.connect(bob(socket), { appKey: socket.appKey, answers })).rejects.toMatchObject({
     code: "not-recognised",
   });
-  await expect.poll(() => world.logs.join("")).toContain("somebody did not recognise the server");
+  const kinds = async () =>
+    (await world.owner.get<{ alerts: { kind: string }[] }>(`/v1/sockets/${socket.id}/alerts`)).alerts.map(
+      ({ kind }) => kind,
+    );
+  await expect.poll(kinds).toEqual(["not-recognised"]);
   const { sessions } = await world.owner.get<{ sessions: unknown[] }>(`/v1/sockets/${socket.id}/sessions`);
   expect(sessions).toEqual([]);
 });

@@ -18,6 +18,20 @@ export function isOverUnjudged(error: unknown): boolean {
   return error instanceof PortcullisError && error.sealed && error.code === "timeout";
 }
 
+/** Shorter than anybody notices, and than any delay that a policy has but the end of one. */
+const soonMs = 1_000;
+/** Each time there are fewer who came at once, and the pause between is longer. */
+export const tryAgainMax = 3;
+
+/**
+ * Whether what was said last was not looked at, and will be in a moment: several came at once as the same member, or an answer was due to be paid for. Begun anew they
+ * are asked for their proof of work first. By the server's own word only, and so often only.
+ */
+export function isAskedAgain(error: unknown): boolean {
+  if (!(error instanceof PortcullisError) || !error.sealed || error.code !== "denied") return false;
+  return error.retryAfterMs !== null && error.retryAfterMs <= soonMs;
+}
+
 /** @returns null where the server had said nothing yet on this connection: then what worked before is tried again. */
 export async function comebackOf(opened: Opened | null): Promise<Credentials | null> {
   if (opened === null || !opened.channel.begun) return null;

@@ -1,6 +1,6 @@
 import { type CloseCodeName, closeCodes, ProtocolError } from "@portcullis/protocol";
 import { beginSession } from "./begin-session.ts";
-import { comebackOf, isOverUnjudged, mayComeBack, pauseMsOf } from "./comeback.ts";
+import { comebackOf, isAskedAgain, isOverUnjudged, mayComeBack, pauseMsOf, tryAgainMax } from "./comeback.ts";
 import { converse } from "./conversation.ts";
 import { createDialogue, type Dialogue } from "./dialogue.ts";
 import { ownError, PortcullisError } from "./errors.ts";
@@ -36,9 +36,15 @@ export async function connectOwn(url: string | URL, options: ConnectOptions): Pr
   const scope = createScope(options.signal);
   try {
     scope.failAfter(settings.timeoutMs, new PortcullisError("timeout"));
-    for (;;) {
-      const session = await handshake(settings, scope);
-      if (session !== null) return session;
+    for (let tries = 0; ; ) {
+      try {
+        const session = await handshake(settings, scope);
+        if (session !== null) return session;
+      } catch (error) {
+        if (!settings.comeBack || tries === tryAgainMax || !isAskedAgain(error)) throw error;
+        tries += 1;
+        await pause(pauseMsOf(error, tries), scope);
+      }
     }
   } finally {
     scope.end();

@@ -82,3 +82,54 @@ test("nobody between can have another handshake begun: a close without the serve
   await played(server);
   expect(count()).toBe(2);
 });
+
+/** Denied with this hint on each connection but the last, of so many. */
+async function deniedUntil(connections: number, deny: (peer: Peer) => Promise<void> | void) {
+  let count = 0;
+  const asked: string[] = [];
+  const server = await serve(async (peer) => {
+    count += 1;
+    await peer.hello();
+    await peer.readOpen();
+    if (count === connections) return peer.accept();
+    await peer.ask();
+    await deny(peer);
+  });
+  const entering = enter(server, {
+    answers: {
+      otp: ({ retry }) => {
+        asked.push(retry ? "again" : "first");
+        return "123456";
+      },
+    },
+  });
+  return { server, entering, asked, count: () => count };
+}
+
+test("whose answer was not looked at because others of them came at once begins anew by itself, and is asked again", async () => {
+  const { server, entering, asked } = await deniedUntil(3, (peer) => peer.deny("denied", 1));
+  await (await entering).close();
+  await played(server);
+  expect(asked).toEqual(["first", "first"]);
+});
+
+test("nobody is kept at it: after a few times the denial is the end, with its hint", async () => {
+  const { server, entering, count } = await deniedUntil(100, (peer) => peer.deny("denied", 1));
+  expect(await refusal(entering, "denied")).toMatchObject({ retryAfterMs: 1, sealed: true });
+  await played(server);
+  expect(count()).toBe(4);
+});
+
+test.each<[string, (peer: Peer) => Promise<void> | void]>([
+  ["a delay that a person would notice is theirs to wait for", (peer) => peer.deny("denied", 1_001)],
+  ["a denial without a hint is one", (peer) => peer.deny("denied")],
+  [
+    "nobody between can have another one begun",
+    (peer) => Promise.resolve(peer.bareDenied(1)).then(() => peer.close("denied")),
+  ],
+])("%s", async (_name, deny) => {
+  const { server, entering, count } = await deniedUntil(2, deny);
+  await refusal(entering, "denied");
+  await played(server);
+  expect(count()).toBe(1);
+});

@@ -32,7 +32,7 @@ export {
   promptOf,
 } from "./gates/registry.ts";
 export type { Item, PlacedGate } from "./items.ts";
-export { begin, deadlineMs } from "./machine/begin.ts";
+export { begin, deadlineMs, isShut } from "./machine/begin.ts";
 export type {
   Answer,
   Assurance,

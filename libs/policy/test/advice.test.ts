@@ -100,6 +100,12 @@ describe("advice", () => {
       { gates: [key, otp], onFailure: { attempts: 6 } },
     ],
     [
+      "lockout-keyless",
+      { gates: [otp], onFailure: { then: "lockout" } },
+      [["warning", "onFailure.then"]],
+      { gates: [key, otp], onFailure: { then: "lockout" } },
+    ],
+    [
       "answer-short",
       { gates: [key, otp], deadlines: { answer: "14s" } },
       [["warning", "deadlines.answer"]],

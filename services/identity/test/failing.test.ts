@@ -1,7 +1,9 @@
+import { setTimeout } from "node:timers/promises";
 import {
   createMember,
   createSocket,
   enrolAuthenticator,
+  handshakeLeft,
   identityOpen,
   identityStep,
   listAlerts,
@@ -194,9 +196,9 @@ describe("a lockout", () => {
     expect((await open({ hid: ann, query: "id=ann", address: "203.0.113.1" })).say).toBe("challenge");
     const last = freshHid();
     await attempt("wrong", { ...elsewhere, hid: last });
-    const pushed = world.keys.pushed.map(({ hid, outcome }) => ({ hid, outcome }));
-    expect(pushed).toEqual(expect.arrayContaining([parked, last].map((hid) => ({ hid, outcome: denied }))));
-    expect(pushed.map(({ hid }) => hid)).not.toContain(ann);
+    const pushed = () => world.keys.pushed.map(({ hid, outcome }) => ({ hid, outcome }));
+    await expect.poll(pushed).toEqual(expect.arrayContaining([parked, last].map((hid) => ({ hid, outcome: denied }))));
+    expect(pushed().map(({ hid }) => hid)).not.toContain(ann);
     expect((await step(parked, 1, saying("any", "right"))).say).toBe("nothing");
   });
 
@@ -270,10 +272,58 @@ describe("a lockout", () => {
   });
 });
 
+/*
+ * A lockout is written before the answer is looked at. Whoever does not wait for the end of that must not lock anybody out without the owner's hearing of it.
+ */
+describe("a lockout that was written for an answer which nobody judged is told, once", () => {
+  async function almostLockedOut() {
+    await socket();
+    for (let n = 0; n < 2; n += 1) {
+      await attempt("wrong");
+      world.advance(60_000);
+    }
+    const hid = freshHid();
+    return { hid, cid: cidOf(await open({ hid })) };
+  }
+  const told = async () => {
+    const kinds = async () =>
+      (await world.api.call(listAlerts, { ...mine, ...firstPage })).alerts.filter(({ kind }) => kind === "lockout");
+    await expect.poll(kinds).toMatchObject([{ count: 2 }]);
+    const lockouts = async () => (await bookOf(world, mine, "held")).filter(({ cause }) => cause === "lockout");
+    // The holder, and the member's gate.
+    await expect.poll(lockouts).toHaveLength(2);
+  };
+
+  it("where they left while it was looked at", async () => {
+    const { hid, cid } = await almostLockedOut();
+    world.factors.before = async () => {
+      world.edge.emit(handshakeLeft, { hid, why: "closed" });
+      await expect.poll(() => world.logged.join("")).toContain('"cause":"left"');
+    };
+    expect(await step(hid, 1, saying(cid, "wrong"))).toEqual(denied);
+    expect(await attempt("right")).toEqual(bare);
+    await told();
+  });
+
+  it("where they came back to another replica, because the one that looked at it was gone", async () => {
+    const { hid, cid } = await almostLockedOut();
+    world.factors.before = () => {
+      throw new Error("gone");
+    };
+    await expect(step(hid, 1, saying(cid, "wrong"))).rejects.toThrow();
+    world.factors.before = () => undefined;
+    world.advance(6_000);
+    await open({ hid: freshHid("edge-2"), key: null, parked: hid });
+    await told();
+  });
+});
+
 describe("what is looked up", () => {
   it("is as much for an unknown path as for a wrong key, a member who is locked out, and one who is not there", async () => {
     await socket();
     await lockOut();
+    // What the lockout led to goes on behind it.
+    await setTimeout(500);
     let calls = 0;
     const count = () => {
       calls += 1;

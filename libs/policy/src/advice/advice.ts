@@ -28,6 +28,7 @@ export const adviceCodes = [
   "claimed-name",
   "relaxed",
   "many-attempts",
+  "lockout-keyless",
   "answer-short",
   "answer-long",
   "wait-short",

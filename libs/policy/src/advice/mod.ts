@@ -6,6 +6,7 @@ import { sameDevice, samePhone } from "./devices.ts";
 import { identEarly, identWorth, manyAttempts, misreadGates, notEnrolled, relay } from "./gates.ts";
 import { email, fatigue, messagesOnly, sms } from "./messages.ts";
 import { discoverable, openDoor } from "./opening.ts";
+import { lockoutKeyless } from "./penalties.ts";
 import { deadlines, sealing } from "./terms.ts";
 
 /** Everything that is looked for. Another rule is its function, its code, and its line here. */
@@ -25,6 +26,7 @@ const rules: readonly Rule[] = [
   identEarly,
   identWorth,
   manyAttempts,
+  lockoutKeyless,
   notEnrolled,
   deadlines,
   sealing,

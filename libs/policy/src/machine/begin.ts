@@ -62,6 +62,11 @@ export function doomOf(terms: Terms): DenyCause | null {
   return terms.held.length > 0 && isPassable({ ...terms, held: [] }) ? "held" : "not-enrolled";
 }
 
+/** Whether nothing but what is held keeps them out, with the best ticket that there is: whoever finds out before need not use one up. */
+export function isShut(beginning: Omit<Beginning, "ticket">): boolean {
+  return doomOf(begin({ ...beginning, ticket: true })) === "held";
+}
+
 /** The next moment (epoch ms) at which `expired` ends the handshake; null after the verdict. */
 export function deadlineMs(state: HandshakeState): number | null {
   if (state.verdict !== null) return null;

@@ -67,7 +67,7 @@ export function passedByOpening(terms: Terms): string[] {
 }
 
 /**
- * What was passed so far, in order of time and without the implicit `path`.
+ * What was passed so far, in order of time, without the implicit `path` and without the price of trying, which no policy has asked for.
  *
  * @returns `bound`: those that only the member who is claimed can pass
  */
@@ -76,7 +76,7 @@ export function passedOf(state: Terms & { readonly passed: readonly string[] }):
   readonly bound: GateName[];
 } {
   const items = new Map(sequenceOf(state).map(({ at, item }) => [at, item]));
-  const passed = state.passed.flatMap((at) => items.get(at) ?? []);
+  const passed = state.passed.flatMap((at) => (at === workAt ? [] : (items.get(at) ?? [])));
   return {
     gates: passed.flatMap(({ gate }) => (gate === "path" ? [] : [gate])),
     bound: passed.filter((item) => isMemberBound(state, item)).map(({ gate }) => gate),

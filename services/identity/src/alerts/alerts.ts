@@ -126,8 +126,12 @@ export function createAlerts(context: AlertsContext): Alerts {
   };
 }
 
-/** What is one and the same when it comes again. Each canary is an alert of its own: which of them somebody has is what the owner wants to know. */
+/**
+ * What is one and the same when it comes again. Each canary is an alert of its own, and each member who is locked out: which of them it is, is what the
+ * owner wants to know.
+ */
 function nameOf({ kind, socketId, about }: Alert): string {
-  const planted = kind === "canary-key" ? about.key : kind === "canary-member" ? about.member : undefined;
-  return `${kind}:${socketId}:${planted ?? ""}`;
+  const ofMember = kind === "canary-member" || kind === "lockout";
+  const whom = kind === "canary-key" ? about.key : ofMember ? about.member : undefined;
+  return `${kind}:${socketId}:${whom ?? ""}`;
 }

@@ -27,7 +27,7 @@ export interface Decoys {
   readonly player: Player;
   /** Where somebody goes whose box has opened, decided when their handshake begins. */
   way(comer: {
-    readonly arrival: Pick<Arrival, "socket" | "member" | "policy" | "presented" | "planted">;
+    readonly arrival: Pick<Arrival, "socket" | "member" | "policy" | "presented" | "planted" | "trusted">;
     readonly keyId: string | null;
     readonly network: string;
     readonly standing: Standing;
@@ -76,7 +76,7 @@ export function createDecoys(parts: {
     player,
     note,
     async way({ arrival, keyId, network, standing }) {
-      const { socket, member, policy, presented, planted } = arrival;
+      const { socket, member, policy, presented, planted, trusted } = arrival;
       const who = {
         socketId: socket.id,
         keyId,
@@ -86,7 +86,9 @@ export function createDecoys(parts: {
       };
       const rules = policy.onFailure;
       const isCanary = planted !== null;
-      const isSticky = rules.then === "decoy" && (await intruders.roomOf(who)) !== null;
+      // Whoever came in for real from there, with the very same key and name, is not kept by what somebody else tried there in between.
+      const isHonest = standing.known || trusted;
+      const isSticky = rules.then === "decoy" && !isHonest && (await intruders.roomOf(who)) !== null;
       switch (wayOf({ rules, isCanary, role: presented.role, standing, isSticky })) {
         case "in":
           return { room: null };

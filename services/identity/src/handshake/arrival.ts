@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import type { ConnectionFacts, KeyRole } from "@portcullis/contracts";
 import type { Stored } from "@portcullis/documents";
-import { type Policy, parsePolicy, requiresKey, requiresTicket } from "@portcullis/policy";
+import { isShut, type Policy, parsePolicy, requiresKey, requiresTicket } from "@portcullis/policy";
 import { rulesOf } from "../penalties/ladder.ts";
 import {
   type Answering,
@@ -9,6 +9,7 @@ import {
   isTrusted,
   type Penalties,
   type Standing,
+  soonest,
   unblemished,
 } from "../penalties/penalties.ts";
 import { nobodysPolicy, readNobodysMember } from "../sockets/nobody.ts";
@@ -16,6 +17,7 @@ import { findByPath, type PathTags } from "../sockets/paths.ts";
 import type { Member, Socket, SocketStore } from "../sockets/store.ts";
 import type { TicketStore } from "../tickets/store.ts";
 import { keyedConsumer, noTicket, type Presented, presentedOf } from "./presented.ts";
+import { riskOf } from "./risk.ts";
 
 export interface Resumption {
   readonly sid: string;
@@ -115,7 +117,7 @@ export async function receive(
     readonly penalties: Pick<Penalties, "look">;
   },
   claims: Claims,
-  { holder, network }: { readonly holder: string; readonly network: string },
+  { holder, network, now }: { readonly holder: string; readonly network: string; readonly now: number },
 ): Promise<Received> {
   const { connection, key } = claims;
   const { label, path } = connection;
@@ -134,9 +136,21 @@ export async function receive(
   const standing = trusted ? unblemished(looked) : looked;
   // What goes on is looked at where it goes on.
   const held = goesOn ? undefined : standing.holds.find(({ gate }) => gate === null);
-  // Whoever is held keeps their ticket. What is looked up in its place is none, and costs the same.
+  const planted = plantedOf(key, named === null ? null : member);
   const ticket = goesOn ? null : claims.ticket;
-  const shown = ticket !== null && held !== undefined ? `held.${ticket}` : ticket;
+  const shut =
+    ticket === null || planted !== null || socket === null || policy === null || policy.onFailure.then === "decoy"
+      ? null
+      : shutBy(standing, {
+          socket,
+          member: named === null ? null : member,
+          policy,
+          keyId,
+          address: connection.address,
+          now,
+        });
+  // Whoever is held keeps their ticket. What is looked up in its place is none, and costs the same.
+  const shown = ticket !== null && (held !== undefined || shut !== null) ? `held.${ticket}` : ticket;
   const redeemed = shown === null ? null : await tickets.redeem(shown, holder);
   const ofTicket =
     redeemed === null ? noTicket : presentedOf(redeemed, socket?.id ?? "none", named === null ? null : member);
@@ -158,6 +172,7 @@ export async function receive(
   const isLedAway = policy.onFailure.then === "decoy" && isMember && standing.spent;
   if (held !== undefined && !isLedAway)
     return { held, policy, told: key !== null || !requiresTicket(policy), socketId: socket.id };
+  if (shut !== null) return { held: shut, policy, told: key !== null || !requiresTicket(policy), socketId: socket.id };
   // No word of the server's: without a key, whoever has no ticket does not learn that there is a socket.
   if (!presented.passed && isMember && requiresTicket(policy)) return turned("no-ticket");
   if ((claims.claimedId ?? "") !== (named ?? "")) return turned("id-mismatch");
@@ -171,7 +186,6 @@ export async function receive(
 
   const policyHash = new Uint8Array(createHash("sha256").update(JSON.stringify(policy)).digest());
   const context = { rest: found.rest, query: connection.query };
-  const planted = plantedOf(key, named === null ? null : member);
   const arrival: Arrival = {
     socket,
     planted,
@@ -187,6 +201,35 @@ export async function receive(
   // Behind everything else, and whatever else is right: nobody is let in by what was planted, nor goes on.
   if (planted !== null && !(policy.onFailure.then === "decoy" && presented.role === "member")) return turned(planted);
   return { arrival };
+}
+
+/** What stops whoever comes, whatever their ticket is: gates of the member's that are held, without which nobody gets in. */
+function shutBy(
+  { holds, networkFailures }: Standing,
+  come: {
+    readonly socket: Stored<Socket>;
+    readonly member: Stored<Member> | null;
+    readonly policy: Policy;
+    readonly keyId: string | null;
+    readonly address: string;
+    readonly now: number;
+  },
+): Hold | null {
+  const { socket, member, policy, keyId, address, now } = come;
+  const held = [...new Set(holds.flatMap(({ gate }) => gate ?? []))];
+  if (held.length === 0) return null;
+  const enrolled = Object.keys(member?.body.enrolments ?? {});
+  const circumstances = { member: member?.body.name ?? null, address, risk: riskOf(networkFailures) };
+  const isHeld = isShut({
+    policy,
+    keyId,
+    member: member === null ? null : { id: member.id, enrolled },
+    socketEnrolled: Object.keys(socket.body.enrolments),
+    circumstances,
+    held,
+    now,
+  });
+  return isHeld ? soonest(holds) : null;
 }
 
 function plantedOf(key: Claims["key"], member: Stored<Member> | null): Arrival["planted"] {

@@ -1,7 +1,7 @@
 import { type Outcome, ServiceError } from "@portcullis/contracts";
 import { type HandshakeEvent, type Policy, waitingGate } from "@portcullis/policy";
 import { networkOf } from "@portcullis/runtime";
-import type { Hold } from "../penalties/penalties.ts";
+import { type Hold, soonest } from "../penalties/penalties.ts";
 import { tagOf } from "../secrets.ts";
 import { createStepUps, type StepUpEngine } from "../step-ups/step-ups.ts";
 import { afterwards } from "./afterwards.ts";
@@ -20,6 +20,7 @@ import { placeOf } from "./store.ts";
 import type { Action, Taken } from "./taken.ts";
 import { createTolling } from "./tolling.ts";
 import { type Answer, createTurns, Overtaken, refOf, type Turn } from "./turns.ts";
+import { unjudged } from "./unjudged.ts";
 import { whoOf } from "./verdicts.ts";
 import { createWakes } from "./wakes.ts";
 
@@ -55,14 +56,14 @@ export function createEngine(context: EngineContext): Engine {
   const { handshakes, verdicts, clock, ids } = context;
   const tolls = createTolling(context, (concerned, by) => wakes.lockedOut(concerned, by));
   const turns = createTurns(context, tolls);
-  const returns = createReturns(context, turns);
+  const returns = createReturns(context, turns, tolls);
   const stepUps = createStepUps(context, turns, step);
   const wakes = createWakes(context, turns, tolls, stepUps.changed);
 
   async function open(hid: string, opening: Opening): Promise<Outcome> {
     const { transcript, claims, answers } = opening;
     const network = tagOf(context.networkKey, networkOf(claims.connection.address));
-    const received = await receive(context, claims, { holder: `${hid}:${opening.opening}`, network });
+    const received = await receive(context, claims, { holder: `${hid}:${opening.opening}`, network, now: clock() });
     if ("turned" in received) {
       const { socketId, turned, counts } = received;
       verdicts.turned(socketId, turned);
@@ -179,12 +180,15 @@ export function createEngine(context: EngineContext): Engine {
     for (let tries = 0; tries < triesMax; tries += 1) {
       const found = await handshakes.get(id);
       if (found === null || found.value.connection !== hid) return;
-      const { next, effects } = advance(found.value, { type: "left", now: clock() });
+      const { value, version } = found;
+      const { next, effects } = advance(value, { type: "left", now: clock() });
       const denied = effects.find((effect) => effect.do === "deny");
       if (denied === undefined) return;
-      const ended = { ...settled(next), outcome: denial, standing: denial };
-      if ((await turns.write(id, found.version, ended)) === null) continue;
+      const ended = { ...settled(next), charges: [], outcome: denial, standing: denial };
+      if ((await turns.write(id, version, ended)) === null) continue;
       verdicts.denied(whoOf(next), denied.cause, clock() - next.startedAtMs);
+      // Whoever leaves while their answer is looked at never hears of it: leaving must not be a way to fail unseen.
+      await tolls.conclude(ended, { failures: value.pending.length, ...unjudged(value) });
       return;
     }
   }
@@ -217,13 +221,6 @@ export function createEngine(context: EngineContext): Engine {
   }
 
   return { open, step, wake: wakes.wake, left, stepUps };
-}
-
-/** Of several: what stops them first ends first, and a delay is what they may hear of. */
-function soonest(holds: readonly Hold[]): Hold {
-  const [first] = holds.toSorted((a, b) => Number(a.isLockout) - Number(b.isLockout) || a.untilMs - b.untilMs);
-  if (first === undefined) throw new ServiceError("internal");
-  return first;
 }
 
 function isOver(outcome: Outcome | null): boolean {

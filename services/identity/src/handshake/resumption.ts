@@ -82,8 +82,8 @@ export async function resume(
   if (moved.changed) displace(context, moved.before.hid);
   const { memberId, keyId } = found;
   const who = { socketId: socket.id, handshake: hid, session: sid, network: here.network };
-  await verdicts.resumed({ ...who, ...present({ member: memberId, key: keyId }) });
   const { gates, assurance, terms, room } = found;
+  await verdicts.resumed({ ...who, ...present({ member: memberId, key: keyId }) }, room);
   if (room !== null) decoys.note({ socketId: found.socketId, room }, "resumed");
   return {
     say: "accepted",

@@ -9,7 +9,9 @@ import { advance, isLookedAt, settled } from "./moves.ts";
 import { bareDenial, beginAnew, denial } from "./refusal.ts";
 import { stands } from "./standing.ts";
 import { type Handshake, placeOf } from "./store.ts";
+import type { Tolling } from "./tolling.ts";
 import type { Turn, Turns } from "./turns.ts";
+import { asWrong, strandedAfterMs, unjudged } from "./unjudged.ts";
 
 /** The connection on which a handshake goes on. */
 export interface Comeback extends Whereabouts {
@@ -19,18 +21,13 @@ export interface Comeback extends Whereabouts {
   readonly transcript: Uint8Array;
 }
 
-/**
- * A step that has not ended after this long was left by a replica that is gone. Until then the client is told to try again, so that a
- * comeback is no way to have an answer looked at and not counted.
- */
-const strandedAfterMs = 6_000;
 const triesMax = 4;
 
 /**
  * A client that lost its connection comes back to the same gate. It is told what stands; nothing is sent to anybody a second time,
  * and the connection before counts no more: at most one goes on.
  */
-export function createReturns(context: EngineContext, turns: Turns) {
+export function createReturns(context: EngineContext, turns: Turns, tolls: Pick<Tolling, "conclude">) {
   const { handshakes, verdicts, clock, ids } = context;
 
   async function take(id: string, comeback: Comeback, arrival: Arrival): Promise<Outcome> {
@@ -71,8 +68,10 @@ export function createReturns(context: EngineContext, turns: Turns) {
     const isOutdated = value.machine.verdict?.is === "accept" && value.policyHash !== toText(arrival.policyHash);
     if (isLate || isElsewhere || isOutdated || !(await stands(context.store, value))) {
       if (isElsewhere || isOutdated) verdicts.turned(arrival.socket.id, isElsewhere ? "other-branch" : "not-resumable");
-      const { next } = advance(settled(here), { type: isLate ? "expired" : "revoked", now });
-      return write(id, version, next, isLate || isElsewhere || isOutdated ? beginAnew : denial);
+      const { next } = advance(settled({ ...here, charges: [] }), { type: isLate ? "expired" : "revoked", now });
+      const outcome = await write(id, version, next, isLate || isElsewhere || isOutdated ? beginAnew : denial);
+      if (outcome !== null) await tolls.conclude(next, { failures: 0, ...unjudged(value) });
+      return outcome;
     }
     if (isStranded) return settleStranded({ id, hid, n: 0, given, transcript, cid: null, answers: [] }, version, here);
     if (value.standing?.say !== "accepted") return write(id, version, here, standingOf(value));
@@ -104,9 +103,9 @@ export function createReturns(context: EngineContext, turns: Turns) {
   /** What was asked for is asked again; what was answered went with whoever looked at it, and counts as wrong. */
   async function settleStranded(turn: Turn, version: string, here: Handshake): Promise<Outcome | null> {
     if (here.pending.length === 0) return turns.take(turn, version, { next: here, effects: [], failures: 0 });
-    const results = here.pending.map(({ ref }) => ({ ref, ok: false }));
-    const event: HandshakeEvent = { type: "verified", results, nextCid: ids.id(), now: clock() };
-    return turns.take(turn, version, advance({ ...here, pending: [] }, event));
+    const event: HandshakeEvent = { type: "verified", results: asWrong(here), nextCid: ids.id(), now: clock() };
+    const moved = advance({ ...here, pending: [], charges: [] }, event);
+    return turns.take(turn, version, { ...moved, ...unjudged(here) });
   }
 
   async function write(id: string, version: string, next: Handshake, outcome: Outcome): Promise<Outcome | null> {

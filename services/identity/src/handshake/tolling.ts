@@ -37,11 +37,16 @@ export function createTolling(
     const ids = { ...present({ handshake }), ...idsOf(subject) };
     await audit.note(socketId, { event: "held", cause: "lockout", ...ids });
     await alerts.raise({ kind: "lockout", socketId, about: ids });
+    // Not waited for: how many others there are is nothing for whoever locked them out to learn from the time it takes.
+    void tell(subject);
+  }
+
+  async function tell(subject: Subject): Promise<void> {
     try {
       await lockedOut(await pending.concernedBy(subject), subject);
     } catch (error) {
       // Each of them is stopped at its next step all the same.
-      log.warn("handshakes could not be told of a lockout", { socket: socketId }, error);
+      log.warn("handshakes could not be told of a lockout", { socket: subject.socketId }, error);
     }
   }
 

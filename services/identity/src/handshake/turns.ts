@@ -310,7 +310,8 @@ export function createTurns(context: EngineContext, tolls: Tolling): Turns {
         : denial;
     const record = () => {
       verdicts.denied(whoOf(denied), cause, clock() - startedAtMs);
-      context.declines.denied(socketId, cause);
+      // What is played says nothing of how the socket's own people fare.
+      if (denied.room === null) context.declines.denied(socketId, cause);
       if (cause === "not-recognised") void context.alerts.raise({ kind: "not-recognised", socketId, about: {} });
     };
     return { outcome, record };

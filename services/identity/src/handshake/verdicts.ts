@@ -25,8 +25,8 @@ export interface Verdicts {
   denied(who: Who, cause: string, tookMs: number): void;
   /** What was asked of a session was passed. */
   steppedUp(who: Who, gates: readonly string[], tookMs: number): void;
-  /** A session goes on over another connection. @throws {ServiceError} unavailable: it must not, since that cannot be recorded */
-  resumed(who: Who): Promise<void>;
+  /** A session goes on over another connection, in a decoy where there is a room. @throws {ServiceError} unavailable: it must not, since that cannot be recorded */
+  resumed(who: Who, room: string | null): Promise<void>;
   /** Turned away before the policy had a say. @param socketId null: there is none */
   turned(socketId: string | null, cause: Turned): void;
   gate(gate: string, ok: boolean, cause: string | null): void;
@@ -71,9 +71,11 @@ export function createVerdicts(parts: {
       durations.record(tookMs, { verdict: "step-up" });
       record("step-up", passed.join(" "));
     },
-    async resumed({ socketId, ...who }) {
-      record("accept", "resumed");
-      await audit.require(socketId, { event: "resumed", ...who });
+    async resumed({ socketId, ...who }, room) {
+      record(room === null ? "accept" : "decoy", "resumed");
+      // Nobody is on the socket who goes on there: the book must not say so.
+      const entry = room === null ? { event: "resumed" as const } : { event: "decoy" as const, cause: "resumed" };
+      await audit.require(socketId, { ...entry, ...who });
     },
     turned(socketId, cause) {
       turnedAway.add(socketId, cause);

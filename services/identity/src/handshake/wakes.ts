@@ -1,3 +1,4 @@
+import { setTimeout as pause } from "node:timers/promises";
 import { isDeepStrictEqual } from "node:util";
 import { type Outcome, pushOutcome, readWait, ServiceError } from "@portcullis/contracts";
 import { standsOrFallsWith, waitingGate } from "@portcullis/policy";
@@ -11,6 +12,7 @@ import type { Tolling } from "./tolling.ts";
 import { type Turns, withWait } from "./turns.ts";
 
 const triesMax = 5;
+const pushAgainMs = 200;
 
 /**
  * Something happened to a wait. What that leads to is written first and then pushed, so that it is not lost with this replica: whoever
@@ -83,11 +85,11 @@ export function createWakes(
       const hold = await tolls.holdOf(value, by.of === "gate" ? [by.gate] : [], true);
       if (hold === null) return;
       const moved = advance(settled({ ...value, hold }), { type: "held", now: clock() });
-      if (await conclude(id, version, value, moved)) return;
+      if (await conclude(id, version, value, moved, insist)) return;
     }
   }
 
-  async function conclude(id: string, version: string, value: Handshake, moved: Moved): Promise<boolean> {
+  async function conclude(id: string, version: string, value: Handshake, moved: Moved, say = push): Promise<boolean> {
     const { outcome, record } = await turns.decide(whereOf(value), moved);
     const next = { ...moved.next, standing: outcome, pushes: value.pushes + 1 };
     if ((await turns.write(id, version, next)) === null) {
@@ -96,8 +98,21 @@ export function createWakes(
     }
     record();
     await tolls.conclude(next, moved);
-    await push(next, outcome);
+    await say(next, outcome);
     return true;
+  }
+
+  /** Nobody says it again for them. A record of the client's may be on its way through `keys`, the one that brought it about among them: that is over in a moment. */
+  async function insist(value: Handshake, outcome: Outcome): Promise<void> {
+    for (let tries = 1; ; tries += 1) {
+      try {
+        await push(value, outcome);
+        return;
+      } catch (error) {
+        if (!(error instanceof ServiceError) || error.code !== "busy" || tries === triesMax) throw error;
+        await pause(pushAgainMs);
+      }
+    }
   }
 
   async function report(

@@ -1,3 +1,4 @@
+import { ServiceError } from "@portcullis/contracts";
 import { countedGates, liesIn, type OnFailure } from "@portcullis/policy";
 import type { Clock } from "@portcullis/runtime";
 import type { State } from "@portcullis/state";
@@ -69,6 +70,13 @@ export interface Penalties {
 /** Whoever comes from a network that the owner trusts. */
 export function unblemished({ known, networkFailures }: Standing): Standing {
   return { work: false, holds: [], spent: false, known, networkFailures };
+}
+
+/** Of several: what stops them first ends first, and a delay is what they may hear of. */
+export function soonest(holds: readonly Hold[]): Hold {
+  const [first] = holds.toSorted((a, b) => Number(a.isLockout) - Number(b.isLockout) || a.untilMs - b.untilMs);
+  if (first === undefined) throw new ServiceError("internal");
+  return first;
 }
 
 /** Where nobody is held to account: from a network that the owner trusts. */

@@ -95,6 +95,9 @@ export function createRevocation({
 }
 
 /** For the book of its socket. */
-export function endOf({ sid, memberId, keyId }: Session, cause: string) {
-  return { event: "session-ended" as const, cause, session: sid, ...present({ member: memberId, key: keyId }) };
+export function endOf({ sid, room, memberId, keyId }: Session, cause: string) {
+  const ids = { session: sid, ...present({ member: memberId, key: keyId }) };
+  // It never was on the socket.
+  if (room !== null) return { event: "decoy" as const, cause: "left", ...ids, about: { why: cause } };
+  return { event: "session-ended" as const, cause, ...ids };
 }

@@ -7,6 +7,7 @@ import { stands } from "../handshake/standing.ts";
 import { type Handshake, placeOf, whereOf } from "../handshake/store.ts";
 import type { Action, Taken } from "../handshake/taken.ts";
 import type { Turns } from "../handshake/turns.ts";
+import { asWrong, strandedAfterMs } from "../handshake/unjudged.ts";
 import type { Session } from "../sessions/session.ts";
 import { stepUpHandshake } from "./begin.ts";
 import { classRule, clockOf, dueRule, withBegun, withPassed } from "./progress.ts";
@@ -32,8 +33,6 @@ export interface StepUpEngine {
 }
 
 const triesMax = 5;
-/** As of a handshake that is taken up again on another connection. */
-const strandedAfterMs = 6_000;
 /** More than is ever written of one step-up. */
 const saidMax = 2 ** 24;
 const silence: Outcome = { say: "nothing", deadlineMs: 0 };
@@ -117,12 +116,11 @@ export function createStepUps(
     // The answer went with the connection on which it came. It counts as wrong, but not before whoever looks at it has had their time.
     if (isLookedAt(value) && now - value.takenAtMs < strandedAfterMs) throw new ServiceError("busy");
     const { pending } = value;
-    const results = pending.map(({ ref }) => ({ ref, ok: false }));
     const turn = { id, hid, n: here.n, given: here.given, transcript, cid: null, answers: [] };
     const moved =
       pending.length === 0
         ? { next: here, effects: [], failures: 0 }
-        : advance({ ...here, pending: [] }, { type: "verified", results, nextCid: ids.id(), now });
+        : advance({ ...here, pending: [] }, { type: "verified", results: asWrong(value), nextCid: ids.id(), now });
     await turns.take(turn, version, moved);
     return true;
   }

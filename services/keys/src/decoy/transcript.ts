@@ -18,6 +18,12 @@ export interface Noted {
   readonly body?: Uint8Array;
 }
 
+/** Noted, and not written yet. */
+interface Waiting extends Omit<Noted, "body"> {
+  readonly kept: Uint8Array | null;
+  readonly bodyBytes: number | null;
+}
+
 /** What happened in each room, for the owner: sealed at rest, and only so much and so long. */
 export interface Transcript {
   /** Nobody waits for it. What is too much for a room is not written down. */
@@ -72,8 +78,10 @@ export async function openTranscript(parts: {
   let tail: Promise<void> = Promise.resolve();
   let waiting = 0;
 
-  async function write({ socketId, room }: Place, { atMs, deed, gate, believed, body }: Noted): Promise<void> {
-    const kept = body?.subarray(0, decoyBodyBytesMax) ?? null;
+  async function write(
+    { socketId, room }: Place,
+    { atMs, deed, gate, believed, kept, bodyBytes }: Waiting,
+  ): Promise<void> {
     const n = await state.add(`keys:decoy-records:${room}`, 1, keptMs);
     const bytes = await state.add(`keys:decoy-bytes:${room}`, kept?.length ?? 0, keptMs);
     if (n > recordsMax || bytes > bytesMax) return;
@@ -83,7 +91,7 @@ export async function openTranscript(parts: {
       gate: gate ?? null,
       believed: believed ?? null,
       body: kept === null ? null : Buffer.from(kept).toString("base64url"),
-      bodyBytes: body?.length ?? null,
+      bodyBytes,
     } satisfies z.infer<typeof content>);
     const sealed = Buffer.from(vault.wrap(Buffer.from(text), context(room, n))).toString("base64url");
     await collection.insert(idOf(room, n), { socketId, room, n, sealed, expiresAtMs: clock() + keptMs });
@@ -96,9 +104,12 @@ export async function openTranscript(parts: {
   }
 
   return {
-    note(place, noted) {
+    note(place, { body, ...rest }) {
       if (waiting >= waitingMax) return;
       waiting += 1;
+      // A copy: what waits must not hold on to whole messages, or a flood of them would fill the memory.
+      const kept = body === undefined ? null : Uint8Array.from(body.subarray(0, decoyBodyBytesMax));
+      const noted = { ...rest, kept, bodyBytes: body?.length ?? null };
       // One after the other: so they are numbered in the order in which they happened here.
       tail = tail
         .then(() => write(place, noted))

@@ -13,8 +13,8 @@ export async function servePresence(
     readonly secrets: SessionSecrets;
     readonly pool: Pool;
     readonly receivers: Receivers;
-    /** A connection is gone that is of no session here, as far as is known. */
-    readonly elsewhere: (sid: string, hid: string) => Promise<void>;
+    /** A connection is gone that is of no session here, as far as is known. @returns whether it is one of another world */
+    readonly elsewhere: (sid: string, hid: string) => Promise<boolean>;
   },
 ): Promise<void> {
   const { live, secrets, pool, receivers, elsewhere } = parts;
@@ -31,7 +31,8 @@ export async function servePresence(
       return;
     }
     const session = await secrets.get(sid);
-    if (session === null) await elsewhere(sid, hid);
+    // Of who is in a decoy no program hears, whatever socket an edge names.
+    if (session === null && (await elsewhere(sid, hid))) return;
     // It has gone on over another connection, or is none of a member's. Of who was put out nothing is left to look at.
     if (session !== null && (session.hid !== hid || session.socketId !== socketId || session.role !== "member")) return;
     await announce("left", socketId, sid);
