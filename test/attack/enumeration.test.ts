@@ -16,7 +16,8 @@ import { startWorld, type World } from "../e2e/support/world.ts";
 import { dial } from "./support/attacker.ts";
 import { type Bystanders, startBystanders } from "./support/bystander.ts";
 import { bareDenied, closeOf } from "./support/closes.ts";
-import { destinationIn, knock, makeOpen } from "./support/knock.ts";
+import { destinationIn, makeOpen } from "./support/knock.ts";
+import { lockOut, lockout } from "./support/lock-out.ts";
 import { rawConnect, upgradeRequest } from "./support/raw.ts";
 
 vi.setConfig({ testTimeout: 10_000 });
@@ -79,7 +80,7 @@ beforeAll(async () => {
   locked = await makeSocket(world.owner, { ...keyAndOtp, onFailure: lockout });
   lockedBob = await makeMember(world.owner, locked, "bob");
   lockedKey = await makeKey(world.owner, locked.id);
-  await lockOut(`${locked.url}?id=bob`, locked.appKey, lockedBob);
+  await lockOut(`${locked.url}?id=bob`, locked.appKey, lockedBob, world.now());
 });
 afterEach(() => bystanders.undisturbed());
 afterAll(async () => {
@@ -87,24 +88,6 @@ afterAll(async () => {
   await world.close();
   vi.restoreAllMocks();
 });
-
-const lockout = { attempts: 2, then: "lockout", free: 1, work: 0, lockout: { after: 2, for: "1h" } };
-
-/** As whoever has the key and not the code. */
-async function lockOut(url: string, appKey: string, phone: Authenticator): Promise<void> {
-  const guesser = await knock(url, { appKey });
-  for (const [at, value] of wrongCodes(phone).entries()) {
-    const { cid } = await guesser.challenge();
-    await guesser.say({ n: at + 1, t: "answer", cid, gate: "otp", value });
-  }
-  expect(await guesser.hear()).toMatchObject({ t: "denied" });
-}
-
-function wrongCodes(phone: Authenticator): string[] {
-  const near = [-60_000, -30_000, 0, 30_000, 60_000].map((driftMs) => phone.code(world.now() + driftMs));
-  const all = ["000000", "111111", "222222", "333333", "444444", "555555", "666666"];
-  return all.filter((code) => !near.includes(code)).slice(0, 2);
-}
 
 interface Probe {
   readonly url: string;
@@ -119,7 +102,7 @@ interface Probe {
 /** `keys` looks every half second for decoys that are to be heard. */
 const byTheClock = "state.members";
 /** Longer than what a refusal leads to waits before it begins (`afterwards.ts`). */
-const quietMs = 150;
+const quietMs = 250;
 
 /** What a probe leads to behind its answer must not be taken for the work of the next one. */
 async function quiet(): Promise<void> {

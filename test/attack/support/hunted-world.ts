@@ -6,6 +6,7 @@ import type { OpenPayload } from "@portcullis/protocol";
 import { keyAndOtp, makeKey, makeMember, makeSocket, type OwnedSocket } from "../../e2e/support/socket.ts";
 import { startWorld } from "../../e2e/support/world.ts";
 import { destinationIn } from "./knock.ts";
+import { lockOut, lockout } from "./lock-out.ts";
 import { startPlanted } from "./planted.ts";
 
 /** What a hunter knows and does not know: places with and without a socket, and keys that open none of them. */
@@ -17,6 +18,8 @@ export interface Hunted {
   readonly live: Place;
   readonly deleted: Place;
   readonly revokedKey: string;
+  /** Its member is locked out. */
+  readonly locked: Place;
 }
 
 export interface Place {
@@ -45,16 +48,17 @@ export async function startHunted(): Promise<Hunted & { readonly stop: () => Pro
 async function beHunted(send: (hunted: Hunted) => void): Promise<void> {
   // Whoever tries at a passphrase comes from a new network each time, as who has many would.
   const world = await startWorld({ env: { SWEEP_INTERVAL: "10m", TRUSTED_PROXIES: "127.0.0.1,::1" } });
-  const make = async () => {
-    const socket = await makeSocket(world.owner, keyAndOtp);
-    await makeMember(world.owner, socket, "bob");
-    return socket;
+  const make = async (policy: object = keyAndOtp) => {
+    const socket = await makeSocket(world.owner, policy);
+    return { ...socket, bob: await makeMember(world.owner, socket, "bob") };
   };
   const live = await make();
   const { appKey: revokedKey, keyId } = await makeKey(world.owner, live.id);
   await world.owner.delete(`/v1/sockets/${live.id}/keys/${keyId}`);
   const deleted = await make();
   await world.owner.delete(`/v1/sockets/${deleted.id}`);
+  const locked = await make({ ...keyAndOtp, onFailure: lockout });
+  await lockOut(`${locked.url}?id=bob`, locked.appKey, locked.bob, world.now());
   const port = Number(new URL(world.url).port);
   const [delay, byte] = await Promise.all([
     startPlanted(port, destinationIn(live.url), "delay"),
@@ -62,7 +66,8 @@ async function beHunted(send: (hunted: Hunted) => void): Promise<void> {
   ]);
   process.once("disconnect", () => process.exit());
   const planted = { delay, byte };
-  send({ url: world.url, port, planted, live: placeOf(live), deleted: placeOf(deleted), revokedKey });
+  const places = { live: placeOf(live), deleted: placeOf(deleted), locked: placeOf(locked) };
+  send({ url: world.url, port, planted, revokedKey, ...places });
 }
 
 /** A well-made key that never was. */

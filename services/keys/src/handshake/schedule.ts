@@ -25,8 +25,8 @@ interface Waiting {
  *   turning, which delays nobody else's work. There is no jitter: chance is averaged away, and a moment that does not depend on the work has nothing to average.
  * - Which of two that came together was done first: that needs no clock at all (Van Goethem et al., "Timeless Timing Attacks", USENIX Security 2020). Those who leave
  *   together leave in the order in which they came.
- * - How much is refused. One schedule for all keeps the loop turning once for all who leave together, a tenth of a core at most; with one for each, who asks
- *   forty times in a second keeps it turning without end.
+ * - How much is refused. One schedule for all keeps the loop turning once for all who leave together, a tenth of a core at most; with one for each, some
+ *   hundreds in a second keep it turning without end.
  *
  * Not the next moment from now, whatever was done by then: who chooses when they come would let the work end just there, and turn a tenth of a millisecond into a whole interval.
  */
