@@ -138,6 +138,18 @@ describe("who has the real key and no code", () => {
     expect(await liveSessions(world, socket.id)).toContain(sid);
   });
 
+  test("does not keep the member out where the owner has come to trust the network", async () => {
+    const thiefs = "203.0.113.20";
+    const { socket, bob } = await target();
+    await spend(socket, "bob", thiefs);
+    await land(socket, "bob", thiefs);
+    const onFailure = { ...policy.onFailure, trusted: [`${thiefs}/32`] };
+    const { version } = await world.owner.get<{ version: number }>(`/v1/sockets/${socket.id}`);
+    await world.owner.patch(`/v1/sockets/${socket.id}`, { version, policy: { ...policy, onFailure } });
+    const { sid } = await genuine(socket, "bob", bob, thiefs);
+    expect(await liveSessions(world, socket.id)).toEqual([sid]);
+  });
+
   test("is told no more than before: a handshake that began for real ends so", async () => {
     const thiefs = "203.0.113.14";
     const { socket } = await target();

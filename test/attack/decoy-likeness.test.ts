@@ -78,7 +78,7 @@ const deeds: Readonly<Record<string, Deed>> = {
   "whose control is nothing": control(""),
   "whose control is long": control("x".repeat(5_000)),
   "who repeats a record": async (who) => {
-    const once = await who.up(JSON.stringify({ t: "catch-up", after: 0 }), 0);
+    const once = await who.up(JSON.stringify({ t: "catch-up", after: 0 }));
     who.send(once);
     who.send(once);
   },

@@ -11,8 +11,10 @@ export interface Insider extends Knock {
   readonly accepted: Accepted;
   /** By which the session goes on over another connection. */
   readonly resume: Uint8Array;
-  /** An application record, under the right key and the next counter unless said otherwise. */
+  /** An application record, under the right key and the next counter, or, for what is not to be sent in its place, a chosen one. */
   up(plaintext: string | Uint8Array, counter?: number): Promise<Uint8Array>;
+  /** What was sealed for them alone, opened. */
+  told(): Promise<string[]>;
   /** Everything behind the accept, until nothing more is to come: what was sent was taken, and either answered or the end. */
   reaction(): Promise<{ readonly shapes: readonly Shape[]; readonly close: Close | null }>;
 }
@@ -42,27 +44,27 @@ async function within(own: Knock, accepted: Accepted): Promise<Insider> {
   const { client, server, resume } = await applicationSecrets(own.prk, Buffer.from(accepted.F, "base64url"));
   const before = own.heard.length;
   let next = 0;
-  const up: Insider["up"] = (plaintext, counter = next) => {
-    next = counter + 1;
+  const up: Insider["up"] = (plaintext, chosen) => {
+    const counter = chosen ?? next;
+    if (chosen === undefined) next += 1;
     const bytes = typeof plaintext === "string" ? utf8(plaintext) : plaintext;
     return sealRecord({ type: recordTypes.applicationUp, generation: 0, counter, secret: client, plaintext: bytes });
   };
-  const isCaughtUp = async (frame: unknown) => {
-    if (!(frame instanceof Uint8Array) || frame[0] !== recordTypes.applicationDown) return false;
-    const said = await openRecord({ secret: server, record: parseRecord(frame) });
-    return Buffer.from(said).includes('"caught-up"');
+  const read = async (frame: unknown) => {
+    if (!(frame instanceof Uint8Array) || frame[0] !== recordTypes.applicationDown) return "";
+    return Buffer.from(await openRecord({ secret: server, record: parseRecord(frame) })).toString();
   };
   async function answered(): Promise<Close | null> {
     // What is asked is answered behind all that came before it.
     own.send(await up(encodeControl({ t: "catch-up", after: 0 })));
-    let read = before;
+    let at = before;
     for (;;) {
       const close = await Promise.race([
         own.closed,
         new Promise<null>((resolve) => setTimeout(() => resolve(null), 20)),
       ]);
       if (close !== null) return close;
-      for (; read < own.heard.length; read += 1) if (await isCaughtUp(own.heard[read])) return null;
+      for (; at < own.heard.length; at += 1) if ((await read(own.heard[at])).includes('"caught-up"')) return null;
     }
   }
   return {
@@ -70,6 +72,7 @@ async function within(own: Knock, accepted: Accepted): Promise<Insider> {
     accepted,
     resume,
     up,
+    told: () => Promise.all(own.heard.slice(before).map(read)),
     async reaction() {
       const close = await answered();
       // What goes to everybody comes by another way than an answer.
