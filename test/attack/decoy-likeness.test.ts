@@ -142,6 +142,24 @@ describe.each(full ? forms : forms.slice(0, 1))(
       expect(played).toEqual(genuine);
     });
 
+    test("who is put out", async () => {
+      const last = async (appKey: string, putOut: (sid: string) => Promise<unknown>) => {
+        const who = await insider(socket.url, { appKey });
+        const before = who.heard.length;
+        await putOut(who.accepted.sid);
+        const close = await who.closed;
+        return { close, told: (await who.told()).filter((text) => text !== ""), frames: who.heard.length - before };
+      };
+      const { id } = socket;
+      const genuine = await last(socket.appKey, (sid) => world.owner.delete(`/v1/sockets/${id}/sessions/${sid}`));
+      const played = await last(planted, async () => {
+        const { decoys } = await world.owner.get<{ decoys: { room: string }[] }>(`/v1/sockets/${id}/decoys`);
+        await world.owner.delete(`/v1/sockets/${id}/decoys/${decoys[0]?.room}`);
+      });
+      expect(played).toEqual(genuine);
+      expect(genuine.told.join()).toContain("kicked");
+    });
+
     test("and one of the two always was", async () => {
       const { decoys } = await world.owner.get<{ decoys: { keyId: string }[] }>(`/v1/sockets/${socket.id}/decoys`);
       expect(decoys).toMatchObject([{ keyId: parseAppKey(planted).keyId }]);
