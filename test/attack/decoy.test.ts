@@ -164,7 +164,7 @@ describe("whoever lands in a decoy", () => {
     expect(entries.length).toBeGreaterThan(0);
     expect(entries.filter((entry) => !isOfTheirs(entry))).toEqual([]);
     const owners = new RegExp(
-      `^(_state_entries/identity:audit-head:${socket.id}$|identity_audit_blocks/${socket.id}[.]|identity_alerts/)`,
+      `^(_state_entries/identity:(audit-head:${socket.id}$|alert:(canary-key|decoy):${socket.id}:)|_state_counters/identity:alerts-told:|identity_audit_blocks/${socket.id}[.]|identity_alerts/)`,
     );
     // What any connection leaves behind for a minute, and that an edge is there.
     const passing = /^_state_entries\/(identity:(handshake|connection|edge)|keys:handshake|bus\.)[:a-z]/;

@@ -47,6 +47,16 @@ stateSuite({
   target: null,
 });
 
+stateSuite({
+  name: url ? "scoped, redis" : "scoped, redis (skipped: no REDIS_URL)",
+  skip: !url,
+  open: async () => {
+    if (!url) throw new Error("no REDIS_URL");
+    return [scopedState(await openRedisState({ url }), "one:"), scopedState(await openRedisState({ url }), "one:")];
+  },
+  target: null,
+});
+
 describe("state: scoped", () => {
   test("no name that is used through it is a name outside, in any of the four spaces, nor the other way round", async () => {
     const whole = openEmbeddedState({ file: ":memory:", clock });

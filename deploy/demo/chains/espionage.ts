@@ -12,6 +12,7 @@ const policy = {
 };
 const line = "the new plan is in the usual place";
 const script = { lines: [{ after: "1s", from: "ann", text: line }], repeat: true };
+const laptop = "old laptop";
 const spied = "where is the usual place?";
 /** One in three is believed: as many as this are wrong once in 10^17 times. */
 const codesMax = 100;
@@ -40,8 +41,10 @@ export const espionage: Chain = {
 
     narrator.heading("Mallory found the key, says to be Bob, and tries one code after the other");
     const { session: hers, tried } = await breakIn(parts, socket, planted);
-    narrator.say(`Let in, as it seems, with the code number ${tried}.`);
-    show(findings, "Mallory believes to be Bob", hers.member === "bob" && hers.assurance.memberBound);
+    narrator.say(
+      `Let in, as it seems, with the code number ${tried}. Nobody has looked at any of them: it is a room of Mallory's own.`,
+    );
+    show(findings, "Mallory is told to be Bob", hers.member === "bob" && hers.assurance.memberBound);
     show(findings, "and hears somebody talk", (await hear(hers)) === line);
     await hers.send(spied);
     await his.send("nobody else is here");
@@ -58,7 +61,7 @@ export const espionage: Chain = {
 };
 
 async function plant({ owner }: Stage, { id }: OwnedSocket): Promise<string> {
-  const body = { label: "old laptop", canary: true };
+  const body = { label: laptop, canary: true };
   return (await owner.post<{ key: string }>(`/v1/sockets/${id}/keys`, body)).key;
 }
 
@@ -96,7 +99,25 @@ async function breakIn(parts: ChainParts, socket: OwnedSocket, appKey: string) {
 interface Shown {
   readonly decoys: readonly { readonly room: string }[];
   readonly sessions: readonly { readonly sid: string }[];
-  readonly records: readonly { readonly body: string | null }[];
+  readonly records: readonly Written[];
+  readonly alerts: readonly { readonly kind: string; readonly keyLabel: string | null }[];
+}
+
+interface Written {
+  readonly deed: string;
+  readonly gate: string | null;
+  readonly believed: boolean | null;
+  readonly body: string | null;
+}
+
+/** As the owner reads it, one deed a line. */
+function told({ deed, gate, believed, body }: Written): string {
+  if (body !== null) return `${deed.padEnd(9)}${textOf(body)}`;
+  return gate === null ? deed : `${deed.padEnd(9)}${gate}: ${believed ? "believed" : "not believed"}`;
+}
+
+function textOf(body: string): string {
+  return Buffer.from(body, "base64url").toString();
 }
 
 async function ownerReads(
@@ -114,14 +135,16 @@ async function ownerReads(
   );
   const { decoys } = await owner.get<Shown>(`/v1/sockets/${id}/decoys`);
   const room = `/v1/sockets/${id}/decoys/${decoys[0]?.room}`;
-  const said = async () => {
-    const { records } = await owner.get<Shown>(room);
-    return records.some(({ body }) => Buffer.from(body ?? "", "base64url").toString() === spied);
-  };
-  let isRead = await said();
-  for (const untilMs = Date.now() + patienceMs; !isRead && Date.now() < untilMs; isRead = await said())
+  const read = async () => (await owner.get<Shown>(room)).records;
+  const isSaid = ({ body }: Written) => body !== null && textOf(body) === spied;
+  let records = await read();
+  for (const untilMs = Date.now() + patienceMs; !records.some(isSaid) && Date.now() < untilMs; records = await read())
     await sleep(200);
-  show(findings, `the owner reads it: ${spied}`, isRead);
+  for (const record of records) narrator.say(told(record));
+  show(findings, `the owner reads it: ${spied}`, records.some(isSaid));
+  const { alerts } = await owner.get<Shown>(`/v1/sockets/${id}/alerts`);
+  const isFound = alerts.some(({ kind, keyLabel }) => kind === "canary-key" && keyLabel === laptop);
+  show(findings, `the owner was told at once which key it was that Mallory found: the one of the ${laptop}`, isFound);
   await owner.delete(room);
   const { what } = await hers.closed;
   show(findings, `the owner has enough of it, and Mallory is put out (${what})`, what === "kicked");

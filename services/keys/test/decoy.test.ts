@@ -14,9 +14,12 @@ import { openRooms, scopedState } from "@portcullis/state";
 import { openEmbeddedState } from "@portcullis/state/embedded";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { Ghosts } from "../src/decoy/ghosts.ts";
+import { createRoomPresence } from "../src/decoy/presence.ts";
 import { createShapes } from "../src/decoy/shape.ts";
 import { createTraffic } from "../src/decoy/traffic.ts";
+import { openTranscript } from "../src/decoy/transcript.ts";
 import { callerOfRooms, callerOfSockets } from "../src/decoy/worlds.ts";
+import type { StoredSession } from "../src/sessions/session-secrets.ts";
 import { bodyOf, enter, letIn, listen, openGroup } from "./support/session.ts";
 import { liveEntry, startWorld, temporaryFolder, type World } from "./support/world.ts";
 
@@ -183,6 +186,41 @@ describe("a session in a decoy", () => {
     await new Promise((resolve) => setTimeout(resolve, 1_200));
     expect(await texts()).toEqual(["one", "two"]);
     await expect.poll(async () => (await records()).map(([, deed]) => deed)).toEqual(["heard", "heard"]);
+  });
+});
+
+describe("what an intruder can make much of", () => {
+  it("is looked at for five hundred sessions each time, however many there are", async () => {
+    const state = openEmbeddedState({ file: ":memory:", clock: Date.now });
+    const looked: string[] = [];
+    const session = { socketId: "room", decoyOf: "socket" } as StoredSession;
+    const live = {
+      get: async (sid: string) => {
+        looked.push(sid);
+        return session;
+      },
+      is: async () => true,
+    };
+    const presence = createRoomPresence(state, live);
+    for (let n = 0; n < 600; n += 1) await state.join("keys:decoy-present", `${n}`, Date.now() + 60_000);
+    expect((await presence.rooms()).flatMap(({ present }) => present)).toHaveLength(500);
+    expect(looked).toHaveLength(500);
+    await state.close();
+  });
+
+  it("is kept as it was when it was said, by its beginning, while it waits to be written", async () => {
+    const world = await startWorld();
+    const { documents, state, vault, log } = world.platform;
+    const transcript = await openTranscript({ documents, state, vault, clock: world.now, log });
+    const body = Buffer.alloc(64 * 1024, "a");
+    transcript.note({ socketId: "socket", room: "room" }, { atMs: 1, deed: "said", body });
+    // Of what is held on to, it would be another text by now.
+    body.fill("b");
+    await transcript.settled();
+    const { records } = await transcript.page("room", 0, 10);
+    expect(records).toMatchObject([{ deed: "said", bodyBytes: 64 * 1024 }]);
+    expect(Buffer.from(records[0]?.body ?? []).equals(Buffer.alloc(4_096, "a"))).toBe(true);
+    await world.close();
   });
 });
 

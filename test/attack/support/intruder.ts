@@ -10,7 +10,7 @@ export async function plantKey({ embedded }: World, socketId: string): Promise<s
 }
 
 /** Somebody who found a key, and tries one code after the other until they are let in. */
-export function createIntruder(url: string, appKey: string) {
+export function createIntruder(url: string, appKey?: string) {
   let tried = 0;
   const nextCode = () => {
     tried += 1;

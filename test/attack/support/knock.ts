@@ -65,6 +65,8 @@ export interface Knock extends Attacker {
   readonly openFrame: string;
   /** Transcript hash of this connection, which proofs are bound to. */
   readonly th: Uint8Array;
+  /** Of which all keys of this connection are made. */
+  readonly prk: Uint8Array;
   /** Seals whatever it is given, under the right key and by default the next counter. */
   seal(plaintext: unknown, choices?: RecordChoices): Promise<Uint8Array>;
   /** The same for bytes that are padded already, or not. */
@@ -95,6 +97,7 @@ export async function knock(
     ...attacker,
     openFrame: frame,
     th: handshake.th,
+    prk: handshake.prk,
     async seal(plaintext, { counter = next, generation = 0, type = 0x10 } = {}) {
       next = counter + 1;
       const bytes = plaintext instanceof Uint8Array ? plaintext : utf8(JSON.stringify(plaintext));
