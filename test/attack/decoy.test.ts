@@ -156,7 +156,7 @@ describe("whoever lands in a decoy", () => {
     await again.close();
     await sleep(500);
     const changed = changesOf(before, everythingIn(dataDir));
-    // What the owner is to know of it: the book says who came, under which key, and nothing of anybody else.
+    // What the owner is to know of it, and that they have looked: the book says who came, under which key, and nothing of anybody else.
     const entries = (await book()).slice(written);
     const { keyId } = parseAppKey(planted);
     const isOfTheirs = ({ event, key }: Entry) =>
@@ -164,7 +164,7 @@ describe("whoever lands in a decoy", () => {
     expect(entries.length).toBeGreaterThan(0);
     expect(entries.filter((entry) => !isOfTheirs(entry))).toEqual([]);
     const owners = new RegExp(
-      `^(_state_entries/identity:(audit-head:${socket.id}$|alert:(canary-key|decoy):${socket.id}:)|_state_counters/identity:alerts-told:|identity_audit_blocks/${socket.id}[.]|identity_alerts/)`,
+      `^(_state_entries/identity:(audit-head:${socket.id}$|alert:(canary-key|decoy):${socket.id}:)|_state_counters/identity:alerts-told:|identity_audit_blocks/${socket.id}[.]|identity_alerts/|identity_web_sessions/)`,
     );
     // What any connection leaves behind for a minute, and that an edge is there.
     const passing = /^_state_entries\/(identity:(handshake|connection|edge)|keys:handshake|bus\.)[:a-z]/;

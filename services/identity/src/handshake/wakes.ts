@@ -102,7 +102,7 @@ export function createWakes(
     return true;
   }
 
-  /** Nobody says it again for them. A record of the client's may be on its way through `keys`, the one that brought it about among them: that is over in a moment. */
+  /** Nobody says it again for them. A record of the client's may be on its way through `keys`: that is over in a moment. */
   async function insist(value: Handshake, outcome: Outcome): Promise<void> {
     for (let tries = 1; ; tries += 1) {
       try {
