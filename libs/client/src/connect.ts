@@ -42,8 +42,8 @@ export async function connectOwn(url: string | URL, options: ConnectOptions): Pr
         if (session !== null) return session;
       } catch (error) {
         if (!settings.comeBack || tries === tryAgainMax || !isAskedAgain(error)) throw error;
-        tries += 1;
         await pause(pauseMsOf(error, tries), scope);
+        tries += 1;
       }
     }
   } finally {

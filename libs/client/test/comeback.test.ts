@@ -96,6 +96,7 @@ async function deniedUntil(connections: number, deny: (peer: Peer) => Promise<vo
     await deny(peer);
   });
   const entering = enter(server, {
+    timeoutMs: 15_000,
     answers: {
       otp: ({ retry }) => {
         asked.push(retry ? "again" : "first");
@@ -118,7 +119,7 @@ test("nobody is kept at it: after a few times the denial is the end, with its hi
   expect(await refusal(entering, "denied")).toMatchObject({ retryAfterMs: 1, sealed: true });
   await played(server);
   expect(count()).toBe(4);
-});
+}, 20_000);
 
 test.each<[string, (peer: Peer) => Promise<void> | void]>([
   ["a delay that a person would notice is theirs to wait for", (peer) => peer.deny("denied", 1_001)],
