@@ -147,8 +147,9 @@ describe("whoever lands in a decoy", () => {
     await bob.send("kept");
     // Until the ticks behind it are over, and the book has what came before.
     await sleep(1_500);
-    const before = everythingIn(dataDir);
+    // The owner's reading leaves a trace of its own: it is not to lie in between.
     const written = (await book()).length;
+    const before = everythingIn(dataDir);
     const mallory = await intruder({ resume: true });
     for (let n = 0; n < 5; n += 1) await mallory.send(`${n}`);
     await mallory.close();
