@@ -3,7 +3,7 @@ import { defineConfig } from "vitest/config";
 /** Each starts a dozen processes and kills some: beside two others of its kind on a small machine, what it waits for would not come in time. */
 const ofManyProcesses = [
   "deploy/demo/demo.test.ts",
-  "test/e2e/{distributed,gates-distributed,consumers-distributed,outage}.test.ts",
+  "test/e2e/{distributed,gates-distributed,consumers-distributed,decoys-distributed,penalties-distributed,outage}.test.ts",
 ];
 
 /** Minutes in all, and what they show is also shown from nearer by: in `npm run test:full` only. */
@@ -13,6 +13,9 @@ const longer = [
   "test/e2e/{account,outbox-page,survival,tickets}.test.ts",
 ];
 const isFull = process.env.PORTCULLIS_FULL === "1";
+
+/** What it measures is what others do to the machine as well: nothing else runs then. */
+const alone = ["test/attack/distinguisher.test.ts"];
 
 export default defineConfig({
   test: {
@@ -32,7 +35,7 @@ export default defineConfig({
             "cli/**/*.test.ts",
             "test/**/*.test.ts",
           ],
-          exclude: ["**/node_modules/**", ...ofManyProcesses, ...(isFull ? [] : longer)],
+          exclude: ["**/node_modules/**", ...ofManyProcesses, ...alone, ...(isFull ? [] : longer)],
           maxWorkers: 3,
           sequence: { groupOrder: 0 },
         },
@@ -41,6 +44,7 @@ export default defineConfig({
         extends: true,
         test: { name: "distributed", include: ofManyProcesses, maxWorkers: 2, sequence: { groupOrder: 1 } },
       },
+      { extends: true, test: { name: "alone", include: alone, maxWorkers: 1, sequence: { groupOrder: 2 } } },
     ],
   },
 });
