@@ -5,9 +5,10 @@ import { type Chain, type ChainParts, show } from "./chain.ts";
 import { enter, hear } from "./client.ts";
 import { makeMember, makeSocket, type OwnedMember, type OwnedSocket } from "./owned.ts";
 
+const freeTries = 5;
 const policy = {
   gates: [{ gate: "key" }, { gate: "otp" }],
-  onFailure: { then: "decoy", attempts: 10 },
+  onFailure: { then: "decoy", attempts: 10, free: freeTries },
   encryption: { session: "required" },
 };
 const line = "the new plan is in the usual place";
@@ -18,9 +19,10 @@ const spied = "where is the usual place?";
 const codesMax = 100;
 const patienceMs = 15_000;
 
-/** Somebody found a key that the owner has planted, and is let in somewhere else. */
+/** Somebody found a key that the owner has planted, somebody else has stolen a real one; both are let in somewhere else. */
 export const espionage: Chain = {
-  about: "somebody who found a key is let into a decoy; nobody real hears them, the owner reads what they did",
+  about:
+    "whoever found a planted key, or stole one, is let into a decoy; nobody real hears them, the owner reads what they did",
   async play(parts) {
     const { stage, narrator, findings, sniffer } = parts;
     narrator.heading(
@@ -33,14 +35,14 @@ export const espionage: Chain = {
 
     narrator.heading("Bob comes in, by his key and a code");
     const his = await enter({
-      ...as(parts, socket, "bob"),
+      ...as(parts, socket, "bob", "bob"),
       options: { appKey: socket.appKey, answers: { otp: () => bob.code() } },
     });
     findings.gates = his.gates;
     const heardByBob = listen(his);
 
     narrator.heading("Mallory found the key, says to be Bob, and tries one code after the other");
-    const { session: hers, tried } = await breakIn(parts, socket, planted);
+    const { session: hers, tried } = await breakIn(parts, socket, { who: "mallory", as: "bob", appKey: planted });
     narrator.say(
       `Let in, as it seems, with the code number ${tried}. Nobody has looked at any of them: it is a room of Mallory's own.`,
     );
@@ -51,6 +53,7 @@ export const espionage: Chain = {
     await sleep(1_000);
     show(findings, "Bob has heard nothing of it", heardByBob.length === 0);
     await ownerReads(parts, socket, hers);
+    await thiefLands(parts, socket);
 
     const secrets = [...socket.canaries, ...bob.canaries(), { name: "what Mallory said", values: [spied] }];
     const seen = await sniffer.seen(secrets);
@@ -65,8 +68,8 @@ async function plant({ owner }: Stage, { id }: OwnedSocket): Promise<string> {
   return (await owner.post<{ key: string }>(`/v1/sockets/${id}/keys`, body)).key;
 }
 
-function as({ sniffer, narrator }: ChainParts, socket: OwnedSocket, who: string) {
-  return { who, url: sniffer.through(`${socket.url}?id=bob`), narrator };
+function as({ sniffer, narrator }: ChainParts, socket: OwnedSocket, who: string, name: string) {
+  return { who, url: sniffer.through(`${socket.url}?id=${name}`), narrator };
 }
 
 function listen(session: Session): string[] {
@@ -77,7 +80,14 @@ function listen(session: Session): string[] {
   return heard;
 }
 
-async function breakIn(parts: ChainParts, socket: OwnedSocket, appKey: string) {
+interface Intruder {
+  readonly who: string;
+  /** The member whom they say to be. */
+  readonly as: string;
+  readonly appKey: string;
+}
+
+async function breakIn(parts: ChainParts, socket: OwnedSocket, { who, as: name, appKey }: Intruder) {
   let tried = 0;
   const otp = () => {
     tried += 1;
@@ -86,7 +96,7 @@ async function breakIn(parts: ChainParts, socket: OwnedSocket, appKey: string) {
   while (tried < codesMax) {
     try {
       return {
-        session: await enter({ ...as(parts, socket, "mallory"), options: { appKey, answers: { otp } } }),
+        session: await enter({ ...as(parts, socket, who, name), options: { appKey, answers: { otp } } }),
         tried,
       };
     } catch (error) {
@@ -148,6 +158,19 @@ async function ownerReads(
   await owner.delete(room);
   const { what } = await hers.closed;
   show(findings, `the owner has enough of it, and Mallory is put out (${what})`, what === "kicked");
+}
+
+/** With a real key it takes the free tries first: an honest member's typing errors lead nowhere. */
+async function thiefLands(parts: ChainParts, socket: OwnedSocket): Promise<void> {
+  const { stage, narrator, findings } = parts;
+  narrator.heading("Trudy has stolen the real key, says to be Ann, and guesses as well");
+  await makeMember(stage, socket, "ann", { authenticator: true });
+  const { session, tried } = await breakIn(parts, socket, { who: "trudy", as: "ann", appKey: socket.appKey });
+  narrator.say(`Let in, as it seems, with the code number ${tried}: the first ${freeTries} of them were looked at.`);
+  const { sessions } = await stage.owner.get<Shown>(`/v1/sockets/${socket.id}/sessions`);
+  const isElsewhere = tried > freeTries && session.member === "ann" && sessions.every(({ sid }) => sid !== session.sid);
+  show(findings, "a stolen key leads into a decoy too, once its free tries are spent", isElsewhere);
+  await session.close();
 }
 
 /** What was asked for in a decoy was looked at by nobody. */
