@@ -86,7 +86,6 @@ describe("who has the real key and no code", () => {
   const [bobs, homes] = ["198.51.100.7", "198.51.100.8"];
 
   test("is let into a decoy once what is free is spent, stays there, and keeps nobody else out", async () => {
-    // Of a network from which others failed, work is asked for first.
     const thiefs = "203.0.113.11";
     const { socket, bob } = await target();
     const carol = await makeMember(world.owner, socket, "carol");
@@ -94,7 +93,7 @@ describe("who has the real key and no code", () => {
     await spend(socket, "bob", thiefs);
     expect(await decoysOf(socket)).toEqual([]);
     const thief = await land(socket, "bob", thiefs);
-    expect(thief).toMatchObject({ member: "bob", gates: ["key", "captcha", "otp"] });
+    expect(thief).toMatchObject({ member: "bob", gates: ["key", "otp"] });
     const [decoy] = await decoysOf(socket);
     expect(decoy).toMatchObject({ keyId: socket.keyId, member: "bob" });
     await expect.poll(() => alertsOf(socket)).toContain("decoy");
