@@ -145,7 +145,7 @@ describe("a session that has run out", () => {
 
   test("hears nothing and says nothing from that moment on, whatever is sent", async () => {
     const policy = { ...keyOnly, messaging: { perSecond: 1_000 } };
-    const socket = await makeSocket(world.owner, { ...policy, session: "1s" });
+    const socket = await makeSocket(world.owner, { ...policy, session: "2s" });
     const leaving = await Promise.all(world.edges.map((edge) => rawSession(at(edge, socket.url), socket)));
     await changePolicy(socket, policy);
     const [talks, listens] = await atBothEdges(socket.url, socket);

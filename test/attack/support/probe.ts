@@ -1,6 +1,5 @@
-import { randomInt } from "node:crypto";
 import { createConnection, type Socket } from "node:net";
-import { setTimeout as sleep } from "node:timers/promises";
+import { setImmediate as turn } from "node:timers/promises";
 import { type OpenPayload, parseHello } from "@portcullis/protocol";
 import type { Features } from "./classifier.ts";
 import { makeOpen } from "./knock.ts";
@@ -13,8 +12,9 @@ export interface Target {
   readonly appKey: string | null;
 }
 
-/** The clock's interval, as `keys` has it. */
-const everyMs = 25;
+/** Behind the last refusal, when nothing of that probe is under way any more; and long before the next one leaves. */
+const phaseMs = 5;
+let lastRefusalAtMs = 0;
 const textFrame = 0x81;
 const closeFrame = 0x88;
 /** A hello is text of more than 125 bytes and less than 64 KiB. */
@@ -25,9 +25,7 @@ const helloHeaderBytes = 4;
  * has its own weight, so that another byte, or the same ones in another order, is another number; of time how long each answer took.
  */
 export async function probe({ port, dst, appKey }: Target): Promise<Features> {
-  // Refusals leave by a clock. A hunter who begins when the last one came asks at the same phase of it each time, and then measures their own work: what
-  // it took to make up a key shows in how long the answer takes.
-  await sleep(randomInt(everyMs));
+  await untilPhase();
   const tap = await openTap(port);
   const target = `/${dst.label}/${dst.path}${dst.query === "" ? "" : `?${dst.query}`}`;
   tap.write(upgradeRequest(target));
@@ -40,6 +38,7 @@ export async function probe({ port, dst, appKey }: Target): Promise<Features> {
   const { frame } = await makeOpen(hello, { appKey, dst });
   tap.write(clientFrame(textFrame, frame));
   const verdict = await tap.until((bytes) => (bytes.length < 2 ? 0 : 2 + ((bytes[1] ?? 0) & 0x7f)), 1);
+  lastRefusalAtMs = verdict.atMs;
   const close = await tap.until((bytes) => (bytes.length < 2 ? 0 : 2 + ((bytes[1] ?? 0) & 0x7f)), 1);
   tap.write(clientFrame(closeFrame, close.bytes.subarray(2)));
   const end = await tap.ended();
@@ -60,6 +59,14 @@ export async function probe({ port, dst, appKey }: Target): Promise<Features> {
   ];
 }
 
+/**
+ * Refusals leave by a clock, and a hunter knows it: who asks at the same phase of it each time finds differences that chance would hide. It is fixed by the
+ * last refusal and not by when this probe is ready: what it took to make up a key is the hunter's own work, and would show in how long the answer takes.
+ */
+async function untilPhase(): Promise<void> {
+  while (performance.now() < lastRefusalAtMs + phaseMs) await turn();
+}
+
 export function shapeOf(bytes: Uint8Array): [length: number, sum: number] {
   return [bytes.length, bytes.reduce((sum, byte, at) => sum + byte * (at + 1), 0)];
 }
@@ -68,6 +75,7 @@ interface Part {
   readonly bytes: Buffer;
   /** From when something was last sent. */
   readonly ms: number;
+  readonly atMs: number;
 }
 
 interface Tap {
@@ -113,7 +121,7 @@ function openTap(port: number): Promise<Tap> {
             if (length >= unknownMax && bytes.length >= length) {
               const part = bytes.subarray(0, length);
               bytes = bytes.subarray(length);
-              return { bytes: part, ms: heardAt - sentAt };
+              return { bytes: part, ms: heardAt - sentAt, atMs: heardAt };
             }
             if (gone) throw new Error("the connection ended before its time");
             await more();
@@ -121,7 +129,7 @@ function openTap(port: number): Promise<Tap> {
         },
         async ended() {
           while (!gone) await more();
-          return { bytes, ms: heardAt - sentAt };
+          return { bytes, ms: heardAt - sentAt, atMs: heardAt };
         },
       }),
     );
