@@ -1,10 +1,7 @@
-import { setTimeout as pause } from "node:timers/promises";
 import type { Stored } from "@portcullis/documents";
 import type { AccountContext } from "./context.ts";
 import type { ApiToken, Owner } from "./store.ts";
 
-/** By then whoever came has their refusal, which must not take longer for what was planted. */
-const afterMs = 100;
 /** A mailbox is not for a thief to fill; when it was used last is in the list of tokens. */
 const everyMs = 3_600_000;
 
@@ -14,7 +11,6 @@ export async function soundCanaryToken(
   owner: Stored<Owner>,
   token: Stored<ApiToken>,
 ): Promise<void> {
-  await pause(afterMs);
   log.warn("a planted API token was used", { token: token.id });
   try {
     if ((await state.create(`identity:canary-token:${token.id}`, Uint8Array.of(1), everyMs)) === null) return;

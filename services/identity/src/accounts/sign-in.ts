@@ -1,5 +1,6 @@
 import { type Caller as CallerFacts, ServiceError } from "@portcullis/contracts";
 import type { Stored } from "@portcullis/documents";
+import { afterwards } from "../afterwards.ts";
 import { fromText, hashOf } from "../secrets.ts";
 import { soundCanaryToken } from "./canary-token.ts";
 import { type AccountContext, findOwner, normalEmail } from "./context.ts";
@@ -97,7 +98,7 @@ async function byToken(context: AccountContext, secret: string): Promise<Authent
   if (token === null || owner === null || token.body.tokenEpoch !== owner.body.tokenEpoch)
     throw new ServiceError("unauthenticated");
   if (token.body.canary) {
-    void soundCanaryToken(context, owner, token);
+    afterwards(() => soundCanaryToken(context, owner, token));
     throw new ServiceError("unauthenticated");
   }
   const now = context.clock();

@@ -1,5 +1,5 @@
+import { afterwards } from "../afterwards.ts";
 import type { Alert, Alerts } from "../alerts/alerts.ts";
-import { afterwards } from "./afterwards.ts";
 import type { Claims, TurnedAway } from "./arrival.ts";
 
 /**

@@ -1,10 +1,10 @@
 import { type Outcome, ServiceError } from "@portcullis/contracts";
 import { type HandshakeEvent, type Policy, waitingGate } from "@portcullis/policy";
 import { networkOf } from "@portcullis/runtime";
+import { afterwards } from "../afterwards.ts";
 import { type Hold, soonest } from "../penalties/penalties.ts";
 import { tagOf } from "../secrets.ts";
 import { createStepUps, type StepUpEngine } from "../step-ups/step-ups.ts";
-import { afterwards } from "./afterwards.ts";
 import { type Arrival, type Claims, receive } from "./arrival.ts";
 import { alarmOf, sound } from "./canaries.ts";
 import { circumstancesOf } from "./circumstances.ts";
