@@ -10,7 +10,8 @@ import { bareDenial, beginAnew, denial } from "./refusal.ts";
 import { stands } from "./standing.ts";
 import { type Handshake, placeOf } from "./store.ts";
 import type { Tolling } from "./tolling.ts";
-import type { Turn, Turns } from "./turns.ts";
+import type { Turn } from "./turn.ts";
+import type { Turns } from "./turns.ts";
 import { asWrong, strandedAfterMs, unjudged } from "./unjudged.ts";
 
 /** The connection on which a handshake goes on. */

@@ -1,4 +1,4 @@
-import type { Answer } from "./turns.ts";
+import type { Answer } from "./turn.ts";
 
 export type Action =
   | { readonly do: "answer"; readonly cid: string; readonly answer: Answer }
