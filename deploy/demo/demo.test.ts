@@ -1,18 +1,19 @@
 import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { freePort } from "../local/free-port.ts";
 import { chainNames } from "./chains/registry.ts";
 import { createOutcome, expectationsOf, type Outcome } from "./outcome.ts";
-import { run, stopPrograms } from "./test/program.ts";
+import { type Program, run, stopPrograms } from "./test/program.ts";
 
 const script = "deploy/demo/demo.ts";
 const full = process.env.PORTCULLIS_FULL === "1";
 
 afterAll(() => stopPrograms());
 
-async function resultOf(...args: string[]) {
-  const demo = run(script, ["--json", ...args]);
+async function resultOf(args: readonly string[] = [], env: Readonly<Record<string, string>> = {}) {
+  const demo = run(script, ["--json", ...args], env);
   const code = await demo.exit;
   expect(code, demo.stderr).toBe(0);
   expect(demo.stderr).not.toContain("\u001b");
@@ -44,21 +45,10 @@ describe("the demo", { timeout: 180_000 }, () => {
     expect(result.canariesSought).toBe(27);
   });
 
-  test.runIf(full)("shows it across processes, with the members on different edges", async () => {
-    const result = await resultOf("--mode", "distributed");
-    expect(result).toMatchObject({ ...asItShouldBe, mode: "distributed" });
-    expect(new Set(result.edges).size).toBe(2);
-  });
-
   test.runIf(full)("shows the long chain, and says so in one line", async () => {
-    const result = await resultOf("--chain", "seed");
+    const result = await resultOf(["--chain", "seed"]);
     expect(result).toMatchObject({ ok: true, mode: "embedded", chain: "seed", error: null });
     expect(result.gates).toEqual(["key", "otp", "sms", "approval", "question", "captcha", "ident"]);
-  });
-
-  test.runIf(full).each(chainNames)("shows the chain %s across processes", async (chain) => {
-    const result = await resultOf("--chain", chain, "--mode", "distributed");
-    expect(result).toMatchObject({ ok: true, mode: "distributed", chain, error: null });
   });
 
   test("leaves neither process nor file behind when it is interrupted", async () => {
@@ -80,6 +70,39 @@ describe("the demo", { timeout: 180_000 }, () => {
     const demo = run(script, ["--mode", "sideways"]);
     expect(await demo.exit).toBe(2);
     expect(demo.stderr).toContain("--mode is embedded or distributed or running");
+  });
+});
+
+describe.runIf(full)("the demo on processes that run already", { timeout: 60_000 }, () => {
+  let folder = "";
+  let services: Program;
+  let where: readonly string[] = [];
+  let keys: Readonly<Record<string, string>> = {};
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), "portcullis-test-"));
+    const env = { PORT: `${await freePort()}`, DATA_DIR: join(folder, "data"), DEMO: "false" };
+    services = run("deploy/local/start-distributed.ts", [], env);
+    const [, url = ""] = await services.until(/is ready: (http\S+)/);
+    const [, outboxKey = ""] = await services.until(/outbox#(\S+)/);
+    const [, bootstrapToken = ""] = await services.until(/bootstrap token: (\S+)/);
+    where = ["--mode", "running", "--url", url];
+    keys = { OUTBOX_KEY: outboxKey, BOOTSTRAP_TOKEN: bootstrapToken };
+  }, 120_000);
+  afterAll(async () => {
+    services.child.kill("SIGTERM");
+    await services.exit;
+    await rm(folder, { recursive: true, force: true });
+  }, 30_000);
+
+  test("shows the main job, with the members on different edges", async () => {
+    const result = await resultOf(where, keys);
+    expect(result).toMatchObject({ ...asItShouldBe, mode: "running" });
+    expect(new Set(result.edges).size).toBe(2);
+  });
+
+  test.each(chainNames)("shows the chain %s", async (chain) => {
+    const result = await resultOf([...where, "--chain", chain], keys);
+    expect(result).toMatchObject({ ok: true, mode: "running", chain, error: null });
   });
 });
 

@@ -11,7 +11,7 @@ export interface EngineWire {
   /** Everybody is disconnected, nobody gets through: the engine was killed. */
   cut(): Promise<void>;
   /** Connections stay and can be made, and nothing moves; mended, what waited goes on: the engine was stopped (SIGSTOP). */
-  freeze(): void;
+  freeze(): Promise<void>;
   /** The same to look at, but what is sent is lost, and connections of before stay dead once mended: its host has vanished. */
   swallow(): void;
   mend(): Promise<void>;
@@ -113,8 +113,9 @@ export async function startEngineWire(target: string, portDefault: number): Prom
       for (const { near } of pairs) near.destroy();
       await closed;
     },
-    freeze() {
+    async freeze() {
       state = "frozen";
+      await listen();
       for (const { near, far } of pairs) {
         near.pause();
         far?.pause();
