@@ -1,4 +1,4 @@
-import { parseArgs } from "node:util";
+import { readArguments } from "../arguments.ts";
 import { exitCodes, Sorry } from "../exit.ts";
 import { harmless, harmlessJson } from "../harmless.ts";
 import { textIn } from "../owner/commands/files.ts";
@@ -10,14 +10,18 @@ Checks what portcullis owner audit export has written: that no record in it was 
 that it was this server which said so. Nobody is asked; - is standard input.
 
   --pin FINGERPRINT      the server whose statement it has to be; portcullis owner server says it. Without it, anybody's statement will do
-  --previous FILE        an earlier export of the same socket: everything in it must still be there as it was
+  --previous FILE        an earlier export of the same socket: what was in it must be there as it was, but for what was removed by its age
   --json                 for programs
 
 Exit code: 0 it verifies, 1 it does not, 2 wrong arguments or no such file.
 `;
 
+const flag = { type: "boolean", default: false } as const;
+const text = { type: "string" } as const;
+const options = { pin: text, previous: text, json: flag, help: flag };
+
 export async function auditCommand(args: readonly string[]): Promise<number> {
-  const { values, words } = readArguments(args);
+  const { values, words } = readArguments("portcullis audit", args, options);
   const [name, file, ...more] = words;
   if (values.help || name === undefined) {
     process.stdout.write(help);
@@ -30,22 +34,6 @@ export async function auditCommand(args: readonly string[]): Promise<number> {
   const verified = await verifyExport(await textIn(file), { pin: values.pin ?? null, earlier });
   process.stdout.write(`${values.json ? harmlessJson(verified) : describe(verified)}\n`);
   return verified.ok ? exitCodes.ok : exitCodes.refused;
-}
-
-function readArguments(args: readonly string[]) {
-  const flag = { type: "boolean", default: false } as const;
-  const text = { type: "string" } as const;
-  try {
-    const { values, positionals } = parseArgs({
-      args: [...args],
-      options: { pin: text, previous: text, json: flag, help: flag },
-      allowPositionals: true,
-    });
-    return { values, words: positionals };
-  } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
-    throw new Sorry(exitCodes.usage, `${why}\nSee portcullis audit --help`);
-  }
 }
 
 function describe({

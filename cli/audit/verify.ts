@@ -37,9 +37,6 @@ export interface Verified {
   readonly problem: { readonly line: number; readonly what: string } | null;
 }
 
-/** What an earlier export says, for the one that is to go on from it: the hash of each of its blocks. */
-export type Earlier = ReadonlyMap<number, string>;
-
 interface Read {
   readonly socket: string | null;
   readonly hashes: Map<number, string>;

@@ -1,6 +1,6 @@
 import { writeFile } from "node:fs/promises";
-import { parseArgs } from "node:util";
 import { connect, PortcullisError, type Session } from "@portcullis/client";
+import { readArguments } from "../arguments.ts";
 import { exitCodes, Sorry } from "../exit.ts";
 import { openTerminal, type Terminal } from "../terminal.ts";
 import { chat } from "./chat.ts";
@@ -41,39 +41,30 @@ For a chat, run it in two terminals. Each code lets in once, so the second one t
 Exit code: 0 you left, 1 not let in or put out, 2 wrong arguments or nothing to connect to, 3 nothing answers.
 `;
 
-function readArguments(args: readonly string[]) {
-  const string = { type: "string" } as const;
-  const flag = { type: "boolean", default: false } as const;
-  const options = {
-    url: string,
-    "app-key": string,
-    "answer-secret": string,
-    ticket: string,
-    pin: string,
-    receipt: string,
-    code: string,
-    json: flag,
-    help: flag,
-  } as const;
-  try {
-    const { values, positionals } = parseArgs({ args: [...args], options, allowPositionals: true });
-    if (positionals.length > 1) throw new TypeError("one URL is enough");
-    return { ...values, url: positionals[0] ?? values.url };
-  } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
-    throw new Sorry(exitCodes.usage, `${why}\nSee portcullis connect --help`);
-  }
-}
+const string = { type: "string" } as const;
+const flag = { type: "boolean", default: false } as const;
+const options = {
+  url: string,
+  "app-key": string,
+  "answer-secret": string,
+  ticket: string,
+  pin: string,
+  receipt: string,
+  code: string,
+  json: flag,
+  help: flag,
+};
 
 export async function connectCommand(args: readonly string[]): Promise<number> {
-  const given = readArguments(args);
+  const { values: given, words } = readArguments("portcullis connect", args, options);
+  if (words.length > 1) throw new Sorry(exitCodes.usage, "one URL is enough\nSee portcullis connect --help");
   if (given.help) {
     process.stdout.write(help);
     return exitCodes.ok;
   }
   const { pin, ticket = process.env.PORTCULLIS_TICKET } = given;
   const target = await findTarget({
-    url: given.url ?? process.env.PORTCULLIS_URL,
+    url: words[0] ?? given.url ?? process.env.PORTCULLIS_URL,
     appKey: given["app-key"] ?? process.env.PORTCULLIS_APP_KEY,
     byTicket: ticket !== undefined && pin !== undefined,
   });

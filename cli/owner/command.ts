@@ -1,4 +1,4 @@
-import { parseArgs } from "node:util";
+import { readArguments } from "../arguments.ts";
 import { exitCodes, Sorry } from "../exit.ts";
 import { harmlessJson } from "../harmless.ts";
 import { openTerminal, type Terminal } from "../terminal.ts";
@@ -11,7 +11,6 @@ import { record } from "./show.ts";
 import { need, signIn, signOut } from "./sign-in.ts";
 import { signUp } from "./sign-up.ts";
 import { readSignedIn } from "./signed-in.ts";
-import { wordsLast } from "./words-last.ts";
 
 const urlDefault = "http://localhost:8080";
 
@@ -73,39 +72,23 @@ const optionNames = [...new Set(["url", ...allOptions.map(([name]) => name)])].f
   (name) => !flagNames.includes(name),
 );
 
-function readArguments(args: readonly string[]) {
+function readGiven(args: readonly string[]) {
   const flag = { type: "boolean", default: false } as const;
   const strings = Object.fromEntries(optionNames.map((name) => [name, { type: "string" as const }]));
   const flags = Object.fromEntries(flagNames.map((name) => [name, flag]));
-  try {
-    const { values, positionals } = parseArgs({
-      args: wordsLast(args, optionNames),
-      options: { ...strings, ...flags, yes: flag, json: flag, help: flag },
-      allowPositionals: true,
-    });
-    const options: Record<string, string | undefined> = {};
-    for (const name of optionNames) {
-      const value: unknown = values[name as keyof typeof values];
-      if (typeof value === "string") options[name] = value;
-    }
-    for (const name of flagNames) if (values[name as keyof typeof values] === true) options[name] = "yes";
-    return {
-      words: positionals,
-      options,
-      yes: values.yes === true,
-      json: values.json === true,
-      help: values.help === true,
-    };
-  } catch (error) {
-    throw new Sorry(
-      exitCodes.usage,
-      `${error instanceof Error ? error.message : String(error)}\nSee portcullis owner --help`,
-    );
+  const known = { ...strings, ...flags, yes: flag, json: flag, help: flag };
+  const { values, words } = readArguments("portcullis owner", args, known);
+  const options: Record<string, string | undefined> = {};
+  for (const name of optionNames) {
+    const value: unknown = values[name as keyof typeof values];
+    if (typeof value === "string") options[name] = value;
   }
+  for (const name of flagNames) if (values[name as keyof typeof values] === true) options[name] = "yes";
+  return { words, options, yes: values.yes === true, json: values.json === true, help: values.help === true };
 }
 
 export async function ownerCommand(args: readonly string[]): Promise<number> {
-  const { words, options, yes, json, help: wanted } = readArguments(args);
+  const { words, options, yes, json, help: wanted } = readGiven(args);
   const asked = wanted ? commandNamed(words) : undefined;
   if (wanted || words.length === 0) {
     process.stdout.write(asked === undefined ? help : helpOf(asked));

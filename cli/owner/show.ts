@@ -3,6 +3,8 @@ import { harmless } from "../harmless.ts";
 import type { Json } from "./api.ts";
 
 export const shownOnce = "It is shown this once: keep it where nobody else looks.";
+/** In its place, of a canary. */
+export const planted = "Plant it where nobody should find it. It is shown this once.";
 
 /** One thing, a line for each of its fields. */
 export function record(value: Json): string {

@@ -1,4 +1,3 @@
-import { parseArgs } from "node:util";
 import {
   explore,
   type PlayFacts,
@@ -9,6 +8,7 @@ import {
   validatePolicy,
 } from "@portcullis/policy";
 import type { z } from "zod";
+import { readArguments } from "../arguments.ts";
 import { exitCodes, Sorry } from "../exit.ts";
 import { harmlessJson } from "../harmless.ts";
 import { readDocument } from "./document.ts";
@@ -36,8 +36,23 @@ FILE holds a policy as JSON; - is standard input. Nothing is asked of a server, 
 Exit code: 0 the policy is good, 1 it is not, 2 wrong arguments or no such file.
 `;
 
+const flag = { type: "boolean", default: false } as const;
+const text = { type: "string" } as const;
+const options = {
+  strict: flag,
+  json: flag,
+  help: flag,
+  "no-key": flag,
+  script: text,
+  as: text,
+  enrolled: text,
+  address: text,
+  at: text,
+  risk: text,
+};
+
 export async function policyCommand(args: readonly string[]): Promise<number> {
-  const { values, words } = readArguments(args);
+  const { values, words } = readPolicyArguments(args);
   const [name, file, ...more] = words;
   if (values.help || name === undefined) {
     process.stdout.write(help);
@@ -63,36 +78,9 @@ export async function policyCommand(args: readonly string[]): Promise<number> {
   return exitCodes.ok;
 }
 
-type Values = ReturnType<typeof readArguments>["values"];
+type Values = ReturnType<typeof readPolicyArguments>["values"];
 
-function readArguments(args: readonly string[]) {
-  const flag = { type: "boolean", default: false } as const;
-  const text = { type: "string" } as const;
-  try {
-    const { values, positionals } = parseArgs({
-      args: [...args],
-      options: {
-        strict: flag,
-        json: flag,
-        help: flag,
-        "no-key": flag,
-        script: text,
-        as: text,
-        enrolled: text,
-        address: text,
-        at: text,
-        risk: text,
-      },
-      allowPositionals: true,
-    });
-    return { values, words: positionals };
-  } catch (error) {
-    throw new Sorry(
-      exitCodes.usage,
-      `${error instanceof Error ? error.message : String(error)}\nSee portcullis policy --help`,
-    );
-  }
-}
+const readPolicyArguments = (args: readonly string[]) => readArguments("portcullis policy", args, options);
 
 async function readScript(file: string): Promise<Script> {
   return written(file, scriptSchema, await readDocument(file));

@@ -1,5 +1,5 @@
-import { parseArgs } from "node:util";
 import { type ReceiptProblem, verifyReceipt } from "@portcullis/client";
+import { readArguments } from "../arguments.ts";
 import { exitCodes, Sorry } from "../exit.ts";
 import { harmless, harmlessJson } from "../harmless.ts";
 import { textIn } from "../owner/commands/files.ts";
@@ -21,8 +21,11 @@ const problems: Readonly<Record<ReceiptProblem, string>> = {
   signature: "its signature is wrong: something in it was changed",
 };
 
+const flag = { type: "boolean", default: false } as const;
+const options = { pin: { type: "string" }, json: flag, help: flag } as const;
+
 export async function receiptCommand(args: readonly string[]): Promise<number> {
-  const { values, words } = readArguments(args);
+  const { values, words } = readArguments("portcullis receipt", args, options);
   const [name, file, ...more] = words;
   if (values.help || name === undefined) {
     process.stdout.write(help);
@@ -49,20 +52,5 @@ function jsonOf(text: string): unknown {
     return JSON.parse(text);
   } catch {
     return null;
-  }
-}
-
-function readArguments(args: readonly string[]) {
-  const flag = { type: "boolean", default: false } as const;
-  try {
-    const { values, positionals } = parseArgs({
-      args: [...args],
-      options: { pin: { type: "string" }, json: flag, help: flag },
-      allowPositionals: true,
-    });
-    return { values, words: positionals };
-  } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
-    throw new Sorry(exitCodes.usage, `${why}\nSee portcullis receipt --help`);
   }
 }

@@ -1,11 +1,9 @@
 import type { Json } from "../api.ts";
-import { record, rows, shownOnce, table } from "../show.ts";
+import { planted, record, rows, shownOnce, table } from "../show.ts";
 import type { OwnerCommand } from "./owner-command.ts";
 import { at, socketPath } from "./paths.ts";
 
 const keyColumns = ["keyId", "label", "role", "createdAt", "lastUsedAt", "revokedAt", "canary"];
-
-const planted = "Plant it where nobody should find it. It is shown this once.";
 
 /** App keys of a socket. */
 export const keyCommands: readonly OwnerCommand[] = [

@@ -1,6 +1,6 @@
 import type { Json } from "../api.ts";
 import { postWithPassword } from "../password.ts";
-import { done, record, rows, shownOnce, table } from "../show.ts";
+import { done, planted, record, rows, shownOnce, table } from "../show.ts";
 import type { OwnerCommand } from "./owner-command.ts";
 import { at } from "./paths.ts";
 
@@ -25,7 +25,8 @@ export const tokenCommands: readonly OwnerCommand[] = [
       const expiresAt = expires === undefined ? {} : { expiresAt: expires };
       return postWithPassword(api, "/v1/account/tokens", { label, canary: canary !== undefined, ...expiresAt }, ask);
     },
-    show: ({ token, secret }) => `${record({ ...(token as Json), secret })}\n${shownOnce}`,
+    show: ({ token, secret }) =>
+      `${record({ ...(token as Json), secret })}\n${(token as Json).canary === true ? planted : shownOnce}`,
   },
   {
     usage: "token revoke TOKEN",

@@ -12,7 +12,7 @@ const webhookPath = (given: Given) => `${socketPath(given)}/webhooks/${at(given.
 export const webhookCommands: readonly OwnerCommand[] = [
   {
     usage: "webhook list SOCKET",
-    about: "programs of yours that its gates speak to",
+    about: "programs of yours that its gates speak to, or its alerts go to",
     run: (api, given) => api.ask("GET", `${socketPath(given)}/webhooks`),
     show: (answer) =>
       table(

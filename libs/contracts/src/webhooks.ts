@@ -91,7 +91,6 @@ export const forgetWebhook = request({
   idempotency: "forgetting twice is forgetting",
 });
 
-/** What `notify` is to post for a wait. Signed here, when it is sent: a signature is good for five minutes. */
 /** What `notify` posts. `headers`: signed a moment ago. */
 export const outgoingWebhook = z.strictObject({
   socketId: id,
@@ -101,6 +100,7 @@ export const outgoingWebhook = z.strictObject({
 });
 export type OutgoingWebhook = z.infer<typeof outgoingWebhook>;
 
+/** What `notify` is to post for a wait. Signed here, when it is sent: a signature is good for five minutes. */
 export const composeWebhook = request({
   name: "factors.webhooks.compose",
   server: "factors",
