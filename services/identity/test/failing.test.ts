@@ -157,7 +157,18 @@ describe("nobody is held up by others", () => {
     await lockOut({ query: "id=ann" });
     await lockOut({ address: "198.51.100.7" });
     expect((await attempt("right", { address: "203.0.113.5" })).say).toBe("denied");
-    expect((await attempt("right")).say).not.toBe("denied");
+    expect((await attempt("right")).say).toBe("accepted");
+  });
+
+  it("where they came in from before they have counts of their own: what they do there holds them there alone", async () => {
+    await socket();
+    const elsewhere = { address: "198.51.100.7" };
+    expect((await attempt("right")).say).toBe("accepted");
+    // One more from elsewhere would wait.
+    expect((await attempt("wrong", elsewhere)).say).toBe("challenge");
+    for (let n = 0; n < 2; n += 1) expect((await attempt("wrong")).say).toBe("challenge");
+    expect(await attempt("right")).toEqual({ ...denied, retryAfterMs: 30_000 });
+    expect((await attempt("right", elsewhere)).say).toBe("accepted");
   });
 
   it("without the key: whoever does not open the box moves nothing but the price", async () => {
