@@ -271,7 +271,7 @@ describe("an honest member is not kept by what somebody else did at the same pla
     ...policy,
     onFailure: { then: "decoy", attempts: 3, free: 2, work: 0, ...onFailure },
   });
-  async function setPolicy(given: object) {
+  async function setPolicy(given: Record<string, unknown>) {
     const { version } = await world.api.call(getSocket, mine);
     await world.api.call(updateSocket, { ...mine, version, path: null, idParameter: null, policy: given });
   }
