@@ -5,6 +5,7 @@ import {
   deleteSocket,
   endDecoy,
   enrolAuthenticator,
+  getSocket,
   identityOpen,
   identityStep,
   listAlerts,
@@ -12,6 +13,7 @@ import {
   listLiveSessions,
   type Outcome,
   sessionEnded,
+  updateSocket,
 } from "@portcullis/contracts";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { z } from "zod";
@@ -236,6 +238,126 @@ describe("whoever comes with a canary key", () => {
     const { sid } = await land();
     await world.api.call(deleteSocket, mine);
     await expect.poll(() => world.closed.map((each) => each.sid)).toEqual([sid]);
+  });
+});
+
+/*
+ * Somebody with a stolen key can make its holder's network look like an intruder's. They must not be able to keep the member in a room for it: whoever came in for
+ * real, under the same key and name and from the same network, is let to the real gates from then on.
+ */
+describe("an honest member is not kept by what somebody else did at the same place", () => {
+  let world: World;
+  let mine: { readonly ownerId: string; readonly socketId: string };
+  const home = "192.0.2.1";
+  beforeEach(async () => {
+    world = await startWorld({ replicas: 2 });
+    const { ownerId } = await world.owner();
+    const { id: socketId } = await world.api.call(createSocket, {
+      ownerId,
+      label: "one",
+      path,
+      idParameter: null,
+      policy: policyWith(),
+    });
+    mine = { ownerId, socketId };
+    for (const name of ["bob", "ann"]) {
+      await world.api.call(createMember, { ...mine, name, contacts: { email: null, phone: null }, passphrase: null });
+      await world.api.call(enrolAuthenticator, { ...mine, memberName: name });
+    }
+  });
+  afterEach(() => world.close());
+
+  const policyWith = (onFailure: object = {}) => ({
+    ...policy,
+    onFailure: { then: "decoy", attempts: 3, free: 2, work: 0, ...onFailure },
+  });
+  async function setPolicy(given: Record<string, unknown>) {
+    const { version } = await world.api.call(getSocket, mine);
+    await world.api.call(updateSocket, { ...mine, version, path: null, idParameter: null, policy: given });
+  }
+  async function begin({ name = "bob", from = home, keyId = "k1" } = {}) {
+    const key = { keyId, socketId: mine.socketId, role: "member" as const };
+    const asked = opening({ label: "one", path, query: `id=${name}`, key, address: from });
+    const said = await world.keysCaller.call(identityOpen, asked);
+    if (said.say !== "challenge") throw new Error(said.say);
+    return { hid: asked.hid, cid: said.cid };
+  }
+  const answer = ({ hid, cid }: { readonly hid: string; readonly cid: string }, value: string) =>
+    world.keysCaller.call(identityStep, {
+      handshake: hid,
+      hid,
+      transcript: new Uint8Array(32),
+      n: 1,
+      keyLive: true,
+      action: { do: "answer", cid, answer: { gate: "otp", value, at: null } },
+    });
+  /** Whether that one's answers are looked at, or played. */
+  async function isReal(who: Parameters<typeof begin>[0] = {}) {
+    const before = world.factors.verified.length;
+    await answer(await begin(who), "wrong");
+    return world.factors.verified.length > before;
+  }
+  const comesIn = async (begun: Awaited<ReturnType<typeof begin>>) => {
+    const said = await answer(begun, "right");
+    expect(said).toMatchObject({ say: "accepted", admitted: { socketId: mine.socketId } });
+    expect(said).not.toHaveProperty("decoy");
+  };
+  /** All that is free, so that whoever comes so is led away, and stays there. */
+  async function stealTheWay() {
+    for (let n = 0; n < 2; n += 1) expect(await isReal()).toBe(true);
+    expect(await isReal()).toBe(false);
+  }
+  const decoys = async () => (await world.api.call(listDecoys, { ...mine, after: null, limit: 100 })).decoys;
+
+  it("once they came in for real from there, also while the other one's room is kept for them", async () => {
+    const underWay = await begin();
+    await stealTheWay();
+    // Where it was decided that it leads for real, it does: nothing is changed in the middle.
+    await comesIn(underWay);
+    expect(await isReal()).toBe(true);
+    await comesIn(await begin());
+    expect(await decoys()).toHaveLength(1);
+    // By this key, from this network, under this name, and no other.
+    for (const other of [{ from: "198.51.100.1" }, { keyId: "k2" }]) {
+      world.advance(25 * 3_600_000);
+      for (let n = 0; n < 2; n += 1) expect(await isReal(other)).toBe(true);
+      expect(await isReal(other)).toBe(false);
+    }
+    await comesIn(await begin());
+  });
+
+  it("from where they came in before, whatever is tried there under their name: nobody gets into a room by it", async () => {
+    await comesIn(await begin());
+    for (let n = 0; n < 5; n += 1) {
+      expect(await isReal()).toBe(true);
+      world.advance(3_600_000);
+    }
+    await comesIn(await begin());
+    expect(await decoys()).toEqual([]);
+  });
+
+  it("where the owner has come to trust the network, and by that also when they trust it no more", async () => {
+    await stealTheWay();
+    await setPolicy(policyWith({ trusted: [`${home}/32`] }));
+    await comesIn(await begin());
+    await setPolicy(policyWith());
+    await comesIn(await begin());
+  });
+
+  it("and is who they were a day after the other one last came, without having come in before", async () => {
+    await stealTheWay();
+    world.advance(23 * 3_600_000);
+    expect(await isReal()).toBe(false);
+    // What was tried is forgotten by now; that they are in the room is not.
+    world.advance(23 * 3_600_000);
+    expect(await isReal()).toBe(false);
+    world.advance(24 * 3_600_000);
+    await comesIn(await begin());
+  });
+
+  it("nor is another member, with the same key and behind the same address, led away for it", async () => {
+    await stealTheWay();
+    await comesIn(await begin({ name: "ann" }));
   });
 });
 

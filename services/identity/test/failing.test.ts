@@ -14,6 +14,7 @@ import {
   wakeHandshake,
 } from "@portcullis/contracts";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { gate } from "../../../libs/platform/test/support/hooks.ts";
 import { bookOf } from "./support/book.ts";
 import { freshHid, type OpeningOptions, opening } from "./support/handshake.ts";
 import { codeOf, firstPage, startWorld, type World } from "./support/world.ts";
@@ -156,7 +157,18 @@ describe("nobody is held up by others", () => {
     await lockOut({ query: "id=ann" });
     await lockOut({ address: "198.51.100.7" });
     expect((await attempt("right", { address: "203.0.113.5" })).say).toBe("denied");
-    expect((await attempt("right")).say).not.toBe("denied");
+    expect((await attempt("right")).say).toBe("accepted");
+  });
+
+  it("where they came in from before they have counts of their own: what they do there holds them there alone", async () => {
+    await socket();
+    const elsewhere = { address: "198.51.100.7" };
+    expect((await attempt("right")).say).toBe("accepted");
+    // One more from elsewhere would wait.
+    expect((await attempt("wrong", elsewhere)).say).toBe("challenge");
+    for (let n = 0; n < 2; n += 1) expect((await attempt("wrong")).say).toBe("challenge");
+    expect(await attempt("right")).toEqual({ ...denied, retryAfterMs: 30_000 });
+    expect((await attempt("right", elsewhere)).say).toBe("accepted");
   });
 
   it("without the key: whoever does not open the box moves nothing but the price", async () => {
@@ -203,6 +215,26 @@ describe("a lockout", () => {
     // Where the push was lost on its way, the next record brings it out; and whoever locked out has heard it in answer.
     expect(await step(parked, 1, saying("any", "right"))).toEqual(denied);
     expect(await codeOf(step(last, 2, saying("any", "wrong")))).toBe("conflict");
+  });
+
+  it("ends the handshake whose own answer is being looked at, once that came to another question", async () => {
+    await socket({ onFailure: { ...steep, lockout: { after: 2, for: "1h" } } });
+    const hid = freshHid();
+    const asked = await open({ hid, address: "203.0.113.1" });
+    // Charged before the lockout, and judged behind it.
+    const looking = gate();
+    world.factors.before = ([item]) => (item?.value === "slow" ? looking.wait() : undefined);
+    const answered = step(hid, 1, saying(cidOf(asked), "slow"));
+    await looking.reached;
+    const met = Promise.withResolvers<void>();
+    world.after("state.get", (_replica, key) => (String(key).includes(hid) ? met.resolve() : undefined));
+    expect(await attempt("wrong", { address: "198.51.100.7" })).toEqual(denied);
+    await met.promise;
+    looking.open();
+    expect((await answered).say).toBe("challenge");
+    const pushed = () => world.keys.pushed.map(({ outcome, ...to }) => [to.hid, to.n, outcome]);
+    await expect.poll(pushed, { timeout: 10_000 }).toEqual([[hid, 1, denied]]);
+    expect(await step(hid, 2, saying("any", "right"))).toEqual(denied);
   });
 
   it("of one gate leaves the others", async () => {

@@ -25,7 +25,7 @@ export async function openAudit(
   const pruning = startPruning({ store, marks, sockets, state, clock, log });
   closer.add("audit", async () => {
     clearInterval(everyMinute);
-    pruning.stop();
+    await pruning.stop();
     turnedAway.flush();
     await audit.flush();
   });

@@ -13,6 +13,8 @@ import { concerns, type Turns, withWait } from "./turns.ts";
 
 const triesMax = 5;
 const pushAgainMs = 200;
+/** In all a little longer than a step can be under way: after that its replica is gone, and whoever comes back is looked at anew. */
+const stepPausesMs = [100, 200, 400, 800, 1_600, 3_200];
 
 /**
  * Something happened to a wait. What that leads to is written first and then pushed, so that it is not lost with this replica: whoever
@@ -62,31 +64,48 @@ export function createWakes(
     return true;
   }
 
-  /** Something has locked out whom these are of. Those that could still go on without what is locked do. */
+  /**
+   * Something has locked out whom these are of. Those that could still go on without what is locked do. A step that is under way can come to no accept, but to
+   * another question: whoever is in one is told behind it, and does not go on typing for nothing.
+   */
   async function lockedOut(concerned: readonly string[], by: Subject): Promise<void> {
+    let left = await tellOf(concerned, by);
+    for (const ms of stepPausesMs) {
+      if (left.length === 0) return;
+      await pause(ms, undefined, { ref: false });
+      left = await tellOf(left, by);
+    }
+  }
+
+  /** @returns those whose step is under way */
+  async function tellOf(concerned: readonly string[], by: Subject): Promise<string[]> {
+    const underWay: string[] = [];
     for (const id of concerned) {
       try {
-        await end(id, by);
+        if (!(await end(id, by))) underWay.push(id);
       } catch (error) {
         // Written or not, it is stopped at its next step; and the others are to be told all the same.
         context.log.warn("a handshake could not be told of a lockout", { handshake: id }, error);
       }
     }
+    return underWay;
   }
 
-  async function end(id: string, by: Subject): Promise<void> {
+  /** @returns false where its step is under way */
+  async function end(id: string, by: Subject): Promise<boolean> {
     for (let tries = 0; tries < triesMax; tries += 1) {
       const found = await handshakes.get(id);
-      if (found === null) return;
+      if (found === null) return true;
       const { value, version } = found;
-      // A step that is under way looks for itself, at the latest behind an accept.
-      if (value.outcome === null || value.machine.verdict !== null) return;
-      if (!concerns(value, by)) return;
+      if (value.machine.verdict !== null) return true;
+      if (value.outcome === null) return false;
+      if (!concerns(value, by)) return true;
       const hold = await tolls.holdOf(value, by.of === "gate" ? [by.gate] : [], true);
-      if (hold === null) return;
+      if (hold === null) return true;
       const moved = advance(settled({ ...value, hold }), { type: "held", now: clock() });
-      if (await conclude(id, version, value, moved, insist)) return;
+      if (await conclude(id, version, value, moved, insist)) return true;
     }
+    return false;
   }
 
   async function conclude(id: string, version: string, value: Handshake, moved: Moved, say = push): Promise<boolean> {
