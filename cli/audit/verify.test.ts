@@ -173,6 +173,9 @@ describe("beside an earlier export", () => {
     const third = all[2]?.hash ?? "";
     expect(await what([...all.slice(0, 3), ...chain(5, 4, third, "another")])).toMatch(/block 4 is another one/);
     expect(await what(all.slice(5))).toMatch(/not known/);
+    // Of a book that was set back, written anew, and cut at the front to where the earlier one ends.
+    for (const length of [4, 8])
+      expect(await what(chain(8, 1, undefined, "another").slice(4, length + 1))).toMatch(/behind another block 4/);
     const [broken] = then.split("\n");
     expect((await verify(await exported(all), `${broken}\nx\n`)).ok).toBe(false);
   });

@@ -40,6 +40,8 @@ export interface Verified {
 interface Read {
   readonly socket: string | null;
   readonly hashes: Map<number, string>;
+  /** Of the block before the first, as that one says. */
+  readonly prev: string | null;
   readonly entries: number;
   readonly problem: Verified["problem"];
   readonly statement: z.infer<typeof signed> | null;
@@ -54,9 +56,18 @@ function read(text: string): Read {
   const hashes = new Map<number, string>();
   let socket: string | null = null;
   let before: { n: number; hash: string } | null = null;
+  let prev: string | null = null;
   let entries = 0;
   let statement: Read["statement"] = null;
-  const so = (problem: Read["problem"]): Read => ({ socket, hashes, entries, problem, statement, lines: lines.length });
+  const so = (problem: Read["problem"]): Read => ({
+    socket,
+    hashes,
+    prev,
+    entries,
+    problem,
+    statement,
+    lines: lines.length,
+  });
   for (const [index, line] of lines.entries()) {
     const wrong = (what: string) => so({ line: index + 1, what });
     if (statement !== null) return wrong("stands behind the server's statement");
@@ -75,6 +86,7 @@ function read(text: string): Read {
     if (before !== null && found.n !== before.n + 1)
       return wrong(found.n > before.n ? `blocks are missing behind ${before.n}` : "is not in its place");
     if (before !== null && found.prev !== before.hash) return wrong("does not go on from the block before");
+    prev ??= found.prev;
     before = { n: found.n, hash: stated };
     hashes.set(found.n, stated);
     entries += found.entries.length;
@@ -177,6 +189,9 @@ function earlierProblem(now: Read, then: Read, line: number): Verified["problem"
   const lastThen = [...then.hashes.keys()].at(-1) ?? 0;
   if (firstNow > lastThen + 1)
     return wrong("nothing is there that both exports have, or that follows: what was between is not known");
+  const before = then.hashes.get(firstNow - 1);
+  if (before !== undefined && before !== now.prev)
+    return wrong(`does not go on from the earlier export: it begins behind another block ${firstNow - 1}`);
   return null;
 }
 

@@ -17,8 +17,11 @@ import {
   signAlert,
 } from "@portcullis/contracts";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { openAccountStore } from "../src/accounts/store.ts";
+import { createAlerts } from "../src/alerts/alerts.ts";
 import { summed } from "../src/alerts/summed.ts";
 import { alertMail } from "../src/alerts/words.ts";
+import { openSocketStore } from "../src/sockets/store.ts";
 import { bookOf } from "./support/book.ts";
 import { opening } from "./support/handshake.ts";
 import { codeOf, firstPage, refusal, startWorld, type World } from "./support/world.ts";
@@ -127,6 +130,27 @@ describe("an alert", () => {
     await expect.poll(() => mails().length).toBe(20);
     await new Promise((resolve) => setTimeout(resolve, 100));
     expect(mails()).toHaveLength(20);
+  });
+
+  it("is told however many of another kind somebody has brought about before", async () => {
+    const { documents, state, jobs, clock, ids, log } = world.platform;
+    const sent: string[] = [];
+    const alerts = createAlerts({
+      store: await openSocketStore(documents),
+      owners: (await openAccountStore(documents)).owners,
+      mails: { send: async (_owner, purpose) => void sent.push(purpose) },
+      audit: { note: async () => undefined, require: async () => undefined },
+      state,
+      jobs,
+      clock,
+      ids,
+      log,
+    });
+    for (let n = 0; n < 25; n += 1)
+      await alerts.raise({ kind: "lockout", socketId: mine.socketId, about: { member: `m${n}` } });
+    await alerts.raise({ kind: "canary-key", socketId: mine.socketId, about: { key: "k1" } });
+    expect(sent.filter((purpose) => purpose === "lockout")).toHaveLength(20);
+    expect(sent).toContain("canary-key");
   });
 
   it("is listed with the latest first, in pages", async () => {

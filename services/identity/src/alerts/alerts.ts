@@ -26,7 +26,7 @@ export interface Alerts {
 
 /** Anybody who gets as far as a handshake can bring one about: a mailbox is not for them to fill. What repeats within it is added up. */
 const everyMs = 3_600_000;
-/** Where somebody found many canaries at once, the first few say it. */
+/** Of each kind. Where somebody found many canaries at once, the first few say it; and whoever has members locked out keeps none of the others back by that. */
 const toldPerHourMax = 20;
 const keptMs = 90 * 24 * everyMs;
 /** Of one socket. With canaries of its own each hour it takes whoever has them a day and more to push out what was before. */
@@ -104,7 +104,7 @@ export function createAlerts(context: AlertsContext): Alerts {
   async function tell(id: string, kind: AlertKind, socket: Stored<Socket>): Promise<void> {
     const { mail, webhook, kinds } = socket.body.alerts;
     if (kinds !== null && !kinds.includes(kind)) return;
-    if ((await state.add(`identity:alerts-told:${socket.id}`, 1, everyMs)) > toldPerHourMax) return;
+    if ((await state.add(`identity:alerts-told:${socket.id}:${kind}`, 1, everyMs)) > toldPerHourMax) return;
     if (webhook !== null)
       await jobs.enqueue(alertQueue.name, { id: `alert_${id}`, data: { alertId: id } }, { attempts, backoffMs });
     const owner = mail ? await owners.get(socket.body.ownerId) : null;

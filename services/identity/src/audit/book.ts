@@ -14,8 +14,6 @@ export interface BookContext {
 }
 
 const triesMax = 20;
-/** Of how many sockets the last block is remembered; of others it is looked up. */
-const rememberedMax = 10_000;
 
 /** Where the chain of a socket ends, as far as the documents say. */
 export async function lastPlace({ blocks }: Pick<AuditStore, "blocks">, socketId: string): Promise<Place | null> {
@@ -25,42 +23,42 @@ export async function lastPlace({ blocks }: Pick<AuditStore, "blocks">, socketId
 }
 
 /**
- * One more block. Between replicas the number decides, which is there once: who comes second looks where the chain ends now and writes behind that.
+ * One more block, behind the one that is known to be the last, also where the documents do not have it any more: whoever cuts an end off must not get a
+ * second block of a number, or they could put either of the two there as they like. Between replicas the number decides, which is there once: who comes second
+ * looks where the chain ends in the documents and writes behind that.
  * The same entries once more, where it is not known what became of them, are found where they are, as long as nothing else was appended here meanwhile.
  *
  * @returns false: there is no such socket
  */
 export function createAppend({ store, sockets, heads, marks }: BookContext) {
-  const remembered = new Map<string, Place>();
-
-  function remember(socketId: string, place: Place): void {
-    remembered.delete(socketId);
-    remembered.set(socketId, place);
-    const [oldest] = remembered.keys();
-    if (remembered.size > rememberedMax && oldest !== undefined) remembered.delete(oldest);
+  async function known(socketId: string): Promise<Place | null> {
+    const head = await heads.of(socketId);
+    return head === "forged" ? null : head;
   }
 
+  /** Behind what the very same entries were to go before: of a book that is not known yet the last block may be the one that they are in. */
+  const tried = new WeakMap<readonly AuditEntry[], Place>();
+
   return async (socketId: string, entries: readonly AuditEntry[]): Promise<boolean> => {
-    const lastAtMs = entries.reduce((last, { atMs }) => Math.max(last, atMs), 0);
+    let isTaken = false;
     for (let tries = 0; tries < triesMax; tries += 1) {
-      const before = remembered.get(socketId) ?? (await lastPlace(store, socketId)) ?? beginning;
+      const said = isTaken ? null : ((await known(socketId)) ?? tried.get(entries));
+      const before = said ?? (await lastPlace(store, socketId)) ?? beginning;
+      tried.set(entries, before);
       // Nothing is written behind the socket's end, when its book is gone as well: nobody would come by and remove it.
       if ((await sockets.sockets.get(socketId)) === null) return false;
-      remember(socketId, before);
       const { n, hash, text } = blockBehind(before, socketId, entries);
       const id = blockId(socketId, n);
       try {
-        const mac = marks.of("block", socketId, { n, hash });
-        await store.blocks.insert(id, { socketId, n, text, hash, mac, lastAtMs });
+        await store.blocks.insert(id, { socketId, n, text, hash, mac: marks.of("block", socketId, { n, hash }) });
       } catch (error) {
         if (!(error instanceof DuplicateError)) throw error;
         const isOurs = (await store.blocks.get(id))?.body.text === text;
-        remembered.delete(socketId);
+        isTaken = !isOurs;
         if (!isOurs) continue;
       }
-      remember(socketId, { n, hash });
-      await heads.advance(socketId, before, { n, hash });
-      return true;
+      if (await heads.advance(socketId, before, { n, hash })) return true;
+      isTaken = false;
     }
     throw new Error("the end of a book is being fought over");
   };

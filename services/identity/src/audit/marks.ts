@@ -2,8 +2,11 @@ import { createHmac, timingSafeEqual } from "node:crypto";
 import type { Vault } from "@portcullis/runtime";
 import type { Place } from "./block.ts";
 
-/** What a MAC says of a block: that `identity` wrote it, that all before it were removed in their time, that a book reached as far. */
-export type Of = "block" | "anchor" | "head";
+/**
+ * What a MAC says of a block: that `identity` wrote it, that all before it were removed in their time, that a book reached as far. And of a book (`days`, in the place
+ * of a block's number): that its owner has it kept so long.
+ */
+export type Of = "block" | "anchor" | "head" | "days";
 
 /** MACs under the master key: hashes can be computed anew by whoever writes to the store, these cannot. */
 export interface Marks {

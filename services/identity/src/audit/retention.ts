@@ -3,10 +3,11 @@ import { DuplicateError } from "@portcullis/documents";
 import type { Clock, Logger } from "@portcullis/runtime";
 import type { State } from "@portcullis/state";
 import type { SocketStore } from "../sockets/store.ts";
-import { beginning, type Place } from "./block.ts";
+import { beginning, noHash, type Place, readBlock } from "./block.ts";
+import { problemOf } from "./chain.ts";
 import type { Heads } from "./head.ts";
 import type { Marks } from "./marks.ts";
-import { type AuditStore, type Book, emptyBook } from "./store.ts";
+import { type AuditStore, type Book, blockId, emptyBook } from "./store.ts";
 
 const dayMs = 86_400_000;
 /** Of one book at a time: the rest goes the next time. */
@@ -30,9 +31,21 @@ export async function beginningOf(
   return marks.isOurs("anchor", socketId, place, mac) ? place : null;
 }
 
-export async function keptDays({ books }: Pick<AuditStore, "books">, socketId: string): Promise<number> {
-  return (await books.get(socketId))?.body.days ?? auditDays.default;
+type Terms = Pick<RetentionContext, "store" | "marks">;
+
+/** What is not ours is no reason to remove anything: as long as can be, then. */
+export async function keptDays({ store, marks }: Terms, socketId: string): Promise<number> {
+  const kept = (await store.books.get(socketId))?.body.kept ?? null;
+  if (kept === null) return auditDays.default;
+  return marks.isOurs("days", socketId, termOf(kept.days), kept.mac) ? kept.days : auditDays.max;
 }
+
+export async function keepDays({ store, marks }: Terms, socketId: string, days: number): Promise<void> {
+  const mac = marks.of("days", socketId, termOf(days));
+  await changeBook(store, socketId, (book) => ({ ...book, kept: { days, mac } }));
+}
+
+const termOf = (days: number): Place => ({ n: days, hash: noHash });
 
 export async function changeBook(
   { books }: Pick<AuditStore, "books">,
@@ -57,25 +70,39 @@ export async function changeBook(
 /**
  * Removes whole blocks from the front, once the last entry in them is older than is kept. First it is said from where the rest begins: where this stops
  * half-way, what is in front of that counts no more, and goes the next time. The last block always stays, so that the next one has something to go on from.
+ * So does everything from the first that is not as it was written: `identity` must not be the one who removes the trace, by a time that somebody else has set.
  *
  * @returns how many went
  */
 export async function prune(context: RetentionContext, socketId: string): Promise<number> {
   const { store, marks, clock } = context;
-  const oldestMs = clock() - (await keptDays(store, socketId)) * dayMs;
+  const begins = await beginningOf(context, socketId);
+  if (begins === null) return 0;
+  const oldestMs = clock() - (await keptDays(context, socketId)) * dayMs;
   const front = await store.blocks.find({ socketId }, { limit: removedMax + 1 });
-  const young = front.findIndex(({ body }) => body.lastAtMs >= oldestMs);
-  const old = front.slice(0, Math.min(young < 0 ? front.length : young, front.length - 1));
-  const last = old.at(-1)?.body;
-  if (last === undefined) return 0;
-  const { n, hash } = last;
-  await changeBook(store, socketId, (book) =>
-    book.anchor !== null && book.anchor.n >= n
-      ? book
-      : { ...book, anchor: { n, hash, mac: marks.of("anchor", socketId, { n, hash }) } },
-  );
-  for (const { id } of old) await store.blocks.delete(id);
-  return old.length;
+  const gone: string[] = [];
+  let place = begins;
+  for (const block of front.slice(0, -1)) {
+    if (block.id > blockId(socketId, begins.n)) {
+      if (problemOf(block, socketId, place, marks) !== null || lastAtMs(block.body.text) >= oldestMs) break;
+      place = { n: block.body.n, hash: block.body.hash };
+    }
+    gone.push(block.id);
+  }
+  if (place.n > begins.n) {
+    const anchor = { ...place, mac: marks.of("anchor", socketId, place) };
+    await changeBook(store, socketId, (book) =>
+      book.anchor !== null && book.anchor.n >= place.n ? book : { ...book, anchor },
+    );
+  }
+  for (const id of gone) await store.blocks.delete(id);
+  return gone.length;
+}
+
+/** When the last thing in a block happened. */
+function lastAtMs(text: string): number {
+  const entries = readBlock(text)?.entries ?? [];
+  return entries.reduce((last, { atMs }) => Math.max(last, atMs), 0);
 }
 
 /** All of a socket that is gone. */

@@ -8,7 +8,7 @@ import type { Heads } from "./head.ts";
 import type { Marks } from "./marks.ts";
 import { createNames, type NamesContext } from "./names.ts";
 import { readEntries } from "./read.ts";
-import { changeBook, keptDays } from "./retention.ts";
+import { keepDays, keptDays } from "./retention.ts";
 import type { AuditStore } from "./store.ts";
 import { verifyBook } from "./verify.ts";
 
@@ -23,15 +23,15 @@ export interface ServeContext extends NamesContext {
 
 /** For the owner alone: who came when, and from which networks, is more than who is to let people in has to know. */
 export async function serveAudit(server: Server, context: ServeContext): Promise<void> {
-  const { store, audit } = context;
+  const { audit } = context;
   const named = createNames(context);
   const require = async (who: { ownerId: string; socketId: string }) =>
     (await requireSocket({ store: context.sockets }, who)).id;
 
   await server.serve(listAudit, async ({ ownerId, socketId, ...asked }) => {
     const id = await require({ ownerId, socketId });
-    const { entries, next } = await readEntries(store, id, asked);
-    return { entries: await named(id, entries), next, days: await keptDays(store, id) };
+    const { entries, next } = await readEntries(context, id, asked);
+    return { entries: await named(id, entries), next, days: await keptDays(context, id) };
   });
   await server.serve(exportAudit, async ({ ownerId, socketId, ...asked }) =>
     exportPage(context, await require({ ownerId, socketId }), asked),
@@ -41,7 +41,7 @@ export async function serveAudit(server: Server, context: ServeContext): Promise
     const id = await require(who);
     // First: what is kept for less time is recorded while it is there.
     await audit.note(id, { event: "socket-changed", by: who.ownerId, about: { auditDays: days } });
-    await changeBook(store, id, (book) => ({ ...book, days }));
+    await keepDays(context, id, days);
     return {};
   });
 }

@@ -10,14 +10,12 @@ const block = z.strictObject({
   text: z.string(),
   hash,
   mac: z.string(),
-  /** Of its last entry. */
-  lastAtMs: number,
 });
 export type Block = z.infer<typeof block>;
 
 const book = z.strictObject({
-  /** How long its blocks are kept; null: as long as unless said otherwise. */
-  days: number.nullable(),
+  /** How long its blocks are kept; null: as long as unless said otherwise. Under a MAC: whoever could set it could have `identity` remove what they did. */
+  kept: z.strictObject({ days: number, mac: z.string() }).nullable(),
   /** The last block that was removed from the front: the rest begins behind it. Null: none was. */
   anchor: z.strictObject({ n: number, hash, mac: z.string() }).nullable(),
 });
@@ -46,4 +44,4 @@ export function blockId(socketId: string, n: number): string {
   return `${socketId}.${String(n).padStart(12, "0")}`;
 }
 
-export const emptyBook: Book = { days: null, anchor: null };
+export const emptyBook: Book = { kept: null, anchor: null };

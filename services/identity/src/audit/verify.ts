@@ -1,12 +1,11 @@
 import type { AuditProblem } from "@portcullis/contracts";
-import type { Stored } from "@portcullis/documents";
 import { z } from "zod";
-import { hashOf, type Place, readBlock } from "./block.ts";
-import { lastPlace } from "./book.ts";
+import type { Place } from "./block.ts";
+import { problemAtEnd, problemOf } from "./chain.ts";
 import type { Heads } from "./head.ts";
 import type { Marks } from "./marks.ts";
 import { beginningOf } from "./retention.ts";
-import { type AuditStore, type Block, blockId } from "./store.ts";
+import { type AuditStore, blockId } from "./store.ts";
 
 export interface VerifyContext {
   readonly store: AuditStore;
@@ -39,7 +38,8 @@ export async function verifyBook(
   after: number | null,
   max = blocksMax,
 ): Promise<Verified> {
-  const { store, marks } = context;
+  const { store, marks, heads } = context;
+  const known = await heads.of(socketId);
   const begins = await beginningOf(context, socketId);
   const none = { blocks: 0, from: 1, to: 0, end: null, next: null };
   if (begins === null) return { ...none, problem: { n: 0, what: "beginning" } };
@@ -76,8 +76,8 @@ export async function verifyBook(
       blocks += 1;
     }
     if (page.length < limit) {
-      const { problem, end } = await endOf(context, socketId, begins, place);
-      return so(problem, null, end);
+      const problem = await problemAtEnd(store, socketId, known, { begins, last: place });
+      return so(problem, null, problem === null && known !== null ? "known" : null);
     }
   }
   return so(null, place.n);
@@ -87,37 +87,4 @@ export async function verifyBook(
 function broken(error: unknown): null {
   if (error instanceof z.ZodError) return null;
   throw error;
-}
-
-function problemOf(
-  { id, body: { n, text, hash, mac } }: Stored<Block>,
-  socketId: string,
-  before: Place,
-  marks: Marks,
-): AuditProblem | null {
-  if (n !== before.n + 1 || id !== blockId(socketId, n)) return { n: before.n + 1, what: "missing" };
-  if (hashOf(text) !== hash) return { n, what: "changed" };
-  const block = readBlock(text);
-  if (block === null || block.socket !== socketId || block.n !== n || block.prev !== before.hash)
-    return { n, what: "not-in-order" };
-  // With all hashes computed anew everything up to here fits together. This does not.
-  return marks.isOurs("block", socketId, { n, hash }, mac) ? null : { n, what: "not-ours" };
-}
-
-/** A lost state says nothing, and neither does one that is behind: a replica may have gone between the two writes. */
-async function endOf(
-  { store, heads }: VerifyContext,
-  socketId: string,
-  begins: Place,
-  last: Place,
-): Promise<Pick<Verified, "problem" | "end">> {
-  const known = await heads.of(socketId);
-  if (known === null) return { problem: null, end: null };
-  if (known === "forged") return { problem: { n: last.n, what: "end-differs" }, end: null };
-  // One that was written while this was read goes on from here; none of what was known may be missing.
-  const now = (await lastPlace(store, socketId)) ?? begins;
-  if (known.n > now.n) return { problem: { n: now.n + 1, what: "end-missing" }, end: null };
-  const there = known.n === begins.n ? begins.hash : (await store.blocks.get(blockId(socketId, known.n)))?.body.hash;
-  const isIt = there === known.hash || known.n < begins.n;
-  return isIt ? { problem: null, end: "known" } : { problem: { n: known.n, what: "end-differs" }, end: null };
 }

@@ -22,7 +22,7 @@ export interface RoomPresence {
 }
 
 const presentKey = "keys:decoy-present";
-/** Sessions that are looked at each time. Where an intruder has more of them, what is said is heard in some of their rooms, and costs nobody else anything. */
+/** Sessions that are looked at each time, of all rooms: where an intruder has many more of them, some rooms are quiet, also those of others. */
 const lookedAtMax = 500;
 
 /** @param state of the decoys' world */

@@ -54,8 +54,11 @@ const keptMs = 90 * 86_400_000;
 /** Of a room. Whoever fills it has shown what they want. */
 const recordsMax = 1_000;
 const bytesMax = 512 * 1024;
-/** Waiting to be written, over all rooms. */
-const waitingMax = 2_000;
+/** Of these, of what was heard there, whose bytes count for nothing: whoever only waits must not use up by it what is kept of what they say. */
+const heardMax = 100;
+/** Waiting to be written, over all rooms, and of one: a flood in one must leave no gap in what is known of another. */
+const waitingMax = 4_000;
+const waitingOfRoomMax = 500;
 const digits = 8;
 
 /** @param parts.state of the decoys' world */
@@ -77,13 +80,23 @@ export async function openTranscript(parts: {
   const context = (room: string, n: number) => `decoy-record:${idOf(room, n)}`;
   let tail: Promise<void> = Promise.resolve();
   let waiting = 0;
+  const ofRoom = new Map<string, number>();
+
+  function count(room: string, one: 1 | -1): void {
+    const left = (ofRoom.get(room) ?? 0) + one;
+    if (left === 0) ofRoom.delete(room);
+    else ofRoom.set(room, left);
+    waiting += one;
+  }
 
   async function write(
     { socketId, room }: Place,
     { atMs, deed, gate, believed, kept, bodyBytes }: Waiting,
   ): Promise<void> {
+    const isHeard = deed === "heard";
+    if (isHeard && (await state.add(`keys:decoy-heard:${room}`, 1, keptMs)) > heardMax) return;
     const n = await state.add(`keys:decoy-records:${room}`, 1, keptMs);
-    const bytes = await state.add(`keys:decoy-bytes:${room}`, kept?.length ?? 0, keptMs);
+    const bytes = await state.add(`keys:decoy-bytes:${room}`, isHeard ? 0 : (kept?.length ?? 0), keptMs);
     if (n > recordsMax || bytes > bytesMax) return;
     const text = JSON.stringify({
       atMs,
@@ -105,8 +118,8 @@ export async function openTranscript(parts: {
 
   return {
     note(place, { body, ...rest }) {
-      if (waiting >= waitingMax) return;
-      waiting += 1;
+      if (waiting >= waitingMax || (ofRoom.get(place.room) ?? 0) >= waitingOfRoomMax) return;
+      count(place.room, 1);
       // A copy: what waits must not hold on to whole messages, or a flood of them would fill the memory.
       const kept = body === undefined ? null : Uint8Array.from(body.subarray(0, decoyBodyBytesMax));
       const noted = { ...rest, kept, bodyBytes: body?.length ?? null };
@@ -114,9 +127,7 @@ export async function openTranscript(parts: {
       tail = tail
         .then(() => write(place, noted))
         .catch((error: unknown) => log.warn("a transcript has a gap", { socket: place.socketId }, error))
-        .finally(() => {
-          waiting -= 1;
-        });
+        .finally(() => count(place.room, -1));
     },
     async page(room, after, limit) {
       const found = await collection.find({ room }, { after: idOf(room, after), limit: limit + 1 });
