@@ -15,7 +15,7 @@ import { advance, isUnsettled, type Moved, settled } from "./moves.ts";
 import { createQuestions } from "./questions.ts";
 import { beginAnew, denial, refusalOf } from "./refusal.ts";
 import type { Handshake } from "./store.ts";
-import { judgedBy, type Tolling } from "./tolling.ts";
+import { judgedBy, type Tolling, withJudged } from "./tolling.ts";
 import type { Turn, Where } from "./turn.ts";
 import { whoOf } from "./verdicts.ts";
 
@@ -111,9 +111,9 @@ export function createTurns(context: EngineContext, tolls: Tolling): Turns {
     }
     const results = await verify(turn, unsettled);
     const judged = judgedBy(unsettled.charges, unsettled.pending, results);
-    await tolls.forgive(judged);
+    await tolls.lift(judged);
     const event: HandshakeEvent = { type: "verified", results, nextCid: ids.id(), now: clock() };
-    const moved = await endedBy(judged, { ...advance({ ...next, charges: [] }, event), judged });
+    const moved = await endedBy(judged, { ...advance(withJudged(next, judged), event), judged });
     try {
       return await finish(turn, version, moved);
     } catch (error) {
@@ -154,7 +154,7 @@ export function createTurns(context: EngineContext, tolls: Tolling): Turns {
     const standing = outcome.say === "nothing" ? moved.next.standing : outcome;
     if ((await write(turn.id, version, { ...moved.next, outcome, standing })) !== null) {
       record();
-      await tolls.conclude(moved.next, moved);
+      await tolls.conclude(moved.next, moved, outcome);
       return outcome;
     }
     // What the other one said stands, and a session registered here is nobody's.
@@ -238,7 +238,7 @@ export function createTurns(context: EngineContext, tolls: Tolling): Turns {
         outcome: { ...outcome, ...imitated },
         record: () => {
           verdicts.accepted(gates, clock() - startedAtMs);
-          tolls.cameIn(handshake);
+          tolls.cameIn(handshake, { gates, memberBound });
           context.declines.accepted(socketId);
         },
       };

@@ -97,7 +97,7 @@ export function createWakes(
       return false;
     }
     record();
-    await tolls.conclude(next, moved);
+    await tolls.conclude(next, moved, outcome);
     await say(next, outcome);
     return true;
   }
