@@ -1,4 +1,3 @@
-import type { Outcome } from "@portcullis/contracts";
 import { countedGates, hasPaid } from "@portcullis/policy";
 import { present } from "../audit/audit.ts";
 import { rulesOf } from "../penalties/ladder.ts";
@@ -15,8 +14,10 @@ export interface Tolling {
   charge(step: { readonly id: string; readonly hid: string; readonly n: number }, next: Handshake): Promise<Handshake>;
   /** Before the verdict: nobody is stopped by a hold that their own right answer wrote. Can be done again. */
   lift(judged: Moved["judged"]): Promise<void>;
-  /** Behind the write that decided: what failed stays, and is told. Whoever came in by it is forgiven what failed before. */
-  conclude(next: Handshake, moved: Pick<Moved, "failures" | "judged">, outcome?: Outcome): Promise<void>;
+  /** Of who has passed everything, before the last look at what is held: a guess in between must not lock out on the strength of what is forgiven. Can be done again. */
+  forgive(handshake: Handshake, gates: readonly string[]): Promise<void>;
+  /** Behind the write that decided: what failed stays, and is told. */
+  conclude(next: Handshake, moved: Pick<Moved, "failures" | "judged">): Promise<void>;
   /** Others have failed for them, at a gate that waits. */
   countWait(next: Handshake, gate: string, waitId: string): Promise<void>;
   count(answering: Answering, event: string): Promise<void>;
@@ -71,11 +72,14 @@ export function createTolling(
     async lift(judged) {
       if (judged !== undefined) await penalties.lift(judged.right);
     },
-    async conclude(next, { failures, judged = { right: [], wrong: [] } }, outcome) {
+    async forgive(handshake, gates) {
+      // What is played forgives nobody real.
+      if (handshake.room === null) await penalties.forgive(answeringOf(handshake, gatesOf(named(gates))));
+    },
+    async conclude(next, { failures, judged }) {
       if (!next.counted.exempt) await guessing.failed(next.network, failures, next.socketId);
+      if (judged === undefined) return;
       await penalties.giveBack(judged.right);
-      if (next.room === null && (outcome?.say === "accepted" || outcome?.say === "stepped-up"))
-        await penalties.forgive(answeringOf(next, gatesOf(named(outcome.gates))));
       for (const { subject, version, isLockout } of judged.wrong) {
         if (isLockout) await lockOut(subject, next.connection);
         else if (version !== null) void audit.note(next.socketId, { event: "held", cause: "delay", ...idsOf(subject) });

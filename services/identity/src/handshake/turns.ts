@@ -154,7 +154,7 @@ export function createTurns(context: EngineContext, tolls: Tolling): Turns {
     const standing = outcome.say === "nothing" ? moved.next.standing : outcome;
     if ((await write(turn.id, version, { ...moved.next, outcome, standing })) !== null) {
       record();
-      await tolls.conclude(moved.next, moved, outcome);
+      await tolls.conclude(moved.next, moved);
       return outcome;
     }
     // What the other one said stands, and a session registered here is nobody's.
@@ -225,6 +225,7 @@ export function createTurns(context: EngineContext, tolls: Tolling): Turns {
     const gates = effect.passed.filter((gate, index, all) => all.indexOf(gate) === index);
     const { key, memberBound } = effect.assurance;
     const assurance = { key, memberBound, gates: [...effect.assurance.gates] };
+    await tolls.forgive(handshake, gates);
     if (handshake.stepUp !== null) return steppedUp(handshake, handshake.stepUp, gates, assurance);
     const expiresAtMs = clock() + handshake.sessionMs;
     const admitted = await admitTo(hid, handshake, { gates, assurance, expiresAtMs });

@@ -97,7 +97,7 @@ export function createWakes(
       return false;
     }
     record();
-    await tolls.conclude(next, moved, outcome);
+    await tolls.conclude(next, moved);
     await say(next, outcome);
     return true;
   }

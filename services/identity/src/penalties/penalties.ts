@@ -46,9 +46,7 @@ export interface Answering {
   readonly gates: readonly string[];
 }
 
-export type Charging =
-  | { readonly held: Hold }
-  | { readonly held: null; readonly charges: readonly Charged[] };
+export type Charging = { readonly held: Hold } | { readonly held: null; readonly charges: readonly Charged[] };
 
 export interface Penalties {
   /** The same look-ups for whoever asks, and for nobody. */
