@@ -39,6 +39,10 @@ async function socket(policy: Record<string, unknown> = { gates: [{ gate: "key" 
   await world.api.call(createMember, { ...mine, name: "mallory", canary: true, contacts, passphrase });
   return mine;
 }
+/** Two openings that come to nothing, and whoever comes with that key, from there, under that name, is to wait. */
+const steep = { gates: [{ gate: "key" }], onFailure: { free: 2, work: 0 } };
+/** Failures are written behind their answers. */
+const counted = () => new Promise((resolve) => setTimeout(resolve, 250));
 const real = () => ({ keyId: "k1", socketId: mine.socketId, role: "member" as const });
 const planted = () => ({ ...real(), keyId: "planted", canary: true as const });
 const open = (options: Partial<OpeningOptions> = {}) =>
@@ -80,6 +84,14 @@ describe("a key that was planted", () => {
     expect(await open({ ...options, key: planted() })).toEqual(bare);
     expect(await live()).toBe(0);
     await expect.poll(async () => (await alerts()).map(({ kind }) => kind)).toEqual(["canary-key"]);
+  });
+
+  it("gets it however often they come: no delay of its own, the hint of which a wrong key never gets", async () => {
+    await socket(steep);
+    for (let n = 0; n < 4; n += 1) {
+      expect(await open({ key: planted() })).toEqual(bare);
+      await counted();
+    }
   });
 
   it("spoils the owner's own ticket", async () => {
@@ -165,6 +177,17 @@ describe("a member who was planted", () => {
     await expect
       .poll(alerts)
       .toMatchObject([{ kind: "canary-member", about: { key: "k1" }, member: "mallory", count: 1 }]);
+  });
+
+  it("is held up like a name that is not there, by whoever tried such names before", async () => {
+    await socket(steep);
+    for (const name of ["eve", "trent", "mallory"]) {
+      expect(await open({ query: `id=${name}`, key: real() })).toEqual(bare);
+      await counted();
+    }
+    const held = await open({ query: "id=eve", key: real() });
+    expect(held).toMatchObject({ sealed: true, retryAfterMs: expect.any(Number) });
+    expect(await open({ ...asMallory, key: real() })).toEqual(held);
   });
 
   it("is no alert for whoever merely guesses the name: without the key, the ticket or the origin that is asked for", async () => {

@@ -129,14 +129,18 @@ export async function receive(
   const goesOn = claims.parked !== null || claims.resumed !== null;
   const parsed = parsePolicy(socket?.body.policy ?? nobodysPolicy);
   const policy = socket !== null && parsed.ok ? parsed.policy : null;
-  const keyId = key !== null && key.socketId === socket?.id ? key.keyId : null;
-  const who = { network, socketId: socket?.id ?? null, keyId, memberId: named === null ? null : (member?.id ?? null) };
+  const planted = plantedOf(key, named === null ? null : member);
+  // What was planted is counted as what is not there: held up for itself, it would be told from that by the hint.
+  const isCanaryKey = planted === "canary-key";
+  const keyId = key !== null && key.socketId === socket?.id && !isCanaryKey ? key.keyId : null;
+  const isThere = member !== null && member.body.goneAtMs === null && !member.body.canary;
+  const memberId = named !== null && isThere ? member.id : null;
+  const who = { network, socketId: socket?.id ?? null, keyId, memberId };
   const trusted = policy !== null && isTrusted(policy.onFailure, connection.address);
   const looked = await penalties.look(who, policy?.onFailure ?? null);
   const standing = trusted ? unblemished(looked) : looked;
   // What goes on is looked at where it goes on.
-  const held = goesOn ? undefined : standing.holds.find(({ gate }) => gate === null);
-  const planted = plantedOf(key, named === null ? null : member);
+  const held = goesOn || isCanaryKey ? undefined : standing.holds.find(({ gate }) => gate === null);
   const ticket = goesOn ? null : claims.ticket;
   const shut =
     ticket === null || planted !== null || socket === null || policy === null || policy.onFailure.then === "decoy"

@@ -9,7 +9,7 @@ import { advance, isLookedAt, settled } from "./moves.ts";
 import { bareDenial, beginAnew, denial } from "./refusal.ts";
 import { stands } from "./standing.ts";
 import { type Handshake, placeOf } from "./store.ts";
-import type { Tolling } from "./tolling.ts";
+import { type Tolling, withJudged } from "./tolling.ts";
 import type { Turn } from "./turn.ts";
 import type { Turns } from "./turns.ts";
 import { asWrong, strandedAfterMs, unjudged } from "./unjudged.ts";
@@ -105,8 +105,10 @@ export function createReturns(context: EngineContext, turns: Turns, tolls: Pick<
   async function settleStranded(turn: Turn, version: string, here: Handshake): Promise<Outcome | null> {
     if (here.pending.length === 0) return turns.take(turn, version, { next: here, effects: [], failures: 0 });
     const event: HandshakeEvent = { type: "verified", results: asWrong(here), nextCid: ids.id(), now: clock() };
-    const moved = advance({ ...here, pending: [], charges: [] }, event);
-    return turns.take(turn, version, { ...moved, ...unjudged(here) });
+    const { judged } = unjudged(here);
+    const left = { ...here, pending: [] };
+    const moved = advance(judged === undefined ? left : withJudged(left, judged), event);
+    return turns.take(turn, version, { ...moved, ...(judged === undefined ? {} : { judged }) });
   }
 
   async function write(id: string, version: string, next: Handshake, outcome: Outcome): Promise<Outcome | null> {

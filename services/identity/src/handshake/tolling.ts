@@ -13,7 +13,9 @@ export interface Tolling {
   /** What is about to be looked at. @returns the handshake with what it was charged, or with what stops it */
   charge(step: { readonly id: string; readonly hid: string; readonly n: number }, next: Handshake): Promise<Handshake>;
   /** Before the verdict: nobody is stopped by a hold that their own right answer wrote. Can be done again. */
-  forgive(judged: Moved["judged"]): Promise<void>;
+  lift(judged: Moved["judged"]): Promise<void>;
+  /** Of who has passed everything, before the last look at what is held: a guess in between must not lock out on the strength of what is forgiven. Can be done again. */
+  forgive(handshake: Handshake, gates: readonly string[]): Promise<void>;
   /** Behind the write that decided: what failed stays, and is told. */
   conclude(next: Handshake, moved: Pick<Moved, "failures" | "judged">): Promise<void>;
   /** Others have failed for them, at a gate that waits. */
@@ -22,7 +24,7 @@ export interface Tolling {
   holdOf(handshake: Handshake, gates: readonly string[], lockouts?: boolean): Promise<Hold | null>;
   /** So that a lockout finds it. */
   remember(id: string, handshake: Handshake): Promise<void>;
-  cameIn(handshake: Handshake): void;
+  cameIn(handshake: Handshake, by: { readonly gates: readonly string[]; readonly memberBound: boolean }): void;
 }
 
 export function createTolling(
@@ -65,11 +67,14 @@ export function createTolling(
       const paid = hasPaid(next.machine) && !next.counted.usedWork;
       const charging = await penalties.charge(answeringOf(next, gates), `${step.id}:${step.hid}:${step.n}`, paid);
       if (charging.held !== null) return { ...next, charges: [], hold: charging.held };
-      const usedWork = next.counted.usedWork || charging.usedWork;
-      return { ...next, charges: [...charging.charges], counted: { ...next.counted, usedWork } };
+      return { ...next, charges: [...charging.charges] };
     },
-    async forgive(judged) {
-      if (judged !== undefined) await penalties.forgive(judged.right);
+    async lift(judged) {
+      if (judged !== undefined) await penalties.lift(judged.right);
+    },
+    async forgive(handshake, gates) {
+      // What is played forgives nobody real.
+      if (handshake.room === null) await penalties.forgive(answeringOf(handshake, gatesOf(named(gates))));
     },
     async conclude(next, { failures, judged }) {
       if (!next.counted.exempt) await guessing.failed(next.network, failures, next.socketId);
@@ -86,19 +91,27 @@ export function createTolling(
     count: (answering, event) => count(answering, event),
     async holdOf(handshake, gates, lockouts) {
       if (handshake.counted.exempt) return null;
-      return penalties.holdOf(answeringOf(handshake, gatesOf(gates.map((gate) => ({ gate })))), lockouts);
+      return penalties.holdOf(answeringOf(handshake, gatesOf(named(gates))), lockouts);
     },
     async remember(id, handshake) {
       const { machine, counted } = handshake;
       if (machine.policy.onFailure.lockout === null || counted.exempt) return;
       await pending.add(id, answeringOf(handshake, []), machine.deadlineMs);
     },
-    cameIn(handshake) {
+    cameIn(handshake, { gates, memberBound }) {
+      // A key and a name have all who have that key: by these alone nobody is at home anywhere.
+      if (!memberBound && gatesOf(named(gates)).length === 0) return;
       penalties.cameIn(answeringOf(handshake, []).who).catch((error: unknown) => {
         log.warn("it could not be noted from where a member came in", { socket: handshake.socketId }, error);
       });
     },
   };
+}
+
+/** A proof of work buys one answer that is wrong. Of one that was right it buys the next: otherwise it would never lead through two gates. */
+export function withJudged(handshake: Handshake, { wrong }: NonNullable<Moved["judged"]>): Handshake {
+  const usedWork = handshake.counted.usedWork || wrong.some(({ paid }) => paid);
+  return { ...handshake, charges: [], counted: { ...handshake.counted, usedWork } };
 }
 
 /** What was charged, by whether everything that it was charged for was right. */
@@ -109,9 +122,13 @@ export function judgedBy(
 ): NonNullable<Moved["judged"]> {
   const wrongRefs = new Set(results.flatMap(({ ref, ok }) => (ok ? [] : [ref])));
   const wrongGates = new Set(items.flatMap(({ ref, gate }) => (wrongRefs.has(ref) ? [gate] : [])));
-  const counted = new Set(gatesOf([...wrongGates].map((gate) => ({ gate }))));
+  const counted = new Set(gatesOf(named([...wrongGates])));
   const isWrong = ({ subject }: Charged) => (subject.of === "gate" ? counted.has(subject.gate) : counted.size > 0);
   return { right: charges.filter((each) => !isWrong(each)), wrong: charges.filter(isWrong) };
+}
+
+function named(gates: readonly string[]): { readonly gate: string }[] {
+  return gates.map((gate) => ({ gate }));
 }
 
 function gatesOf(items: readonly { readonly gate: string }[]): string[] {

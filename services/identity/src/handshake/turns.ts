@@ -15,7 +15,7 @@ import { advance, isUnsettled, type Moved, settled } from "./moves.ts";
 import { createQuestions } from "./questions.ts";
 import { beginAnew, denial, refusalOf } from "./refusal.ts";
 import type { Handshake } from "./store.ts";
-import { judgedBy, type Tolling } from "./tolling.ts";
+import { judgedBy, type Tolling, withJudged } from "./tolling.ts";
 import type { Turn, Where } from "./turn.ts";
 import { whoOf } from "./verdicts.ts";
 
@@ -111,9 +111,9 @@ export function createTurns(context: EngineContext, tolls: Tolling): Turns {
     }
     const results = await verify(turn, unsettled);
     const judged = judgedBy(unsettled.charges, unsettled.pending, results);
-    await tolls.forgive(judged);
+    await tolls.lift(judged);
     const event: HandshakeEvent = { type: "verified", results, nextCid: ids.id(), now: clock() };
-    const moved = await endedBy(judged, { ...advance({ ...next, charges: [] }, event), judged });
+    const moved = await endedBy(judged, { ...advance(withJudged(next, judged), event), judged });
     try {
       return await finish(turn, version, moved);
     } catch (error) {
@@ -225,6 +225,7 @@ export function createTurns(context: EngineContext, tolls: Tolling): Turns {
     const gates = effect.passed.filter((gate, index, all) => all.indexOf(gate) === index);
     const { key, memberBound } = effect.assurance;
     const assurance = { key, memberBound, gates: [...effect.assurance.gates] };
+    await tolls.forgive(handshake, gates);
     if (handshake.stepUp !== null) return steppedUp(handshake, handshake.stepUp, gates, assurance);
     const expiresAtMs = clock() + handshake.sessionMs;
     const admitted = await admitTo(hid, handshake, { gates, assurance, expiresAtMs });
@@ -238,7 +239,7 @@ export function createTurns(context: EngineContext, tolls: Tolling): Turns {
         outcome: { ...outcome, ...imitated },
         record: () => {
           verdicts.accepted(gates, clock() - startedAtMs);
-          tolls.cameIn(handshake);
+          tolls.cameIn(handshake, { gates, memberBound });
           context.declines.accepted(socketId);
         },
       };

@@ -34,6 +34,8 @@ export const charged = z.strictObject({
   /** Of the hold that it wrote; null: it took one of the first places. */
   version: z.string().nullable(),
   isLockout: z.boolean(),
+  /** With the proof of work. */
+  paid: z.boolean(),
 });
 export type Charged = z.infer<typeof charged>;
 
@@ -44,9 +46,7 @@ export interface Answering {
   readonly gates: readonly string[];
 }
 
-export type Charging =
-  | { readonly held: Hold }
-  | { readonly held: null; readonly charges: readonly Charged[]; readonly usedWork: boolean };
+export type Charging = { readonly held: Hold } | { readonly held: null; readonly charges: readonly Charged[] };
 
 export interface Penalties {
   /** The same look-ups for whoever asks, and for nobody. */
@@ -56,10 +56,15 @@ export interface Penalties {
    * @param step names it: taken once more, it is charged once
    */
   charge(answering: Answering, step: string, paid: boolean): Promise<Charging>;
-  /** A right answer forgives what was wrong before at its gate. Can be done again. */
-  forgive(charges: readonly Charged[]): Promise<void>;
-  /** What a right answer was charged to whoever shares a key and a network with others: that one, and no more. Not to be done again. */
+  /** What a right answer holds up itself. Can be done again. */
+  lift(charges: readonly Charged[]): Promise<void>;
+  /** What a right answer was charged, and no more. Not to be done again. */
   giveBack(charges: readonly Charged[]): Promise<void>;
+  /**
+   * Whoever has passed everything that was asked for is forgiven what was wrong before at these gates. Not for a right answer alone: of two authenticators at gates of
+   * one name, whoever has one could guess at the other without end.
+   */
+  forgive(answering: Omit<Answering, "rules">): Promise<void>;
   /** Failures that nobody here looked at. @returns what is locked out by them */
   count(answering: Answering, event: string): Promise<Subject[]>;
   /** What stops these gates, the longest first. @param lockouts those alone */
@@ -120,32 +125,30 @@ export function createPenalties(state: State, risk: Pick<NetworkRisk, "failures"
     async charge({ who, known: isKnown, rules, gates }, step, paid) {
       const by = placeOf(step);
       const charges: Charged[] = [];
-      let usedWork = false;
       for (const each of subjectsOf(who, gates, isKnown)) {
         const charge = await tolls.charge(each, ladderOf(rules, each), by, paid);
         // What was charged before stays, and what it was charged for is not looked at.
         if (charge.is === "held") return { held: charge.hold };
         if (charge.is === "unpaid") return { held: { gate: null, isLockout: false, untilMs: clock() } };
-        usedWork ||= charge.is === "paid";
         charges.push(chargedOf(each, by, charge));
       }
-      return { held: null, charges, usedWork };
+      return { held: null, charges };
     },
 
-    async forgive(charges) {
-      for (const { subject: each, version } of charges) {
-        if (version !== null) await tolls.lift(each, version);
-        // Not what another answer holds: where one came in and another locked out at once, the lockout stands.
-        if (each.of === "gate") await tolls.reset(each);
-      }
+    async lift(charges) {
+      for (const { subject: each, version } of charges) if (version !== null) await tolls.lift(each, version);
     },
 
     async giveBack(charges) {
       for (const { subject: each, by, version } of charges) {
-        if (each.of !== "holder") continue;
         if (version === null) await tolls.leave(each, by);
         else await tolls.shorten(each);
       }
+    },
+
+    async forgive({ who, known: isKnown, gates }) {
+      // Not what another answer holds: where one came in and another locked out at once, the lockout stands.
+      for (const each of subjectsOf(who, gates, isKnown)) if (each.of === "gate") await tolls.reset(each);
     },
 
     async count({ who, known: isKnown, rules, gates }, event) {
@@ -170,8 +173,8 @@ export function createPenalties(state: State, risk: Pick<NetworkRisk, "failures"
 
 function chargedOf(of: Subject, by: string, charge: Exclude<Charge, { is: "held" | "unpaid" }>): Charged {
   return charge.is === "waits"
-    ? { subject: of, by, version: charge.version, isLockout: charge.isLockout }
-    : { subject: of, by, version: null, isLockout: false };
+    ? { subject: of, by, version: charge.version, isLockout: charge.isLockout, paid: false }
+    : { subject: of, by, version: null, isLockout: false, paid: charge.is === "paid" };
 }
 
 /** Short: there are many in one set. */

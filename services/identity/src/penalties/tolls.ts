@@ -181,7 +181,8 @@ export function createTolls(state: State, clock: Clock): Tolls {
       );
     },
     async shorten(subject) {
-      await state.add(waits(subject), -1, windowMs);
+      // Forgiven meanwhile, or released: there is nothing left to be shorter.
+      if ((await state.sum(waits(subject))) > 0) await state.add(waits(subject), -1, windowMs);
     },
     reset,
     async release(subject) {
