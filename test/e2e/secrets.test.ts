@@ -6,8 +6,10 @@ import { createMember, handshakeOpen, identityOpen, signIn, verifyFactors } from
 import { parseAppKey } from "@portcullis/crypto";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { scan } from "../../deploy/demo/authenticator.ts";
+import { everythingIn } from "../attack/support/store.ts";
 import { addSecondFactor, person } from "./support/account.ts";
 import { type Canaries, createCanaries } from "./support/canaries.ts";
+import { failEverywhere } from "./support/failures.ts";
 import { ask } from "./support/http.ts";
 import { read, sessionKeeper } from "./support/sessions.ts";
 import { keyAndOtp } from "./support/socket.ts";
@@ -20,6 +22,8 @@ const traffic: Uint8Array[] = [];
 const label = `label${randomBytes(8).toString("hex")}`;
 let world: World;
 let socketId = "";
+/** Ids of sockets at which all that fails was tried. */
+let failed: { readonly lockedOut: string; readonly decoyed: string };
 
 /** Everything that somebody can do with a secret here: right, wrong, and where it does not belong. */
 beforeAll(async () => {
@@ -89,6 +93,8 @@ beforeAll(async () => {
   for (const strange of [path, stray]) await fetch(`${world.url}/${label}/${strange}?id=bob`);
   await owner.delete(`/v1/sockets/${socketId}/sessions/${session.sid}`, undefined, cookie);
   await session.closed;
+  const from = canaries.plant("network", "203.0.113.211");
+  failed = await failEverywhere({ owner: world.owner, canaries, edge: world.edges[1], from });
 }, 60_000);
 
 afterAll(async () => {
@@ -118,6 +124,16 @@ describe("no planted secret", () => {
     const bytes = onDisk();
     expect(canaries.in(bytes)).toEqual([]);
     expect(known({ label }).in(bytes)).toEqual(["label (raw)"]);
+    // What came of failing is there: its book, its alerts, what is held, and what was written down in the decoy.
+    const names = ["identity_audit_blocks", "identity_alerts", "identity_decoys", "keys_decoy_records"];
+    const rows = everythingIn(folder);
+    for (const name of names)
+      expect(
+        [...rows.keys()].some((row) => row.startsWith(`${name}/`)),
+        name,
+      ).toBe(true);
+    for (const id of Object.values(failed)) expect(known({ id }).in(bytes)).toEqual(["id (raw)"]);
+    expect(known({ held: `identity:hold:gate:${failed.lockedOut}` }).in(bytes)).toEqual(["held (raw)"]);
   });
 
   test("is in a log, not even at debug level", () => {
@@ -125,6 +141,8 @@ describe("no planted secret", () => {
     expect(canaries.in(bytes)).toEqual([]);
     expect(known({ verdict: '"verdict":"accept"' }).in(bytes)).toEqual(["verdict (raw)"]);
     expect(known({ turned: "unknown-path" }).in(bytes)).toEqual(["turned (raw)"]);
+    for (const kind of ["canary-key", "lockout", "decoy"])
+      expect(known({ kind: `"kind":"${kind}"` }).in(bytes), kind).toEqual(["kind (raw)"]);
   });
 
   test("would go unnoticed in any of the usual clothes", () => {
