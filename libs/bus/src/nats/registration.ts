@@ -72,6 +72,8 @@ export async function registerNatsService(
   const restart = async () => {
     const old = current;
     current = await start();
+    // Before the server knows the new one, a question that it was about to hand to the old one would be handed to nobody.
+    await link.confirm(description.name).catch(() => undefined);
     await old.stop();
   };
   const confirmed = async (subject: string) => {

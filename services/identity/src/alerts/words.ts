@@ -19,7 +19,7 @@ export function alertMail(kind: AlertKind, label: string): { readonly subject: s
     "",
     `  portcullis owner alerts ${label}`,
     "",
-    "However often it happens, you get at most one such mail in an hour.",
+    "What happens again is mailed once in an hour at most.",
   ];
   return { subject, text: text.map((line) => `${line}\n`).join("") };
 }
