@@ -183,7 +183,7 @@ describe("whatever happens to replicas and store", () => {
     const keys = new WeakMap<object, string>();
     const { importKey, encrypt } = crypto.subtle;
     vi.spyOn(crypto.subtle, "importKey").mockImplementation(async (...given: unknown[]) => {
-      const key = await (importKey as (...all: unknown[]) => Promise<object>).apply(crypto.subtle, given);
+      const key = await (importKey as (...all: unknown[]) => ReturnType<typeof importKey>).apply(crypto.subtle, given);
       if (given[2] === "AES-GCM") keys.set(key, Buffer.from(given[1] as Uint8Array).toString("hex"));
       return key;
     });
