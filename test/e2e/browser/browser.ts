@@ -20,7 +20,7 @@ export async function servePage(): Promise<{ readonly url: string; close(): void
   const bundle = await rolldown({ input: join(import.meta.dirname, "page.ts"), platform: "browser" });
   const { output } = await bundle.generate({ format: "esm" });
   await bundle.close();
-  const scripts = new Map(
+  const scripts = new Map<string, string>(
     output.flatMap((part) => (part.type === "chunk" ? [[`/${part.fileName}`, part.code] as const] : [])),
   );
   const server = createServer((request, response) => {
