@@ -1,9 +1,27 @@
-import type { Accepted, MessagingMode, Role, SuiteId } from "@portcullis/protocol";
+import type { MessagingMode, Role, SuiteId } from "@portcullis/protocol";
 import type { Closing } from "./closing.ts";
 import type { Directed } from "./directed.ts";
 import type { Message } from "./message.ts";
 import type { Server } from "./question.ts";
 import type { Receipt } from "./receipt.ts";
+
+/** How sure the server is of who came in. */
+export interface Assurance {
+  /** An app key was proven. */
+  readonly key: boolean;
+  /** Some gate that only this member can pass was passed: `member` is more than a claim. */
+  readonly memberBound: boolean;
+  /** The gates passed that are bound to the member. */
+  readonly gates: readonly string[];
+}
+
+/** What the server takes from one session. */
+export interface SessionLimits {
+  /** Of one message. */
+  readonly maxBytes: number;
+  /** Messages; `send` keeps to it by itself. */
+  readonly perSecond: number;
+}
 
 /** What an accepted handshake yields. Iterate it for messages; `break` leaves it open. */
 export interface Session extends AsyncIterable<Message> {
@@ -14,7 +32,7 @@ export interface Session extends AsyncIterable<Message> {
   readonly role: Role;
   /** `consumer`: what members say goes to the owner's program, and to no member. */
   readonly mode: MessagingMode;
-  readonly assurance: Readonly<Accepted["assurance"]>;
+  readonly assurance: Assurance;
   /** All gates that were passed, in order. */
   readonly gates: readonly string[];
   /** SHA-256 of the policy version that was applied, base64url. */
@@ -26,7 +44,7 @@ export interface Session extends AsyncIterable<Message> {
   readonly server: Server;
   /** Epoch milliseconds of the server's clock. */
   readonly expiresAt: number;
-  readonly limits: Readonly<Accepted["limits"]>;
+  readonly limits: SessionLimits;
   readonly suite: SuiteId;
   /**
    * Six words that only the two sides of this connection have, or of the last one; others after it went on. Compare them with the owner, who has them in the list of sessions (`portcullis owner session list`):
