@@ -31,6 +31,7 @@ export async function buildPackage(folder: string): Promise<readonly OutputChunk
 
 function manifestOf(types: ReadonlyMap<Entry, string>): object {
   const { name, version, license, engines } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
+  const withEffect = entries.filter(({ hasEffect }) => hasEffect).map((entry) => `./${entry.name}.js`);
   const exported = (entry: Entry) => ({ types: `./types/${types.get(entry)}`, default: `./${entry.name}.js` });
   return {
     name,
@@ -39,7 +40,7 @@ function manifestOf(types: ReadonlyMap<Entry, string>): object {
     license,
     type: "module",
     engines,
-    sideEffects: entries.filter(({ hasEffect }) => hasEffect).map((entry) => `./${entry.name}.js`),
+    sideEffects: withEffect.length > 0 && withEffect,
     exports: Object.fromEntries([
       ...entries.map((entry) => [entry.subpath, exported(entry)]),
       ["./package.json", "./package.json"],

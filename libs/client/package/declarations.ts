@@ -7,11 +7,11 @@ import { shake } from "./shake.ts";
 
 const libs = join(import.meta.dirname, "../..");
 const repository = join(libs, "..");
-/** Of what the SDK's own types may speak. */
-const internal: Readonly<Record<string, string>> = {
-  "@portcullis/protocol": "protocol/src/mod.ts",
-  "@portcullis/crypto": "crypto/src/mod.ts",
-};
+/** Of what the SDK's own types may speak: folders of `libs`. */
+const internal = new Map([
+  ["@portcullis/protocol", "protocol"],
+  ["@portcullis/crypto", "crypto"],
+]);
 
 /**
  * Writes the types of the entries, and of nothing else: without the monorepo, without what only the inside of the SDK uses, and so without
@@ -26,29 +26,34 @@ export function writeDeclarations(entries: readonly Entry[], folder: string): Re
     const files = new Map(
       readdirSync(emitted, { recursive: true, encoding: "utf8" })
         .filter((name) => name.endsWith(".d.ts"))
-        .map((name) => [name.replace(/\.d\.ts$/, ".ts"), readFileSync(join(emitted, name), "utf8")]),
+        .map((name) => [placeOf(name.replace(/\.d\.ts$/, ".ts")), readFileSync(join(emitted, name), "utf8")]),
     );
-    const sources = entries.map(({ source }) => `client/src/${source}`);
-    const kept = shake(files, sources, resolve);
-    for (const [name, text] of kept) {
-      const target = join(folder, placeOf(name));
+    const placed = new Map(entries.map((entry) => [entry, placeOf(`client/src/${entry.source}`)]));
+    for (const [name, text] of shake(files, [...placed.values()], resolve)) {
+      const target = join(folder, declarationOf(name));
       mkdirSync(dirname(target), { recursive: true });
       writeFileSync(target, text);
     }
-    return new Map(entries.map((entry) => [entry, placeOf(`client/src/${entry.source}`)]));
+    return new Map([...placed].map(([entry, name]) => [entry, declarationOf(name)]));
   } finally {
     rmSync(emitted, { recursive: true, force: true });
   }
 }
 
-/** @returns the file that is meant, below `libs`; null for one of npm */
+/** @returns the file that is meant; null for one of npm */
 function resolve(specifier: string, from: string): string | null {
   if (specifier.startsWith(".")) return join(dirname(from), specifier);
-  return internal[specifier] ?? null;
+  const library = internal.get(specifier);
+  return library === undefined ? null : `${library}/mod.ts`;
 }
 
+/** In the package, where there is nothing but sources. */
 function placeOf(name: string): string {
-  return name.replace("/src/", "/").replace(/\.ts$/, ".d.ts");
+  return name.replace("/src/", "/");
+}
+
+function declarationOf(name: string): string {
+  return name.replace(/\.ts$/, ".d.ts");
 }
 
 function emit(entries: readonly Entry[], outDir: string): void {
@@ -62,7 +67,7 @@ function emit(entries: readonly Entry[], outDir: string): void {
     typeRoots: [join(repository, "node_modules/@types")],
   };
   const files = [...entries.map(({ source }) => join(libs, "client/src", source))];
-  for (const file of Object.values(internal)) files.push(join(libs, file));
+  for (const library of internal.values()) files.push(join(libs, library, "src/mod.ts"));
   const base = relative(outDir, join(repository, "tsconfig.base.json"));
   writeFileSync(config, JSON.stringify({ extends: base, compilerOptions, files }));
   const compiler = join(repository, "node_modules/typescript/bin/tsc");

@@ -99,7 +99,7 @@ function render(
 ): string {
   const pathOf = (from: string): string => {
     const path = relative(dirname(file), resolve(from, file) ?? "").replace(/\.ts$/, ".js");
-    return (path.startsWith(".") ? path : `./${path}`).replaceAll("/src/", "/");
+    return path.startsWith(".") ? path : `./${path}`;
   };
   const clause = ({ name, local }: Link) => (name === local ? name : `${name} as ${local}`);
   const isKept = (part: Statement | Link) => kept.has(part);
