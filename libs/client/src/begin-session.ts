@@ -43,7 +43,7 @@ export function beginSession(parts: {
   const isHeardByOne = role === "member" && mode === "consumer";
   const canResume = mayResume(settings, parts.link);
   const closed = Promise.withResolvers<Closing>();
-  const inbox = createInbox<Message>(queueMax, queueBytesMax);
+  const inbox = createInbox<Message>(queueMax, queueBytesMax, ({ bytes }) => bytes.fill(0));
   const outbox = createOutbox({
     maxBytes: limits.maxBytes,
     perSecond: limits.perSecond,
@@ -58,6 +58,7 @@ export function beginSession(parts: {
     heldMax: queueMax,
     heldBytesMax: queueBytesMax,
     deliver: (message) => hearing.deliver(message),
+    erase: ({ body }) => body.fill(0),
     onMissing: catchUp,
     onLost: () => tell({ is: "gap" }),
   });
@@ -149,9 +150,9 @@ export function beginSession(parts: {
     connection.link.ask({ t: "catch-up", after }).catch(() => {});
   }
 
-  async function send(message: string | Uint8Array, head: MessageUpHead): Promise<void> {
+  async function send(message: string | Uint8Array, head: MessageUpHead, signal?: AbortSignal): Promise<void> {
     const bytes = typeof message === "string" ? utf8(message) : message;
-    const counter = await outbox.send(bytes, head);
+    const counter = await outbox.send(bytes, head, signal);
     if (isHeardByOne || head.to !== undefined) await directed.arrival(counter);
   }
 
@@ -191,13 +192,19 @@ export function beginSession(parts: {
     get receipt() {
       return connection.receipt;
     },
-    send: (message, { class: kind } = {}) => sent(send(message, kind === undefined ? {} : { class: kind })),
+    send: (message, { class: kind, signal: own } = {}) =>
+      sent(send(message, kind === undefined ? {} : { class: kind }, own)),
     sendTo: (to, message) => sent(send(message, { to })),
     directed,
     closed: closed.promise,
     close() {
       abort();
       return connection.gone;
+    },
+    async logout() {
+      abort();
+      inbox.wipe(new PortcullisError("closed", { retryable: false }));
+      await Promise.all([connection.gone, settings.options.onLogout?.()]);
     },
     [Symbol.asyncIterator]: () => inbox.iterate(),
   };

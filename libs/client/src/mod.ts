@@ -10,6 +10,7 @@ export {
 export { type ConsumerOf, consumerOf } from "./consumer-of.ts";
 export { PortcullisError, type PortcullisErrorCode, portcullisErrorCodes } from "./errors.ts";
 export type { IdentCallback } from "./ident-callback.ts";
+export { keepConnected } from "./keep-connected.ts";
 export type { Message } from "./message.ts";
 export type { FrameDirection, FrameKind, FrameSummary, Narrate } from "./narration.ts";
 export type { OfferCallback, Offered, OfferedAnswer, Offering } from "./offers.ts";

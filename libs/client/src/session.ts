@@ -57,7 +57,8 @@ export interface Session extends AsyncIterable<Message> {
   readonly receipt: Receipt | null;
   /**
    * Resolves when the message was handed to the platform; while the connection is lost, it waits for the next one. Rejects with `too-large`
-   * over `limits.maxBytes`, `unavailable` when too many sends wait, `closed`.
+   * over `limits.maxBytes`, `full` when too many sends wait or too much (`queueMax`, `queueBytesMax`), `closed` where the session ends before. What
+   * a lost connection may have swallowed is sent again and arrives once. An aborted `signal` takes it back with `cancelled`, unless it may be on its way already.
    *
    * Where a member's messages go to the owner's program, it resolves when one has been handed to it, and rejects with `undelivered` where
    * there is none.
@@ -65,11 +66,20 @@ export interface Session extends AsyncIterable<Message> {
    * With a `class` of the socket's policy it resolves when it has its place, which may take a step-up, and rejects with `closed` where that is
    * not passed. A class that the policy does not name ends the session.
    */
-  send(message: string | Uint8Array, about?: { readonly class?: string | undefined }): Promise<void>;
+  send(
+    message: string | Uint8Array,
+    about?: { readonly class?: string | undefined; readonly signal?: AbortSignal | undefined },
+  ): Promise<void>;
   /** Never rejects. */
   readonly closed: Promise<Closing>;
   /** Idempotent. Resolves when the connection is closed, after two seconds at the latest. */
   close(): Promise<void>;
+  /**
+   * Closes it for good, and leaves nothing of it on this device: its keys, what waits to be sent and what was not read are overwritten, and
+   * `onLogout` is called. Every later call rejects with `closed`; loops that wait end. Resolves when the connection is closed and `onLogout` is done, rejects
+   * with what that throws; what is here is erased by then all the same.
+   */
+  logout(): Promise<void>;
 }
 
 /** What a session can do besides, where the server lets it. */
