@@ -11,6 +11,7 @@ const meanings = {
   denied: { text: "Denied.", retryable: false },
   unreachable: { text: "The server cannot be reached.", retryable: true },
   unavailable: { text: "Not available at the moment.", retryable: true },
+  full: { text: "Too much is waiting to be sent. Wait for what was sent before.", retryable: true },
   "untrusted-server": { text: "This is not a server that can be trusted.", retryable: false },
   "expired-bundle": { text: "The server's hello is too old.", retryable: true },
   protocol: { text: "What came is not the protocol.", retryable: false },

@@ -10,9 +10,10 @@ export {
 export { type ConsumerOf, consumerOf } from "./consumer-of.ts";
 export { PortcullisError, type PortcullisErrorCode, portcullisErrorCodes } from "./errors.ts";
 export type { IdentCallback } from "./ident-callback.ts";
+export { keepConnected } from "./keep-connected.ts";
 export type { Message } from "./message.ts";
 export type { FrameDirection, FrameKind, FrameSummary, Narrate } from "./narration.ts";
-export type { OfferCallback, Offered, Offering } from "./offers.ts";
+export type { OfferCallback, Offered, OfferedAnswer, Offering } from "./offers.ts";
 export { withPin } from "./opening.ts";
 export type { ConnectOptions, SessionState, StateCallback } from "./options.ts";
 export { type Ident, identOf } from "./prompts/ident.ts";
@@ -27,6 +28,6 @@ export {
 } from "./question.ts";
 export type { QuestionOption } from "./question-option.ts";
 export { type Receipt, type ReceiptProblem, verifyReceipt } from "./receipt.ts";
-export type { Session } from "./session.ts";
+export type { Assurance, Session, SessionLimits } from "./session.ts";
 export type { Waiting, WaitingCallback } from "./waiting.ts";
 export type { WebSocketConstructor, WebSocketLike } from "./web-socket.ts";

@@ -25,7 +25,7 @@ export interface Resumed {
 export async function resumeSession(parts: {
   readonly settings: Settings;
   /** As it was accepted first. */
-  readonly accepted: Accepted;
+  readonly accepted: Link["accepted"];
   readonly secret: Uint8Array;
   readonly fingerprint: string;
   /** Counter of the first message that may not have arrived. */

@@ -5,7 +5,7 @@ export { signBundle, type VerifiedBundle, verifyBundle } from "./bundle.ts";
 export { expand, extract, H, L, type Random, secureRandom } from "./derive.ts";
 export { CryptoError, type CryptoErrorCode, cryptoErrorCodes } from "./errors.ts";
 export { type GroupSecret, groupStepsOn, openGroupRecord, sealGroupRecord } from "./group.ts";
-export { isWordsProof, type WordsProof, wordsProof } from "./ident.ts";
+export { isWordsProof, normalWords, type WordsProof, wordsProof } from "./ident.ts";
 export { fingerprint, generateIdentity, type Identity, importIdentity, sign, verify } from "./identity.ts";
 export { type HandshakeSecrets, helloHash, openBox, type Psk, sealOpen } from "./open.ts";
 export { passkeyChallenge } from "./passkey.ts";
@@ -41,5 +41,4 @@ export {
   type KemKeyPair,
   type KemPrivateKey,
 } from "./suites.ts";
-export { fingerprintWords, normalWords, wordsOf } from "./words.ts";
 export { createRecordWriter, type RecordWriter } from "./writer.ts";

@@ -70,10 +70,12 @@ export {
   parseClientPlaintext,
   parseServerPlaintext,
   type Resend,
+  type Revocation,
   type Revoked,
   type ServerPlaintext,
   type Start,
   type Wait,
+  type WaitStatus,
   waitStatuses,
 } from "./plaintext.ts";
 export {

@@ -53,6 +53,7 @@ export const challenge = z.strictObject({
 
 /** How the message of a wait fares (docs/protocol.md, "Waits"). */
 export const waitStatuses = ["queued", "sent", "delayed", "failed", "refused"] as const;
+export type WaitStatus = (typeof waitStatuses)[number];
 
 export const wait = z.strictObject({
   n,
@@ -134,10 +135,21 @@ const denied = z.strictObject({
   retryAfterMs: z.optional(retryAfterMs),
 });
 
+export const revocations = [
+  "kicked",
+  "key-revoked",
+  "member-removed",
+  "socket-deleted",
+  "policy-changed",
+  "expired",
+  "step-up",
+] as const;
+export type Revocation = (typeof revocations)[number];
+
 export const revoked = z.strictObject({
   n: z.optional(n),
   t: z.literal("revoked"),
-  what: z.enum(["kicked", "key-revoked", "member-removed", "socket-deleted", "policy-changed", "expired", "step-up"]),
+  what: z.enum(revocations),
 });
 
 export const goodbye = z.strictObject({

@@ -1,12 +1,6 @@
 import { type Admitted, type Outcome, ServiceError, type Step } from "@portcullis/contracts";
-import {
-  advanceChain,
-  applicationSecrets,
-  finish,
-  handshakeKeys,
-  type RecordWriter,
-  wordsOf,
-} from "@portcullis/crypto";
+import { advanceChain, applicationSecrets, finish, handshakeKeys, type RecordWriter } from "@portcullis/crypto";
+import { wordsOf } from "@portcullis/crypto/words";
 import {
   base64url,
   closeCodes,
