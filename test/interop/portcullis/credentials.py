@@ -1,0 +1,33 @@
+"""What a member has, and which option of a challenge it answers with it."""
+
+from dataclasses import dataclass
+from time import time
+
+from .gates import ident_proof, one_time_code, question_key, question_proof
+from .identity import AppKey
+
+
+@dataclass(frozen=True)
+class Credentials:
+    app_key: AppKey | None = None
+    otp_secret: bytes | None = None
+    answer_secret: str | None = None
+    server_words: str | None = None
+
+    def answer(self, options: list[dict], th: bytes, cid: str) -> tuple[dict, str] | None:
+        """The first option that these credentials pass, with the value for it."""
+        for option in options:
+            value = self._value(option["gate"], option.get("prompt", {}), th, cid)
+            if value is not None:
+                return option, value
+        return None
+
+    def _value(self, gate: str, prompt: dict, th: bytes, cid: str) -> str | None:
+        if gate == "otp" and self.otp_secret is not None:
+            return one_time_code(self.otp_secret, time(), prompt.get("digits", 6))
+        if gate == "question" and prompt.get("kind") == "excerpt" and self.answer_secret is not None:
+            key = question_key(self.answer_secret)
+            return question_proof(key, th, cid, prompt["statement"], prompt["positions"])
+        if gate == "ident" and prompt.get("ask") == "type" and self.server_words is not None:
+            return ident_proof(th, cid, self.server_words)
+        return None

@@ -1,0 +1,108 @@
+"""Plays a client that a test steers: one command of JSON a line comes in, one answer of JSON a line goes out.
+
+    {"do": "connect", "url", "key", "otp"?, "question"?, "pin"?, "suites"?, "cutAt"?}
+    {"do": "send", "body"}   {"do": "receive", "count", "seconds"}   {"do": "cut"}   {"do": "resume"}   {"do": "close"}
+"""
+
+import json
+import sys
+
+from portcullis.client import Client, Refused
+from portcullis.credentials import Credentials
+from portcullis.encoding import ProtocolError
+from portcullis.frames import ExpiredBundle, WrongServer
+from portcullis.gates import from_base32
+from portcullis.handshake import Denied
+from portcullis.identity import parse_app_key, words
+from portcullis.session import Revoked, Session
+from portcullis.wire import Closed, parse_address
+
+
+class Player:
+    client: Client
+    session: Session
+
+    def connect(self, said: dict) -> dict:
+        app_key = parse_app_key(said["key"])
+        otp = from_base32(said["otp"]) if "otp" in said else None
+        self.client = Client(
+            said["url"],
+            parse_address(said["url"], is_label_in_path=True),
+            Credentials(app_key, otp, said.get("question")),
+            said.get("pin", app_key.pin),
+            tuple(said.get("suites", ["647a", "0020"])),
+        )
+        self.session = self.client.connect(said.get("cutAt"))
+        return self.state()
+
+    def state(self) -> dict:
+        accepted = self.session.accepted
+        names = ("sid", "member", "gates", "assurance", "sealed", "place", "next")
+        return {
+            **{name: accepted.said[name] for name in names if name in accepted.said},
+            "receipt": accepted.has_receipt,
+            "words": words(accepted.secrets.words),
+            "suite": accepted.suite,
+        }
+
+    def send(self, said: dict) -> dict:
+        return {"counter": self.session.send(said["body"].encode())}
+
+    def receive(self, said: dict) -> dict:
+        messages = self.session.receive(said["count"], said["seconds"])
+        return {
+            "messages": [
+                {"sid": each.sid, "member": each.member, "place": each.place, "body": each.body.decode()}
+                for each in messages
+            ],
+            "kept": len(self.session.kept),
+            "ticks": self.session.ticks,
+            "catchUps": self.session.catch_ups,
+            "epochs": self.session.epochs,
+            "lost": self.session.inbox.lost,
+        }
+
+    def cut(self, _: dict) -> dict:
+        self.session.wire.cut()
+        return {}
+
+    def resume(self, _: dict) -> dict:
+        self.client.go_on(self.session)
+        return self.state()
+
+    def close(self, _: dict) -> dict:
+        self.session.wire.close(1000)
+        return {}
+
+
+def failure(error: Exception) -> dict:
+    match error:
+        case ProtocolError():
+            return {"error": error.code, "where": error.where}
+        case Denied():
+            return {"error": "denied", "code": error.code, "sealed": error.is_sealed}
+        case Closed():
+            return {"error": "closed", "code": error.code, "reason": error.reason}
+        case Revoked():
+            return {"error": "revoked", "what": error.what}
+        case WrongServer():
+            return {"error": "wrong-server", "where": str(error)}
+        case ExpiredBundle() | Refused() | TimeoutError():
+            return {"error": type(error).__name__}
+    raise error
+
+
+def main() -> None:
+    player = Player()
+    commands = {name: getattr(player, name) for name in ("connect", "send", "receive", "cut", "resume", "close")}
+    for line in sys.stdin:
+        said = json.loads(line)
+        try:
+            answer = commands[said["do"]](said)
+        except Exception as error:
+            answer = failure(error)
+        print(json.dumps(answer), flush=True)
+
+
+if __name__ == "__main__":
+    main()
