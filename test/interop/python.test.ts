@@ -15,6 +15,7 @@ if ("missing" in found) console.warn(`the Python client is not tried: ${found.mi
 
 const gates = [{ gate: "key" }, { gate: "otp" }, { gate: "question" }];
 const sealed = { gates, resume: "30s", encryption: { session: "required" } };
+const remembering = { ...sealed, messaging: { history: { messages: 100 } } };
 
 describe.skipIf(python === null)("a client that was written from the document alone, in Python", () => {
   const keeper = sessionKeeper();
@@ -96,4 +97,140 @@ describe.skipIf(python === null)("a client that was written from the document al
       expect(message).toBe("from Python");
     },
   );
+
+  test("comes back to a handshake whose connection breaks, with the question that stands there", async () => {
+    const socket = await makeSocket(world.owner, sealed);
+    const { connect } = await entrance(socket, "bob");
+    const state = await play().do({ ...connect, cutAt: "question" });
+    expect(state.gates).toEqual(["key", "otp", "question"]);
+  });
+
+  test("goes on with its session over another connection: nothing is lost, in either direction, and nothing comes twice", async () => {
+    const socket = await makeSocket(world.owner, remembering);
+    const [player, { connect }] = [play(), await entrance(socket, "bob")];
+    let isBroken = false;
+    relay.tamper = (frame) => (isBroken ? [] : [frame]);
+    const before = await player.do({ ...connect, url: relay.through(connect.url) });
+    const ann = await someoneElse(socket);
+    await player.do({ do: "send", body: "one" });
+    expect(await read(ann, 1)).toEqual(["one"]);
+    isBroken = true;
+    await player.do({ do: "send", body: "two, which does not arrive" });
+    await ann.send("said while the connection was lost");
+    await player.do({ do: "cut" });
+    await ann.send("said while there was none");
+    isBroken = false;
+    const after = await player.do({ do: "resume" });
+    expect(after).toMatchObject({ sid: before.sid, next: 0, receipt: true });
+    expect(after.words).not.toBe(before.words);
+    await player.do({ do: "send", body: "three" });
+    expect(await read(ann, 2)).toEqual(["two, which does not arrive", "three"]);
+    await ann.send("said afterwards");
+    const heard = await hear(player, 3);
+    expect(heard.messages.map(({ body }) => body)).toEqual([
+      "said while the connection was lost",
+      "said while there was none",
+      "said afterwards",
+    ]);
+    expect(heard).toMatchObject({ kept: 0, lost: [] });
+    await player.do({ do: "cut" });
+    expect(await player.do({ do: "resume" })).toMatchObject({ sid: before.sid, next: 2 });
+  });
+
+  test.each([
+    ["asks for it", remembering],
+    ["says that it is lost where nobody has kept it", sealed],
+  ])("notices by a tick that the last message did not come, and %s", async (_, policy) => {
+    const socket = await makeSocket(world.owner, policy);
+    const [player, { connect }] = [play(), await entrance(socket, "bob")];
+    let groupRecords = 0;
+    relay.tamper = (frame) => {
+      if (frame.from === "client" || frame.data[0] !== recordTypes.group) return [frame];
+      groupRecords += 1;
+      return groupRecords === 1 ? [] : [frame, frame];
+    };
+    await player.do({ ...connect, url: relay.through(connect.url) });
+    const ann = await someoneElse(socket);
+    await ann.send("swallowed on its way");
+    const isKept = policy === remembering;
+    const heard = await hear(player, 1, isKept ? 10 : 2);
+    expect(heard.messages.map(({ body, place }) => [place, body])).toEqual(isKept ? [[1, "swallowed on its way"]] : []);
+    expect(heard.ticks).toBeGreaterThan(0);
+    expect(heard).toMatchObject({ catchUps: 1, lost: isKept ? [] : [[1, 1]] });
+    await ann.send("one that comes twice");
+    await ann.send("the end");
+    expect(await bodies(player, 2)).toEqual(["one that comes twice", "the end"]);
+  });
+
+  test("reads on when somebody was put out, under another key; who was put out has the server's word for it", async () => {
+    const socket = await makeSocket(world.owner, sealed);
+    const [stays, leaves] = [play(), play()];
+    await stays.do((await entrance(socket, "bob")).connect);
+    const { sid } = await leaves.do((await entrance(socket, "eve")).connect);
+    const ann = await someoneElse(socket);
+    await ann.send("for both");
+    for (const player of [stays, leaves]) expect(await bodies(player, 1)).toEqual(["for both"]);
+    await world.owner.delete(`/v1/sockets/${socket.id}/sessions/${sid}`);
+    await ann.send("for one");
+    const heard = await hear(stays, 1);
+    expect(heard.messages).toMatchObject([{ body: "for one" }]);
+    expect(heard.epochs).toHaveLength(2);
+    await expect(hear(leaves, 1)).rejects.toMatchObject({ said: { error: "revoked", what: "kicked" } });
+  });
+
+  test("speaks in the open where the socket does, and goes on there as well", async () => {
+    const socket = await makeSocket(world.owner, { ...keyOnly, resume: "30s" });
+    const player = play();
+    const connect = { do: "connect" as const, url: socket.url, key: socket.appKey };
+    const before = await player.do(connect);
+    expect(before).toMatchObject({ sealed: false, member: null, gates: ["key"] });
+    const other = await keeper.connect(socket.url, { appKey: socket.appKey });
+    for (const round of ["first", "second"]) {
+      await player.do({ do: "send", body: `${round} from Python` });
+      await other.send(`${round} from TypeScript`);
+      expect(await bodies(player, 1)).toEqual([`${round} from TypeScript`]);
+      expect(await read(other, 1)).toEqual([`${round} from Python`]);
+      await player.do({ do: "cut" });
+      expect(await player.do({ do: "resume" })).toMatchObject({ sid: before.sid });
+    }
+  });
+
+  test("sends nothing to a server that it has not pinned", async () => {
+    const socket = await makeSocket(world.owner, sealed);
+    const { connect } = await entrance(socket, "bob");
+    const stranger = { ...connect, url: relay.through(connect.url), pin: "A".repeat(22) };
+    await expect(play().do(stranger)).rejects.toMatchObject({ said: { error: "wrong-server" } });
+    expect(relay.seen.map(({ from }) => from)).toEqual(["server"]);
+  });
+
+  test.each([
+    ["a question", recordTypes.handshakeDown],
+    ["a message", recordTypes.group],
+  ])("refuses %s of which a bit was changed", async (_, type) => {
+    const socket = await makeSocket(world.owner, sealed);
+    const [player, { connect }] = [play(), await entrance(socket, "bob")];
+    relay.tamper = (frame) => {
+      if (frame.from === "server" && frame.data[0] === type) frame.data.writeUInt8(frame.data.readUInt8(40) ^ 1, 40);
+      return [frame];
+    };
+    const listening = async () => {
+      await player.do({ ...connect, url: relay.through(connect.url) });
+      const ann = await someoneElse(socket);
+      await ann.send("changed on its way");
+      return hear(player, 1);
+    };
+    await expect(listening()).rejects.toMatchObject({ said: { error: "malformed", where: "record" } });
+  });
+
+  test("refuses a message in the open on a sealed socket", async () => {
+    const socket = await makeSocket(world.owner, sealed);
+    const [player, { connect }] = [play(), await entrance(socket, "bob")];
+    const forged = Buffer.from(`410000000000000000${"0002"}${Buffer.from("{}").toString("hex")}`, "hex");
+    relay.tamper = (frame) =>
+      frame.from === "server" && frame.data[0] === recordTypes.group ? [{ ...frame, data: forged }] : [frame];
+    await player.do({ ...connect, url: relay.through(connect.url) });
+    const ann = await someoneElse(socket);
+    await ann.send("replaced on its way");
+    await expect(hear(player, 1)).rejects.toMatchObject({ said: { error: "out-of-order", where: "frame" } });
+  });
 });
