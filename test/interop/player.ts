@@ -7,11 +7,14 @@ export interface Heard {
     readonly sid: string;
     readonly member: string | null;
     readonly place: number | null;
+    readonly class: string | null;
+    readonly to: string | null;
     readonly body: string;
   }[];
   /** Its own messages that it has not heard back. */
   readonly kept: number;
-  readonly ticks: number;
+  /** Names of what else the server said. */
+  readonly told: readonly string[];
   readonly catchUps: number;
   readonly epochs: readonly number[];
   readonly lost: readonly (readonly [number, number])[];
@@ -20,6 +23,7 @@ export interface Heard {
 export interface State {
   readonly sid: string;
   readonly member: string | null;
+  readonly role?: string;
   readonly gates: readonly string[];
   readonly assurance: object;
   readonly sealed: boolean;
@@ -30,13 +34,21 @@ export interface State {
   readonly suite: string;
 }
 
+interface SendCommand {
+  readonly do: "send";
+  readonly body: string;
+  readonly to?: string;
+  readonly class?: string;
+}
+
 /** The Python client in a process of its own, told by `run.py` what to do. */
 export interface Player {
   /** @throws PlayerError with what went wrong at the client. */
   do(command: { readonly do: "connect" | "resume"; readonly [name: string]: unknown }): Promise<State>;
   do(command: { readonly do: "receive"; readonly count: number; readonly seconds: number }): Promise<Heard>;
-  do(command: { readonly do: "send"; readonly body: string }): Promise<{ readonly counter: number }>;
-  do(command: { readonly do: "cut" | "close" }): Promise<object>;
+  do(command: SendCommand): Promise<{ readonly counter: number }>;
+  do(command: { readonly do: "ask"; readonly what: "who" | "kick" | "step-up"; readonly sid: string }): Promise<object>;
+  do(command: { readonly do: "cut" }): Promise<object>;
   stop(): void;
 }
 

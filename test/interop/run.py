@@ -1,7 +1,8 @@
 """Plays a client that a test steers: one command of JSON a line comes in, one answer of JSON a line goes out.
 
-    {"do": "connect", "url", "key", "otp"?, "question"?, "pin"?, "suites"?, "cutAt"?}
-    {"do": "send", "body"}   {"do": "receive", "count", "seconds"}   {"do": "cut"}   {"do": "resume"}   {"do": "close"}
+    {"do": "connect", "url", "key"?, "otp"?, "question"?, "serverWords"?, "pin"?, "suites"?, "box"?, "cutAt"?}
+    {"do": "send", "body", "to"?, "class"?}   {"do": "receive", "count", "seconds"}   {"do": "ask", "what", "sid"}
+    {"do": "cut"}   {"do": "resume"}
 """
 
 import json
@@ -10,12 +11,14 @@ import sys
 from portcullis.client import Client, Refused
 from portcullis.credentials import Credentials
 from portcullis.encoding import ProtocolError
-from portcullis.frames import ExpiredBundle, WrongServer
+from portcullis.frames import ExpiredBundle, Message, WrongServer
 from portcullis.gates import from_base32
 from portcullis.handshake import Denied
 from portcullis.identity import parse_app_key, words
 from portcullis.session import Revoked, Session
 from portcullis.wire import Closed, parse_address
+
+ANSWER_SECONDS = 10
 
 
 class Player:
@@ -23,21 +26,19 @@ class Player:
     session: Session
 
     def connect(self, said: dict) -> dict:
-        app_key = parse_app_key(said["key"])
+        app_key = parse_app_key(said["key"]) if "key" in said else None
         otp = from_base32(said["otp"]) if "otp" in said else None
-        self.client = Client(
-            said["url"],
-            parse_address(said["url"], is_label_in_path=True),
-            Credentials(app_key, otp, said.get("question")),
-            said.get("pin", app_key.pin),
-            tuple(said.get("suites", ["647a", "0020"])),
-        )
-        self.session = self.client.connect(said.get("cutAt"))
+        credentials = Credentials(app_key, otp, said.get("question"), said.get("serverWords"))
+        pin = said.get("pin", app_key.pin if app_key else None)
+        address = parse_address(said["url"], is_label_in_path=True)
+        suites = tuple(said.get("suites", ["647a", "0020"]))
+        self.client = Client(said["url"], address, credentials, pin, suites)
+        self.session = self.client.connect(said.get("box"), said.get("cutAt"))
         return self.state()
 
     def state(self) -> dict:
         accepted = self.session.accepted
-        names = ("sid", "member", "gates", "assurance", "sealed", "place", "next")
+        names = ("sid", "member", "role", "gates", "assurance", "sealed", "place", "next")
         return {
             **{name: accepted.said[name] for name in names if name in accepted.said},
             "receipt": accepted.has_receipt,
@@ -46,21 +47,21 @@ class Player:
         }
 
     def send(self, said: dict) -> dict:
-        return {"counter": self.session.send(said["body"].encode())}
+        return {"counter": self.session.send(said["body"].encode(), said.get("to"), said.get("class"))}
 
     def receive(self, said: dict) -> dict:
         messages = self.session.receive(said["count"], said["seconds"])
         return {
-            "messages": [
-                {"sid": each.sid, "member": each.member, "place": each.place, "body": each.body.decode()}
-                for each in messages
-            ],
+            "messages": [public(each) for each in messages],
             "kept": len(self.session.kept),
-            "ticks": self.session.ticks,
+            "told": [each["t"] for each in self.session.told],
             "catchUps": self.session.catch_ups,
-            "epochs": self.session.epochs,
+            "epochs": self.session.epochs.known,
             "lost": self.session.inbox.lost,
         }
+
+    def ask(self, said: dict) -> dict:
+        return self.session.ask(said["what"], said["sid"], ANSWER_SECONDS)
 
     def cut(self, _: dict) -> dict:
         self.session.wire.cut()
@@ -70,9 +71,10 @@ class Player:
         self.client.go_on(self.session)
         return self.state()
 
-    def close(self, _: dict) -> dict:
-        self.session.wire.close(1000)
-        return {}
+
+def public(message: Message) -> dict:
+    names = {"sid": message.sid, "member": message.member, "place": message.place, "class": message.kind}
+    return {**names, "to": message.to, "body": message.body.decode()}
 
 
 def failure(error: Exception) -> dict:
@@ -94,7 +96,7 @@ def failure(error: Exception) -> dict:
 
 def main() -> None:
     player = Player()
-    commands = {name: getattr(player, name) for name in ("connect", "send", "receive", "cut", "resume", "close")}
+    commands = {name: getattr(player, name) for name in ("connect", "send", "receive", "ask", "cut", "resume")}
     for line in sys.stdin:
         said = json.loads(line)
         try:

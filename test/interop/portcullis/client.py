@@ -3,10 +3,12 @@
 from dataclasses import dataclass
 
 from .credentials import Credentials
-from .handshake import Accepted, Denied, Handshake, Psk
+from .encoding import ProtocolError
+from .frames import ExpiredBundle, WrongServer
+from .handshake import Handshake, Psk
 from .schedule import app_key_psk
 from .session import Session
-from .wire import Address, WebSocketWire
+from .wire import Address, WebSocketWire, closing_on_refusal
 
 
 class Refused(Exception):
@@ -22,47 +24,55 @@ class Client:
     suites: tuple[str, ...] = ("647a", "0020")
     seconds: float = 10
 
-    def connect(self, cut_at: str | None = None) -> Session:
-        """`cut_at`: a gate at whose question the connection breaks; the handshake then goes on over another one."""
+    def connect(self, box: dict | None = None, cut_at: str | None = None) -> Session:
+        """
+        `box`: what goes into it beside the address. `cut_at`: a gate at whose question the connection breaks; the handshake goes on over
+        another one.
+        """
         key = self.credentials.app_key
         psk = Psk() if key is None else Psk(f"k:{key.key_id}", app_key_psk(key.secret))
-        handshake, wire = self._open(psk)
+        handshake = self._open(psk, box)
         while True:
-            said = handshake.receive()
-            if said["t"] == "accepted":
-                return Session(handshake.accept(said), wire)
+            with closing_on_refusal(handshake.wire):
+                said = handshake.receive()
+                if said["t"] == "accepted":
+                    return Session(handshake.accept(said), handshake.wire, self.credentials)
             if said["t"] == "wait":
                 continue
             if said["retry"]:
-                wire.close(1000)
+                handshake.wire.close(1000)
                 raise Refused
-            if cut_at is not None and cut_at in [option["gate"] for option in said["options"]]:
+            if cut_at in [option["gate"] for option in said["options"]]:
                 cut_at = None
-                wire.cut()
-                handshake, wire = self._open(handshake.comeback)
-                again = handshake.receive()
-                if again["t"] != "challenge" or again["cid"] != said["cid"]:
-                    raise Denied("deadline", False, None)
-                said = again
+                handshake.wire.cut()
+                handshake, said = self._come_back(handshake, said["cid"])
             handshake.answer(said, self.credentials)
+
+    def _come_back(self, before: Handshake, cid: str) -> tuple[Handshake, dict]:
+        """Nobody is asked twice: the question that stands is said again."""
+        handshake = self._open(before.comeback)
+        with closing_on_refusal(handshake.wire):
+            said = handshake.receive()
+            if said["t"] != "challenge" or said["cid"] != cid:
+                raise ProtocolError("out-of-order", "challenge.cid")
+        return handshake, said
 
     def go_on(self, session: Session) -> None:
         """The session over a new connection. What it came with is kept until the new `accepted` was verified."""
-        handshake, wire = self._open(session.resume, {"resume": {"next": session.resume_next}})
-        session.go_on(self._verdict(handshake), wire)
+        handshake = self._open(session.resume, {"resume": {"next": session.resume_next}})
+        with closing_on_refusal(handshake.wire):
+            said = handshake.receive()
+            if said["t"] != "accepted":
+                raise ProtocolError("out-of-order", "record.t")
+            session.go_on(handshake.accept(said), handshake.wire)
 
-    def _verdict(self, handshake: Handshake) -> Accepted:
-        said = handshake.receive()
-        if said["t"] != "accepted":
-            raise Denied("out-of-order", False, None)
-        return handshake.accept(said)
-
-    def _open(self, psk: Psk, more: dict | None = None) -> tuple[Handshake, WebSocketWire]:
+    def _open(self, psk: Psk, more: dict | None = None) -> Handshake:
         wire = WebSocketWire(self.url, self.seconds)
         handshake = Handshake(wire, self.seconds, self.pin, self.suites)
         try:
-            handshake.open(self.address, psk, more)
-        except Exception:
+            with closing_on_refusal(wire):
+                handshake.open(self.address, psk, more)
+        except (WrongServer, ExpiredBundle):
             wire.close(1000)
             raise
-        return handshake, wire
+        return handshake

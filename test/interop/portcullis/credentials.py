@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from time import time
 
-from .gates import ident_proof, one_time_code, question_key, question_proof
+from .gates import ident_proof, one_time_code, question_key, question_proof, work
 from .identity import AppKey
 
 
@@ -30,4 +30,6 @@ class Credentials:
             return question_proof(key, th, cid, prompt["statement"], prompt["positions"])
         if gate == "ident" and prompt.get("ask") == "type" and self.server_words is not None:
             return ident_proof(th, cid, self.server_words)
+        if gate == "captcha":
+            return work(prompt["challenge"])
         return None

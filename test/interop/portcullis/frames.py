@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from . import plaintexts
-from .encoding import ProtocolError, base64url, from_json, label, lp, sha256, to_json, u64be
+from .encoding import ProtocolError, base64url, from_json, label, lp, sha256, to_json, u16be, u64be
 from .hpke import SUITES
 from .identity import SKEW_SECONDS, Succession, is_pinned, is_signed
 from .shapes import CLASS, LABEL, integer, many, matching, octets, optional, shape, text
@@ -136,11 +136,19 @@ class Message:
     msgid: str
     place: int | None
     to: str | None
+    kind: str | None
     body: bytes
 
 
 def message_up(counter: int, body: bytes) -> bytes:
     return b"\x40" + u64be(counter) + body
+
+
+def addressed_message_up(counter: int, body: bytes, to: str | None, kind: str | None) -> bytes:
+    """42: to one session of the socket, or of a class that the policy names."""
+    named = {"to": to, "class": kind}
+    head = to_json({name: value for name, value in named.items() if value is not None})
+    return b"\x42" + u64be(counter) + u16be(len(head)) + head + body
 
 
 def parse_message_down(frame: bytes) -> Message:
@@ -154,5 +162,5 @@ def parse_message_down(frame: bytes) -> Message:
     head = HEAD(from_json(frame[11 : 11 + head_length], "message.head"), "message.head")
     if "to" in head and "place" in head:
         raise ProtocolError("malformed", "message.head")
-    place, to = head.get("place"), head.get("to")
-    return Message(sequence, head["sid"], head.get("member"), head["msgid"], place, to, frame[11 + head_length :])
+    about = (head.get(name) for name in ("member", "msgid", "place", "to", "class"))
+    return Message(sequence, head["sid"], *about, frame[11 + head_length :])

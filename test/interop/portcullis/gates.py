@@ -5,7 +5,7 @@ import hashlib
 import hmac
 import struct
 
-from .encoding import ProtocolError, base64url, expand, from_base64url, label, lp, sha256
+from .encoding import ProtocolError, base64url, expand, from_base64url, label, lp, sha256, to_json
 
 WORK_COST_MAX = 10_000
 
@@ -49,8 +49,9 @@ def ident_proof(th: bytes, cid: str, words: str) -> str:
     return base64url(sha256(label("ident") + th + lp(cid.encode()) + lp(words.encode())))
 
 
-def work(parameters: dict) -> tuple[int, bytes]:
+def work(challenge: dict) -> str:
     """ALTCHA 2: the first counter whose key begins with the prefix, and that key."""
+    parameters = challenge["parameters"]
     if parameters["algorithm"] != "PBKDF2/SHA-256" or parameters["keyLength"] != 32:
         raise ProtocolError("unsupported", "captcha")
     if parameters["cost"] > WORK_COST_MAX:
@@ -61,5 +62,6 @@ def work(parameters: dict) -> tuple[int, bytes]:
         password = nonce + counter.to_bytes(4, "big")
         key = hashlib.pbkdf2_hmac("sha256", password, salt, parameters["cost"], 32)
         if key.hex().startswith(prefix):
-            return counter, key
+            solution = {"counter": counter, "derivedKey": key.hex()}
+            return base64.b64encode(to_json({"challenge": challenge, "solution": solution})).decode()
         counter += 1

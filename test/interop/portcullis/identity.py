@@ -62,6 +62,14 @@ def is_receipt(
     return is_signed(id_key, "receipt", finish + texts + lp(policy_hash), signature)
 
 
+def is_book_statement(
+    id_key: bytes, socket: str, first: int, last: int, block_hash: str, at_ms: int, signature: bytes
+) -> bool:
+    """Section 15: what the last line of an audit export says. `block_hash`: hex, of the last block."""
+    blocks = lp(socket.encode()) + u64be(first) + u64be(last) + lp(block_hash.encode())
+    return is_signed(id_key, "audit", blocks + u64be(at_ms), signature)
+
+
 def words(secret: bytes) -> str:
     """Six words: the first 66 bits, eleven at a time."""
     number = int.from_bytes(secret[:16], "big") >> (128 - 66)

@@ -75,6 +75,12 @@ def wait(n: Reader) -> Reader:
     )
 
 
+def parameters(value: object, where: str) -> object:
+    if not isinstance(value, dict) or len(value) > 32:
+        raise ProtocolError("malformed", where)
+    return {text(1, 64)(name, where): text(0, 1024)(each, where) for name, each in value.items()}
+
+
 ACCEPTED = shape(
     n=COUNT,
     t=text(1, 32),
@@ -113,6 +119,30 @@ APPLICATION: dict[str, Reader] = {
     "goodbye": shape(n=optional(COUNT), t=text(1, 32), code=CODE, retryAfterMs=RETRY_AFTER),
     "grant": shape(t=text(1, 32), group=GROUP),
     "caught-up": shape(t=text(1, 32), through=COUNTER, complete=boolean, more=boolean, group=optional(GROUP)),
+    "arrived": shape(t=text(1, 32), counter=COUNTER),
+    "undelivered": shape(t=text(1, 32), counter=COUNTER),
+    "about": shape(
+        t=text(1, 32),
+        ref=matching(LABEL),
+        sid=matching(LABEL),
+        member=nullable(NAME),
+        memberProven=boolean,
+        role=matching("member|owner|consumer"),
+        gates=GATES,
+        assurance=ASSURANCE,
+        context=shape(rest=text(0, 2048), query=text(0, 2048)),
+        parameters=parameters,
+        acceptedAt=COUNTER,
+        expiresAt=COUNTER,
+        steppedUpAt=nullable(COUNTER),
+        words=nullable(matching("[a-z]+( [a-z]+){5}")),
+    ),
+    "done": shape(t=text(1, 32), ref=matching(LABEL)),
+    "failed": shape(
+        t=text(1, 32), ref=matching(LABEL), code=matching("not-found|unsupported|too-many|unavailable")
+    ),
+    "joined": shape(t=text(1, 32), sid=matching(LABEL)),
+    "left": shape(t=text(1, 32), sid=matching(LABEL)),
 }
 
 GROUP_WIDE: dict[str, Reader] = {"tick": shape(t=text(1, 32), place=COUNTER)}
@@ -126,4 +156,6 @@ def read(plaintext: bytes, kinds: dict[str, Reader], where: str) -> dict:
     read_value = kinds[kind](value, where)
     if kind == "accepted" and (read_value["sealed"] != ("group" in read_value)):
         raise ProtocolError("malformed", f"{where}.group")
+    if kind == "accepted" and read_value["sealed"] and "place" not in read_value:
+        raise ProtocolError("malformed", f"{where}.place")
     return read_value

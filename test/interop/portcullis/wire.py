@@ -1,5 +1,7 @@
 """One WebSocket connection (section 2), and the address that it goes to."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 from urllib.parse import parse_qsl
@@ -8,6 +10,7 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake
 from websockets.sync.client import connect
 
 from .encoding import VERSION, ProtocolError
+from .plaintexts import CLOSE_NAMES
 from .shapes import characters
 
 FRAME_BYTES_MAX = 1_052_672 + 256
@@ -60,6 +63,9 @@ class Wire(Protocol):
 
     def close(self, code: int) -> None: ...
 
+    def cut(self) -> None:
+        """Without a close frame, as when the network goes."""
+
 
 class WebSocketWire:
     def __init__(self, url: str, seconds: float):
@@ -89,8 +95,17 @@ class WebSocketWire:
         self._socket.close(code)
 
     def cut(self) -> None:
-        """Without a close frame, as when the network goes."""
         self._socket.close_socket()
+
+
+@contextmanager
+def closing_on_refusal(wire: Wire) -> Iterator[None]:
+    """Who refuses what came closes with the code of the same name (section 13)."""
+    try:
+        yield
+    except ProtocolError as error:
+        wire.close(CLOSE_NAMES[error.code])
+        raise
 
 
 def _closed(error: ConnectionClosed) -> Closed:

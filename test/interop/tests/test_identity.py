@@ -3,7 +3,7 @@ from dataclasses import replace
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from portcullis.encoding import from_base64url
-from portcullis.identity import Succession, fingerprint, is_pinned, is_receipt, picture, words
+from portcullis.identity import Succession, fingerprint, is_book_statement, is_pinned, is_receipt, picture, words
 from portcullis.gates import ident_proof
 
 from .vectors import flipped, load, unhex
@@ -68,3 +68,14 @@ class Receipts(unittest.TestCase):
         key = next(key for key in KEYS if is_receipt(key, *values))
         for index, other in enumerate((bytes(32), "sid-2", None, said["atMs"] + 1, bytes(32), bytes(64))):
             self.assertFalse(is_receipt(key, *values[:index], other, *values[index + 1 :]))
+
+
+class Books(unittest.TestCase):
+    def test_says_which_blocks_a_socket_has(self):
+        said = IDENTITY["statements"]["audit"]
+        values = [said["socket"], said["first"], said["last"], said["hash"], said["atMs"]]
+        signature = from_base64url(said["sig"], "")
+        self.assertEqual([is_book_statement(key, *values, signature) for key in KEYS].count(True), 1)
+        for index, other in enumerate(("socket-2", 4, 18, "00" * 32, 0)):
+            changed = [*values[:index], other, *values[index + 1 :]]
+            self.assertFalse(any(is_book_statement(key, *changed, signature) for key in KEYS))
