@@ -13,6 +13,7 @@ const found = await findPython();
 const python = "python" in found ? found.python : null;
 if ("missing" in found) console.warn(`the Python client is not tried: ${found.missing}`);
 
+const outboxKey = "outbox-key-of-this-test-0123";
 const gates = [{ gate: "key" }, { gate: "otp" }, { gate: "question" }];
 const sealed = { gates, resume: "30s", encryption: { session: "required" } };
 const remembering = { ...sealed, messaging: { history: { messages: 100 } } };
@@ -23,7 +24,7 @@ describe.skipIf(python === null)("a client that was written from the document al
   let world: World;
   let relay: Relay;
   beforeAll(async () => {
-    world = await startWorld({ env: { TICK_INTERVAL: "300ms" } });
+    world = await startWorld({ env: { TICK_INTERVAL: "300ms", OUTBOX_KEY: outboxKey } });
     relay = await startRelay(world.edges[0] ?? "");
   });
   afterEach(async () => {
@@ -65,7 +66,7 @@ describe.skipIf(python === null)("a client that was written from the document al
   const hear = (player: Player, count: number, seconds = 10) => player.do({ do: "receive", count, seconds });
   const bodies = async (player: Player, count: number) => (await hear(player, count)).messages.map(({ body }) => body);
 
-  test("agrees with every vector", async () => {
+  test("agrees with every vector, and refuses what it must", async () => {
     const { stderr } = await promisify(execFile)(python ?? "", ["-B", "-m", "unittest"], { cwd: import.meta.dirname });
     expect(stderr).toMatch(/Ran [1-9]\d tests.*\n\nOK\n$/s);
   });
@@ -207,6 +208,15 @@ describe.skipIf(python === null)("a client that was written from the document al
     const { connect: silent, phone } = await entrance(offered, "bob");
     const answers = [{ gate: "otp", value: phone.code(world.now()) }];
     expect((await play().do({ ...silent, box: { answers } })).gates).toEqual(["key", "otp"]);
+  });
+
+  test("has a code sent, waits for it and goes on", async () => {
+    const socket = await makeSocket(world.owner, { gates: [{ gate: "key" }, { gate: "email" }] });
+    const to = "bob@example.com";
+    await world.owner.post(`/v1/sockets/${socket.id}/members`, { name: "bob", contacts: { email: to } });
+    const outbox = { url: `${world.url}/v1/outbox?limit=100`, key: outboxKey, to };
+    const connect = { do: "connect" as const, url: `${socket.url}?id=bob`, key: socket.appKey, outbox };
+    expect(await play().do(connect)).toMatchObject({ gates: ["key", "email"], member: "bob" });
   });
 
   test("comes by a ticket, without a key and with a pin", async () => {

@@ -1,12 +1,15 @@
 """Plays a client that a test steers: one command of JSON a line comes in, one answer of JSON a line goes out.
 
-    {"do": "connect", "url", "key"?, "otp"?, "question"?, "serverWords"?, "pin"?, "suites"?, "box"?, "cutAt"?}
+    {"do": "connect", "url", "key"?, "otp"?, "question"?, "serverWords"?, "outbox"?, "pin"?, "suites"?, "box"?, "cutAt"?}
     {"do": "send", "body", "to"?, "class"?}   {"do": "receive", "count", "seconds"}   {"do": "ask", "what", "sid"}
     {"do": "cut"}   {"do": "resume"}
 """
 
 import json
+import re
 import sys
+import time
+from urllib.request import Request, urlopen
 
 from portcullis.client import Client, Refused
 from portcullis.credentials import Credentials
@@ -28,7 +31,8 @@ class Player:
     def connect(self, said: dict) -> dict:
         app_key = parse_app_key(said["key"]) if "key" in said else None
         otp = from_base32(said["otp"]) if "otp" in said else None
-        credentials = Credentials(app_key, otp, said.get("question"), said.get("serverWords"))
+        read_code = (lambda: code_in_outbox(**said["outbox"])) if "outbox" in said else None
+        credentials = Credentials(app_key, otp, said.get("question"), said.get("serverWords"), read_code)
         pin = said.get("pin", app_key.pin if app_key else None)
         address = parse_address(said["url"], is_label_in_path=True)
         suites = tuple(said.get("suites", ["647a", "0020"]))
@@ -70,6 +74,19 @@ class Player:
     def resume(self, _: dict) -> dict:
         self.client.go_on(self.session)
         return self.state()
+
+
+def code_in_outbox(url: str, key: str, to: str) -> str:
+    """Of the message that a server for tests has sent nobody."""
+    request = Request(url, headers={"authorization": f"Bearer {key}"})
+    deadline = time.monotonic() + ANSWER_SECONDS
+    while time.monotonic() < deadline:
+        with urlopen(request, timeout=ANSWER_SECONDS) as response:
+            texts = [each["text"] for each in json.load(response)["messages"] if each["to"] == to]
+        if texts:
+            return re.search(r"\b\d{6}\b", texts[0])[0]
+        time.sleep(0.05)
+    raise TimeoutError
 
 
 def public(message: Message) -> dict:

@@ -32,16 +32,21 @@ class Client:
         key = self.credentials.app_key
         psk = Psk() if key is None else Psk(f"k:{key.key_id}", app_key_psk(key.secret))
         handshake = self._open(psk, box)
+        answered = None
         while True:
             with closing_on_refusal(handshake.wire):
                 said = handshake.receive()
                 if said["t"] == "accepted":
                     return Session(handshake.accept(said), handshake.wire, self.credentials)
-            if said["t"] == "wait":
-                continue
             if said["retry"]:
                 handshake.wire.close(1000)
                 raise Refused
+            if said["t"] == "wait":
+                # Said again, under the same `cid`, with each news of the message.
+                if said["cid"] != answered and self.credentials.read_code is not None:
+                    answered = said["cid"]
+                    handshake.answer_wait(said, self.credentials.read_code())
+                continue
             if cut_at in [option["gate"] for option in said["options"]]:
                 cut_at = None
                 handshake.wire.cut()

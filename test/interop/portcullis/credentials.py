@@ -1,5 +1,6 @@
 """What a member has, and which option of a challenge it answers with it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from time import time
 
@@ -13,6 +14,8 @@ class Credentials:
     otp_secret: bytes | None = None
     answer_secret: str | None = None
     server_words: str | None = None
+    read_code: Callable[[], str] | None = None
+    """Waits for the message of a gate that sends one."""
 
     def answer(self, options: list[dict], th: bytes, cid: str) -> tuple[dict, str] | None:
         """The first option that these credentials pass, with the value for it."""
@@ -21,6 +24,13 @@ class Credentials:
             if value is not None:
                 return option, value
         return None
+
+    def sent(self, options: list[dict]) -> dict | None:
+        """The first option whose code is sent, once it was started."""
+        if self.read_code is None:
+            return None
+        by_code = (each for each in options if each["gate"] in ("email", "sms", "call"))
+        return next((each for each in by_code if each.get("prompt", {}).get("by") == "code"), None)
 
     def _value(self, gate: str, prompt: dict, th: bytes, cid: str) -> str | None:
         if gate == "otp" and self.otp_secret is not None:

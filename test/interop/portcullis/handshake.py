@@ -103,13 +103,19 @@ class Handshake:
         self.wire.send(self._sealer.seal(plaintext))
 
     def answer(self, challenge: dict, credentials: Credentials) -> None:
-        answer = credentials.answer(challenge["options"], self.th, challenge["cid"])
-        if answer is None:
+        cid = challenge["cid"]
+        answer = credentials.answer(challenge["options"], self.th, cid)
+        started = None if answer else credentials.sent(challenge["options"])
+        if answer is not None:
+            self.send({"t": "answer", "cid": cid, "gate": answer[0]["gate"], "value": answer[1], "at": answer[0]["at"]})
+        elif started is not None:
+            self.send({"t": "start", "cid": cid, "gate": started["gate"], "at": started["at"]})
+        else:
             self.send({"t": "cancel"})
             raise Denied("closed", False, None)
-        option, value = answer
-        said = {"t": "answer", "cid": challenge["cid"], "gate": option["gate"], "value": value, "at": option["at"]}
-        self.send(said)
+
+    def answer_wait(self, wait: dict, value: str) -> None:
+        self.send({"t": "answer", "cid": wait["cid"], "gate": wait["gate"], "value": value, "at": wait["at"]})
 
     def accept(self, said: dict) -> Accepted:
         """Nothing counts before `F` was compared: it is what binds both to the same conversation."""
