@@ -34,7 +34,7 @@ class Player:
         read_code = (lambda: code_in_outbox(**said["outbox"])) if "outbox" in said else None
         credentials = Credentials(app_key, otp, said.get("question"), said.get("serverWords"), read_code)
         pin = said.get("pin", app_key.pin if app_key else None)
-        address = parse_address(said["url"], is_label_in_path=True)
+        address = parse_address(said["url"])
         suites = tuple(said.get("suites", ["647a", "0020"]))
         self.client = Client(said["url"], address, credentials, pin, suites)
         self.session = self.client.connect(said.get("box"), said.get("cutAt"))

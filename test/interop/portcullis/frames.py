@@ -11,11 +11,18 @@ from .shapes import CLASS, LABEL, integer, many, matching, octets, optional, sha
 HELLO_BYTES, DENIED_BYTES, OPEN_BYTES, HEAD_BYTES = 8192, 512, 16384, 1024
 INSTANT = integer(0, 2**53 - 1)
 
+
+def handshake_id(value: object, where: str) -> object:
+    name = str(matching(r"[A-Za-z0-9_-]{1,32}\.[A-Za-z0-9_-]{22}")(value, where))
+    octets(16)(name.partition(".")[2], where)
+    return name
+
+
 HELLO = shape(
     t=matching("hello"),
     bundle=octets(1, 4096),
     sig=octets(64),
-    hid=matching(r"[A-Za-z0-9_-]{1,32}\.[A-Za-z0-9_-]{22}"),
+    hid=handshake_id,
     nonce=octets(32),
 )
 SUCCESSION = shape(key=octets(32), **{"from": INSTANT}, until=INSTANT, sig=octets(64))

@@ -14,7 +14,7 @@ from .records import APPLICATION_DOWN, APPLICATION_UP, GROUP, Sealer, open_recor
 from .wire import Closed, Wire, closing_on_refusal
 
 GAP_SECONDS, CAUGHT_UP_SECONDS = 0.5, 10
-SAME_AFTERWARDS = ("sid", "member", "sealed", "gates", "expiresAt")
+SAME_AFTERWARDS = ("sid", "member", "role", "mode", "sealed", "gates", "expiresAt")
 
 
 class Revoked(Exception):

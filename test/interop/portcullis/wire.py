@@ -28,15 +28,17 @@ class Address:
         return {"label": self.label, "path": self.path, "query": self.query, "id": self.member}
 
 
-def parse_address(url: str, is_label_in_path: bool, id_parameter: str = "id") -> Address:
-    """Nothing is decoded but the member's name: the rest is exactly what stands in the request target."""
+def parse_address(url: str, domain: str = "localhost", id_parameter: str = "id") -> Address:
+    """Nothing is decoded but the member's name: path and query are exactly what stands in the request target."""
     _, _, rest = url.partition("://")
     target, _, query = rest.partition("?")
     host, _, path = target.partition("/")
-    if is_label_in_path:
-        label, _, path = path.partition("/")
+    name = host.partition(":")[0].lower()
+    if name.endswith(f".{domain}"):
+        label = name.removesuffix(f".{domain}")
     else:
-        label = host.partition(".")[0].lower()
+        label, _, path = path.partition("/")
+        label = label.lower()
     named = [value for name, value in parse_qsl(query, keep_blank_values=True) if name == id_parameter]
     member = named[0] if named and named[0] != "" else None
     if not 1 <= characters(label) <= 63 or max(characters(path), characters(query)) > 2048:

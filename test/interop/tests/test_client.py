@@ -146,7 +146,8 @@ class Sessions(unittest.TestCase):
             self.session(self.down({"t": "revoked", "what": "expired"})).receive(1, 1)
 
     def test_goes_on_only_as_what_it_was(self):
-        for name, other in (("sid", "you"), ("member", "bob"), ("sealed", True), ("gates", ["key"]), ("expiresAt", 8)):
+        others = {"sid": "you", "member": "bob", "role": "owner", "mode": "consumer", "sealed": True}
+        for name, other in {**others, "gates": ["key"], "expiresAt": 8}.items():
             session = self.session()
             accepted = Accepted({**self.said, "next": 0, name: other}, "0020", self.secrets, True)
             with self.assertRaises(ProtocolError):
@@ -207,6 +208,8 @@ class Inboxes(unittest.TestCase):
 class Addresses(unittest.TestCase):
     def test_are_taken_as_they_stand(self):
         url = "wss://Demo.example.com/a%2Fb/c?x=%20&id=bo%20b+&id=eve"
-        self.assertEqual(parse_address(url, False), Address("demo", "a%2Fb/c", "x=%20&id=bo%20b+&id=eve", "bo b "))
-        self.assertEqual(parse_address("ws://localhost:1/demo/a?id=", True), Address("demo", "a", "id=", None))
-        self.assertEqual(parse_address("ws://localhost:1/demo", True), Address("demo", "", "", None))
+        address = Address("demo", "a%2Fb/c", "x=%20&id=bo%20b+&id=eve", "bo b ")
+        self.assertEqual(parse_address(url, "example.com"), address)
+        self.assertEqual(parse_address("ws://localhost:1/Demo/a?id="), Address("demo", "a", "id=", None))
+        self.assertEqual(parse_address("ws://demo.localhost:1/a"), Address("demo", "a", "", None))
+        self.assertEqual(parse_address("ws://localhost:1/demo"), Address("demo", "", "", None))
