@@ -22,7 +22,7 @@ export async function findPython(): Promise<{ readonly python: string } | { read
     if (!existsSync(python)) await make(folder);
     return { python };
   } catch (error) {
-    return { missing: error instanceof Error ? (error.message.split("\n").at(0) ?? "") : String(error) };
+    return { missing: lastLineOf(error) };
   }
 }
 
@@ -32,7 +32,15 @@ async function make(folder: string): Promise<void> {
   try {
     await mkdir(cache, { recursive: true });
     await run("python3", ["-m", "venv", unfinished], { timeout: 60_000 });
-    const pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--only-binary=:all:"];
+    const pip = [
+      "-m",
+      "pip",
+      "install",
+      "--quiet",
+      "--disable-pip-version-check",
+      "--only-binary=:all:",
+      "--retries=1",
+    ];
     await run(join(unfinished, "bin/python"), [...pip, "--require-hashes", "-r", requirements], { timeout: 120_000 });
     await rename(unfinished, folder);
   } catch (error) {
@@ -40,4 +48,10 @@ async function make(folder: string): Promise<void> {
   } finally {
     await rm(unfinished, { recursive: true, force: true });
   }
+}
+
+/** Of what the program said that failed, else of why it could not be started. */
+function lastLineOf(error: unknown): string {
+  const { stderr, message } = error as { stderr?: string; message?: string };
+  return (stderr || message || String(error)).trim().split("\n").at(-1) ?? "";
 }

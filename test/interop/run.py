@@ -1,8 +1,9 @@
 """Plays a client that a test steers: one command of JSON a line comes in, one answer of JSON a line goes out.
 
-    {"do": "connect", "url", "key"?, "otp"?, "question"?, "serverWords"?, "outbox"?, "pin"?, "suites"?, "box"?, "cutAt"?}
-    {"do": "send", "body", "to"?, "class"?}   {"do": "receive", "count", "seconds"}   {"do": "ask", "what", "sid"}
-    {"do": "cut"}   {"do": "resume"}
+{"do": "connect", "url", "key"?, "otp"?, "question"?, "serverWords"?, "outbox"?, "pin"?, "suites"?, "box"?,
+     "cutAt"?}
+{"do": "send", "body", "to"?, "class"?}   {"do": "receive", "count", "seconds"}   {"do": "ask", "what", "sid"}
+{"do": "cut"}   {"do": "resume"}
 """
 
 import json

@@ -26,8 +26,8 @@ class Client:
 
     def connect(self, box: dict | None = None, cut_at: str | None = None) -> Session:
         """
-        `box`: what goes into it beside the address. `cut_at`: a gate at whose question the connection breaks; the handshake goes on over
-        another one.
+        `box`: what goes into it beside the address. `cut_at`: a gate at whose question the connection breaks; the
+        handshake goes on over another one.
         """
         key = self.credentials.app_key
         psk = Psk() if key is None else Psk(f"k:{key.key_id}", app_key_psk(key.secret))

@@ -36,6 +36,8 @@ class Epochs:
         for epoch in self.known[:-EPOCHS_KEPT]:
             del self._groups[epoch]
         waiting = self._unread
-        self._unread = [each for each in waiting if epoch_of(each) not in self._groups and epoch_of(each) > self.known[0]]
+        self._unread = [
+            each for each in waiting if epoch_of(each) not in self._groups and epoch_of(each) > self.known[0]
+        ]
         readable = (each for each in waiting if epoch_of(each) in self._groups)
         return [open_group_record(self._groups[epoch_of(each)], each) for each in readable]

@@ -16,7 +16,7 @@ class Inbox:
         self.lost: list[tuple[int, int]] = []
         self._known = self.last
         self._asked_known = self.last
-        self._behind: dict[int, Message] = {}
+        self.behind: dict[int, Message] = {}
         self._ready: list[Message] = []
         self._sequences: dict[tuple[str, bool], int] = {}
         self._msgids: OrderedDict[str, None] = OrderedDict()
@@ -36,7 +36,7 @@ class Inbox:
         elif message.place is None:
             raise ProtocolError("malformed", "message.place")
         elif message.place > self.last:
-            self._behind.setdefault(message.place, message)
+            self.behind.setdefault(message.place, message)
             self.heard_of(message.place)
             self._forward()
 
@@ -47,10 +47,10 @@ class Inbox:
         self._asked_known = self._known
 
     def caught_up(self, through: int, is_complete: bool) -> None:
-        """All up to `through` was said. What is missing of it never was, or is lost, or, if new, is still on its way."""
+        """All up to `through` was said. What is missing never was, or is lost, or, if new, is still on its way."""
         end = through if is_complete else min(through, self._asked_known)
         while self.last < end:
-            following = min([place for place in self._behind if place <= end], default=end + 1)
+            following = min([place for place in self.behind if place <= end], default=end + 1)
             if following > self.last + 1 and not is_complete:
                 self.lost.append((self.last + 1, following - 1))
             self.last = following - 1
@@ -61,9 +61,9 @@ class Inbox:
         return ready
 
     def _forward(self) -> None:
-        while self.last + 1 in self._behind:
+        while self.last + 1 in self.behind:
             self.last += 1
-            self._deliver(self._behind.pop(self.last))
+            self._deliver(self.behind.pop(self.last))
 
     def _deliver(self, message: Message) -> None:
         sender = (message.sid, message.to is not None)

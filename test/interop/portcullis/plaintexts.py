@@ -138,9 +138,7 @@ APPLICATION: dict[str, Reader] = {
         words=nullable(matching("[a-z]+( [a-z]+){5}")),
     ),
     "done": shape(t=text(1, 32), ref=matching(LABEL)),
-    "failed": shape(
-        t=text(1, 32), ref=matching(LABEL), code=matching("not-found|unsupported|too-many|unavailable")
-    ),
+    "failed": shape(t=text(1, 32), ref=matching(LABEL), code=matching("not-found|unsupported|too-many|unavailable")),
     "joined": shape(t=text(1, 32), sid=matching(LABEL)),
     "left": shape(t=text(1, 32), sid=matching(LABEL)),
 }

@@ -1,6 +1,7 @@
 """A session (section 10): messages with or without places, sealed or not, over one connection after the other."""
 
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from . import plaintexts
@@ -121,10 +122,8 @@ class Session:
         """Takes one frame, or notices that one is missing."""
         due = self._due_at() - time.monotonic()
         with closing_on_refusal(self.wire):
-            try:
+            with suppress(TimeoutError):
                 self._take(self.wire.receive(max(min(seconds, due), 0)))
-            except TimeoutError:
-                pass
             self._look_for_what_is_missing()
 
     def _is_own(self, message: Message) -> bool:

@@ -2,9 +2,9 @@ import unittest
 from dataclasses import replace
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from portcullis.encoding import from_base64url
-from portcullis.identity import Succession, fingerprint, is_book_statement, is_pinned, is_receipt, picture, words
+from portcullis.encoding import from_base64url, label, u64be
 from portcullis.gates import ident_proof
+from portcullis.identity import Succession, fingerprint, is_book_statement, is_pinned, is_receipt, picture, words
 
 from .vectors import flipped, load, unhex
 
@@ -57,6 +57,16 @@ class Successions(unittest.TestCase):
         for wrong in ([], CHAIN[:1], changed, [replace(CHAIN[0], until=CHAIN[0].until + 1), CHAIN[1]], CHAIN + CHAIN):
             self.assertFalse(is_pinned(PINS[0], KEYS[2], wrong, NOW))
         self.assertFalse(is_pinned(PINS[0], KEYS[0][::-1], CHAIN, NOW))
+
+    def test_refuses_a_key_that_comes_twice_however_it_is_signed(self):
+        def signed(key, following):
+            private = Ed25519PrivateKey.from_private_bytes(unhex(IDENTITY["identities"][key]["seed"]))
+            said = label("succession") + KEYS[key] + KEYS[following] + u64be(NOW) + u64be(NOW + 1)
+            return Succession(KEYS[key], NOW, NOW + 1, private.sign(said))
+
+        self.assertTrue(is_pinned(PINS[0], KEYS[2], [signed(0, 1), signed(1, 2)], NOW))
+        self.assertFalse(is_pinned(PINS[0], KEYS[2], [signed(0, 1), signed(1, 0), signed(0, 2)], NOW))
+        self.assertFalse(is_pinned(PINS[1], KEYS[0], [signed(0, 1), signed(1, 0)], NOW))
 
 
 class Receipts(unittest.TestCase):

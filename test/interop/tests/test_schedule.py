@@ -135,6 +135,13 @@ class Hellos(unittest.TestCase):
 
     def test_refuses_a_hello_that_is_not_exactly_one(self):
         frame = SCHEDULE[0]["hello"]["frame"]
-        for wrong in (frame[:-1] + ',"more":1}', frame.replace('"nonce"', '"nonc"'), frame + " " * 8192, frame.encode()):
+        hid = SCHEDULE[0]["hello"]["hid"]
+        self.assertRaises(ProtocolError, parse_hello, frame.replace(hid, hid[:-1] + "h"))
+        for wrong in (
+            frame[:-1] + ',"more":1}',
+            frame.replace('"nonce"', '"nonc"'),
+            frame + " " * 8192,
+            frame.encode(),
+        ):
             with self.assertRaises(ProtocolError):
                 parse_hello(wrong)

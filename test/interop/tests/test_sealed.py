@@ -9,9 +9,7 @@ from .vectors import flipped, load, unhex
 
 SEALED = load("sealed.json")
 GRANT = SEALED["grant"]
-GROUP = Group(
-    GRANT["socket"], GRANT["epoch"], from_base64url(GRANT["key"], ""), from_base64url(GRANT["verify"], "")
-)
+GROUP = Group(GRANT["socket"], GRANT["epoch"], from_base64url(GRANT["key"], ""), from_base64url(GRANT["verify"], ""))
 
 
 class Records(unittest.TestCase):
