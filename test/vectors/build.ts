@@ -76,6 +76,7 @@ const cases: readonly CaseInput[] = [
 const grant = {
   socket: "c29ja2V0",
   epoch: 7,
+  step: 0,
   key: b64(fixed("group key")),
   verify: b64(ref.ed25519Public(fixed("epoch key"))),
 };
@@ -318,19 +319,21 @@ export function buildSealed() {
     const { record } = ref.record({ ...own, generation: 0, counter, plaintext });
     return { from, counter, plaintext: toHex(plaintext), record: toHex(record) };
   };
-  const all = (counter: number, plaintext: Buffer) => {
+  const all = (counter: number, plaintext: Buffer, step = 0) => {
     const made = ref.groupRecord({
       socket: grant.socket,
       secret: fixed("group key"),
       signing: fixed("epoch key"),
       epoch: grant.epoch,
-      step: 0,
+      step,
       writer,
       counter,
       plaintext,
     });
     return {
       counter,
+      step,
+      groupKey: toHex(ref.stepsOn(fixed("group key"), step)),
       plaintext: toHex(plaintext),
       key: toHex(made.key),
       header: toHex(made.header),
@@ -357,7 +360,7 @@ export function buildSealed() {
       one("server", 14, json({ t: "stepped-up", n: 65538, gates: ["otp"], until: 1_795_000_300_000 })),
       one("client", 2, json({ t: "answer", cid: stepUp.cid, gate: "otp", value: "123456", at: "0" })),
     ],
-    groupRecords: [all(13, down), all(14, json({ t: "tick", place: 42 }))],
+    groupRecords: [all(13, down), all(14, json({ t: "tick", place: 42 })), all(15, down, 1), all(16, down, 3)],
   };
 }
 

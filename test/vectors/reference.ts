@@ -177,6 +177,12 @@ export function record(input: {
 }
 
 /** A record for everybody on a socket, likewise. */
+/** The group's key at a later step of the same epoch. */
+export function stepsOn(secret: Bytes, steps: number): Bytes {
+  return steps === 0 ? secret : stepsOn(Exp(secret, "step"), steps - 1);
+}
+
+/** @param input.secret of step 0 */
 export function groupRecord(input: {
   socket: string;
   secret: Bytes;
@@ -189,7 +195,7 @@ export function groupRecord(input: {
 }) {
   const socket = lp(text(input.socket));
   const start = cat(Buffer.of(0x30), u32(input.epoch), u32(input.step), input.writer);
-  const key = Exp(input.secret, "g", cat(socket, start));
+  const key = Exp(stepsOn(input.secret, input.step), "g", cat(socket, start));
   const header = cat(start, u64(input.counter));
   const ciphertext = aesSeal(key, cat(u32(0), u64(input.counter)), header, pad(input.plaintext));
   const signature = sign(input.signing, "group", cat(socket, header, ciphertext));

@@ -1,4 +1,5 @@
-import { type Heard, type Link, unknownEpoch } from "./link.ts";
+import { unknownEpoch } from "./group-keys.ts";
+import type { Heard, Link } from "./link.ts";
 
 /** Records of an epoch whose key is on its way. */
 const unknownMax = 64;

@@ -1,8 +1,7 @@
-import { openGroupRecord, openRecord, sealRecord } from "@portcullis/crypto";
+import { openRecord, sealRecord } from "@portcullis/crypto";
 import {
   type Accepted,
   type ApplicationDown,
-  base64url,
   type ControlUp,
   closeCodes,
   encodeControl,
@@ -20,10 +19,8 @@ import {
   recordTypes,
 } from "@portcullis/protocol";
 import type { ApplicationKeys } from "./channel.ts";
+import { createGroupKeys, unknownEpoch } from "./group-keys.ts";
 import type { Wire } from "./wire.ts";
-
-/** A record of an epoch whose key is not here. */
-export const unknownEpoch = Symbol("unknown epoch");
 
 export type Heard = ApplicationDown | GroupDown;
 
@@ -48,39 +45,24 @@ export interface Link {
   erase(): void;
 }
 
-/** Messages may still be on their way under the key before. */
-const epochsMax = 3;
-
 export function createLink(parts: {
   readonly wire: Wire;
   readonly accepted: Accepted;
   readonly keys: ApplicationKeys;
   /** True for a record of the handshake: repeated, it means nothing. */
   readonly had: (frame: Uint8Array) => boolean;
+  /** Epoch milliseconds. */
+  readonly clock: () => number;
   /** Records under one key. Default, and most: 2^23. */
   readonly recordsMax?: number;
 }): Link {
-  const { wire, accepted, keys, had, recordsMax = limits.recordsPerKey } = parts;
+  const { wire, accepted, keys, had, clock, recordsMax = limits.recordsPerKey } = parts;
   const { sealed } = accepted;
-  const epochs = new Map<
-    number,
-    { readonly socketId: string; readonly secret: Uint8Array; readonly verify: Uint8Array }
-  >();
-  let newest = -1;
+  const groupKeys = createGroupKeys(clock);
   let counter = 0;
   let sending: Promise<void> = Promise.resolve();
 
-  function learn({ socket, epoch, key, verify }: GroupGrant): void {
-    if (epochs.has(epoch)) return;
-    newest = Math.max(newest, epoch);
-    epochs.set(epoch, { socketId: socket, secret: base64url.decode(key), verify: base64url.decode(verify) });
-    if (epochs.size <= epochsMax) return;
-    // Not the one that came first: a grant may come late.
-    const oldest = Math.min(...epochs.keys());
-    epochs.get(oldest)?.secret.fill(0);
-    epochs.delete(oldest);
-  }
-  if (accepted.group !== undefined) learn(accepted.group);
+  if (accepted.group !== undefined) groupKeys.learn(accepted.group);
 
   /** One after the other: what is sealed first is sent first. */
   function seal(plaintext: Uint8Array): Promise<void> {
@@ -96,12 +78,8 @@ export function createLink(parts: {
   }
 
   async function readGroup(frame: Uint8Array): Promise<Heard | typeof unknownEpoch | null> {
-    const record = parseGroupRecord(frame);
-    if (record.step !== 0) throw new ProtocolError("out-of-order", "record.step");
-    const epoch = epochs.get(record.epoch);
-    // One of long ago is of no use any more: what it held is asked for by its place.
-    if (epoch === undefined) return record.epoch > newest ? unknownEpoch : null;
-    return parseGroupDown(await openGroupRecord({ ...epoch, verifyKey: epoch.verify, record }));
+    const plaintext = await groupKeys.open(parseGroupRecord(frame));
+    return plaintext === null || plaintext === unknownEpoch ? plaintext : parseGroupDown(plaintext);
   }
 
   return {
@@ -134,11 +112,10 @@ export function createLink(parts: {
       if (had(frame)) return null;
       throw new ProtocolError("out-of-order", "record.type");
     },
-    learn,
+    learn: groupKeys.learn,
     erase() {
       for (const secret of [keys.client, keys.server]) secret.fill(0);
-      for (const { secret } of epochs.values()) secret.fill(0);
-      epochs.clear();
+      groupKeys.erase();
     },
   };
 }

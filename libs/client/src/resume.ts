@@ -55,7 +55,7 @@ export async function resumeSession(parts: {
       };
       if (!isSame(again, accepted)) unusable(new ProtocolError("out-of-order", "accepted"));
       const receipt = await scope.race(receiptOf(again, idKey)).catch(unusable);
-      const link = createLink({ wire, accepted: again, keys, had: channel.had });
+      const link = createLink({ wire, accepted: again, keys, had: channel.had, clock: settings.clock });
       return { link, secret: keys.resume, edge: server.edge, receipt };
     } finally {
       channel.erase();

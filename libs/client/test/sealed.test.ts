@@ -13,6 +13,7 @@ async function group(epoch = 0) {
   const grant: GroupGrant = {
     socket: "socket-1",
     epoch,
+    step: 0,
     key: base64url.encode(secret),
     verify: base64url.encode(identity.publicKey),
   };
@@ -244,6 +245,7 @@ describe("a session of a sealed socket", () => {
       accepted: { sealed: true } as never,
       keys,
       had: () => false,
+      clock: Date.now,
       recordsMax: 3,
     });
     for (let n = 0; n < 5; n += 1) await link.send(n, bytesOf("x"), {});

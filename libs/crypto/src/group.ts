@@ -18,8 +18,23 @@ import { aeadKey, nonceOf } from "./record.ts";
 export interface GroupSecret {
   /** Id of the socket: a record of one is nothing on another. */
   readonly socketId: string;
-  /** G, 32 bytes. */
+  /** G of the record's step, 32 bytes. */
   readonly secret: Uint8Array;
+}
+
+/**
+ * G(e, s) so many steps on: a new key, from which nothing leads back.
+ *
+ * @param secret left as it is
+ */
+export async function groupStepsOn(secret: Uint8Array, steps: number): Promise<Uint8Array> {
+  let on: Uint8Array = secret.slice();
+  for (let taken = 0; taken < steps; taken += 1) {
+    const next = await expand(on, "step");
+    on.fill(0);
+    on = next;
+  }
+  return on;
 }
 
 /** Exp(G, "g", lp(socketId) ‖ type, epoch, step and writer): writers that share G never share a key. */

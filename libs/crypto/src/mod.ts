@@ -4,7 +4,7 @@ export { type AuditStatement, signAuditStatement, verifyAuditStatement } from ".
 export { signBundle, type VerifiedBundle, verifyBundle } from "./bundle.ts";
 export { expand, extract, H, L, type Random, secureRandom } from "./derive.ts";
 export { CryptoError, type CryptoErrorCode, cryptoErrorCodes } from "./errors.ts";
-export { type GroupSecret, openGroupRecord, sealGroupRecord } from "./group.ts";
+export { type GroupSecret, groupStepsOn, openGroupRecord, sealGroupRecord } from "./group.ts";
 export { isWordsProof, type WordsProof, wordsProof } from "./ident.ts";
 export { fingerprint, generateIdentity, type Identity, importIdentity, sign, verify } from "./identity.ts";
 export { type HandshakeSecrets, helloHash, openBox, type Psk, sealOpen } from "./open.ts";

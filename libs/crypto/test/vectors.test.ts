@@ -24,6 +24,7 @@ import {
   finish,
   formatAnswerSecret,
   formatAppKey,
+  groupStepsOn,
   handshakeKeys,
   helloHash,
   importIdentity,
@@ -222,19 +223,24 @@ describe("sealed messages", () => {
   it("for everybody are what the vectors say", async () => {
     const signing = await importIdentity(hex(vectors.epochSeed));
     expect(base64url.encode(signing.publicKey)).toBe(grant.verify);
-    for (const { plaintext, record, header, ciphertext, signature } of vectors.groupRecords) {
+    for (const { step, groupKey, plaintext, record, header, ciphertext, signature } of vectors.groupRecords) {
       const parsed = parseGroupRecord(hex(record));
+      const secret = await groupStepsOn(group.secret, step);
+      expect([parsed.step, toHex(secret)]).toEqual([step, groupKey]);
+      const here = { ...group, secret };
       expect([toHex(parsed.header), toHex(parsed.ciphertext), toHex(parsed.signature)]).toEqual([
         header,
         ciphertext,
         signature,
       ]);
-      expect(toHex(await openGroupRecord({ ...group, verifyKey: signing.publicKey, record: parsed }))).toBe(plaintext);
-      expect(toHex(await sealGroupRecord({ ...group, ...parsed, signing, plaintext: hex(plaintext) }))).toBe(record);
+      expect(toHex(await openGroupRecord({ ...here, verifyKey: signing.publicKey, record: parsed }))).toBe(plaintext);
+      expect(toHex(await sealGroupRecord({ ...here, ...parsed, signing, plaintext: hex(plaintext) }))).toBe(record);
     }
     expect(vectors.groupRecords.map(({ plaintext }) => parseGroupDown(hex(plaintext)))).toEqual([
       { t: "message", ...message, body: hex(message.body) },
       { t: "tick", place: 42 },
+      { t: "message", ...message, body: hex(message.body) },
+      { t: "message", ...message, body: hex(message.body) },
     ]);
   });
 });

@@ -7,7 +7,7 @@ import { recordTypes } from "./record.ts";
 /** `30 | epoch4 | step4 | writer16 | counter8`: of a record for everybody on a socket. */
 export interface GroupHeader {
   readonly epoch: number;
-  /** Always 0 in this version. */
+  /** At most 1024. */
   readonly step: number;
   readonly writer: Uint8Array;
   readonly counter: number;
@@ -48,11 +48,13 @@ export function parseGroupRecord(bytes: Uint8Array): GroupRecord {
   if (sealedBytes > limits.applicationPlaintextBytes + tagBytes) throw new ProtocolError("too-large", "record");
   if (!isPaddedLength(sealedBytes - tagBytes)) throw new ProtocolError("malformed", "record.ciphertext");
   const view = viewOf(bytes);
+  const step = view.getUint32(5);
+  if (step > limits.epochSteps) throw new ProtocolError("malformed", "record.step");
   const counter = view.getBigUint64(headerBytes - 8);
   if (counter >= BigInt(limits.recordsPerKey)) throw new ProtocolError("malformed", "record.counter");
   return {
     epoch: view.getUint32(1),
-    step: view.getUint32(5),
+    step,
     writer: bytes.slice(9, 9 + writerBytes),
     counter: Number(counter),
     header: bytes.slice(0, headerBytes),

@@ -32,6 +32,8 @@ export const limits = Object.freeze({
   bundleSkewMs: 60_000,
   /** Records sealed under one key. */
   recordsPerKey: 2 ** 23,
+  /** The last step of an epoch: whoever takes a key that far derives no more often. */
+  epochSteps: 1024,
   /** Body of a plain message, whatever the socket's policy says. */
   messageBytes: 1024 * kibibyte,
   /** JSON head of a plain message downwards. */

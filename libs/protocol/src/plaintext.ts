@@ -76,7 +76,8 @@ export const groupGrant = z.strictObject({
   /** Id of the socket, which is bound into keys and signatures. */
   socket: label,
   epoch: count(2 ** 32 - 1),
-  /** G: all that is sealed in this epoch comes from it. */
+  step: count(limits.epochSteps),
+  /** G of this step: all that is sealed from here to the end of the epoch comes from it, and nothing that was sealed before. */
   key: bytes32,
   /** Raw Ed25519 key under which the server signs in this epoch: who can open cannot forge. */
   verify: bytes32,

@@ -1,7 +1,7 @@
 import { createHmac } from "node:crypto";
 import { placedMessage } from "@portcullis/contracts";
 import { encodeMessageDown } from "@portcullis/protocol";
-import { epochOf, sealForGroup } from "../messages/place.ts";
+import { sealForGroup } from "../messages/place.ts";
 import type { Ticks } from "../messages/ticks.ts";
 import type { World } from "../world.ts";
 import type { Peopled } from "./presence.ts";
@@ -27,7 +27,7 @@ export function createGhosts(
   transcript: Pick<Transcript, "note">,
   nameKey: Uint8Array,
 ): Ghosts {
-  const { order, history, receivers, writer, caller, ids, clock, ticks } = world;
+  const { order, groups, history, receivers, writer, caller, ids, clock, ticks } = world;
   /** Of the shape of a session's, the same for the same name in the same room. */
   const sidOf = (room: string, from: string | null) =>
     createHmac("sha256", nameKey)
@@ -56,7 +56,7 @@ export function createGhosts(
       }
       const { place } = placed;
       if (kept !== null) await history.trim(room, place, kept);
-      const epoch = await epochOf(world, { ...first.session, sealed });
+      const epoch = sealed ? await groups.toSeal(room) : null;
       const plaintext = encodeMessageDown({ ...message, head: { ...head, place } });
       const frame = epoch === null ? plaintext : await sealForGroup(writer, epoch, plaintext);
       caller.emit(placedMessage, { epoch: epoch?.epoch ?? null, frame }, room);

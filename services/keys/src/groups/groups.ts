@@ -1,15 +1,18 @@
-import { removalsKey, removalsTtlMs } from "@portcullis/contracts";
-import { generateIdentity, type Identity, importIdentity, type Random } from "@portcullis/crypto";
+import { removalsKey, removalsTtlMs, ServiceError } from "@portcullis/contracts";
+import { generateIdentity, groupStepsOn, type Identity, importIdentity, type Random } from "@portcullis/crypto";
 import { base64url, type GroupGrant } from "@portcullis/protocol";
 import type { Clock, Vault } from "@portcullis/runtime";
 import type { State } from "@portcullis/state";
 import { z } from "zod";
+import { createHeights, type Height, isBelow } from "./heights.ts";
+import { createSteps } from "./steps.ts";
 
-/** What everybody on a socket shares until somebody is put out. */
+/** What everybody on a socket shares until somebody is put out, from the step at which the last of them came. */
 export interface Epoch {
   readonly socketId: string;
   readonly epoch: number;
-  /** G, 32 bytes. */
+  readonly step: number;
+  /** G of this step, 32 bytes. */
   readonly secret: Uint8Array;
   readonly signing: Identity;
   readonly createdAtMs: number;
@@ -24,16 +27,21 @@ const givenForMs = 12 * 3_600_000;
 const livesForMs = givenForMs + 25 * 3_600_000;
 const rememberedMax = 1_000;
 const rememberedForMs = 60_000;
+const triesMax = 5;
 
 export interface Groups {
   /**
-   * The epoch that holds now. A new one is random, and never derived from the one before: nobody who had that one has this one.
+   * The epoch that holds now, at its step. A new one is random, and never derived from the one before: nobody who had that one has this one.
    * Which it is, is a count that `identity` moves in one step with the end of a session, so that it has moved before anybody is told
    * that the session has ended.
    */
   current(socketId: string): Promise<Epoch>;
-  /** One under which something was sealed. Null where there is no such key, or not any more. */
-  used(socketId: string, epoch: number): Promise<Epoch | null>;
+  /** The same, to seal a message: who comes from now on comes at a later step. */
+  toSeal(socketId: string): Promise<Epoch>;
+  /** The same, for who comes in: at a step under which no message was sealed before. */
+  toEnter(socketId: string): Promise<Epoch>;
+  /** One under which something was sealed, at a step of it. Null where there is no such key, or not any more. */
+  used(socketId: string, epoch: number, step: number): Promise<Epoch | null>;
   /** Another epoch, for another reason than that somebody was put out. */
   renew(socketId: string): Promise<void>;
 }
@@ -47,36 +55,57 @@ export function createGroups(parts: {
 }): Groups {
   const { state, vault, clock, random } = parts;
   /** In order of age. An epoch never changes, so that what is remembered is right, and gone soon after it was last asked for. */
-  const remembered = new Map<string, { readonly epoch: Epoch; readonly untilMs: number }>();
+  const remembered = new Map<string, Remembered>();
+  const steps = createSteps(state, livesForMs);
+  const heights = createHeights();
 
-  async function current(socketId: string): Promise<Epoch> {
-    const epoch = await at(socketId, await state.sum(removalsKey(socketId)));
-    if (clock() < epoch.createdAtMs + givenForMs) return epoch;
+  /** Of step 0. @param below what was seen before this was asked */
+  async function holding(socketId: string, below: Height): Promise<Remembered> {
+    const count = await state.sum(removalsKey(socketId));
+    const behind = count < below.epoch ? below.epoch + 1 - count : 0;
+    const holds = behind === 0 ? count : await state.add(removalsKey(socketId), behind, removalsTtlMs);
+    const found = await at(socketId, holds);
+    if (clock() < found.epoch.createdAtMs + givenForMs) return found;
     // Replicas that notice at once skip a number, which costs nothing.
-    return at(socketId, await count(socketId));
+    return at(socketId, await next(socketId));
   }
 
-  function count(socketId: string): Promise<number> {
+  function next(socketId: string): Promise<number> {
     return state.add(removalsKey(socketId), 1, removalsTtlMs);
   }
 
-  async function at(socketId: string, epoch: number): Promise<Epoch> {
-    return (await used(socketId, epoch)) ?? whole(socketId, epoch, await create(nameOf(socketId, epoch)));
+  /** @param read what is to be done about the step of the epoch that holds; null: this epoch has no step left */
+  async function stepped(socketId: string, read: (epoch: number) => Promise<number | null>): Promise<Epoch> {
+    for (let tries = 0; tries < triesMax; tries += 1) {
+      const below = heights.of(socketId);
+      const found = await holding(socketId, below);
+      const { epoch } = found.epoch;
+      const step = await read(epoch);
+      if (step !== null && !isBelow({ epoch, step }, below)) {
+        heights.reached(socketId, { epoch, step });
+        return onStep(found, step);
+      }
+      await next(socketId);
+    }
+    throw new ServiceError("busy");
   }
 
-  async function used(socketId: string, epoch: number): Promise<Epoch | null> {
+  async function at(socketId: string, epoch: number): Promise<Remembered> {
+    return (await found(socketId, epoch)) ?? whole(socketId, epoch, await create(nameOf(socketId, epoch)));
+  }
+
+  async function found(socketId: string, epoch: number): Promise<Remembered | null> {
     const name = nameOf(socketId, epoch);
     const known = remembered.get(name);
-    if (known !== undefined && clock() < known.untilMs) return known.epoch;
-    const found = await read(name);
-    return found === null ? null : whole(socketId, epoch, found);
+    if (known !== undefined && clock() < known.untilMs) return known;
+    const kept = await read(name);
+    return kept === null ? null : whole(socketId, epoch, kept);
   }
 
-  async function whole(socketId: string, epoch: number, found: z.output<typeof stored>): Promise<Epoch> {
+  async function whole(socketId: string, epoch: number, found: z.output<typeof stored>): Promise<Remembered> {
     const { secret, seed, createdAtMs } = found;
-    const made = { socketId, epoch, secret, signing: await importIdentity(seed), createdAtMs };
-    remember(nameOf(socketId, epoch), made);
-    return made;
+    const made = { socketId, epoch, step: 0, secret, signing: await importIdentity(seed), createdAtMs };
+    return remember(nameOf(socketId, epoch), made);
   }
 
   function nameOf(socketId: string, epoch: number): string {
@@ -103,29 +132,53 @@ export function createGroups(parts: {
     return winner;
   }
 
-  function remember(name: string, epoch: Epoch): void {
+  function remember(name: string, epoch: Epoch): Remembered {
+    const held: Remembered = { epoch, last: epoch, untilMs: clock() + rememberedForMs };
     remembered.delete(name);
-    remembered.set(name, { epoch, untilMs: clock() + rememberedForMs });
+    remembered.set(name, held);
     for (const [oldest, { untilMs }] of remembered) {
-      if (remembered.size <= rememberedMax && clock() < untilMs) return;
+      if (remembered.size <= rememberedMax && clock() < untilMs) break;
       remembered.delete(oldest);
     }
+    return held;
   }
 
   return {
-    current,
-    used,
+    current: (socketId) => stepped(socketId, (epoch) => steps.current(nameOf(socketId, epoch))),
+    toSeal: (socketId) => stepped(socketId, (epoch) => steps.toSeal(nameOf(socketId, epoch))),
+    toEnter: (socketId) => stepped(socketId, (epoch) => steps.toEnter(nameOf(socketId, epoch))),
+    async used(socketId, epoch, step) {
+      const known = await found(socketId, epoch);
+      return known === null ? null : onStep(known, step);
+    },
     async renew(socketId) {
-      await count(socketId);
+      await next(socketId);
     },
   };
 }
 
+interface Remembered {
+  /** Of step 0. */
+  readonly epoch: Epoch;
+  /** The last step that was asked for: the next one asked for is most often this one, or the one behind it. */
+  last: Epoch;
+  readonly untilMs: number;
+}
+
+async function onStep(held: Remembered, step: number): Promise<Epoch> {
+  const from = step >= held.last.step ? held.last : held.epoch;
+  if (step === from.step) return from;
+  const on = { ...from, step, secret: await groupStepsOn(from.secret, step - from.step) };
+  if (from === held.last) held.last = on;
+  return on;
+}
+
 /** What a session is told of it. */
-export function grantOf({ socketId, epoch, secret, signing }: Epoch): GroupGrant {
+export function grantOf({ socketId, epoch, step, secret, signing }: Epoch): GroupGrant {
   return {
     socket: socketId,
     epoch,
+    step,
     key: base64url.encode(secret),
     verify: base64url.encode(signing.publicKey),
   };

@@ -25,7 +25,8 @@ export async function serveGroups(server: Server, { worldOf, writer, log }: Gran
     const { groups, live } = worldOf(socketId);
     const epochs: Epoch[] = [];
     for (let each = Math.max(after + 1, epoch - epochsMax + 1); each <= epoch; each += 1) {
-      const used = await groups.used(socketId, each);
+      // Whoever was there before an epoch was there when it began.
+      const used = await groups.used(socketId, each, 0);
       if (used !== null) epochs.push(used);
     }
     const frames: { sid: string; frame: Uint8Array }[] = [];

@@ -118,7 +118,9 @@ async function accept(
   const decoyOf = outcome.decoy?.of ?? null;
   const { groups, order, live } = decoyOf === null ? context : context.decoys;
   const useKey = decoyOf === null ? context.useKey : context.isKeyLive;
-  const epoch = sealed ? await groups.current(socketId) : null;
+  // Who goes on has what was said before; who comes is not to open it, recorded on the way.
+  const enter = resumes === null ? groups.toEnter : groups.current;
+  const epoch = sealed ? await enter(socketId) : null;
   const place = placed ? await order.last(socketId) : 0;
   const next =
     relayed && resumes !== null ? nextOf(outcome.admitted, (await order.of(sid)).counter) : outcome.admitted.next;
@@ -176,6 +178,7 @@ async function accept(
     placed,
     history,
     epoch: epoch?.epoch ?? null,
+    step: epoch?.step ?? 0,
     since: resumes?.since ?? place,
     expiresAtMs,
   };

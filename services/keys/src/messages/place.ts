@@ -50,7 +50,7 @@ export async function placeMessage(
   if (placed.is === "gap") throw new ProtocolError("out-of-order", "message.counter");
   if (placed.is === "stale") return true;
   const { place } = placed;
-  const epoch = await epochOf(context, session);
+  const epoch = session.sealed ? await context.groups.toSeal(socketId) : null;
   if (!(await context.live.is(sid))) {
     if (history !== null) await context.history.drop(socketId, place);
     return false;
@@ -80,15 +80,7 @@ export function receiverOf({ role, mode }: StoredSession, { to }: MessageUp["hea
   return mode === "consumer" ? null : everybody;
 }
 
-/** The one that holds now; null where messages are not sealed. */
-export async function epochOf(
-  { groups }: Pick<MessageContext, "groups">,
-  { sealed, socketId }: StoredSession,
-): Promise<Epoch | null> {
-  return sealed ? groups.current(socketId) : null;
-}
-
 /** Once, for everybody. */
 export async function sealForGroup(writer: RecordWriter, epoch: Epoch, plaintext: Uint8Array): Promise<Uint8Array> {
-  return sealGroupRecord({ ...epoch, step: 0, ...writer.next(), plaintext });
+  return sealGroupRecord({ ...epoch, ...writer.next(), plaintext });
 }

@@ -18,7 +18,7 @@ import { createDesk, type Desk } from "../step-ups/desk.ts";
 import type { MessageContext } from "./context.ts";
 import { answerControl } from "./controls.ts";
 import { TooMany } from "./parked.ts";
-import { epochOf, type Sender } from "./place.ts";
+import type { Sender } from "./place.ts";
 
 export interface Taken {
   /** For the client that sent. */
@@ -70,7 +70,7 @@ export async function takeFrames(
   const { clock: stepUp } = desk;
   close ??= desk.close;
   if (asked === null) return { frames: own, close, stepUp };
-  const epoch = await epochOf(context, session);
+  const epoch = session.sealed ? await context.groups.current(session.socketId) : null;
   if (!(await context.live.is(sid))) return desk.close === null ? over : { frames: own, close, stepUp };
   return { frames: [...own, ...(await catchUp(context, session, epoch, asked))], close, stepUp };
 }
@@ -101,7 +101,7 @@ async function read(session: StoredSession, frame: Uint8Array): Promise<{ said: 
 
 /** What the client has missed, for it alone, and what it needs to hear on. */
 async function catchUp(
-  { order, history, writer }: MessageContext,
+  { order, history, writer, groups }: MessageContext,
   session: StoredSession,
   epoch: Epoch | null,
   asked: number,
@@ -117,7 +117,10 @@ async function catchUp(
   const frames: Uint8Array[] = [];
   for (const message of page.messages) frames.push(await seal(message));
   const { through, isComplete: complete } = page;
-  const group = epoch === null ? {} : { group: grantOf(epoch) };
+  // Messages of the steps before may be on their way: from where on the session was there.
+  const step = epoch?.epoch === session.epoch ? session.step : 0;
+  const own = epoch === null ? null : await groups.used(socketId, epoch.epoch, step);
+  const group = own === null ? {} : { group: grantOf(own) };
   frames.push(await seal(encodeControl({ t: "caught-up", through, complete, more: through < last, ...group })));
   return frames;
 }

@@ -35,6 +35,8 @@ const stored = z.strictObject({
   history: z.strictObject({ messages: z.number().int(), ms: z.number().int() }).nullable(),
   /** The epoch whose key it was given first over this connection; earlier ones are not for it. Null where messages are not sealed. */
   epoch: z.number().int().nullable(),
+  /** The step of that epoch; 0 where there is none. */
+  step: z.number().int(),
   /** The place after which its messages begin: what was said before was not for it. */
   since: z.number().int(),
   expiresAtMs: z.number().int(),
