@@ -17,6 +17,10 @@ export interface Heard {
   readonly told: readonly string[];
   readonly catchUps: number;
   readonly epochs: readonly number[];
+  /** How far each of them is. */
+  readonly steps: readonly number[];
+  /** Records for everybody that it had no key for. */
+  readonly passedOver: number;
   readonly lost: readonly (readonly [number, number])[];
 }
 

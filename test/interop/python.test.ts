@@ -2,7 +2,7 @@ import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 import { recordTypes } from "@portcullis/protocol";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import { passOn, type Relay, startRelay } from "../attack/support/relay.ts";
+import { type Passing, passOn, type Relay, startRelay } from "../attack/support/relay.ts";
 import { read, sessionKeeper } from "../e2e/support/sessions.ts";
 import { keyOnly, makeKey, makeMember, makeSocket, type OwnedSocket } from "../e2e/support/socket.ts";
 import { startWorld, type World } from "../e2e/support/world.ts";
@@ -177,6 +177,32 @@ describe.skipIf(python === null)("a client that was written from the document al
     expect(heard.messages).toMatchObject([{ body: "for one" }]);
     expect(heard.epochs).toHaveLength(2);
     await expect(hear(leaves, 1)).rejects.toMatchObject({ said: { error: "revoked", what: "kicked" } });
+  });
+
+  test("opens nothing that was recorded before it came, and takes part in the steps of the others", async () => {
+    const socket = await makeSocket(world.owner, sealed);
+    const recorded: Passing[] = [];
+    relay.tamper = (frame) => {
+      if (frame.data[0] === recordTypes.group) recorded.push(frame);
+      return [frame];
+    };
+    const [first, { connect }] = [play(), await entrance(socket, "bob")];
+    await first.do({ ...connect, url: relay.through(connect.url) });
+    const ann = await someoneElse(socket);
+    await ann.send("before");
+    expect(await bodies(first, 1)).toEqual(["before"]);
+    const replayed = recorded.splice(0);
+    const count = replayed.length;
+    expect(count).toBeGreaterThan(0);
+
+    relay.tamper = (frame) => (frame.data[0] === recordTypes.group ? [...replayed.splice(0), frame] : [frame]);
+    const [newcomer, { connect: comes }] = [play(), await entrance(socket, "eve")];
+    await newcomer.do({ ...comes, url: relay.through(comes.url) });
+    await ann.send("after");
+    const heard = await hear(newcomer, 1);
+    expect(heard).toMatchObject({ messages: [{ body: "after" }], passedOver: count });
+    expect(heard.steps[0]).toBeGreaterThan(0);
+    expect(await hear(first, 1)).toMatchObject({ messages: [{ body: "after" }], steps: heard.steps });
   });
 
   test("speaks in the open where the socket does, and goes on there as well", async () => {

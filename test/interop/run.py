@@ -62,6 +62,8 @@ class Player:
             "told": [each["t"] for each in self.session.told],
             "catchUps": self.session.catch_ups,
             "epochs": self.session.epochs.known,
+            "steps": self.session.epochs.steps,
+            "passedOver": self.session.epochs.passed_over,
             "lost": self.session.inbox.lost,
         }
 

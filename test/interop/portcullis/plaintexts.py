@@ -41,7 +41,13 @@ NAME, GATES = text(1, 128), many(matching(GATE), 0, 64)
 COUNT, COUNTER = integer(1, 2**32 - 1), integer(0, 2**53 - 1)
 CODE, RETRY_AFTER = matching("|".join(CLOSE_NAMES)), optional(integer(0, DAY_MS))
 ASSURANCE = shape(key=boolean, memberBound=boolean, gates=GATES)
-GROUP = shape(socket=matching(LABEL), epoch=integer(0, 2**32 - 1), key=octets(32), verify=octets(32))
+GROUP = shape(
+    socket=matching(LABEL),
+    epoch=integer(0, 2**32 - 1),
+    step=integer(0, 1024),
+    key=octets(32),
+    verify=octets(32),
+)
 OPTION = shape(at=matching(POSITION), gate=matching(GATE), prompt=optional(prompt))
 STATUS = matching("queued|sent|delayed|failed|refused")
 REVOKED = matching("kicked|key-revoked|member-removed|socket-deleted|policy-changed|expired|step-up")

@@ -59,29 +59,35 @@ def open_record(kind: int, secret: bytes, record: bytes) -> bytes:
 
 
 @dataclass(frozen=True)
-class Group:
-    """What opens the records for everybody of one epoch."""
+class GroupRecord:
+    """One for everybody, taken apart. Nothing of it is to be believed before `is_signed_by`."""
 
-    socket: str
-    epoch: int
-    key: bytes
-    verify: bytes
+    header: bytes
+    ciphertext: bytes
+    signature: bytes
+
+    @property
+    def epoch(self) -> int:
+        return int.from_bytes(self.header[1:5], "big")
+
+    @property
+    def step(self) -> int:
+        return int.from_bytes(self.header[5:9], "big")
+
+    def is_signed_by(self, verify: bytes, socket: str) -> bool:
+        """G is everybody's, so anybody could have sealed it: only the epoch's key makes it the server's."""
+        return is_signed(verify, "group", lp(socket.encode()) + self.header + self.ciphertext, self.signature)
+
+    def open(self, key: bytes, socket: str) -> bytes:
+        """`key`: G of this epoch and step."""
+        record_key = expand(key, "g", lp(socket.encode()) + self.header[:25])
+        counter = int.from_bytes(self.header[25:33], "big")
+        return _decrypt(record_key, counter, self.header, self.ciphertext, APPLICATION_PLAINTEXT_BYTES)
 
 
-def epoch_of(record: bytes) -> int:
-    return int.from_bytes(record[1:5], "big")
-
-
-def open_group_record(group: Group, record: bytes) -> bytes:
-    """The signature is looked at before anything else: G is everybody's, so anybody could have sealed it."""
-    header, ciphertext, signature = record[:33], record[33:-SIGNATURE], record[-SIGNATURE:]
+def parse_group_record(record: bytes) -> GroupRecord:
     if len(record) < 33 + PADDED_MIN + TAG + SIGNATURE:
         raise ProtocolError("malformed", "record")
-    socket = lp(group.socket.encode())
-    if not is_signed(group.verify, "group", socket + header + ciphertext, signature):
-        raise ProtocolError("malformed", "record")
-    if header[0] != GROUP or epoch_of(record) != group.epoch or header[5:9] != u32be(0):
+    if record[0] != GROUP:
         raise ProtocolError("out-of-order", "record")
-    key = expand(group.key, "g", socket + header[:25])
-    counter = int.from_bytes(header[25:33], "big")
-    return _decrypt(key, counter, header, ciphertext, APPLICATION_PLAINTEXT_BYTES)
+    return GroupRecord(record[:33], record[33:-SIGNATURE], record[-SIGNATURE:])

@@ -52,11 +52,21 @@ class Epoch:
     def group(self):
         """As `accepted` and `grant` have it, once read."""
         verify = self._signer.public_key().public_bytes_raw()
-        return {"socket": self.socket, "epoch": self.number, "key": self._key, "verify": verify}
+        return {"socket": self.socket, "epoch": self.number, "step": 0, "key": self._key, "verify": verify}
+
+    def group_at(self, step):
+        """As somebody has it who comes at that step."""
+        return {**self.group, "step": step, "key": self._at(step)}
+
+    def _at(self, step):
+        key = self._key
+        for _ in range(step):
+            key = expand(key, "step")
+        return key
 
     def seal(self, counter, plaintext, step=0):
         header = b"\x30" + u32be(self.number) + u32be(step) + WRITER + u64be(counter)
         socket = lp(self.socket.encode())
-        key = expand(self._key, "g", socket + header[:25])
+        key = expand(self._at(step), "g", socket + header[:25])
         ciphertext = AESGCM(key).encrypt(u32be(0) + u64be(counter), pad(plaintext), header)
         return header + ciphertext + self._signer.sign(label("group") + socket + header + ciphertext)

@@ -73,7 +73,7 @@ class Conversations(unittest.TestCase):
         self.assertEqual(caught.exception.where, "accepted.receipt")
 
     def test_refuses_a_verdict_that_is_not_exactly_one(self):
-        group = {"socket": "s", "epoch": 0, "key": base64url(bytes(32)), "verify": base64url(bytes(32))}
+        group = {"socket": "s", "epoch": 0, "step": 0, "key": base64url(bytes(32)), "verify": base64url(bytes(32))}
         sealed = ({"sealed": True, "place": 1}, {"group": group}, {"sealed": True, "group": group})
         for changes in (
             *sealed,

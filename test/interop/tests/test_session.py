@@ -101,6 +101,8 @@ class SealedSessions(Connected, unittest.TestCase):
         session = self.sealed(*(self.grant(each, counter) for counter, each in enumerate(self.epochs[1:4])))
         session.receive(1, 0.05)
         self.assertEqual(session.epochs.known, [1, 2, 3])
+        session.epochs.open(self.message(0, 1))
+        self.assertFalse(session.epochs.is_to_be_asked_for)
         for place in range(70):
             session.epochs.open(self.message(4, place))
         self.assertEqual(len(session.epochs.learn(self.epochs[4].group)), 64)
@@ -113,7 +115,7 @@ class SealedSessions(Connected, unittest.TestCase):
     def test_refuses_a_record_that_the_epoch_key_signed_for_something_else(self):
         tick, epoch = to_json({"t": "tick", "place": 0}), self.epochs[0]
         self.sealed(epoch.seal(0, tick)).receive(1, 0.05)
-        for record in (epoch.seal(0, tick, step=1), epoch.seal(2**23, tick), epoch.seal(0, b"{}")):
+        for record in (epoch.seal(0, tick, step=1025), epoch.seal(2**23, tick), epoch.seal(0, b"{}")):
             session = self.sealed(record)
             with self.assertRaises(ProtocolError):
                 session.receive(1, 0.05)
