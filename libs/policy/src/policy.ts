@@ -113,6 +113,11 @@ export const policyDocumentSchema = strict({
       const message = "must not be decoy where no gate has to be answered: nobody would ever fail";
       issues.push({ code: "custom", path: ["onFailure", "then"], message, input: onFailure });
     }
+    if (onFailure.then === "decoy" && encryption.endToEnd === "required") {
+      const message =
+        "must not be decoy where members have to seal end to end: nobody there could answer, and what others seem to say would be in the clear";
+      issues.push({ code: "custom", path: ["onFailure", "then"], message, input: onFailure });
+    }
     if (mode === "offered" && asking !== undefined) {
       // Whoever offers is told nothing, and these gates have to say something first.
       const message = `must be prompted: ${asking.gate} has to ask first`;
