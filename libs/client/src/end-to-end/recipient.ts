@@ -22,9 +22,9 @@ export interface RecipientOptions {
   readonly before?: string | undefined;
   /** In the socket's directory. Default "consumer". */
   readonly name?: string | undefined;
-  /** Default: forgotten with the process, and with it what was sealed to it and not yet opened. Replicas share one. */
+  /** Default: forgotten with the program, and with it what was sealed to it and not yet opened. Replicas share one. */
   readonly prekeys?: PrekeyStore | undefined;
-  /** Default: forgotten with the process: what was opened before could be given to the next one again. */
+  /** Default: forgotten with the program: what was opened before could be given to the next one again. */
   readonly seen?: SeenStore | undefined;
   /** Identities of proven members, taken on first use. Default: none is remembered, for members that have another one in each session. */
   readonly members?: PinStore | undefined;
@@ -99,7 +99,7 @@ export async function createRecipient(session: ConsumerSession, options: Recipie
       },
       Math.min(Math.max(delayMs, 0), timerMsMax),
     );
-    // Where timers keep a process: the connection does so, as long as it is there.
+    // Where timers keep a program: the connection does so, as long as it is there.
     (timer as { unref?: () => void }).unref?.();
   }
 

@@ -16,7 +16,7 @@ export interface PinStore {
   set(name: string, pin: Pin): Eventually<unknown>;
 }
 
-/** Where a recipient's private prekeys outlive its process, and are shared by its replicas. A secret: whoever reads it opens what was sealed to them. */
+/** Where a recipient's private prekeys outlive its program, and are shared by its replicas. A secret: whoever reads it opens what was sealed to them. */
 export interface PrekeyStore {
   /** What was put last; null: nothing was. */
   get(): Eventually<string | null>;
@@ -24,7 +24,7 @@ export interface PrekeyStore {
   put(next: string, before: string | null): Eventually<boolean>;
 }
 
-/** Where it outlives a process, and is shared by replicas, what was opened already: the server could otherwise have it opened once by each. */
+/** Where it outlives a program, and is shared by replicas, what was opened already: the server could otherwise have it opened once by each. */
 export interface SeenStore {
   /**
    * In one step: raises a mark.

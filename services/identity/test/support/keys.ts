@@ -12,6 +12,7 @@ import {
   readAppKeys,
   readDecoyRecords,
   readDecoyScript,
+  readDirectory,
   readSessionWords,
   ServiceError,
   sealFarewells,
@@ -77,6 +78,7 @@ export async function serveKeys({ server, ids }: Platform): Promise<FakeKeys> {
     for (const [id, of] of keys.live) if (of === socketId && (keyId === null || keyId === id)) keys.live.delete(id);
     return {};
   });
+  await server.serve(readDirectory, () => ({ entries: [] }));
   await server.serve(dropDirectory, () => {
     requireUp();
     return { dropped: 1 };
