@@ -6,6 +6,7 @@ import {
   directoryHistoryMax,
   type Failure,
   type Publish,
+  parseIdentityStatement,
   parsePrekeyStatement,
   type SignedIdentity,
 } from "@portcullis/protocol";
@@ -42,8 +43,11 @@ export function createDirectory(entries: DirectoryCollection, clock: Clock): Dir
   ) {
     const { name, identity, prekey } = said;
     let after = before;
-    const last = before?.history.at(-1);
-    if (identity !== undefined && identity.statement !== last?.statement) {
+    const known = before?.history.map(keyOf) ?? [];
+    // Another replica has published the same.
+    if (identity !== undefined && keyOf(identity) !== known.at(-1)) {
+      // Clients take no history that goes round.
+      if (known.includes(keyOf(identity))) return null;
       const history = [...(before?.history ?? []), await followed(identity, name, before)].slice(-directoryHistoryMax);
       // What the identity before has signed is nothing that this one is sealed to by.
       after = { socketId, name, history, prekey: null, prekeyUntilMs: null, changedAtMs: clock() };
@@ -90,6 +94,10 @@ export function createDirectory(entries: DirectoryCollection, clock: Clock): Dir
       }
     },
   };
+}
+
+function keyOf({ statement }: SignedIdentity): string {
+  return base64url.encode(parseIdentityStatement(base64url.decode(statement)).key);
 }
 
 /** The identity that counts. */
