@@ -51,6 +51,21 @@ export async function generateKemKeyPair(id: SuiteId, hpke?: CipherSuite<Key>): 
   }
 }
 
+/** From 32 unpredictable bytes that are used for nothing else. @throws {CryptoError} `suite` where the runtime lacks it. */
+export async function deriveKemKeyPair(id: SuiteId, ikm: Uint8Array): Promise<KemKeyPair> {
+  try {
+    const suite = await hpkeSuite(id);
+    const pair = await suite.DeriveKeyPair(ikm, false);
+    return {
+      suite: id,
+      privateKey: { suite: id, pair, hpke: suite },
+      publicKey: await suite.SerializePublicKey(pair.publicKey),
+    };
+  } catch {
+    throw new CryptoError("suite");
+  }
+}
+
 /**
  * From a stored private key (32 bytes with both suites); the server itself only ever generates.
  *
