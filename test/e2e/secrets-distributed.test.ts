@@ -216,7 +216,7 @@ async function talkSealed(): Promise<void> {
     const members = `/v1/sockets/${socket.id}/members/${name}`;
     const { secret } = await world.owner.post<{ secret: string }>(`${members}/answer-secret`);
     canaries.plant("answer secret", secret);
-    canaries.plant("answer secret's end", secret.split(/[.-]/).at(-1) ?? secret);
+    canaries.plant("answer secret without its prefix", secret.slice("pa1.".length));
     const codes = [canaries.make("wrong code"), canaries.plant("code", app.code(Date.now()))];
     return connect(`${at(edge, socket.url)}?id=${name}`, {
       appKey: socket.appKey,

@@ -48,6 +48,12 @@ describe("a planted secret is found", () => {
     expect(canaries.in(Buffer.concat([Buffer.of(0), bytes]))).toEqual(["secret (raw)"]);
   });
 
+  test("beside another one of the same name", () => {
+    const canaries = createCanaries();
+    const [one, other] = [canaries.make("secret"), canaries.make("secret")];
+    for (const text of [one, other, one + other]) expect(canaries.in(around(text))).toEqual(["secret (raw)"]);
+  });
+
   test("whole only, and six digits only where no digit stands beside them", () => {
     const canaries = createCanaries();
     const secret = canaries.make("secret");

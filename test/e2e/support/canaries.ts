@@ -4,7 +4,7 @@ import { randomBytes } from "node:crypto";
 export interface Canaries {
   /** @returns a fresh secret of letters and digits, remembered under `name`. */
   make(name: string): string;
-  /** Remembers a secret that somebody else made, of at least four bytes. */
+  /** Remembers a secret that somebody else made, of at least four bytes. One name may have several. */
   plant<T extends string | Uint8Array>(name: string, value: T): T;
   /** Names of those that are in `bytes` in any form, and the form. */
   in(bytes: Uint8Array): string[];
@@ -27,13 +27,13 @@ export function createCanaries(): Canaries {
   const canaries: Canaries = {
     make: (name) => canaries.plant(name, `canary${randomBytes(12).toString("hex")}`),
     plant(name, value) {
-      planted.set(name, formsOf(name, value));
+      planted.set(name, [...(planted.get(name) ?? []), ...formsOf(name, value)]);
       return value;
     },
     in(bytes) {
       const forms = [...planted.values()].flat();
       const found = search(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength), forms);
-      return forms.filter((form) => found.has(form)).map(({ told }) => told);
+      return [...new Set(forms.filter((form) => found.has(form)).map(({ told }) => told))];
     },
     get names() {
       return [...planted.keys()];
