@@ -1,6 +1,7 @@
 import {
   type CloseCodeName,
   closeCodes,
+  isSealedBody,
   type MessageDown,
   type MessageUpHead,
   ProtocolError,
@@ -9,6 +10,7 @@ import {
 } from "@portcullis/protocol";
 import { type Closing, closingOfCode, closingOfName, closingOfSealed } from "./closing.ts";
 import { createDirected } from "./directed.ts";
+import { createDirectory } from "./end-to-end/directory.ts";
 import { nameOf, ownError, PortcullisError } from "./errors.ts";
 import { goOn } from "./going-on.ts";
 import { createInbox } from "./inbox.ts";
@@ -44,6 +46,9 @@ export function beginSession(parts: {
   const { sid, limits, place = null, resumeMs = 0, role = "member", mode = "broadcast" } = accepted;
   /** What we say goes to one of the owner's programs. */
   const isHeardByOne = role === "member" && mode === "consumer";
+  /** What the socket would refuse, and what the application has ruled out whatever the socket says. */
+  const mustBeSealed =
+    role === "member" && (accepted.endToEnd === "required" || settings.options.requireEndToEnd === true);
   const canResume = settings.resume && resumeMs > 0;
   const closed = Promise.withResolvers<Closing>();
   const gone = Promise.withResolvers<void>();
@@ -283,6 +288,7 @@ export function beginSession(parts: {
 
   async function send(message: string | Uint8Array, head: MessageUpHead): Promise<void> {
     const bytes = typeof message === "string" ? utf8(message) : message;
+    if (mustBeSealed && !isSealedBody(bytes)) throw new PortcullisError("unsupported");
     const counter = await outbox.send(bytes, head);
     if (isHeardByOne || head.to !== undefined) await directed.arrival(counter);
   }
@@ -310,6 +316,9 @@ export function beginSession(parts: {
     gates: accepted.gates,
     policyHash: accepted.policyHash,
     sealed: accepted.sealed,
+    label: settings.address.dst.label,
+    endToEnd: accepted.endToEnd ?? "off",
+    directory: createDirectory(directed),
     get edge() {
       return edge;
     },

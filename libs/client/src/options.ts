@@ -75,6 +75,11 @@ export interface ConnectOptions {
   readonly onState?: StateCallback | undefined;
   /** Whether messages must be sealed. Default false; true refuses a socket where they are not. */
   readonly requireSealed?: boolean | undefined;
+  /**
+   * Whether a member's messages must be sealed end to end (`createEndToEnd`). Default false; true refuses a socket where they cannot be, and `send` refuses
+   * what is not sealed.
+   */
+  readonly requireEndToEnd?: boolean | undefined;
   /** Asked where none of `answers` fits. */
   readonly onChallenge?: ChallengeCallback | undefined;
   /** For the owner's program: at most 32, names of up to 64 and values of up to 1024 characters. */

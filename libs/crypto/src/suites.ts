@@ -45,6 +45,17 @@ export async function generateKemKeyPair(id: SuiteId): Promise<KemKeyPair> {
   }
 }
 
+/** From 32 unpredictable bytes that are used for nothing else. @throws {CryptoError} `suite` where the runtime lacks it. */
+export async function deriveKemKeyPair(id: SuiteId, ikm: Uint8Array): Promise<KemKeyPair> {
+  try {
+    const suite = hpkeSuite(id);
+    const pair = await suite.DeriveKeyPair(ikm, false);
+    return { suite: id, privateKey: pair, publicKey: await suite.SerializePublicKey(pair.publicKey) };
+  } catch {
+    throw new CryptoError("suite");
+  }
+}
+
 /** From a stored private key (32 bytes with both suites); the server itself only ever generates. @throws {CryptoError} `key` */
 export async function importKemKeyPair(id: SuiteId, secret: Uint8Array, publicKey: Uint8Array): Promise<KemKeyPair> {
   try {
