@@ -3,9 +3,16 @@ import { appendFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { connect as connectToNats } from "@nats-io/transport-node";
-import type { ConnectOptions, Session, SessionState } from "@portcullis/client";
+import {
+  type ConnectOptions,
+  connectConsumer,
+  createEndToEnd,
+  createRecipient,
+  type Session,
+  type SessionState,
+} from "@portcullis/client";
 import { handshakeOpen, services, subjectOf, verifyFactors } from "@portcullis/contracts";
-import { parseAppKey } from "@portcullis/crypto";
+import { generateEndToEndIdentity, parseAppKey } from "@portcullis/crypto";
 import { createLogger, startTelemetry, tracerFor } from "@portcullis/runtime";
 import { Redis } from "ioredis";
 import { MongoClient } from "mongodb";
@@ -19,7 +26,7 @@ import { everythingInMongo, everythingInRedis } from "./support/engine-contents.
 import { failEverywhere } from "./support/failures.ts";
 import { recordFrames } from "./support/frame-recorder.ts";
 import { at, read, sessionKeeper } from "./support/sessions.ts";
-import { makeMember, makeSocket, type OwnedSocket } from "./support/socket.ts";
+import { makeKey, makeMember, makeSocket, type OwnedSocket } from "./support/socket.ts";
 
 const full = process.env.PORTCULLIS_FULL === "1";
 const keeper = sessionKeeper();
@@ -28,6 +35,9 @@ const frames = recordFrames();
 const canaries = createCanaries();
 /** What is said on a socket that does not seal messages: readable by whoever holds the connection, and by nobody else. */
 const unsealed = createCanaries();
+/** What is sealed for a socket, and not beyond: `keys` reads it. */
+const beneath = createCanaries();
+const opened: Uint8Array[] = [];
 /** What NATS asks of the services themselves, inside the TLS of a deployment. */
 const passwords = createCanaries();
 let world: DistributedWorld;
@@ -72,6 +82,7 @@ describe.runIf(full)("no planted secret", () => {
     const token = await ownersToken();
     await talkSealed();
     await talkUnsealed();
+    await talkBeyond();
     await comeByTicket(token);
     await comeByMail();
     const from = canaries.plant("network", "203.0.113.211");
@@ -127,8 +138,15 @@ describe.runIf(full)("no planted secret", () => {
       (label) => `"${label}"`,
     );
     const used = ["psk", "c hs", "c ap", "g"].map((label) => `key of "${label}"`);
-    expect(names).toEqual(expect.arrayContaining([...derived, ...used, "AES-GCM"]));
+    const endToEnd = ['"e2e prekey"', 'key of "e2e prekey"', "Ed25519", "shared secret"];
+    expect(names).toEqual(expect.arrayContaining([...derived, ...used, ...endToEnd, "AES-GCM"]));
     expect(names).toEqual(expect.arrayContaining(["code", "answer secret", "sealed message", "master key of keys"]));
+  });
+
+  test("is in what `keys` opens and keeps of a socket where bodies are sealed end to end: all that who is on it hears", () => {
+    const bytes = Buffer.concat(opened);
+    expect(canaries.in(bytes)).toEqual([]);
+    expect(beneath.in(bytes)).toEqual(["on the socket (raw)"]);
   });
 
   test("is a body on a socket that does not seal: frames show it, and nothing behind the edge", async () => {
@@ -244,6 +262,53 @@ async function talkSealed(): Promise<void> {
   await world.owner.delete(`/v1/sockets/${socket.id}/sessions/${eve.sid}`);
   await eve.closed;
   await say(ann, bob, "sealed message of another epoch");
+}
+
+/** End to end, to the owner's program and back; one hears that on the socket and has no part in it, and another has it said again out of what is kept. */
+async function talkBeyond(): Promise<void> {
+  const encryption = { session: "required", endToEnd: "allowed" };
+  const messaging = { history: { messages: 50 } };
+  const socket = await plantedSocket({
+    gates: [{ gate: "key" }],
+    anonymous: true,
+    resume: "1m",
+    encryption,
+    messaging,
+  });
+  const { appKey } = await makeKey(world.owner, socket.id, "consumer");
+  const [one, two] = world.edges;
+  const { webSocket } = frames;
+  const identity = canaries.plant("end-to-end identity", generateEndToEndIdentity());
+  canaries.plant("end-to-end identity without its prefix", identity.slice("pe1.".length));
+  const program = await connectConsumer(at(two, socket.url), { appKey, webSocket });
+  const recipient = await createRecipient(program, { identity });
+  const bob = await connect(at(one, socket.url), socket);
+  const states: string[] = [];
+  const listens = await connect(at(two, socket.url), { ...socket, onState: ({ is }) => void states.push(is) });
+  const sender = await createEndToEnd(bob, { recipients: { consumer: recipient.fingerprint } });
+
+  const [asked, answered] = ["body sealed end to end", "answer sealed end to end"].map((name) =>
+    canaries.plant(name, awkward(name)),
+  );
+  const known = beneath.plant("on the socket", awkward("on the socket"));
+  frames.breakLast();
+  await bob.send(known);
+  await sender.send(asked ?? "");
+  for await (const message of program) {
+    if (message.text() === known) continue;
+    const letter = await recipient.open(message);
+    expect(letter?.text()).toBe(asked);
+    await letter?.sender.reply(answered ?? "");
+    break;
+  }
+  for await (const message of bob) {
+    expect((await sender.open(message))?.text()).toBe(answered);
+    opened.push(message.bytes);
+    break;
+  }
+  await vi.waitFor(() => expect(states).toContain("resumed"), { timeout: 20_000 });
+  for await (const message of listens) if (opened.push(message.bytes) === 3) break;
+  await program.close();
 }
 
 async function talkUnsealed(): Promise<void> {

@@ -29,10 +29,11 @@ export function plantClientKeys(canaries: Canaries): void {
 
   vi.spyOn(subtle, "importKey").mockImplementation(async (...given: Parameters<typeof subtle.importKey>) => {
     const imported = await real.importKey(...given);
-    const [, data] = given;
+    const [format, data] = given;
     // A public key is no secret; and what is derived from a key says better what it is.
     if (imported.type !== "public" && isBytes(data)) {
-      const bytes = copyOf(data);
+      // PKCS #8 of these curves ends in the key (RFC 8410 section 7).
+      const bytes = format === "pkcs8" ? copyOf(data).slice(-32) : copyOf(data);
       raw.set(imported, bytes);
       if (imported.algorithm.name !== "HMAC") plant(imported.algorithm.name, bytes);
     }

@@ -12,6 +12,8 @@ export interface FrameRecorder {
   recorded(): Buffer;
   /** Connections break, and nobody says why. */
   breakAll(): void;
+  /** The one that was made last. */
+  breakLast(): void;
 }
 
 export function recordFrames(): FrameRecorder {
@@ -39,5 +41,6 @@ export function recordFrames(): FrameRecorder {
     breakAll() {
       for (const socket of open) socket.terminate();
     },
+    breakLast: () => [...open].at(-1)?.terminate(),
   };
 }
