@@ -21,6 +21,7 @@ import {
   createIds,
   createLogger,
   createVault,
+  fixedKeys,
   readConfig,
   systemClock,
   systemRandom,
@@ -90,7 +91,7 @@ export async function startBusWorld(): Promise<BusWorld> {
       documents,
       state,
       jobs,
-      vault: createVault({ masterKey, purpose: service }),
+      vault: createVault(fixedKeys(masterKey, service)),
     };
   };
 
