@@ -32,8 +32,8 @@ export interface EmbeddedOptions {
   readonly onStoreCall?: OnStoreCall;
 }
 
-/** The key is in a file beside the data: fetching it again protects from little, so the default of the other form serves. */
-const keyLeaseMs = 3_600_000;
+/** Short, because the key service is a file, which does not fail: who rotates waits so long for a process that was killed. */
+const keyLeaseMs = 300_000;
 
 export interface Embedded {
   /**
