@@ -3,7 +3,7 @@ import { createRecordWriter } from "@portcullis/crypto";
 import type { Platform } from "@portcullis/platform";
 import { openRooms, scopedState } from "@portcullis/state";
 import { serveAppKeys } from "./app-keys/serve.ts";
-import { openAppKeys, type StoredAppKey, sealPsk } from "./app-keys/store.ts";
+import { createDecoyPsk, openAppKeys, type StoredAppKey } from "./app-keys/store.ts";
 import { serveAudit } from "./audit.ts";
 import { createBundles } from "./bundles/bundles.ts";
 import type { KeysConfig } from "./config.ts";
@@ -110,7 +110,7 @@ export async function run(platform: Platform, config: KeysConfig): Promise<void>
     vault,
     denials: createSchedule(denialEveryMs),
     decoyKey: vault.subkey("decoy-psk"),
-    decoy: { id: "decoy", sealed: sealPsk(vault, "decoy", random(32)) },
+    decoyPsk: createDecoyPsk(vault, random),
     log,
     caller,
     clock,

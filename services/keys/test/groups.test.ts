@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { removalsKey, removalsTtlMs } from "@portcullis/contracts";
 import { createRecordWriter, groupStepsOn, openGroupRecord } from "@portcullis/crypto";
 import { parseGroupRecord } from "@portcullis/protocol";
-import { createVault, systemRandom } from "@portcullis/runtime";
+import { createVault, fixedKeys, systemRandom } from "@portcullis/runtime";
 import type { State } from "@portcullis/state";
 import { openEmbeddedState } from "@portcullis/state/embedded";
 import fc from "fast-check";
@@ -13,7 +13,7 @@ import { createGroups, type Epoch, type Groups } from "../src/groups/groups.ts";
 import { sealForGroup } from "../src/messages/place.ts";
 
 const socketId = "socket-1";
-const vault = createVault({ masterKey: systemRandom(32), purpose: "keys" });
+const vault = createVault(fixedKeys(systemRandom(32), "keys"));
 
 /** A store in a file, which can be put back to what it was. */
 function openStore() {

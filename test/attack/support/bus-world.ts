@@ -25,6 +25,7 @@ import {
   createIds,
   createLogger,
   createVault,
+  fixedKeys,
   readConfig,
   systemClock,
   systemRandom,
@@ -98,7 +99,7 @@ export async function startBusWorld(): Promise<BusWorld> {
       documents,
       state,
       jobs,
-      vault: createVault({ masterKey, purpose: service }),
+      vault: createVault(fixedKeys(masterKey, service)),
     };
   };
 

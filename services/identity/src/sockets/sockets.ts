@@ -37,7 +37,7 @@ export async function createSocketOf(
   const now = context.clock();
   const { ownerId, policy } = request;
   const { sockets } = context.store;
-  const pathTag = context.paths.current(label, path);
+  const pathTag = context.pathTag(label, path);
   const times = { goneAtMs: null, createdAtMs: now, updatedAtMs: now };
   const body: Socket = {
     ownerId,
@@ -105,7 +105,7 @@ export async function updateSocketOf(
   const path = request.path === null ? null : choosePath(request.path, context.random);
   const body = {
     ...socket.body,
-    pathTag: path === null ? socket.body.pathTag : context.paths.current(socket.body.label, path),
+    pathTag: path === null ? socket.body.pathTag : context.pathTag(socket.body.label, path),
     policy: request.policy ?? socket.body.policy,
     idParameter: request.idParameter === null ? socket.body.idParameter : requireIdParameter(request.idParameter),
     updatedAtMs: context.clock(),
