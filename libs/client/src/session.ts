@@ -1,4 +1,4 @@
-import type { Accepted, EndToEndMode, MessagingMode, Role, SuiteId } from "@portcullis/protocol";
+import type { EndToEndMode, MessagingMode, Role, SuiteId } from "@portcullis/protocol";
 import type { Closing } from "./closing.ts";
 import type { Directed } from "./directed.ts";
 import type { SocketDirectory } from "./end-to-end/directory.ts";
