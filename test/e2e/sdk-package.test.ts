@@ -8,6 +8,7 @@ import { parseAst } from "rolldown/parseAst";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { buildPackage } from "../../libs/client/package/build.ts";
 import { entryBytes, reportOf } from "../../libs/client/package/size.ts";
+import { blocks } from "../docs/repository.ts";
 import { makeMember, makeSocket } from "./support/socket.ts";
 import { startWorld, type World } from "./support/world.ts";
 
@@ -103,6 +104,9 @@ describe("the packed SDK", () => {
     ["Node's", { module: "nodenext", moduleResolution: "nodenext", lib: ["es2022"], types: ["node"] }],
   ])("has types that say what they mean, to %s way of finding them", async (_, how) => {
     writeFileSync(join(project, "sample.ts"), sample);
+    const samples = how.lib.includes("dom") ? blocks(readFileSync(join(built, "README.md"), "utf8"), "ts") : [];
+    const files = samples.map((_text, index) => `readme-${index}.ts`);
+    for (const [index, text] of samples.entries()) writeFileSync(join(project, `readme-${index}.ts`), text);
     const compilerOptions = {
       ...how,
       target: "es2022",
@@ -111,7 +115,7 @@ describe("the packed SDK", () => {
       noEmit: true,
       typeRoots: [join(repository, "node_modules/@types")],
     };
-    writeFileSync(join(project, "tsconfig.json"), JSON.stringify({ compilerOptions, files: ["sample.ts"] }));
+    writeFileSync(join(project, "tsconfig.json"), JSON.stringify({ compilerOptions, files: ["sample.ts", ...files] }));
     const compiler = join(repository, "node_modules/typescript/bin/tsc");
     const told = await run(process.execPath, [compiler, "-p", project]).then(
       () => "",
