@@ -159,7 +159,7 @@ describe.skipIf(browserProgram === null)(
       const browser = await launchBrowser(browserProgram);
       try {
         const socket = await makeSocket(world.owner, {
-          gates: [{ gate: "key" }, { gate: "captcha" }],
+          gates: [{ gate: "key" }, { gate: "captcha", cost: "low" }],
           anonymous: true,
         });
         const tab = await browser.newPage();
