@@ -1,6 +1,8 @@
 import { auditCommand } from "./audit/command.ts";
 import { connectCommand } from "./connect/command.ts";
+import { e2eCommand } from "./e2e/command.ts";
 import { exitCodes, Sorry } from "./exit.ts";
+import { keysOfServices } from "./keys/command.ts";
 import { ownerCommand } from "./owner/command.ts";
 import { policyCommand } from "./policy/command.ts";
 import { receiptCommand } from "./receipt/command.ts";
@@ -11,7 +13,9 @@ const help = `portcullis <command> [options]
   owner     sockets, their keys, members and sessions, through the API
   policy    checks and plays a policy in a file; asks nobody
   audit     checks an export of what was recorded of a socket; asks nobody
+  keys      the data keys of a deployment, for who runs it: another one, without anybody waiting
   receipt   checks a receipt of somebody who was let in; asks nobody
+  e2e       makes an identity to which members seal beyond the server; asks nobody
 
 Each command has --help.
 
@@ -23,7 +27,9 @@ const commands: Readonly<Record<string, (args: readonly string[]) => Promise<num
   owner: ownerCommand,
   policy: policyCommand,
   audit: auditCommand,
+  keys: keysOfServices,
   receipt: receiptCommand,
+  e2e: e2eCommand,
 };
 
 async function main([name = "--help", ...args]: readonly string[]): Promise<number> {

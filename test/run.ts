@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { findBrowser } from "./e2e/browser/find-browser.ts";
 import { type ContainerEngines, startContainerEngines } from "./engines/containers.ts";
 import { type Engines, startEngines, testEnvironment } from "./engines/engines.ts";
+import { findPython } from "./interop/environment.ts";
 
 const help = `npm test [-- file ...]: everything that proves Portcullis, on real engines where they can be had.
 npm run test:full: the same and what takes longer, then the suites of the ports once more on engines in containers, where a
@@ -69,7 +70,10 @@ async function main(): Promise<void> {
 
 async function everything(): Promise<void> {
   if (findBrowser(process.env) === null) unproven.push("browser: skipped: there is no Chromium");
-  // Engines start while the checks that need none run.
+  // What a machine lacks of these is looked for, and installed, while the checks that need none run.
+  const python = findPython().then((found) => {
+    if ("missing" in found) unproven.push(`second client: skipped: ${found.missing}`);
+  });
   const starting = startEngines({ log: (line) => say(`engine ${line}`) }).then(
     (started) => {
       engines = started;
@@ -90,7 +94,7 @@ async function everything(): Promise<void> {
     await check("types", bin("tsc"), ["--noEmit"]);
     await check("architecture", process.execPath, ["test/architecture/check.ts"]);
   }
-  await starting;
+  await Promise.all([starting, python]);
   await vitest(files, engines === null ? {} : testEnvironment(engines));
   if (full && files.length === 0) await containers();
 }

@@ -225,7 +225,10 @@ function namesIn(node: unknown, names = new Set<string>()): ReadonlySet<string> 
   else if (typeof node === "object" && node !== null) {
     const { type, name } = node as { readonly type?: string; readonly name?: string };
     if (type === "Identifier" && name !== undefined) names.add(name);
-    for (const each of Object.values(node)) namesIn(each, names);
+    const { computed, ...parts } = node as Readonly<Record<string, unknown>>;
+    // A property may have any name.
+    for (const [part, each] of Object.entries(parts))
+      if (computed === true || (part !== "property" && part !== "key")) namesIn(each, names);
   }
   return names;
 }

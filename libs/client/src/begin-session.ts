@@ -1,6 +1,7 @@
 import {
   type CloseCodeName,
   closeCodes,
+  isSealedBody,
   type MessageDown,
   type MessageUpHead,
   ProtocolError,
@@ -10,6 +11,7 @@ import {
 import { type Closing, closingOfName } from "./closing.ts";
 import { createConnection, mayResume } from "./connection.ts";
 import { createDirected } from "./directed.ts";
+import { createDirectory } from "./end-to-end/directory.ts";
 import { nameOf, ownError, PortcullisError } from "./errors.ts";
 import { createHearing } from "./hearing.ts";
 import { createInbox } from "./inbox.ts";
@@ -41,6 +43,9 @@ export function beginSession(parts: {
   const { sid, limits, place = null, role = "member", mode = "broadcast" } = accepted;
   /** What we say goes to one of the owner's programs. */
   const isHeardByOne = role === "member" && mode === "consumer";
+  /** What the socket would refuse, and what the application has ruled out whatever the socket says. */
+  const mustBeSealed =
+    role === "member" && (accepted.endToEnd === "required" || settings.options.requireEndToEnd === true);
   const canResume = mayResume(settings, parts.link);
   const closed = Promise.withResolvers<Closing>();
   const inbox = createInbox<Message>(queueMax, queueBytesMax, ({ bytes }) => bytes.fill(0));
@@ -152,6 +157,7 @@ export function beginSession(parts: {
 
   async function send(message: string | Uint8Array, head: MessageUpHead, signal?: AbortSignal): Promise<void> {
     const bytes = typeof message === "string" ? utf8(message) : message;
+    if (mustBeSealed && !isSealedBody(bytes)) throw new PortcullisError("unsupported");
     const counter = await outbox.send(bytes, head, signal);
     if (isHeardByOne || head.to !== undefined) await directed.arrival(counter);
   }
@@ -179,6 +185,9 @@ export function beginSession(parts: {
     gates: accepted.gates,
     policyHash: accepted.policyHash,
     sealed: accepted.sealed,
+    label: settings.address.dst.label,
+    endToEnd: accepted.endToEnd ?? "off",
+    directory: createDirectory(directed),
     get edge() {
       return connection.edge;
     },

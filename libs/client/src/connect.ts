@@ -121,6 +121,7 @@ async function attempt(parts: {
     const keys = await scope.race(channel.finish(accepted));
     const receipt = await scope.race(receiptOf(accepted, opened.idKey));
     if (options.requireSealed === true && !accepted.sealed) throw new PortcullisError("unsupported");
+    if (options.requireEndToEnd === true && accepted.endToEnd === undefined) throw new PortcullisError("unsupported");
     const link = createLink({ wire, accepted, keys, had: channel.had, clock: settings.clock });
     const session = beginSession({ settings, link, secret: keys.resume, server, suite, receipt });
     return { session, lost: null };

@@ -93,7 +93,7 @@ export function beginConsumer(
     const known = peers.get(sid);
     if (known !== undefined) return known;
     const asked = directed.ask({ t: "who", sid }).then((about) => {
-      if (about === null) throw new PortcullisError("protocol");
+      if (about?.t !== "about") throw new PortcullisError("protocol");
       const { t: _t, ref: _ref, ...peer } = about;
       return { ...peer, known: true };
     });
@@ -128,7 +128,7 @@ export function beginConsumer(
     }
   }
 
-  async function ask(control: Asked): Promise<void> {
+  async function ask(control: Extract<Asked, { readonly t: "kick" | "step-up" }>): Promise<void> {
     await directed.ask(control);
     peers.delete(control.sid);
   }

@@ -3,7 +3,7 @@ import { PortcullisError } from "./errors.ts";
 import type { Settings } from "./options.ts";
 import { identOf } from "./prompts/ident.ts";
 import type { Known } from "./prompts/prompt.ts";
-import { type Answering, askApplication, askForCode, type Reply, type Server } from "./question.ts";
+import { type Answering, askApplication, askForCode, type Reply, replyOf, type Server } from "./question.ts";
 import { optionOf, type QuestionOption } from "./question-option.ts";
 import { type Waiting, waitingOf } from "./waiting.ts";
 
@@ -65,6 +65,11 @@ export function createDialogue({ options: given, clock }: Settings): Dialogue {
 
   /** @returns false where the very same is being asked, or was answered and the answer may have been lost: then it is said again. */
   function isNew(cid: string, { isFirst }: Place): boolean {
+    // A proof is bound to the connection: on another one it is made anew.
+    if (isFirst && asking?.cid === cid && asking.bound) {
+      lastReply = null;
+      return true;
+    }
     if (lastReply?.cid === cid) {
       if (isFirst && !wishes.includes(lastReply)) wish(lastReply);
       return false;
@@ -82,14 +87,15 @@ export function createDialogue({ options: given, clock }: Settings): Dialogue {
 
   function ask(cid: string, place: Place, put: (answering: Answering) => Promise<Reply | null>): void {
     const own = turnTo(cid);
-    const { answers = {}, onChallenge, onWait } = given;
+    const { answers = {}, onChallenge, onWait, automatic = true } = given;
     const { server } = place;
     const { signal } = own.stop;
     const settled = (one: Wish) => {
       if (asking === own) wish(one);
     };
     const showsWaits = onWait !== undefined;
-    put({ answers, onChallenge, showsWaits, automatic: answerer(own, place), server, nowMs: clock(), signal }).then(
+    const solve = answerer(own, place);
+    put({ answers, onChallenge, showsWaits, solve, automatic, server, nowMs: clock(), signal }).then(
       (reply) => {
         if (reply === null) return settled({ kind: "given-up", error: new PortcullisError("cancelled") });
         return settled({ kind: "answered", cid, reply });
@@ -103,7 +109,7 @@ export function createDialogue({ options: given, clock }: Settings): Dialogue {
   }
 
   /** What is answered without a person may be a proof that holds on one connection only. */
-  function answerer(own: Asking, { th }: Place): Answering["automatic"] {
+  function answerer(own: Asking, { th }: Place): Answering["solve"] {
     return ({ ask, details }) => {
       const { cid, stop } = own;
       const due = { untilMs: untilMs ?? clock(), clock };
@@ -118,10 +124,7 @@ export function createDialogue({ options: given, clock }: Settings): Dialogue {
       options = challenge.options.map(optionOf);
       showIdent(place);
       untilMs = clock() + challenge.answerMs;
-      // A proof is bound to the connection: on another one it is made anew.
-      const isStale = place.isFirst && asking?.cid === challenge.cid && asking.bound;
-      if (isStale) lastReply = null;
-      if (isNew(challenge.cid, place) || isStale)
+      if (isNew(challenge.cid, place))
         ask(challenge.cid, place, (answering) => askApplication(options, challenge, answering));
     },
     wait(wait, place) {
@@ -136,9 +139,12 @@ export function createDialogue({ options: given, clock }: Settings): Dialogue {
         if (asking?.cid === cid) wish({ kind: "resend", cid });
       };
       const choose: Waiting["choose"] = ({ gate, at, value = null }) => {
-        if (asking?.cid === cid) wish({ kind: "answered", cid, reply: { gate, at, value } });
+        if (asking?.cid !== cid) return;
+        const option = options.find((each) => each.gate === gate && each.at === at) ?? optionOf({ gate, at });
+        wish({ kind: "answered", cid, reply: value === null ? { gate, at, value } : replyOf(option, value) });
       };
-      const waiting = waitingOf(wait, { options, nowMs, resend, choose });
+      const solve: Waiting["solve"] = (option) => (asking?.cid === cid ? answerer(asking, place)(option) : null);
+      const waiting = waitingOf(wait, { options, nowMs, resend, choose, solve });
       if (isNew(cid, place)) {
         if (waiting.by !== "code") turnTo(cid);
         else ask(cid, place, (answering) => askForCode(waiting, wait, answering));

@@ -22,7 +22,10 @@ const meanings = {
   "too-large": { text: "Too large.", retryable: false },
   closed: { text: "The session is closed.", retryable: true },
   undelivered: { text: "Nobody was there to take the message.", retryable: true },
-  "not-found": { text: "There is no such session here.", retryable: false },
+  "not-found": { text: "There is no such session, or nobody of that name, here.", retryable: false },
+  conflict: { text: "The name belongs to another identity.", retryable: false },
+  "untrusted-recipient": { text: "This is not an identity that can be trusted.", retryable: false },
+  unopened: { text: "The message does not open.", retryable: false },
   key: { text: "The app key is not valid.", retryable: false },
   ticket: { text: "The ticket is not valid.", retryable: false },
 } as const satisfies Record<string, Meaning>;

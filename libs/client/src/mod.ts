@@ -8,6 +8,7 @@ export {
   type Peer,
 } from "./consumer.ts";
 export { type ConsumerOf, consumerOf } from "./consumer-of.ts";
+export type { SocketDirectory } from "./end-to-end/directory.ts";
 export { PortcullisError, type PortcullisErrorCode, portcullisErrorCodes } from "./errors.ts";
 export type { IdentCallback } from "./ident-callback.ts";
 export { keepConnected } from "./keep-connected.ts";

@@ -77,6 +77,16 @@ export interface ConnectOptions {
   readonly onLogout?: (() => Eventually<void>) | undefined;
   /** Whether messages must be sealed. Default false; true refuses a socket where they are not. */
   readonly requireSealed?: boolean | undefined;
+  /**
+   * Whether a member's messages must be sealed end to end (`createEndToEnd`). Default false; true refuses a socket where they cannot be, and `send` refuses
+   * what is not sealed.
+   */
+  readonly requireEndToEnd?: boolean | undefined;
+  /**
+   * Whether what takes no person is answered without asking: a proof of work, an answer secret, a passkey. Default true; false asks `onChallenge` for
+   * these as well, which may have it done by `solve` of the question. For applications in which a person chooses among several ways.
+   */
+  readonly automatic?: boolean | undefined;
   /** Asked where none of `answers` fits. */
   readonly onChallenge?: ChallengeCallback | undefined;
   /** For the owner's program: at most 32, names of up to 64 and values of up to 1024 characters. */
@@ -130,7 +140,9 @@ const fingerprintShape = /^[A-Za-z0-9_-]{22}$/;
 /** @throws {TypeError} which names the option and never repeats it. */
 export function readOptions(url: string | URL, options: ConnectOptions): Settings {
   const address = addressOf(url, options);
-  const { minSuite = "0020", pin, ticket, webSocket = globalThis.WebSocket } = options;
+  // By its types a browser's takes no bytes that could be shared memory, which none of ours are.
+  const platform = globalThis.WebSocket as WebSocketConstructor | undefined;
+  const { minSuite = "0020", pin, ticket, webSocket = platform } = options;
   const floor = suiteIds.indexOf(minSuite);
   if (floor < 0) throw new TypeError("minSuite is not a suite.");
   if (pin !== undefined && !fingerprintShape.test(pin)) throw new TypeError("pin is not a fingerprint.");

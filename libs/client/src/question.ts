@@ -19,6 +19,11 @@ export interface Question extends QuestionOption {
   readonly server: Server;
   /** The message in which the code is that is asked for; null at a gate that does not wait. */
   readonly waiting: Waiting | null;
+  /**
+   * Answers one of the options without a person, as it is done by itself unless `automatic` is false; null where it has not what that takes. A
+   * passkey asks the person each time.
+   */
+  readonly solve: (option: QuestionOption) => Promise<string> | null;
   /** Aborted when no answer is wanted any more. */
   readonly signal: AbortSignal;
 }
@@ -70,7 +75,9 @@ export interface Answering {
   /** Whether somebody shows the number that a link asks for. */
   readonly showsWaits: boolean;
   /** Answers without a person; null where it cannot. */
-  readonly automatic: (option: QuestionOption) => Promise<string> | null;
+  readonly solve: (option: QuestionOption) => Promise<string> | null;
+  /** Whether that is done without asking anybody. */
+  readonly automatic: boolean;
   readonly server: Server & Known;
   readonly nowMs: number;
   readonly signal: AbortSignal;
@@ -89,12 +96,12 @@ export async function askApplication(
   asked: Asked,
   answering: Answering,
 ): Promise<Reply | null> {
-  const { answers, onChallenge, showsWaits, automatic } = answering;
+  const { answers, onChallenge, showsWaits, solve, automatic } = answering;
   return guarded(async () => {
     for (const option of options) {
       const { gate, at, ask, details } = option;
       const callback = callbackOf(answers, gate);
-      const found = callback === undefined ? automatic(option) : null;
+      const found = callback === undefined && automatic ? solve(option) : null;
       if (found !== null) return { gate, at, value: await found };
       // Nothing is answered to what is done elsewhere, so that there is no callback for it. Where there are other ways, it is for somebody to choose.
       const isElsewhere = ask?.waits === true && details.by !== "code";
@@ -185,10 +192,10 @@ function questionOf(
   option: QuestionOption,
   options: readonly QuestionOption[],
   { retry, attemptsLeft, answerMs }: Asked,
-  { server, nowMs, signal }: Answering,
+  { server, nowMs, solve, signal }: Answering,
   waiting: Waiting | null = null,
 ): Question {
-  return { ...option, options, retry, attemptsLeft, answerUntilMs: nowMs + answerMs, server, waiting, signal };
+  return { ...option, options, retry, attemptsLeft, answerUntilMs: nowMs + answerMs, server, waiting, solve, signal };
 }
 
 function callbackOf(answers: Answering["answers"], gate: string): AnswerCallback | undefined {
@@ -204,7 +211,10 @@ async function guarded(ask: () => Promise<Reply | null>): Promise<Reply | null> 
   }
 }
 
-function replyOf({ gate, at, ask, details }: QuestionOption, value: string | null): Reply | null {
+/** What is sent for an answer. */
+export function replyOf(option: QuestionOption, value: string): Reply;
+export function replyOf(option: QuestionOption, value: string | null): Reply | null;
+export function replyOf({ gate, at, ask, details }: QuestionOption, value: string | null): Reply | null {
   if (value === null) return null;
   if (typeof value !== "string") throw new TypeError("An answer is a text, or null.");
   const normal = ask === null ? value : ask.normalise(value);

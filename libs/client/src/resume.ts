@@ -75,6 +75,7 @@ function isSame(again: Accepted, before: Accepted): boolean {
     again.next !== undefined &&
     again.sid === before.sid &&
     again.sealed === before.sealed &&
+    again.endToEnd === before.endToEnd &&
     again.role === before.role &&
     again.mode === before.mode &&
     (again.member ?? null) === (before.member ?? null) &&

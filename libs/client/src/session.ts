@@ -1,6 +1,7 @@
-import type { MessagingMode, Role, SuiteId } from "@portcullis/protocol";
+import type { EndToEndMode, MessagingMode, Role, SuiteId } from "@portcullis/protocol";
 import type { Closing } from "./closing.ts";
 import type { Directed } from "./directed.ts";
+import type { SocketDirectory } from "./end-to-end/directory.ts";
 import type { Message } from "./message.ts";
 import type { Server } from "./question.ts";
 import type { Receipt } from "./receipt.ts";
@@ -39,6 +40,12 @@ export interface Session extends AsyncIterable<Message> {
   readonly policyHash: string;
   /** Messages travel sealed: only the server and those on the socket can read them. */
   readonly sealed: boolean;
+  /** Label of the socket, as in the address that was connected to. */
+  readonly label: string;
+  /** Whether what is said can be sealed beyond the server, or of a member's must be. */
+  readonly endToEnd: EndToEndMode | "off";
+  /** To whom; for `createEndToEnd` and `createRecipient`. */
+  readonly directory: SocketDirectory;
   /** Id of the edge that holds the connection, or held it last. */
   readonly edge: string;
   readonly server: Server;

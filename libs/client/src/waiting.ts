@@ -32,8 +32,14 @@ export interface Waiting {
   readonly options: readonly QuestionOption[];
   /** Asks for the message once more. */
   resend(): void;
-  /** Takes another of the ways: answers it, or, without a value, picks a gate that waits. */
+  /**
+   * Takes another of the ways: answers it, or, without a value, picks a gate that waits.
+   *
+   * @throws {PortcullisError} `too-large` for an answer that is too long
+   */
   choose(choice: { readonly gate: string; readonly at: string; readonly value?: string }): void;
+  /** As that of a question. */
+  readonly solve: (option: QuestionOption) => Promise<string> | null;
 }
 
 const ways = ["code", "link", "approval", "callback"] as const;
@@ -43,10 +49,10 @@ export type WaitingCallback = (waiting: Waiting) => void;
 
 export function waitingOf(
   wait: Wait,
-  around: Pick<Waiting, "options" | "resend" | "choose"> & { readonly nowMs: number },
+  around: Pick<Waiting, "options" | "resend" | "choose" | "solve"> & { readonly nowMs: number },
 ): Waiting {
   const { gate, at, status, resendMs, answerMs, attemptsLeft, retry, prompt = {} } = wait;
-  const { options, nowMs, resend, choose } = around;
+  const { options, nowMs, resend, choose, solve } = around;
   return {
     gate,
     at,
@@ -62,5 +68,6 @@ export function waitingOf(
     options,
     resend,
     choose,
+    solve,
   };
 }

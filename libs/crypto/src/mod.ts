@@ -3,6 +3,19 @@ export { type AppKey, appKeyPsk, appKeyPskId, formatAppKey, generateAppKey, pars
 export { type AuditStatement, signAuditStatement, verifyAuditStatement } from "./audit.ts";
 export { signBundle, type VerifiedBundle, verifyBundle } from "./bundle.ts";
 export { expand, extract, H, L, type Random, secureRandom } from "./derive.ts";
+export {
+  type DirectoryName,
+  type ListedIdentity,
+  signIdentityStatement,
+  signPrekeyStatement,
+  type VerifiedEntry,
+  verifyDirectoryEntry,
+  verifyIdentityStatement,
+  verifyPrekeyStatement,
+} from "./end-to-end/directory.ts";
+export { endToEndFingerprint, generateEndToEndIdentity, importEndToEndIdentity } from "./end-to-end/identity.ts";
+export { prekeyPair, prekeySuites } from "./end-to-end/prekey.ts";
+export { openBody, type SealedPlace, type SealedTo, sealBody } from "./end-to-end/seal.ts";
 export { CryptoError, type CryptoErrorCode, cryptoErrorCodes } from "./errors.ts";
 export { type GroupSecret, groupStepsOn, openGroupRecord, sealGroupRecord } from "./group.ts";
 export { isWordsProof, normalWords, type WordsProof, wordsProof } from "./ident.ts";

@@ -1,4 +1,5 @@
 import { type ServiceName, services } from "@portcullis/contracts";
+import { kmsKinds } from "@portcullis/kms";
 import {
   type ConfigDefinition,
   type ConfigOf,
@@ -15,6 +16,7 @@ import {
   textType,
   url,
 } from "@portcullis/runtime";
+import { isKey, kmsConfig, requiredByKms } from "./kms-config.ts";
 import { needs } from "./needs.ts";
 
 const instance = textType("1 to 32 of A-Z, a-z, 0-9, _ and -", (value) =>
@@ -36,21 +38,6 @@ const directory = textType(
     return Object.freeze({ edge, api, identity, factors, notify, keys: ofKeys });
   },
 );
-
-const previousKeys = textType(
-  "up to 8 keys of 32 bytes, each as 43 characters of base64url, between commas",
-  (value) => {
-    const keys = value.split(",").map((key) => key.trim());
-    if (keys.length > 8 || !keys.every(isKey)) return undefined;
-    return Object.freeze(keys.map((key) => new Uint8Array(Buffer.from(key, "base64url"))));
-  },
-);
-
-/** 32 bytes whose text says nothing more than them. */
-function isKey(text: string): boolean {
-  const key = Buffer.from(text, "base64url");
-  return key.length === 32 && key.toString("base64url") === text;
-}
 
 /** What every process has, in either form. */
 const common = {
@@ -125,20 +112,7 @@ export const distributedConfig = defineConfig({
     default: null,
     describe: "Redis. Required by identity, factors, keys and notify.",
   },
-  masterKey: {
-    env: "MASTER_KEY",
-    type: secretKey(),
-    default: null,
-    secret: true,
-    describe: "Wraps what this service stores. Required by identity, factors and keys; different for each.",
-  },
-  previousMasterKeys: {
-    env: "MASTER_KEY_PREVIOUS",
-    type: previousKeys,
-    default: null,
-    secret: true,
-    describe: "Master keys of before, newest first: they still open what they wrapped. Unset: there are none.",
-  },
+  ...kmsConfig.options,
   sealKey: {
     env: "SEAL_KEY",
     type: secretKey(),
@@ -149,15 +123,21 @@ export const distributedConfig = defineConfig({
 });
 export type DistributedConfig = ConfigOf<(typeof distributedConfig)["options"]>;
 
-/** The same for one service: what it needs is required, so that its absence is reported together with all other problems. */
-export function distributedConfigOf(service: ServiceName): ConfigDefinition<Options> {
+/**
+ * The same for one service: what it needs is required, so that its absence is reported together with all other problems.
+ *
+ * @param kms as it is set: each key service needs other settings. What is none is reported as that.
+ */
+export function distributedConfigOf(service: ServiceName, kms = "local"): ConfigDefinition<Options> {
   const { documents, state, jobs, vault } = needs[service];
-  const { mongodbUrl, redisUrl, masterKey } = distributedConfig.options;
+  const { options } = distributedConfig;
+  const kind = kmsKinds.find((each) => each === kms);
+  const ofKms = vault && kind !== undefined ? requiredByKms[kind] : [];
   return defineConfig<Options>({
-    ...distributedConfig.options,
-    ...(documents ? { mongodbUrl: required(mongodbUrl) } : {}),
-    ...(state || jobs ? { redisUrl: required(redisUrl) } : {}),
-    ...(vault ? { masterKey: required(masterKey) } : {}),
+    ...options,
+    ...(documents ? { mongodbUrl: required(options.mongodbUrl) } : {}),
+    ...(state || jobs ? { redisUrl: required(options.redisUrl) } : {}),
+    ...Object.fromEntries(ofKms.map((name) => [name, required(options[name])])),
   });
 }
 

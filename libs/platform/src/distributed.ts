@@ -6,19 +6,19 @@ import type { Jobs } from "@portcullis/jobs";
 import { openBullJobs } from "@portcullis/jobs/bullmq";
 import {
   type Closer,
-  createVault,
   type Health,
   type Logger,
   StartupError,
   systemClock,
   systemRandom,
   untilReady,
-  type Vault,
 } from "@portcullis/runtime";
 import { openRedisState } from "@portcullis/state/redis";
 import { assemble } from "./assemble.ts";
 import type { DistributedConfig } from "./config.ts";
+import { openKms } from "./kms-config.ts";
 import { needs } from "./needs.ts";
+import { openRing } from "./open-ring.ts";
 import type { Platform } from "./platform.ts";
 
 export interface DistributedOptions {
@@ -50,7 +50,7 @@ export async function openDistributed({
   const { mongodbUrl, redisUrl } = config;
   // What is wrong in the settings is said before anything is waited for.
   const seal = openSeal(service, config);
-  const vault = want.vault ? openVault(service, config) : null;
+  const kms = want.vault ? openKms(config) : null;
 
   // All of them are named as missing from the start, though they are connected one after the other: the order in which they
   // are registered is the reverse of the order in which they are closed.
@@ -63,17 +63,19 @@ export async function openDistributed({
   const jobs = want.jobs ? engine("redis jobs", connectJobs, required("REDIS_URL", redisUrl, service)) : null;
   const bus = engine("nats", connectBus, config.natsUrl);
 
+  const openedDocuments = documents === null ? null : await documents();
+  const base = { service, instance, clock, log, health, closer };
+  const ring =
+    kms === null || openedDocuments === null
+      ? null
+      : await openRing({ ...base, documents: openedDocuments, kms, leaseMs: config.keyLeaseMs, signal });
+
   return assemble({
-    service,
-    instance,
-    clock,
+    ...base,
     random: systemRandom,
-    log,
-    health,
-    closer,
     seal,
-    vault,
-    documents: documents === null ? null : await documents(),
+    vault: ring?.vault ?? null,
+    documents: openedDocuments,
     state: state === null ? null : await state(),
     jobs: jobs === null ? null : await jobs(),
     bus: await bus(),
@@ -127,14 +129,6 @@ function openSeal(service: ServiceName, { sealKey, sealDirectory }: DistributedC
     if (!(cause instanceof TypeError)) throw cause;
     throw new StartupError(`SEAL_KEY and SEAL_DIRECTORY do not go together: ${cause.message}`, { cause });
   }
-}
-
-function openVault(service: ServiceName, config: DistributedConfig): Vault {
-  return createVault({
-    masterKey: required("MASTER_KEY", config.masterKey, service),
-    previousMasterKeys: config.previousMasterKeys ?? [],
-    purpose: service,
-  });
 }
 
 function required<T>(name: string, value: T | null, service: ServiceName): T {

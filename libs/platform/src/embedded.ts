@@ -5,19 +5,15 @@ import { memoryBusNetwork } from "@portcullis/bus/memory";
 import { type ServiceName, services } from "@portcullis/contracts";
 import { openEmbeddedDocuments } from "@portcullis/documents/embedded";
 import { openEmbeddedJobs } from "@portcullis/jobs/embedded";
-import {
-  type Clock,
-  type Closer,
-  createVault,
-  type Health,
-  type Logger,
-  systemClock,
-  systemRandom,
-} from "@portcullis/runtime";
+import type { KeyRing } from "@portcullis/key-ring";
+import type { Kms } from "@portcullis/kms";
+import { createLocalKms } from "@portcullis/kms/local";
+import { type Clock, type Closer, type Health, type Logger, systemClock, systemRandom } from "@portcullis/runtime";
 import { openEmbeddedState } from "@portcullis/state/embedded";
 import { assemble } from "./assemble.ts";
-import { type MasterKeys, openMasterKeyFile } from "./master-key.ts";
+import { openMasterKeyFile, readMasterKeyFile } from "./master-key.ts";
 import { needs } from "./needs.ts";
+import { openRing } from "./open-ring.ts";
 import type { Platform } from "./platform.ts";
 import { type OnStoreCall, watched, watchedDocuments } from "./store-calls.ts";
 
@@ -36,6 +32,9 @@ export interface EmbeddedOptions {
   readonly onStoreCall?: OnStoreCall;
 }
 
+/** Short, because the key service is a file, which does not fail: who rotates waits so long for a process that was killed. */
+const keyLeaseMs = 300_000;
+
 export interface Embedded {
   /**
    * Another call for the same service is another replica of it.
@@ -43,6 +42,8 @@ export interface Embedded {
    * @param instance its name, `[A-Za-z0-9_-]{1,32}`. Default: the service's, and from the second on with a number.
    */
   platformFor(service: ServiceName, instance?: string): Platform;
+  /** For tests. @throws {TypeError} it has none */
+  ringOf(service: ServiceName): KeyRing;
 }
 
 /**
@@ -55,10 +56,7 @@ export async function openEmbedded(options: EmbeddedOptions): Promise<Embedded> 
   const { dataDir, log, health, closer, clock = systemClock, onRoundTrip, onTraffic, onStoreCall } = options;
   if (dataDir !== null) await mkdir(dataDir, { recursive: true, mode: 0o700 });
   const file = dataDir === null ? ":memory:" : join(dataDir, "portcullis.sqlite");
-  const masterKeys: MasterKeys =
-    dataDir === null
-      ? { current: systemRandom(32), previous: [] }
-      : await openMasterKeyFile(join(dataDir, "master.key"), file);
+  const kms = dataDir === null ? inMemoryKms() : await masterKeyFileKms(dataDir, file);
 
   const opened = { documents: openEmbeddedDocuments({ file, clock }), state: openEmbeddedState({ file, clock }) };
   const documents = onStoreCall === undefined ? opened.documents : watchedDocuments(opened.documents, onStoreCall);
@@ -73,6 +71,21 @@ export async function openEmbedded(options: EmbeddedOptions): Promise<Embedded> 
   closer.add("jobs", () => jobs.close());
   for (const [name, store] of Object.entries({ documents, state, jobs })) health.add(name, () => store.ping());
 
+  const rings = new Map<ServiceName, KeyRing>();
+  const { signal } = new AbortController();
+  for (const service of services.filter((name) => needs[name].vault)) {
+    const ofService = {
+      service,
+      instance: `embedded-${process.pid}`,
+      clock,
+      log: log.child({ part: service }),
+      health,
+      closer,
+    };
+    const ring = await openRing({ ...ofService, documents: opened.documents, kms, leaseMs: keyLeaseMs, signal });
+    rings.set(service, ring);
+  }
+
   const network = memoryBusNetwork();
   if (onTraffic !== undefined)
     network.tap(({ subject, message: { data, headers } }) => {
@@ -84,6 +97,11 @@ export async function openEmbedded(options: EmbeddedOptions): Promise<Embedded> 
 
   const replicas = new Map<ServiceName, number>();
   return {
+    ringOf(service) {
+      const ring = rings.get(service);
+      if (ring === undefined) throw new TypeError(`${service} did not ask for a vault`);
+      return ring;
+    },
     platformFor(service, named) {
       const count = (replicas.get(service) ?? 0) + 1;
       replicas.set(service, count);
@@ -109,13 +127,24 @@ export async function openEmbedded(options: EmbeddedOptions): Promise<Embedded> 
         documents: want.documents ? documents : null,
         state: want.state ? state : null,
         jobs: want.jobs ? jobs : null,
-        vault: want.vault
-          ? createVault({ masterKey: masterKeys.current, previousMasterKeys: masterKeys.previous, purpose: service })
-          : null,
+        // One process is one memory: replicas in it share what is open.
+        vault: rings.get(service)?.vault ?? null,
         ...(onRoundTrip === undefined ? {} : { onRoundTrip }),
       });
     },
   };
+}
+
+/** The file is read whenever it is needed: a key that is put into it counts for a process that runs. */
+export async function masterKeyFileKms(dataDir: string, database: string): Promise<Kms> {
+  const file = join(dataDir, "master.key");
+  await openMasterKeyFile(file, database);
+  return createLocalKms(() => readMasterKeyFile(file), file);
+}
+
+function inMemoryKms(): Kms {
+  const keys = { current: systemRandom(32), previous: [] };
+  return createLocalKms(async () => keys, "memory");
 }
 
 function perService<T>(make: (name: ServiceName) => T): Record<ServiceName, T> {

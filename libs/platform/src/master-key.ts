@@ -1,24 +1,18 @@
 import { chmod, constants, copyFile, link, readFile, rm, stat, writeFile } from "node:fs/promises";
+import type { MasterKeys } from "@portcullis/kms/local";
 import { StartupError, systemRandom } from "@portcullis/runtime";
 
-export interface MasterKeys {
-  readonly current: Uint8Array;
-  /** Still open what they wrapped, never wrap. */
-  readonly previous: readonly Uint8Array[];
-}
-
-/** As many as a vault takes. */
 const previousMax = 8;
 const keyBytes = 32;
 
 /**
- * One key per line, the current one first; older ones stay below it until nothing is wrapped under them any more. Made on the
+ * One key per line, the current one first; older ones stay below it until the key ring is wrapped by the first. Made on the
  * first run, readable by the owner of the process only. Without it nothing stored can be read: back it up apart from the data.
  *
  * @param database a file whose presence says that this is no first run.
  * @throws {StartupError} it is damaged, or it is missing although there is data.
  */
-export async function openMasterKeyFile(file: string, database: string): Promise<MasterKeys> {
+export async function openMasterKeyFile(file: string, database: string): Promise<void> {
   if (!(await exists(file))) {
     if (await exists(database)) {
       throw new StartupError(
@@ -29,6 +23,11 @@ export async function openMasterKeyFile(file: string, database: string): Promise
   }
   // Somebody may have put it back with the permissions of a backup. Where that cannot be mended it is not this process's file.
   await chmod(file, 0o600).catch(() => undefined);
+  await readMasterKeyFile(file);
+}
+
+/** @throws {StartupError} it is damaged. */
+export async function readMasterKeyFile(file: string): Promise<MasterKeys> {
   const keys = (await readFile(file, "utf8"))
     .trim()
     .split("\n")

@@ -43,7 +43,7 @@ export function readServiceConfig<F extends Options>(
   definition: ConfigDefinition<F>,
   environment: Environment,
 ): { readonly base: DistributedConfig; readonly config: ConfigOf<F> } {
-  const { options } = distributedConfigOf(service);
+  const { options } = distributedConfigOf(service, environment.KMS);
   readConfig(defineConfig<Options>({ ...options, ...definition.options }), environment);
   return { base: readConfig(distributedConfig, environment), config: readConfig(definition, environment) };
 }

@@ -5,7 +5,7 @@ export function utf8(text: string): Uint8Array {
   return encoder.encode(text);
 }
 
-export function concat(...parts: readonly Uint8Array[]): Uint8Array {
+export function concat(...parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
   let length = 0;
   for (const part of parts) length += part.length;
   const whole = new Uint8Array(length);

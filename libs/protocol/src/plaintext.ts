@@ -1,6 +1,7 @@
 import * as z from "zod/mini";
 import { utf8 } from "./bytes.ts";
 import { messagingMode, role } from "./consumer-controls.ts";
+import { endToEndMode } from "./end-to-end/controls.ts";
 import { ProtocolError } from "./errors.ts";
 import {
   answerValue,
@@ -113,6 +114,8 @@ const accepted = z.strictObject({
   policyHash: bytes32,
   /** Messages are sealed: upwards in records 20, downwards in records 30. */
   sealed: z.boolean(),
+  /** Bodies may, or must, be sealed beyond the server; absent: there is no directory for that. */
+  endToEnd: z.optional(endToEndMode),
   /** Exactly where they are: what opens them. */
   group: z.optional(groupGrant),
   /** Where messages have places: that of the last one before this session, or before it went on. */

@@ -31,6 +31,7 @@ export {
   url,
 } from "./config-types.ts";
 export { type Destination, destinationOf } from "./destination.ts";
+export { openUnder, type Root, rootIdIn, rootOf, sealUnder, subkeyOf, VaultError } from "./envelope.ts";
 export { errorClass, errorCode, errorName } from "./error-class.ts";
 export { aliveReport, createHealth, type Health, type HealthOptions, type HealthReport } from "./health.ts";
 export { type HealthServer, probeListener, startHealthServer } from "./health-server.ts";
@@ -73,4 +74,11 @@ export {
   tracerFor,
   withSpan,
 } from "./tracing.ts";
-export { createVault, type Vault, VaultError, type VaultOptions } from "./vault.ts";
+export {
+  createDecoy,
+  createVault,
+  fixedKeys,
+  type Vault,
+  type VaultKeys,
+  VaultShutError,
+} from "./vault.ts";

@@ -1,10 +1,10 @@
 import { describe, expect, it } from "vitest";
-import { createVault, VaultError } from "../src/mod.ts";
+import { createDecoy, createVault, fixedKeys, VaultError, VaultShutError } from "../src/mod.ts";
 
 const masterKey = new Uint8Array(32).fill(1);
 const otherKey = new Uint8Array(32).fill(2);
 const secret = Buffer.from("a secret at rest");
-const vault = createVault({ masterKey, purpose: "keys" });
+const vault = createVault(fixedKeys(masterKey, "keys"));
 
 describe("vault", () => {
   it("opens what it wrapped, in the same place only", () => {
@@ -52,7 +52,7 @@ describe("vault", () => {
   });
 
   it("keeps the documented format, as an independent reader of it finds", async () => {
-    const fixed = createVault({ masterKey, purpose: "keys", random: (size) => new Uint8Array(size).fill(9) });
+    const fixed = createVault(fixedKeys(masterKey, "keys"), (size) => new Uint8Array(size).fill(9));
     const wrapped = Buffer.from(fixed.wrap(secret, "c"));
     const hkdf = async (ikm: Uint8Array<ArrayBuffer>, salt: Uint8Array<ArrayBuffer>, info: string, length: number) =>
       new Uint8Array(
@@ -79,43 +79,66 @@ describe("vault", () => {
     expect(fixed.subkey("paths")).toEqual(await hkdf(root, none, "portcullis/vault/1 subkey\0paths", 32));
   });
 
-  it("opens with a previous master key after rotation and tells which blobs are old", () => {
+  it("opens with a previous key after rotation and tells which blobs are old", () => {
     const old = vault.wrap(secret, "c");
-    const rotated = createVault({ masterKey: otherKey, purpose: "keys", previousMasterKeys: [masterKey] });
+    const rotated = createVault(fixedKeys(otherKey, "keys", [masterKey]));
     expect(Buffer.from(rotated.unwrap(old, "c"))).toEqual(secret);
     expect(rotated.isCurrent(old)).toBe(false);
     expect(rotated.isCurrent(rotated.wrap(secret, "c"))).toBe(true);
     expect(() => vault.unwrap(rotated.wrap(secret, "c"), "c")).toThrow(VaultError);
-    expect(() => createVault({ masterKey: otherKey, purpose: "keys" }).unwrap(old, "c")).toThrow(VaultError);
+    expect(() => createVault(fixedKeys(otherKey, "keys")).unwrap(old, "c")).toThrow(VaultError);
   });
 
   it("separates purposes, labels and uses; subkeys are the same on every replica", () => {
-    const other = createVault({ masterKey, purpose: "factors" });
+    const other = createVault(fixedKeys(masterKey, "factors"));
     expect(() => other.unwrap(vault.wrap(secret, "c"), "c")).toThrow(VaultError);
-    const again = createVault({ masterKey, purpose: "keys" });
+    const again = createVault(fixedKeys(masterKey, "keys"));
     expect(again.subkey("a")).toEqual(vault.subkey("a"));
     const all = [
       vault.subkey("a"),
       vault.subkey("b"),
       other.subkey("a"),
-      createVault({ masterKey: otherKey, purpose: "keys" }).subkey("a"),
+      createVault(fixedKeys(otherKey, "keys")).subkey("a"),
     ];
     expect(new Set(all.map((bytes) => Buffer.from(bytes).toString("hex"))).size).toBe(4);
     expect(all.every((bytes) => bytes.length === 32)).toBe(true);
   });
 
-  it("lists the subkeys of previous master keys after the current one", () => {
-    const rotated = createVault({ masterKey: otherKey, purpose: "keys", previousMasterKeys: [masterKey] });
-    expect(rotated.subkeys("a")).toEqual([rotated.subkey("a"), vault.subkey("a")]);
+  it("keeps its subkeys while data keys come and go: what was found by an HMAC stays found", () => {
+    const [before, after] = [fixedKeys(masterKey, "keys")(), fixedKeys(otherKey, "keys")()];
+    let keys = before;
+    const rotating = createVault(() => keys);
+    const tag = rotating.subkey("paths");
+    keys = { ...after, others: [before.current], index: before.index };
+    expect(rotating.subkey("paths")).toEqual(tag);
+  });
+
+  it("says that it is shut, and nothing about what is stored, while there are no keys", () => {
+    const shut = createVault(() => {
+      throw new VaultShutError();
+    });
+    const wrapped = vault.wrap(secret, "c");
+    for (const work of [() => shut.wrap(secret, "c"), () => shut.unwrap(wrapped, "c"), () => shut.subkey("a")])
+      expect(work).toThrow(VaultShutError);
+  });
+
+  it("has a decoy that opens under whatever key is current: refusing it would take less time", () => {
+    const [before, after] = [fixedKeys(masterKey, "keys")(), fixedKeys(otherKey, "keys")()];
+    let keys = before;
+    const rotating = createVault(() => keys);
+    const decoy = createDecoy(rotating, () => new Uint8Array(20), "nobody");
+    expect(decoy()).toBe(decoy());
+    keys = after;
+    expect(rotating.unwrap(decoy(), "nobody")).toHaveLength(20);
   });
 
   it("refuses keys, purposes and contexts that are not ones", () => {
-    expect(() => createVault({ masterKey: new Uint8Array(31), purpose: "keys" })).toThrow(TypeError);
-    expect(() => createVault({ masterKey, purpose: "" })).toThrow(TypeError);
+    expect(() => fixedKeys(new Uint8Array(31), "keys")).toThrow(TypeError);
+    expect(() => fixedKeys(masterKey, "")).toThrow(TypeError);
     expect(() => vault.wrap(secret, "")).toThrow(TypeError);
     expect(() => vault.wrap(secret, "\ud800")).toThrow(TypeError);
-    expect(() =>
-      createVault({ masterKey, purpose: "keys", random: () => new Uint8Array(3) }).wrap(secret, "c"),
-    ).toThrow(RangeError);
+    expect(() => createVault(fixedKeys(masterKey, "keys"), () => new Uint8Array(3)).wrap(secret, "c")).toThrow(
+      RangeError,
+    );
   });
 });

@@ -12,7 +12,15 @@ import type { Documents } from "@portcullis/documents";
 import { openEmbeddedDocuments } from "@portcullis/documents/embedded";
 import { openEmbeddedJobs } from "@portcullis/jobs/embedded";
 import { claimIn, type Platform } from "@portcullis/platform";
-import { createCloser, createHealth, createIds, createLogger, createVault, systemRandom } from "@portcullis/runtime";
+import {
+  createCloser,
+  createHealth,
+  createIds,
+  createLogger,
+  createVault,
+  fixedKeys,
+  systemRandom,
+} from "@portcullis/runtime";
 import type { State } from "@portcullis/state";
 import { openEmbeddedState } from "@portcullis/state/embedded";
 import { generate } from "otplib";
@@ -80,7 +88,7 @@ export async function startFactors(options: FactorsOptions = {}) {
       documents,
       state,
       jobs,
-      vault: createVault({ masterKey, purpose: "factors" }),
+      vault: createVault(fixedKeys(masterKey, "factors")),
     };
     await run(platform, {
       failuresMax,

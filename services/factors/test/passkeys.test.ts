@@ -11,7 +11,7 @@ import {
   verifyFactors,
 } from "@portcullis/contracts";
 import { passkeyChallenge } from "@portcullis/crypto";
-import { createVault } from "@portcullis/runtime";
+import { createVault, fixedKeys } from "@portcullis/runtime";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type Change, createSoftPasskey, type SoftPasskey } from "../../../test/passkeys/soft-passkey.ts";
 import { subjectId } from "../src/authenticators/subject.ts";
@@ -218,7 +218,7 @@ describe("a registration", () => {
   });
 
   it("is for ten at most, however many are added at once", async () => {
-    const vault = createVault({ masterKey: new Uint8Array(32), purpose: "factors" });
+    const vault = createVault(fixedKeys(new Uint8Array(32), "factors"));
     const collection = await factors.documents.collection(passkeysCollection);
     const store = createPasskeyStore({ collection, vault, clock: factors.now });
     const add = (id: string) => {

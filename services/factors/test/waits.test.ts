@@ -12,7 +12,7 @@ import {
   wakeHandshake,
 } from "@portcullis/contracts";
 import type { Job } from "@portcullis/jobs";
-import { createVault, systemRandom } from "@portcullis/runtime";
+import { createVault, fixedKeys, systemRandom } from "@portcullis/runtime";
 import { afterEach, describe, expect, it } from "vitest";
 import { createSendLimits } from "../src/waits/limits.ts";
 import { createWaitSecrets } from "../src/waits/secrets.ts";
@@ -304,7 +304,7 @@ describe("a wait by link", () => {
       expect(await confirm(forged, numberOf(three.view)), forged).toBe("gone");
     expect(await confirm(`${four.waitId}.${tag}`, numberOf(four.view))).toBe("gone");
     const code = await start();
-    const never = createWaitSecrets(createVault({ masterKey, purpose: "factors" })).tokenOf(code.waitId);
+    const never = createWaitSecrets(createVault(fixedKeys(masterKey, "factors"))).tokenOf(code.waitId);
     expect(await confirm(never, "123")).toBe("gone");
     expect(await api.caller.call(findWait, { token: never, address: "192.0.2.1" })).toEqual({ wait: null });
     expect(woken).toEqual([]);

@@ -38,7 +38,7 @@ import { createEdgeWatch } from "./sessions/edges.ts";
 import { createSessionRegistry } from "./sessions/registry.ts";
 import { createRevocation } from "./sessions/revocation.ts";
 import { serveSessions } from "./sessions/serve.ts";
-import { createPathTags } from "./sockets/paths.ts";
+import { createPathTag } from "./sockets/paths.ts";
 import { serveSockets } from "./sockets/serve.ts";
 import { openSocketStore, type SocketStore } from "./sockets/store.ts";
 import { serveStepUps } from "./step-ups/serve.ts";
@@ -80,7 +80,7 @@ export async function run(
     clock,
   });
   const passwords = parts.passwords ?? (await createPasswords());
-  const paths = createPathTags(vault);
+  const pathTag = createPathTag(vault);
 
   const accountContext = await openAccounts(platform, config, passwords, store);
   const prepared = await prepareBootstrap(accountContext);
@@ -89,7 +89,7 @@ export async function run(
   const socketContext = {
     store,
     intruders,
-    paths,
+    pathTag,
     vault,
     passwords,
     sessions,
@@ -165,7 +165,7 @@ export async function run(
     audit,
     decoys: createDecoys({ sessions: decoySessions, player, intruders, audit, alerts, caller, clock, log }),
     caller,
-    paths,
+    pathTag,
     tickets,
     vault,
     stepKey: vault.subkey("handshake-step"),

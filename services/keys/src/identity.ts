@@ -1,6 +1,13 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { fingerprint, generateIdentity, type Identity, importIdentity } from "@portcullis/crypto";
-import { type Collection, type Documents, DuplicateError, type Stored } from "@portcullis/documents";
+import {
+  type Collection,
+  type CollectionDefinition,
+  type Documents,
+  DuplicateError,
+  type Stored,
+} from "@portcullis/documents";
+import { sealedStore } from "@portcullis/key-ring";
 import { type Succession, successionsMax } from "@portcullis/protocol";
 import { type Clock, type Logger, StartupError, type Vault } from "@portcullis/runtime";
 import { z } from "zod";
@@ -44,8 +51,15 @@ const readingMsMax = 500;
 /** Bundles of the key before are shown for so long by edges that hold one: a client that pinned the new key would refuse them. */
 const pinDelayMs = 90_000;
 
+const definition: CollectionDefinition<StoredIdentity> = { name: "keys_identity", schema: stored, indexes: [] };
+
+export const sealedIdentity = sealedStore(definition, ({ body }, again) => ({
+  ...body,
+  seedSealed: again(body.seedSealed, place),
+}));
+
 export function openIdentities(documents: Documents): Promise<IdentityCollection> {
-  return documents.collection({ name: "keys_identity", schema: stored, indexes: [] });
+  return documents.collection(definition);
 }
 
 /**

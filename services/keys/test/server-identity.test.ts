@@ -1,14 +1,14 @@
 import { serverIdentity } from "@portcullis/contracts";
 import { fingerprint, parseBundle } from "@portcullis/crypto";
 import { openEmbeddedDocuments } from "@portcullis/documents/embedded";
-import { createVault, StartupError, systemRandom } from "@portcullis/runtime";
+import { createVault, fixedKeys, StartupError, systemRandom } from "@portcullis/runtime";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { z } from "zod";
 import { openIdentity } from "../src/identity.ts";
 import { startWorld, type World } from "./support/world.ts";
 
 const clock = () => 1_795_000_000_000;
-const vault = createVault({ masterKey: systemRandom(32), purpose: "keys" });
+const vault = createVault(fixedKeys(systemRandom(32), "keys"));
 let documents: ReturnType<typeof openEmbeddedDocuments>;
 beforeEach(() => {
   documents = openEmbeddedDocuments({ file: ":memory:", clock });
@@ -48,7 +48,7 @@ describe("the server's identity", () => {
     const first = await open();
     const { collection, found } = await stored();
     const { seedSealed } = found.body;
-    const other = createVault({ masterKey: systemRandom(32), purpose: "keys" });
+    const other = createVault(fixedKeys(systemRandom(32), "keys"));
     if (how === "damaged") {
       const middle = seedSealed[60] === "A" ? "B" : "A";
       const altered = `${seedSealed.slice(0, 60)}${middle}${seedSealed.slice(61)}`;

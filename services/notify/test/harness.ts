@@ -11,6 +11,7 @@ import {
   createIds,
   createLogger,
   createVault,
+  fixedKeys,
   systemClock,
   systemRandom,
 } from "@portcullis/runtime";
@@ -81,7 +82,7 @@ export async function startPlatform() {
       return none("state")();
     },
     jobs,
-    vault: createVault({ masterKey: systemRandom(32), purpose: "notify" }),
+    vault: createVault(fixedKeys(systemRandom(32), "notify")),
   };
   return {
     platform,

@@ -68,7 +68,7 @@ export async function rightAnswer({ options }: Way, { appKey }: OwnedSocket, who
   const server = { fingerprint, pinned: true, successorOf: null, words: fingerprintWords(fingerprint) };
   const typed = await means.answers?.[gate]?.({
     ...{ gate, at, details, ask: ask ?? null, options: [], retry: false, attemptsLeft: 1, answerUntilMs: untilMs },
-    ...{ server: { ...server, randomart: [], edge: "" }, waiting: null, signal },
+    ...{ server: { ...server, randomart: [], edge: "" }, waiting: null, solve: () => null, signal },
   });
   if (typeof typed !== "string") throw new Error(`nobody answers ${gate}`);
   return (await ask?.prove?.(typed, asked)) ?? typed;

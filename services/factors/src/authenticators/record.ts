@@ -1,4 +1,5 @@
 import type { CollectionDefinition } from "@portcullis/documents";
+import { type SealedStore, sealedStore } from "@portcullis/key-ring";
 import { z } from "zod";
 
 /**
@@ -20,6 +21,9 @@ const authenticator = z.strictObject({
 });
 export type Authenticator = z.infer<typeof authenticator>;
 
+/** Binds a blob to its subject and enrolment: whoever can write to the database cannot move a secret to another member. */
+export const placeOf = (kind: string, subject: string, enrolmentId: string) => `${kind}/${subject}/${enrolmentId}`;
+
 /** The id is the subject's. */
 export const authenticatorsCollection: CollectionDefinition<Authenticator> = {
   name: "factors_authenticators",
@@ -38,3 +42,12 @@ export const answerSecretsCollection: CollectionDefinition<Authenticator> = {
   ...authenticatorsCollection,
   name: "factors_answer_secrets",
 };
+
+/** @param kind as the store of that collection is given it */
+export function sealedAuthenticators(definition: CollectionDefinition<Authenticator>, kind: string): SealedStore {
+  return sealedStore(definition, ({ id, body: { active, pending, ...rest } }, again) => {
+    const resealed = (one: Enrolment | null) =>
+      one === null ? null : { ...one, secret: again(one.secret, placeOf(kind, id, one.id)) };
+    return { ...rest, active: resealed(active), pending: resealed(pending) };
+  });
+}

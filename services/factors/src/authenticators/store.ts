@@ -1,7 +1,7 @@
 import { type AuthenticatorSubject, ServiceError } from "@portcullis/contracts";
 import { type Collection, DuplicateError, type Stored } from "@portcullis/documents";
-import type { Clock, Ids, Random, Vault } from "@portcullis/runtime";
-import type { Authenticator, Enrolment } from "./record.ts";
+import { type Clock, createDecoy, type Ids, type Random, type Vault, VaultShutError } from "@portcullis/runtime";
+import { type Authenticator, type Enrolment, placeOf } from "./record.ts";
 import { socketOf, subjectId } from "./subject.ts";
 
 export type EnrolmentStatus = "active" | "pending";
@@ -50,9 +50,8 @@ const nobody = "nobody";
 
 export function createAuthenticatorStore(options: AuthenticatorStoreOptions): AuthenticatorStore {
   const { kind, secretBytes, collection, vault, clock, ids, random } = options;
-  /** Binds a blob to its subject and enrolment: whoever can write to the database cannot move a secret to another member. */
-  const place = (subject: string, enrolmentId: string) => `${kind}/${subject}/${enrolmentId}`;
-  const decoy = vault.wrap(random(secretBytes), place(nobody, nobody));
+  const place = (subject: string, enrolmentId: string) => placeOf(kind, subject, enrolmentId);
+  const decoy = createDecoy(vault, () => random(secretBytes), place(nobody, nobody));
 
   const wrapped = (subject: string, secret: Uint8Array): Enrolment => {
     const id = ids.id();
@@ -63,7 +62,8 @@ export function createAuthenticatorStore(options: AuthenticatorStoreOptions): Au
   const unwrapped = (blob: Uint8Array, context: string): Uint8Array | null => {
     try {
       return vault.unwrap(blob, context);
-    } catch {
+    } catch (error) {
+      if (error instanceof VaultShutError) throw error;
       return null;
     }
   };
@@ -88,7 +88,7 @@ export function createAuthenticatorStore(options: AuthenticatorStoreOptions): Au
       const id = subject === null ? nobody : subjectId(subject);
       const found = (await collection.get(id))?.body[status] ?? null;
       if (found === null) {
-        unwrapped(decoy, place(nobody, nobody))?.fill(0);
+        unwrapped(decoy(), place(nobody, nobody))?.fill(0);
         return null;
       }
       const secret = unwrapped(Buffer.from(found.secret, "base64url"), place(id, found.id));

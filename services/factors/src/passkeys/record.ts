@@ -1,4 +1,5 @@
 import type { CollectionDefinition } from "@portcullis/documents";
+import { sealedStore } from "@portcullis/key-ring";
 import { z } from "zod";
 
 const epochMs = z.number().int().nonnegative();
@@ -34,3 +35,10 @@ export const credential = z.strictObject({
   transports: z.array(z.string().max(32)).max(8),
 });
 export type Credential = z.infer<typeof credential>;
+
+export const passkeyPlace = (subject: string, id: string) => `passkeys/${subject}/${id}`;
+
+export const sealedPasskeys = sealedStore(passkeysCollection, ({ id, body }, again) => ({
+  ...body,
+  sealed: again(body.sealed, passkeyPlace(body.subject, id)),
+}));

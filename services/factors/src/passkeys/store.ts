@@ -1,9 +1,9 @@
 import { createHash } from "node:crypto";
 import { type AuthenticatorSubject, type PasskeyView, ServiceError } from "@portcullis/contracts";
 import { type Collection, DuplicateError, insertWithin, type Stored } from "@portcullis/documents";
-import type { Clock, Vault } from "@portcullis/runtime";
+import { type Clock, type Vault, VaultShutError } from "@portcullis/runtime";
 import { socketOf, subjectId } from "../authenticators/subject.ts";
-import { type Credential, credential, type Passkey } from "./record.ts";
+import { type Credential, credential, type Passkey, passkeyPlace } from "./record.ts";
 
 const passkeysPerSubjectMax = 10;
 
@@ -52,14 +52,14 @@ export function createPasskeyStore({
   readonly vault: Vault;
   readonly clock: Clock;
 }): PasskeyStore {
-  const place = (subject: string, id: string) => `passkeys/${subject}/${id}`;
   const all = (subject: AuthenticatorSubject) => collection.find({ subject: subjectId(subject) }, { limit: pageSize });
 
   function opened({ id, body: { subject, sealed } }: Stored<Passkey>): Credential | null {
     try {
-      const bytes = vault.unwrap(Buffer.from(sealed, "base64url"), place(subject, id));
+      const bytes = vault.unwrap(Buffer.from(sealed, "base64url"), passkeyPlace(subject, id));
       return credential.parse(JSON.parse(Buffer.from(bytes).toString("utf8")));
-    } catch {
+    } catch (error) {
+      if (error instanceof VaultShutError) throw error;
       return null;
     }
   }
@@ -68,7 +68,7 @@ export function createPasskeyStore({
     async add({ subject, relyingParty, label, synced, credential: made }) {
       const id = idOf(relyingParty, made.id);
       const whose = subjectId(subject);
-      const sealed = vault.wrap(Buffer.from(JSON.stringify(credential.parse(made))), place(whose, id));
+      const sealed = vault.wrap(Buffer.from(JSON.stringify(credential.parse(made))), passkeyPlace(whose, id));
       try {
         const body: Passkey = {
           subject: whose,

@@ -1,4 +1,5 @@
 import type { CollectionDefinition } from "@portcullis/documents";
+import { sealedStore } from "@portcullis/key-ring";
 import { isSign } from "@portcullis/protocol";
 import { z } from "zod";
 
@@ -27,3 +28,11 @@ export const signsCollection: CollectionDefinition<StoredSign> = {
   schema: sign,
   indexes: [{ fields: ["socketId"] }],
 };
+
+/** Whoever can write to the database cannot show one member the sign of another. */
+export const signPlace = (subject: string, enrolmentId: string) => `signs/${subject}/${enrolmentId}`;
+
+export const sealedSigns = sealedStore(signsCollection, ({ id, body }, again) => ({
+  ...body,
+  sealed: again(body.sealed, signPlace(id, body.enrolmentId)),
+}));

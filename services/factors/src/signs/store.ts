@@ -1,10 +1,10 @@
 import { ServiceError } from "@portcullis/contracts";
 import { type Collection, DuplicateError } from "@portcullis/documents";
 import { signProblemOf } from "@portcullis/protocol";
-import type { Clock, Ids, Random, Vault } from "@portcullis/runtime";
+import { type Clock, createDecoy, type Ids, type Random, type Vault, VaultShutError } from "@portcullis/runtime";
 import { subjectId } from "../authenticators/subject.ts";
 import { emblemOf } from "./emblem.ts";
-import { type SignContent, type StoredSign, signContent } from "./record.ts";
+import { type SignContent, type StoredSign, signContent, signPlace } from "./record.ts";
 
 export interface MemberOfSocket {
   readonly socketId: string;
@@ -44,21 +44,22 @@ const seedBytes = 32;
 export function createSignStore(options: SignStoreOptions): SignStore {
   const { collection, vault, clock, ids, random, onUnreadable } = options;
   const idOf = ({ socketId, member }: MemberOfSocket) => subjectId({ of: "member", socketId, member });
-  /** Whoever can write to the database cannot show one member the sign of another. */
-  const place = (subject: string, enrolmentId: string) => `signs/${subject}/${enrolmentId}`;
   const text = (bytes: Uint8Array) => Buffer.from(bytes).toString("base64url");
   const freshSeed = () => text(random(seedBytes));
+  const written = (content: SignContent) => Buffer.from(JSON.stringify(content));
   const wrapped = (subject: string, enrolmentId: string, content: SignContent) =>
-    text(vault.wrap(Buffer.from(JSON.stringify(content)), place(subject, enrolmentId)));
-  const decoy = wrapped(nobody, nobody, { art: emblemOf(random(seedBytes)), seed: freshSeed() });
+    text(vault.wrap(written(content), signPlace(subject, enrolmentId)));
+  const noSign = () => written({ art: emblemOf(random(seedBytes)), seed: freshSeed() });
+  const decoy = createDecoy(vault, noSign, signPlace(nobody, nobody));
 
-  function opened(subject: string, enrolmentId: string, sealed: string): SignContent | null {
+  function opened(subject: string, enrolmentId: string, sealed: Uint8Array): SignContent | null {
     try {
-      const bytes = vault.unwrap(Buffer.from(sealed, "base64url"), place(subject, enrolmentId));
+      const bytes = vault.unwrap(sealed, signPlace(subject, enrolmentId));
       const parsed = signContent.safeParse(JSON.parse(Buffer.from(bytes).toString("utf8")));
       bytes.fill(0);
       return parsed.success ? parsed.data : null;
-    } catch {
+    } catch (error) {
+      if (error instanceof VaultShutError) throw error;
       return null;
     }
   }
@@ -87,10 +88,10 @@ export function createSignStore(options: SignStoreOptions): SignStore {
       const id = whose === null ? nobody : idOf(whose);
       const found = (await collection.get(id))?.body ?? null;
       if (found === null) {
-        opened(nobody, nobody, decoy);
+        opened(nobody, nobody, decoy());
         return null;
       }
-      const content = opened(id, found.enrolmentId, found.sealed);
+      const content = opened(id, found.enrolmentId, Buffer.from(found.sealed, "base64url"));
       if (content === null) onUnreadable(found.enrolmentId);
       return content;
     },

@@ -1,5 +1,6 @@
 import { webhooksPerSocketMax } from "@portcullis/contracts";
 import type { CollectionDefinition } from "@portcullis/documents";
+import { sealedStore } from "@portcullis/key-ring";
 import { z } from "zod";
 import { secretsMax } from "./signature.ts";
 
@@ -31,3 +32,21 @@ export const webhooksCollection: CollectionDefinition<SocketWebhooks> = {
   schema: socketWebhooks,
   indexes: [],
 };
+
+/**
+ * Binds what is sealed to its place: who can write to the database cannot have messages of one socket sent to another's address.
+ *
+ * @param what `url`, or the id of a secret
+ */
+export const webhookPlace = (socketId: string, id: string, what: string) => `webhooks/${socketId}/${id}/${what}`;
+
+export const sealedWebhooks = sealedStore(webhooksCollection, ({ id: socketId, body }, again) => ({
+  webhooks: body.webhooks.map((webhook) => ({
+    ...webhook,
+    url: again(webhook.url, webhookPlace(socketId, webhook.id, "url")),
+    secrets: webhook.secrets.map((each) => ({
+      ...each,
+      secret: again(each.secret, webhookPlace(socketId, webhook.id, each.id)),
+    })),
+  })),
+}));

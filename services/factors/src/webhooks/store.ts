@@ -1,7 +1,15 @@
 import { ServiceError, type WebhookView, webhooksPerSocketMax } from "@portcullis/contracts";
 import { type Collection, DuplicateError } from "@portcullis/documents";
-import { type Clock, type Ids, type OutboundRule, outboundUrl, type Random, type Vault } from "@portcullis/runtime";
-import type { SocketWebhooks, StoredWebhook } from "./record.ts";
+import {
+  type Clock,
+  type Ids,
+  type OutboundRule,
+  outboundUrl,
+  type Random,
+  type Vault,
+  VaultShutError,
+} from "@portcullis/runtime";
+import { type SocketWebhooks, type StoredWebhook, webhookPlace } from "./record.ts";
 import { secretBytes } from "./signature.ts";
 
 /** An endpoint with what it takes to speak to it. */
@@ -46,18 +54,16 @@ const urlMessage = "must be an https URL of the public internet, without credent
 
 export function createWebhookStore(options: WebhookStoreOptions): WebhookStore {
   const { collection, vault, clock, ids, random, allow } = options;
-  /** Binds what is sealed to its place: who can write to the database cannot have messages of one socket sent to another's address. */
-  const place = (socketId: string, id: string, what: string) => `webhooks/${socketId}/${id}/${what}`;
   const seal = (bytes: Uint8Array, context: string) => Buffer.from(vault.wrap(bytes, context)).toString("base64url");
   const open = (sealed: string, context: string) => vault.unwrap(Buffer.from(sealed, "base64url"), context);
   const urlOf = (socketId: string, { id, url }: StoredWebhook) =>
-    Buffer.from(open(url, place(socketId, id, "url"))).toString("utf8");
+    Buffer.from(open(url, webhookPlace(socketId, id, "url"))).toString("utf8");
 
   function freshSecret(socketId: string, webhookId: string) {
     const secret = random(secretBytes);
     if (secret.length !== secretBytes) throw new RangeError("the random source ran dry");
     const id = ids.id();
-    return { secret, stored: { id, secret: seal(secret, place(socketId, webhookId, id)), untilMs: null } };
+    return { secret, stored: { id, secret: seal(secret, webhookPlace(socketId, webhookId, id)), untilMs: null } };
   }
 
   function viewOf(socketId: string, webhook: StoredWebhook): WebhookView {
@@ -99,7 +105,7 @@ export function createWebhookStore(options: WebhookStoreOptions): WebhookStore {
         throw new ServiceError("invalid", { issues: [{ path: "url", message: urlMessage }] });
       const id = ids.id("hook");
       const { secret, stored } = freshSecret(socketId, id);
-      const sealedUrl = seal(Buffer.from(url), place(socketId, id, "url"));
+      const sealedUrl = seal(Buffer.from(url), webhookPlace(socketId, id, "url"));
       const webhook: StoredWebhook = { id, url: sealedUrl, purpose, createdAtMs: clock(), secrets: [stored] };
       const isMade = await change(socketId, (all) => (all.length < webhooksPerSocketMax ? [...all, webhook] : null));
       if (!isMade) {
@@ -135,9 +141,10 @@ export function createWebhookStore(options: WebhookStoreOptions): WebhookStore {
       if (found === undefined) return null;
       const live = found.secrets.filter((each) => each.untilMs === null || isPrevious(each));
       try {
-        const secrets = live.map(({ id: secretId, secret }) => open(secret, place(socketId, id, secretId)));
+        const secrets = live.map(({ id: secretId, secret }) => open(secret, webhookPlace(socketId, id, secretId)));
         return { id, url: urlOf(socketId, found), secrets };
-      } catch {
+      } catch (error) {
+        if (error instanceof VaultShutError) throw error;
         return null;
       }
     },

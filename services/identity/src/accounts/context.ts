@@ -8,7 +8,7 @@ import { fromText, tagOf, toText } from "../secrets.ts";
 import type { Attempts, Quota } from "./attempts.ts";
 import type { Mails } from "./mail.ts";
 import type { Passwords } from "./passwords.ts";
-import type { AccountStore, Owner } from "./store.ts";
+import { type AccountStore, type Owner, ownerEmailPlace } from "./store.ts";
 
 /** What all operations on accounts stand on. */
 export interface AccountContext {
@@ -50,23 +50,17 @@ export interface AccountContext {
 
 /** E-mail addresses at rest: found by an HMAC, read only through the vault. */
 export interface Contacts {
-  /** What is written. */
   tag(email: string): string;
-  /** What an owner may have been written under: one for each master key, the current one first. */
-  tags(email: string): readonly string[];
   seal(ownerId: string, email: string): string;
   open(ownerId: string, sealed: string): string;
 }
 
 export function createContacts(vault: Vault): Contacts {
-  const keys = vault.subkeys("email-tag");
-  const place = (ownerId: string) => `owner-email:${ownerId}`;
-  const tags = (email: string) => keys.map((key) => tagOf(key, normalEmail(email)));
+  const key = vault.subkey("email-tag");
   return {
-    tag: (email) => tagOf(vault.subkey("email-tag"), normalEmail(email)),
-    tags,
-    seal: (ownerId, email) => toText(vault.wrap(Buffer.from(email, "utf8"), place(ownerId))),
-    open: (ownerId, sealed) => Buffer.from(vault.unwrap(fromText(sealed), place(ownerId))).toString("utf8"),
+    tag: (email) => tagOf(key, normalEmail(email)),
+    seal: (ownerId, email) => toText(vault.wrap(Buffer.from(email, "utf8"), ownerEmailPlace(ownerId))),
+    open: (ownerId, sealed) => Buffer.from(vault.unwrap(fromText(sealed), ownerEmailPlace(ownerId))).toString("utf8"),
   };
 }
 
@@ -77,10 +71,7 @@ export function normalEmail(email: string): string {
 
 /** The same look-ups whether or not there is such an account. */
 export async function findOwner(context: AccountContext, email: string): Promise<Stored<Owner> | null> {
-  const found = await Promise.all(
-    context.contacts.tags(email).map((emailTag) => context.store.owners.findOne({ emailTag })),
-  );
-  return found.find((owner) => owner !== null) ?? null;
+  return context.store.owners.findOne({ emailTag: context.contacts.tag(email) });
 }
 
 /** Whether one more mail may go to this mailbox now. Asked, and counted, for addresses without an account as well. */

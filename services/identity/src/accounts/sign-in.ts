@@ -1,7 +1,7 @@
 import { type Caller as CallerFacts, ServiceError } from "@portcullis/contracts";
 import type { Stored } from "@portcullis/documents";
 import { afterwards } from "../afterwards.ts";
-import { fromText, hashOf } from "../secrets.ts";
+import { hashOf } from "../secrets.ts";
 import { soundCanaryToken } from "./canary-token.ts";
 import { type AccountContext, findOwner, normalEmail } from "./context.ts";
 import { requireSecondFactor, type SecondFactor } from "./second-factor.ts";
@@ -43,19 +43,7 @@ export async function signIn(
     await context.store.webSessions.delete(session.sessionId);
     throw new ServiceError("unauthenticated");
   }
-  await renewAtRest(context, now, email);
   return session;
-}
-
-/** What was written under an older master key is written anew, so that the old key can be given up in the end. */
-async function renewAtRest(context: AccountContext, owner: Stored<Owner>, email: string): Promise<void> {
-  const { contacts, vault, store } = context;
-  const emailTag = contacts.tag(email);
-  const isCurrent = owner.body.emailTag === emailTag && vault.isCurrent(fromText(owner.body.emailSealed));
-  if (isCurrent) return;
-  const emailSealed = contacts.seal(owner.id, contacts.open(owner.id, owner.body.emailSealed));
-  // Losing the race to another write is fine: the next sign-in tries again.
-  await store.owners.replace(owner.id, owner.version, { ...owner.body, emailTag, emailSealed });
 }
 
 export async function authenticateCaller(

@@ -1,5 +1,6 @@
 import { alertKinds } from "@portcullis/contracts";
-import type { Collection, Documents } from "@portcullis/documents";
+import type { Collection, CollectionDefinition, Documents } from "@portcullis/documents";
+import { sealedStore } from "@portcullis/key-ring";
 import { z } from "zod";
 
 const epochMs = z.number().int().nonnegative();
@@ -26,6 +27,19 @@ const owner = z.strictObject({
 });
 export type Owner = z.infer<typeof owner>;
 
+const owners: CollectionDefinition<Owner> = {
+  name: "identity_owners",
+  schema: owner,
+  indexes: [{ fields: ["emailTag"], unique: true }],
+};
+
+export const ownerEmailPlace = (ownerId: string) => `owner-email:${ownerId}`;
+
+export const sealedOwners = sealedStore(owners, ({ id, body }, again) => ({
+  ...body,
+  emailSealed: again(body.emailSealed, ownerEmailPlace(id)),
+}));
+
 const webSession = z.strictObject({
   ownerId: z.string(),
   secretHash: z.string(),
@@ -38,6 +52,20 @@ const webSession = z.strictObject({
   clientSealed: z.string(),
 });
 export type WebSession = z.infer<typeof webSession>;
+
+const webSessions: CollectionDefinition<WebSession> = {
+  name: "identity_web_sessions",
+  schema: webSession,
+  indexes: [{ fields: ["secretHash"], unique: true }, { fields: ["ownerId"] }],
+  expiresAtField: "expiresAtMs",
+};
+
+export const clientPlace = (sessionId: string) => `web-session-client:${sessionId}`;
+
+export const sealedWebSessions = sealedStore(webSessions, ({ id, body }, again) => ({
+  ...body,
+  clientSealed: again(body.clientSealed, clientPlace(id)),
+}));
 
 const apiToken = z.strictObject({
   ownerId: z.string(),
@@ -96,17 +124,8 @@ export interface AccountStore {
 
 export async function openAccountStore(documents: Documents): Promise<AccountStore> {
   return {
-    owners: await documents.collection({
-      name: "identity_owners",
-      schema: owner,
-      indexes: [{ fields: ["emailTag"], unique: true }],
-    }),
-    webSessions: await documents.collection({
-      name: "identity_web_sessions",
-      schema: webSession,
-      indexes: [{ fields: ["secretHash"], unique: true }, { fields: ["ownerId"] }],
-      expiresAtField: "expiresAtMs",
-    }),
+    owners: await documents.collection(owners),
+    webSessions: await documents.collection(webSessions),
     apiTokens: await documents.collection({
       name: "identity_api_tokens",
       schema: apiToken,

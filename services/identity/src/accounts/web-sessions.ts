@@ -3,7 +3,7 @@ import type { Stored } from "@portcullis/documents";
 import { z } from "zod";
 import { fromText, hashOf, toText } from "../secrets.ts";
 import type { AccountContext } from "./context.ts";
-import { deleteAll, type Owner, type WebSession } from "./store.ts";
+import { clientPlace, deleteAll, type Owner, type WebSession } from "./store.ts";
 
 /** NIST SP 800-63B-4 AAL2: a session lives at most 24 h, and ends after an hour without use. */
 export const webSessionLifeMs = 24 * 3_600_000;
@@ -17,7 +17,6 @@ interface Client {
 }
 
 const storedClient = z.strictObject({ address: z.string(), userAgent: z.string() });
-const place = (sessionId: string) => `web-session-client:${sessionId}`;
 
 /** @returns the secret, which is not kept. */
 export async function startWebSession(
@@ -36,7 +35,7 @@ export async function startWebSession(
     createdAtMs: now,
     lastSeenAtMs: now,
     expiresAtMs: now + webSessionLifeMs,
-    clientSealed: toText(context.vault.wrap(client, place(sessionId))),
+    clientSealed: toText(context.vault.wrap(client, clientPlace(sessionId))),
   });
   await makeRoom(context, owner.id, sessionId);
   return { secret, sessionId, expiresAtMs: now + webSessionLifeMs };
@@ -75,7 +74,7 @@ export async function listSessionsOf(context: AccountContext, { ownerId }: { own
 }
 
 function clientOf(context: AccountContext, sessionId: string, { clientSealed }: WebSession): Client {
-  const opened = context.vault.unwrap(fromText(clientSealed), place(sessionId));
+  const opened = context.vault.unwrap(fromText(clientSealed), clientPlace(sessionId));
   return storedClient.parse(JSON.parse(Buffer.from(opened).toString("utf8")));
 }
 

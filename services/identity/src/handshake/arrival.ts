@@ -13,7 +13,7 @@ import {
   unblemished,
 } from "../penalties/penalties.ts";
 import { nobodysPolicy, readNobodysMember } from "../sockets/nobody.ts";
-import { findByPath, type PathTags } from "../sockets/paths.ts";
+import { findByPath, type PathTag } from "../sockets/paths.ts";
 import type { Member, Socket, SocketStore } from "../sockets/store.ts";
 import type { TicketStore } from "../tickets/store.ts";
 import { keyedConsumer, noTicket, type Presented, presentedOf } from "./presented.ts";
@@ -107,12 +107,12 @@ export type Received =
 export async function receive(
   {
     store,
-    paths,
+    pathTag,
     tickets,
     penalties,
   }: {
     readonly store: SocketStore;
-    readonly paths: PathTags;
+    readonly pathTag: PathTag;
     readonly tickets: Pick<TicketStore, "redeem">;
     readonly penalties: Pick<Penalties, "look">;
   },
@@ -121,7 +121,7 @@ export async function receive(
 ): Promise<Received> {
   const { connection, key } = claims;
   const { label, path } = connection;
-  const found = await findByPath(store, paths, label, path);
+  const found = await findByPath(store, pathTag, label, path);
   const socket = found?.socket ?? null;
   const named = new URLSearchParams(connection.query).get(socket?.body.idParameter ?? "id");
   const member = await store.members.findOne({ socketId: socket?.id ?? "none", name: named ?? "none" });

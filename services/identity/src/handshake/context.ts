@@ -10,7 +10,7 @@ import type { Announce } from "../people/announce.ts";
 import type { EdgeWatch } from "../sessions/edges.ts";
 import type { SessionRegistry } from "../sessions/registry.ts";
 import type { Revocation } from "../sessions/revocation.ts";
-import type { PathTags } from "../sockets/paths.ts";
+import type { PathTag } from "../sockets/paths.ts";
 import type { SocketStore } from "../sockets/store.ts";
 import type { TicketStore } from "../tickets/store.ts";
 import type { Guessing } from "./guessing.ts";
@@ -35,7 +35,7 @@ export interface EngineContext {
   readonly state: State;
   readonly decoys: Decoys;
   readonly caller: Caller;
-  readonly paths: PathTags;
+  readonly pathTag: PathTag;
   readonly tickets: TicketStore;
   readonly vault: Pick<Vault, "unwrap">;
   /** For the HMAC of what came with a step; a plain hash of a six-digit code would be the code. */

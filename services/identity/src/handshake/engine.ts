@@ -5,7 +5,7 @@ import { afterwards } from "../afterwards.ts";
 import { type Hold, soonest } from "../penalties/penalties.ts";
 import { tagOf } from "../secrets.ts";
 import { createStepUps, type StepUpEngine } from "../step-ups/step-ups.ts";
-import { type Arrival, type Claims, receive } from "./arrival.ts";
+import { type Claims, receive } from "./arrival.ts";
 import { alarmOf, sound } from "./canaries.ts";
 import { circumstancesOf } from "./circumstances.ts";
 import type { EngineContext } from "./context.ts";
@@ -81,7 +81,6 @@ export function createEngine(context: EngineContext): Engine {
     }
     const { presented, standing, trusted } = received.arrival;
     if (presented.passed || presented.cause !== null) verdicts.gate("ticket", presented.passed, presented.cause);
-    renewPathTag(received.arrival, claims);
     const here = { address: claims.connection.address, network };
     if (claims.resumed !== null) return resume(context, hid, claims.resumed, received.arrival, here);
     const given = tagOf(context.stepKey, JSON.stringify([hid, opening.opening, claims, answers]));
@@ -192,15 +191,6 @@ export function createEngine(context: EngineContext): Engine {
       await tolls.conclude(ended, { failures: value.pending.length, ...unjudged(value) });
       return;
     }
-  }
-
-  /** Under a new master key a path is found by its old HMAC until somebody comes by who knows it: then it gets the new one. */
-  function renewPathTag({ socket: { id, version, body }, path }: Arrival, { connection }: Claims): void {
-    const pathTag = context.paths.current(connection.label, path);
-    if (body.pathTag === pathTag) return;
-    context.store.sockets.replace(id, version, { ...body, pathTag }).catch((error: unknown) => {
-      context.log.warn("a path could not be written under the current master key", { socket: id }, error);
-    });
   }
 
   function eventOf(turn: Turn, action: Exclude<Action, { do: "resend" }>): HandshakeEvent {

@@ -2,13 +2,13 @@ import type { Stored } from "@portcullis/documents";
 import type { Vault } from "@portcullis/runtime";
 import { normalEmail } from "../accounts/context.ts";
 import { fromText, hashOf, tagOf, toText } from "../secrets.ts";
-import type { Invitation, PeopleStore } from "./store.ts";
+import { type Invitation, invitationEmailPlace, type PeopleStore } from "./store.ts";
 
 /** Tokens of invitations. Each is in one mail and nowhere else: made from the ids of invitation and mail, and stored as a hash. */
 export interface Invitations {
   /** What is stored of an invitation whose token is in this mail. */
   secretsOf(id: string, mailId: string, email: string): Pick<Invitation, "emailSealed" | "tokenHash" | "mailId">;
-  /** For the mail. Null where the invitation has had another mail since, or its master key is gone. */
+  /** For the mail. Null where the invitation has had another mail since. */
   tokenOf(invitation: Stored<Invitation>, mailId: string): string | null;
   emailOf(invitation: Stored<Invitation>): string;
   /** Null for a token that was never mailed, that another mail has replaced, that was used, taken back, or has expired. */
@@ -18,16 +18,15 @@ export interface Invitations {
 }
 
 const prefix = "pci_";
-const label = "invitation-token";
-const place = (id: string) => `invitation-email:${id}`;
 
 export function createInvitations(
   store: Pick<PeopleStore, "invitations">,
-  vault: Pick<Vault, "subkey" | "subkeys" | "wrap" | "unwrap">,
+  vault: Pick<Vault, "subkey" | "wrap" | "unwrap">,
 ): Invitations {
-  const token = (key: Uint8Array, id: string, mailId: string) => `${prefix}${id}.${tagOf(key, `${id} ${mailId}`)}`;
+  const key = vault.subkey("invitation-token");
+  const token = (id: string, mailId: string) => `${prefix}${id}.${tagOf(key, `${id} ${mailId}`)}`;
   const emailOf = ({ id, body }: Stored<Invitation>) =>
-    Buffer.from(vault.unwrap(fromText(body.emailSealed), place(id))).toString("utf8");
+    Buffer.from(vault.unwrap(fromText(body.emailSealed), invitationEmailPlace(id))).toString("utf8");
 
   async function find(given: string): Promise<Stored<Invitation> | null> {
     if (!given.startsWith(prefix)) return null;
@@ -39,15 +38,14 @@ export function createInvitations(
 
   return {
     secretsOf: (id, mailId, email) => ({
-      emailSealed: toText(vault.wrap(Buffer.from(email, "utf8"), place(id))),
-      tokenHash: hashOf(token(vault.subkey(label), id, mailId)),
+      emailSealed: toText(vault.wrap(Buffer.from(email, "utf8"), invitationEmailPlace(id))),
+      tokenHash: hashOf(token(id, mailId)),
       mailId,
     }),
     tokenOf({ id, body }, mailId) {
       if (body.mailId !== mailId) return null;
-      // It may have been made under the master key before this one.
-      const tokens = vault.subkeys(label).map((key) => token(key, id, mailId));
-      return tokens.find((each) => hashOf(each) === body.tokenHash) ?? null;
+      const made = token(id, mailId);
+      return hashOf(made) === body.tokenHash ? made : null;
     },
     emailOf,
     find,

@@ -181,15 +181,12 @@ async function peopleOf({ store }: PeopleContext, socketId: string): Promise<Sto
   return found.filter(({ body }) => body.goneAtMs === null).slice(0, peopleMax);
 }
 
-/** Under whichever master key it was written. */
-async function invitationOf(
+function invitationOf(
   { store, accounts }: PeopleContext,
   socketId: string,
   email: string,
 ): Promise<Stored<Invitation> | null> {
-  const tags = accounts.contacts.tags(email);
-  const found = await Promise.all(tags.map((emailTag) => store.invitations.findOne({ socketId, emailTag })));
-  return found.find((each) => each !== null) ?? null;
+  return store.invitations.findOne({ socketId, emailTag: accounts.contacts.tag(email) });
 }
 
 function emailOf({ accounts }: PeopleContext) {

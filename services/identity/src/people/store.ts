@@ -1,5 +1,6 @@
 import { invitedRole } from "@portcullis/contracts";
-import type { Collection, Documents } from "@portcullis/documents";
+import type { Collection, CollectionDefinition, Documents } from "@portcullis/documents";
+import { sealedStore } from "@portcullis/key-ring";
 import { z } from "zod";
 
 const epochMs = z.number().int().nonnegative();
@@ -33,6 +34,20 @@ const invitation = z.strictObject({
 });
 export type Invitation = z.infer<typeof invitation>;
 
+const invitations: CollectionDefinition<Invitation> = {
+  name: "identity_invitations",
+  schema: invitation,
+  indexes: [{ fields: ["socketId", "emailTag"], unique: true }, { fields: ["socketId"] }],
+  expiresAtField: "expiresAtMs",
+};
+
+export const invitationEmailPlace = (id: string) => `invitation-email:${id}`;
+
+export const sealedInvitations = sealedStore(invitations, ({ id, body }, again) => ({
+  ...body,
+  emailSealed: again(body.emailSealed, invitationEmailPlace(id)),
+}));
+
 export interface PeopleStore {
   readonly people: Collection<Person>;
   readonly invitations: Collection<Invitation>;
@@ -49,11 +64,6 @@ export async function openPeopleStore(documents: Documents): Promise<PeopleStore
         { fields: ["accountId"] },
       ],
     }),
-    invitations: await documents.collection({
-      name: "identity_invitations",
-      schema: invitation,
-      indexes: [{ fields: ["socketId", "emailTag"], unique: true }, { fields: ["socketId"] }],
-      expiresAtField: "expiresAtMs",
-    }),
+    invitations: await documents.collection(invitations),
   };
 }

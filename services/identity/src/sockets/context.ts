@@ -8,13 +8,13 @@ import type { Intruders } from "../decoy/rooms.ts";
 import { hasRight, type Right, roleOn } from "../people/rights.ts";
 import type { SessionRegistry } from "../sessions/registry.ts";
 import type { Revocation } from "../sessions/revocation.ts";
-import type { PathTags } from "./paths.ts";
+import type { PathTag } from "./paths.ts";
 import type { Member, Socket, SocketStore } from "./store.ts";
 
 /** What all operations on sockets stand on. */
 export interface SocketContext {
   readonly store: SocketStore;
-  readonly paths: PathTags;
+  readonly pathTag: PathTag;
   readonly vault: Vault;
   readonly passwords: Passwords;
   readonly sessions: SessionRegistry;

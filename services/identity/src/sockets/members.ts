@@ -16,7 +16,7 @@ import { requireMember, requireSocket, type SocketContext } from "./context.ts";
 import { endSessionsOnOthers, withEnrolment } from "./enrolments.ts";
 import { type PageRequest, pageOf } from "./page.ts";
 import { duplicate } from "./sockets.ts";
-import type { Enrolments, Member } from "./store.ts";
+import { contactsPlace, type Enrolments, type Member } from "./store.ts";
 
 interface Contacts {
   readonly email: string | null;
@@ -194,15 +194,13 @@ async function changeMember(context: SocketContext, id: string, change: (body: M
   await compareAndSet(context.store.members, id, change, "not_found");
 }
 
-const place = (memberId: string) => `member-contacts:${memberId}`;
-
 function sealContacts(context: SocketContext, memberId: string, contacts: Contacts): string {
   const { email, phone } = contacts;
-  return toText(context.vault.wrap(Buffer.from(JSON.stringify({ email, phone })), place(memberId)));
+  return toText(context.vault.wrap(Buffer.from(JSON.stringify({ email, phone })), contactsPlace(memberId)));
 }
 
 function openContacts(context: { readonly vault: Pick<Vault, "unwrap"> }, memberId: string, sealed: string): Contacts {
-  const opened = context.vault.unwrap(fromText(sealed), place(memberId));
+  const opened = context.vault.unwrap(fromText(sealed), contactsPlace(memberId));
   return storedContacts.parse(JSON.parse(Buffer.from(opened).toString("utf8")));
 }
 

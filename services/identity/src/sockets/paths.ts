@@ -46,22 +46,12 @@ export function requireIdParameter(name: string | null): string {
 }
 
 /** What a socket is found by, instead of its path. */
-export interface PathTags {
-  /** What is written. */
-  current(label: string, path: string): string;
-  /** What a socket may have been written under: one for each master key, the current one first. */
-  all(label: string, path: string): readonly string[];
-}
+export type PathTag = (label: string, path: string) => string;
 
-export function createPathTags(vault: Pick<Vault, "subkey" | "subkeys">): PathTags {
-  // A label never holds a slash, so the two parts cannot be confused.
-  const text = (label: string, path: string) => `${label}/${path}`;
+export function createPathTag(vault: Pick<Vault, "subkey">): PathTag {
   const key = vault.subkey("path");
-  const keys = vault.subkeys("path");
-  return {
-    current: (label, path) => tagOf(key, text(label, path)),
-    all: (label, path) => keys.map((each) => tagOf(each, text(label, path))),
-  };
+  // A label never holds a slash, so the two parts cannot be confused.
+  return (label, path) => tagOf(key, `${label}/${path}`);
 }
 
 export interface FoundByPath {
@@ -78,7 +68,7 @@ export interface FoundByPath {
  */
 export async function findByPath(
   store: Pick<SocketStore, "sockets">,
-  paths: PathTags,
+  pathTag: PathTag,
   label: string,
   path: string,
 ): Promise<FoundByPath | null> {
@@ -86,8 +76,7 @@ export async function findByPath(
   const prefixes = parts.slice(0, partsMax).map((_, index) => parts.slice(0, index + 1).join("/"));
   const found = await Promise.all(
     prefixes.toReversed().map(async (prefix) => {
-      const each = await Promise.all(paths.all(label, prefix).map((pathTag) => store.sockets.findOne({ pathTag })));
-      const socket = each.find((one) => one !== null) ?? null;
+      const socket = await store.sockets.findOne({ pathTag: pathTag(label, prefix) });
       return socket === null ? null : { socket, path: prefix, rest: path.slice(prefix.length + 1) };
     }),
   );

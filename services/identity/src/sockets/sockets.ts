@@ -1,4 +1,11 @@
-import { forgetSocketSecrets, killAppKey, ServiceError, type SocketRole, type SocketView } from "@portcullis/contracts";
+import {
+  dropDirectory,
+  forgetSocketSecrets,
+  killAppKey,
+  ServiceError,
+  type SocketRole,
+  type SocketView,
+} from "@portcullis/contracts";
 import { DuplicateError, insertWithin, type Stored } from "@portcullis/documents";
 import { adviceOf, parsePolicy } from "@portcullis/policy";
 import { deleteAll } from "../accounts/store.ts";
@@ -30,7 +37,7 @@ export async function createSocketOf(
   const now = context.clock();
   const { ownerId, policy } = request;
   const { sockets } = context.store;
-  const pathTag = context.paths.current(label, path);
+  const pathTag = context.pathTag(label, path);
   const times = { goneAtMs: null, createdAtMs: now, updatedAtMs: now };
   const body: Socket = {
     ownerId,
@@ -98,7 +105,7 @@ export async function updateSocketOf(
   const path = request.path === null ? null : choosePath(request.path, context.random);
   const body = {
     ...socket.body,
-    pathTag: path === null ? socket.body.pathTag : context.paths.current(socket.body.label, path),
+    pathTag: path === null ? socket.body.pathTag : context.pathTag(socket.body.label, path),
     policy: request.policy ?? socket.body.policy,
     idParameter: request.idParameter === null ? socket.body.idParameter : requireIdParameter(request.idParameter),
     updatedAtMs: context.clock(),
@@ -129,6 +136,7 @@ export async function deleteSocketOf(
   await changeSocket(context, id, (body) => ({ ...body, goneAtMs: body.goneAtMs ?? context.clock() }));
   await context.revocation.revoke(id, () => true, "socket-deleted");
   await context.caller.call(killAppKey, { socketId: id, keyId: null });
+  await context.caller.call(dropDirectory, { socketId: id, name: null });
   await context.caller.call(forgetSocketSecrets, { socketId: id });
   await forgetDecoysOf(context, id);
   for (;;) {

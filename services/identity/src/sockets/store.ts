@@ -1,5 +1,6 @@
 import { alertSettings } from "@portcullis/contracts";
-import type { Collection, Documents } from "@portcullis/documents";
+import type { Collection, CollectionDefinition, Documents } from "@portcullis/documents";
+import { sealedStore } from "@portcullis/key-ring";
 import { z } from "zod";
 import { type AlertCollection, openAlerts } from "../alerts/store.ts";
 import { openPeopleStore, type PeopleStore } from "../people/store.ts";
@@ -16,7 +17,7 @@ export type Enrolments = z.infer<typeof enrolments>;
 export const socket = z.strictObject({
   ownerId: z.string(),
   label: z.string(),
-  /** HMAC of label and path, of the master key that was current then: the path itself is a secret and is not kept. */
+  /** HMAC of label and path: the path itself is a secret and is not kept. */
   pathTag: z.string(),
   /** As the owner wrote it; parsed again whenever it is used. */
   policy: z.record(z.string(), z.unknown()),
@@ -46,6 +47,19 @@ export const member = z.strictObject({
 });
 export type Member = z.infer<typeof member>;
 
+const members: CollectionDefinition<Member> = {
+  name: "identity_members",
+  schema: member,
+  indexes: [{ fields: ["socketId", "name"], unique: true }, { fields: ["socketId"] }],
+};
+
+export const contactsPlace = (memberId: string) => `member-contacts:${memberId}`;
+
+export const sealedMembers = sealedStore(members, ({ id, body }, again) => ({
+  ...body,
+  contactsSealed: again(body.contactsSealed, contactsPlace(id)),
+}));
+
 export interface SocketStore extends PeopleStore {
   readonly sockets: Collection<Socket>;
   readonly members: Collection<Member>;
@@ -60,11 +74,7 @@ export async function openSocketStore(documents: Documents): Promise<SocketStore
       schema: socket,
       indexes: [{ fields: ["label"], unique: true }, { fields: ["pathTag"], unique: true }, { fields: ["ownerId"] }],
     }),
-    members: await documents.collection({
-      name: "identity_members",
-      schema: member,
-      indexes: [{ fields: ["socketId", "name"], unique: true }, { fields: ["socketId"] }],
-    }),
+    members: await documents.collection(members),
     alerts: await openAlerts(documents),
   };
 }

@@ -20,10 +20,10 @@ export interface FoundMember {
  * part of the path is among that text: a stranger who knows a label and a name alone cannot use them up.
  */
 export async function claimedOf(
-  { store, paths }: Pick<TicketContext, "store" | "paths">,
+  { store, pathTag }: Pick<TicketContext, "store" | "pathTag">,
   { label, path, name }: { readonly label: string; readonly path: string; readonly name: string },
 ): Promise<{ readonly account: string; readonly found: FoundMember | null }> {
-  const place = await findByPath(store, paths, label, path);
+  const place = await findByPath(store, pathTag, label, path);
   const socket = place === null || place.socket.body.goneAtMs !== null ? null : place.socket;
   const member = await store.members.findOne({ socketId: socket?.id ?? "none", name });
   if (member === null) readNobodysMember();

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import type { AuditEntry } from "@portcullis/contracts";
 import type { Collection, Documents } from "@portcullis/documents";
-import { createLogger, createVault } from "@portcullis/runtime";
+import { createLogger, createVault, fixedKeys } from "@portcullis/runtime";
 import type { State } from "@portcullis/state";
 import { createAppend } from "../../src/audit/book.ts";
 import { createHeads } from "../../src/audit/head.ts";
@@ -23,7 +23,7 @@ export async function openBooks(
   const clock = () => nowMs;
   const opened = await openAuditStore(documents);
   const store = { ...opened, blocks: alter(opened.blocks) };
-  const marks = createMarks(createVault({ masterKey, purpose: "identity" }));
+  const marks = createMarks(createVault(fixedKeys(masterKey, "identity")));
   const heads = createHeads({ state, store, marks, log });
   // Of a socket only that it is there is asked.
   const there = { id: "s", version: 1, body: {} as Socket };

@@ -1,5 +1,6 @@
 import { type DecoyScript, decoyScript } from "@portcullis/contracts";
-import { type Documents, DuplicateError } from "@portcullis/documents";
+import { type CollectionDefinition, type Documents, DuplicateError } from "@portcullis/documents";
+import { sealedStore } from "@portcullis/key-ring";
 import type { Vault } from "@portcullis/runtime";
 import { z } from "zod";
 
@@ -10,11 +11,20 @@ export interface Scripts {
 }
 
 const stored = z.strictObject({ sealed: z.string() });
+const definition: CollectionDefinition<z.infer<typeof stored>> = {
+  name: "keys_decoy_scripts",
+  schema: stored,
+  indexes: [],
+};
+const context = (socketId: string) => `decoy-script:${socketId}`;
 const triesMax = 5;
 
+export const sealedScripts = sealedStore(definition, ({ id, body }, again) => ({
+  sealed: again(body.sealed, context(id)),
+}));
+
 export async function openScripts(documents: Documents, vault: Vault): Promise<Scripts> {
-  const collection = await documents.collection({ name: "keys_decoy_scripts", schema: stored, indexes: [] });
-  const context = (socketId: string) => `decoy-script:${socketId}`;
+  const collection = await documents.collection(definition);
   return {
     async get(socketId) {
       const found = await collection.get(socketId);

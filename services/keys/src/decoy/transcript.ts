@@ -1,5 +1,6 @@
 import { type DecoyDeed, type DecoyRecord, decoyBodyBytesMax, decoyDeeds } from "@portcullis/contracts";
-import type { Documents } from "@portcullis/documents";
+import type { CollectionDefinition, Documents } from "@portcullis/documents";
+import { sealedStore } from "@portcullis/key-ring";
 import type { Clock, Logger, Vault } from "@portcullis/runtime";
 import type { State } from "@portcullis/state";
 import { z } from "zod";
@@ -50,6 +51,21 @@ const content = z.strictObject({
   bodyBytes: z.number().int().nullable(),
 });
 
+const definition: CollectionDefinition<z.infer<typeof stored>> = {
+  name: "keys_decoy_records",
+  schema: stored,
+  indexes: [{ fields: ["room"] }, { fields: ["socketId"] }],
+  expiresAtField: "expiresAtMs",
+};
+const digits = 8;
+const idOf = (room: string, n: number) => `${room}.${String(n).padStart(digits, "0")}`;
+const context = (room: string, n: number) => `decoy-record:${idOf(room, n)}`;
+
+export const sealedTranscripts = sealedStore(definition, ({ body }, again) => ({
+  ...body,
+  sealed: again(body.sealed, context(body.room, body.n)),
+}));
+
 const keptMs = 90 * 86_400_000;
 /** Of a room. Whoever fills it has shown what they want. */
 const recordsMax = 1_000;
@@ -59,7 +75,6 @@ const heardMax = 100;
 /** Waiting to be written, over all rooms, and of one: a flood in one must leave no gap in what is known of another. */
 const waitingMax = 4_000;
 const waitingOfRoomMax = 500;
-const digits = 8;
 
 /** @param parts.state of the decoys' world */
 export async function openTranscript(parts: {
@@ -70,14 +85,7 @@ export async function openTranscript(parts: {
   readonly log: Pick<Logger, "warn">;
 }): Promise<Transcript> {
   const { documents, state, vault, clock, log } = parts;
-  const collection = await documents.collection({
-    name: "keys_decoy_records",
-    schema: stored,
-    indexes: [{ fields: ["room"] }, { fields: ["socketId"] }],
-    expiresAtField: "expiresAtMs",
-  });
-  const idOf = (room: string, n: number) => `${room}.${String(n).padStart(digits, "0")}`;
-  const context = (room: string, n: number) => `decoy-record:${idOf(room, n)}`;
+  const collection = await documents.collection(definition);
   let tail: Promise<void> = Promise.resolve();
   let waiting = 0;
   const ofRoom = new Map<string, number>();

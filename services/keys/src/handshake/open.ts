@@ -21,8 +21,8 @@ import {
   pskOf,
   utf8,
 } from "@portcullis/protocol";
-import type { Logger, Vault } from "@portcullis/runtime";
-import { type AppKeyCollection, openPsk, readNobodysKey } from "../app-keys/store.ts";
+import { type Logger, type Vault, VaultShutError } from "@portcullis/runtime";
+import { type AppKeyCollection, decoyKeyId, openPsk, readNobodysKey } from "../app-keys/store.ts";
 import type { Bundles, LiveBundle } from "../bundles/bundles.ts";
 import type { StoredSession } from "../sessions/session-secrets.ts";
 import { type Channel, type ChannelStore, channelTtlMs, frameHash, restoreStep, storeStep } from "./channel.ts";
@@ -36,7 +36,7 @@ export interface OpenContext extends SpeakerContext {
   readonly vault: Vault;
   readonly decoyKey: Uint8Array;
   /** A sealed PSK of nobody, opened where there is none to open. */
-  readonly decoy: { readonly id: string; readonly sealed: string };
+  readonly decoyPsk: () => string;
   /** When those are answered who have proven nothing. */
   readonly denials: Schedule;
   readonly caller: Caller;
@@ -239,12 +239,14 @@ async function findKey(
   const dummy = new Uint8Array(madeUp.digest());
   const isLive = keyId !== null && stored !== null && stored.body.revokedAtMs === null;
   try {
-    const { id, sealed } = isLive ? { id: keyId, sealed: stored.body.pskSealed } : context.decoy;
-    const psk = openPsk(context.vault, id, sealed);
+    const psk = isLive
+      ? openPsk(context.vault, keyId, stored.body.pskSealed)
+      : openPsk(context.vault, decoyKeyId, context.decoyPsk());
     if (!isLive) return { psk: dummy, of: null };
     const { socketId, role, canary } = stored.body;
     return { psk, of: { socketId, role, ...(canary ? { canary } : {}) } };
   } catch (error) {
+    if (error instanceof VaultShutError) throw error;
     // Altered in the store, or of a lost master key: for the operator; outside it is a key like any that does not fit.
     context.log.error("an app key's secret does not open", { keyId }, error);
     return { psk: dummy, of: null };
@@ -263,7 +265,7 @@ async function tryOpen(
   const h0 = await helloHash({ bundle: bundle.bundle, sig: bundle.signature, hid, nonce });
   for (const psk of psks) {
     try {
-      const { payload: bytes, handshake } = await openBox({ h0, suite: open.suite, privateKey, open, psk });
+      const { payload: bytes, handshake } = await openBox({ h0, privateKey, open, psk });
       const payload = parseOpenPayload(bytes);
       const { dst } = payload;
       const isHere = dst.label === connection.label && dst.path === connection.path && dst.query === connection.query;

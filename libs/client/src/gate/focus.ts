@@ -1,0 +1,12 @@
+const editable = "input, textarea, select, [contenteditable]";
+
+/**
+ * Whether the focus may go to what is shown next. It may come from this element itself, from nowhere, and from a button or link of the page that led
+ * here; never out of a field in which somebody may be typing: what they type next would land in the wrong place.
+ */
+export function mayTakeFocus(root: ShadowRoot): boolean {
+  if (root.activeElement !== null) return true;
+  let active = document.activeElement;
+  while (active?.shadowRoot?.activeElement) active = active.shadowRoot.activeElement;
+  return active === null || !active.matches(editable);
+}

@@ -1,0 +1,140 @@
+import { secondsUntil, timeUntil } from "./clock.ts";
+import { button, h, setText } from "./dom.ts";
+import { mayTakeFocus } from "./focus.ts";
+import type { Say } from "./texts.ts";
+import { gone, type View } from "./view.ts";
+
+/** The card on which one view after the other stands. */
+export interface Stage {
+  show(view: View): void;
+  /** Shows what settles by `done`, once. @returns `gone` where the signal says that no answer is wanted any more */
+  ask<T>(signal: AbortSignal, make: (done: (value: T) => void) => View): Promise<T | typeof gone>;
+  /** What was typed is being looked at: it is forgotten here, and nothing more is typed. */
+  busy(text: string): void;
+  /** Beside every view, until it is another; null: none. */
+  notice(text: string | null): void;
+  /** Above every view: what is to be known of the server, and what it may be recognised by. Without nodes: nothing. */
+  banner(which: "server" | "ident", ...nodes: readonly Node[]): void;
+  /** Read out politely, and not shown. */
+  announce(text: string): void;
+  /** A dialog above the page, which does not keep anybody from the page; afterwards the focus goes back to where it was. */
+  raise(isRaised: boolean): void;
+  tick(nowMs: number): void;
+}
+
+const announcedSeconds = [60, 15];
+const tickMs = 250;
+
+/** @param parts.cancel the person leaves @param parts.isWanted whether the focus may be taken from the page at all */
+export function createStage(root: ShadowRoot, parts: { say(): Say; cancel(): void; isWanted(): boolean }): Stage {
+  const { say } = parts;
+  const title = h("h2", { id: "title", part: "title", tabindex: -1 });
+  const clock = h("p", { part: "clock", class: "clock", role: "timer", "aria-live": "off" });
+  const banners = {
+    server: h("div", { part: "banner", class: "banner warning", hidden: true }),
+    ident: h("div", { part: "banner", class: "banner", hidden: true }),
+  };
+  const notice = h("p", { part: "notice", class: "notice", hidden: true });
+  const progress = h("div", { part: "progress", class: "progress", hidden: true });
+  const body = h("div", { part: "body", class: "body" });
+  const foot = h("div", { part: "foot", class: "foot" });
+  const status = h("p", { class: "unseen", role: "status" });
+  const alert = h("p", { class: "unseen", role: "alert" });
+  const head = h("div", { class: "head" }, title, clock);
+  const card = h("section", { part: "card", class: "card", role: "group", "aria-labelledby": "title" });
+  card.append(progress, head, banners.server, banners.ident, notice, body, foot, status, alert);
+  root.append(card);
+  let view: View | null = null;
+  let secondsLeft = Number.POSITIVE_INFINITY;
+  /** Where the focus was before the dialog. */
+  let before: Element | null = null;
+
+  function show(next: View): void {
+    const takes = parts.isWanted() && mayTakeFocus(root);
+    forget();
+    view = next;
+    secondsLeft = Number.POSITIVE_INFINITY;
+    card.dataset.view = next.name;
+    card.removeAttribute("aria-busy");
+    progress.hidden = true;
+    setText(title, next.title);
+    body.replaceChildren(...next.body);
+    foot.replaceChildren(
+      ...(next.other === undefined ? [] : [button(say()("other"), "other", next.other)]),
+      ...(next.isIdle === true ? [] : [button(say()("cancel"), "cancel", parts.cancel)]),
+    );
+    tick(Date.now());
+    // Also where it is the same again: it is a new answer that was wrong.
+    alert.textContent = next.wrong ?? "";
+    if (takes) (next.focus ?? title).focus();
+    else setText(status, next.title);
+  }
+
+  /** A secret stays in no field. */
+  function forget(): void {
+    for (const field of body.querySelectorAll<HTMLInputElement>("input:not([type=radio])")) field.value = "";
+  }
+
+  function tick(nowMs: number): void {
+    const untilMs = view?.untilMs;
+    clock.hidden = untilMs === undefined;
+    if (untilMs !== undefined) {
+      setText(clock, timeUntil(untilMs, nowMs));
+      clock.setAttribute("aria-label", `${say()("timeLeft")} ${timeUntil(untilMs, nowMs)}`);
+      const left = secondsUntil(untilMs, nowMs);
+      for (const each of announcedSeconds)
+        if (left <= each && secondsLeft > each && secondsLeft < Number.POSITIVE_INFINITY)
+          setText(status, say()("timeLeftSoon", { n: left }));
+      secondsLeft = left;
+    }
+    view?.tick?.(nowMs);
+  }
+
+  return {
+    show,
+    ask<T>(signal: AbortSignal, make: (done: (value: T) => void) => View) {
+      const { promise, resolve } = Promise.withResolvers<T | typeof gone>();
+      if (signal.aborted) resolve(gone);
+      else {
+        signal.addEventListener("abort", () => resolve(gone), { once: true });
+        show(make(resolve));
+      }
+      return promise;
+    },
+    busy(text) {
+      forget();
+      card.setAttribute("aria-busy", "true");
+      progress.hidden = false;
+      setText(status, text);
+    },
+    notice(text) {
+      notice.hidden = text === null;
+      setText(notice, text ?? "");
+      setText(status, text ?? "");
+    },
+    banner(which, ...nodes) {
+      banners[which].hidden = nodes.length === 0;
+      banners[which].replaceChildren(...nodes);
+    },
+    announce(text) {
+      setText(status, text);
+    },
+    raise(isRaised) {
+      if (isRaised) before = document.activeElement;
+      else if (root.activeElement !== null && before instanceof HTMLElement && before !== root.host) before.focus();
+      card.setAttribute("role", isRaised ? "dialog" : "group");
+      card.toggleAttribute("data-raised", isRaised);
+      // Where the platform can, above everything else of the page; unlike a modal dialog it takes no focus and keeps nobody inside.
+      if (!("popover" in card)) return;
+      card.popover = isRaised ? "manual" : null;
+      if (isRaised) card.showPopover();
+    },
+    tick,
+  };
+}
+
+/** @returns what ends it */
+export function startTicking(stage: Stage): () => void {
+  const timer = setInterval(() => stage.tick(Date.now()), tickMs);
+  return () => clearInterval(timer);
+}

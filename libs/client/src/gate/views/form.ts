@@ -1,0 +1,69 @@
+import { button, h } from "../dom.ts";
+import { createField, formWith } from "../fields.ts";
+import type { Say } from "../texts.ts";
+import type { View } from "../view.ts";
+
+/** What the page has not given. */
+export interface Missing {
+  readonly url: boolean;
+  readonly key: "needed" | "optional" | "given";
+  readonly member: boolean;
+}
+
+/** What the person gave instead; undefined: was not asked. */
+export interface Filled {
+  readonly url?: string | undefined;
+  /** "" where there is none. */
+  readonly key?: string | undefined;
+  readonly member?: string | undefined;
+}
+
+export type WrongField = "url" | "key";
+
+export function formView(say: Say, missing: Missing, wrong: WrongField | null, done: (filled: Filled) => void): View {
+  const said = wrong === null ? undefined : say(`form.wrong.${wrong}`);
+  const fieldOf = (isThere: boolean, given: Parameters<typeof createField>[0]) => (isThere ? createField(given) : null);
+  const url = fieldOf(missing.url, {
+    label: say("form.url"),
+    wrong: wrong === "url" ? said : undefined,
+    attributes: { type: "url", inputmode: "url", dir: "ltr" },
+  });
+  const key = fieldOf(missing.key !== "given", {
+    label: say(missing.key === "optional" ? "form.keyOptional" : "form.key"),
+    hint: say("form.keyHint"),
+    wrong: wrong === "key" ? said : undefined,
+    attributes: { type: "password", dir: "ltr" },
+  });
+  const member = fieldOf(missing.member, { label: say("form.member"), attributes: { autocomplete: "username" } });
+  const fields = [url, key, member].filter((field) => field !== null);
+  const submit = () => {
+    const [address, appKey] = [url?.input.value.trim(), key?.input.value.trim()];
+    if (address === "") return url?.fail(say("form.wrong.url"));
+    if (appKey === "" && missing.key === "needed") return key?.fail(say("form.wrong.key"));
+    done({ url: address, key: appKey, member: member?.input.value.trim() });
+  };
+  return {
+    name: "form",
+    title: say("form.title"),
+    body: [formWith(say("form.go"), submit, ...fields.flatMap(({ nodes }) => nodes))],
+    focus: (wrong === "key" ? key : fields[0])?.input ?? null,
+    wrong: said,
+    isIdle: true,
+  };
+}
+
+/** Nothing is sent before the person has chosen to (docs/protocol.md section 4). */
+export function unpinnedView(say: Say, done: (goesOn: boolean) => void): View {
+  return {
+    name: "unpinned",
+    title: say("unpinned.title"),
+    body: [
+      h("p", { part: "warning", class: "warning" }, say("unpinned.text")),
+      button(say("unpinned.back"), "back", () => done(false)),
+      button(say("unpinned.go"), "unpinned", () => done(true)),
+    ],
+    focus: null,
+    wrong: say("unpinned.text"),
+    isIdle: true,
+  };
+}

@@ -1,0 +1,165 @@
+import { PortcullisError } from "../errors.ts";
+import type { IdentCallback } from "../ident-callback.ts";
+import { type ChallengeCallback, notRecognised, type Question, type Server } from "../question.ts";
+import type { QuestionOption } from "../question-option.ts";
+import type { Waiting } from "../waiting.ts";
+import { type Answered, createAnswering } from "./answering.ts";
+import type { Asked } from "./asked.ts";
+import type { Stage } from "./stage.ts";
+import type { Say } from "./texts.ts";
+import { another, gone } from "./view.ts";
+import { chooseView } from "./views/choose.ts";
+import { identNodes } from "./views/ident.ts";
+import { waitingView } from "./views/waiting.ts";
+
+/** The person before the element, as the gates meet them: the callbacks of `connect`. */
+export interface Walk {
+  readonly onChallenge: ChallengeCallback;
+  readonly onWait: (waiting: Waiting) => void;
+  readonly onIdent: IdentCallback;
+  readonly onServer: (server: Server) => void;
+  /** The answer secret that was typed, once. */
+  readonly takeSecret: () => string;
+  /** Nothing is asked any more. */
+  over(): void;
+}
+
+/** @param parts.leave ends it all, with the reason */
+export function createWalk(parts: {
+  readonly stage: Stage;
+  readonly say: () => Say;
+  readonly canSign: boolean;
+  readonly hasSecret: boolean;
+  readonly leave: (reason: unknown) => void;
+}): Walk {
+  const { stage, say, canSign, leave } = parts;
+  const answering = createAnswering(parts);
+  let server: Server | null = null;
+  let waiting: Waiting | null = null;
+  /** What is asked while somebody else has to act; aborted when the server says something new. */
+  let beside = new AbortController();
+  /** What was answered last, to be asked again where that was wrong. */
+  let tried: string | null = null;
+
+  function waysOf(options: readonly QuestionOption[]): readonly QuestionOption[] {
+    const known = options.filter(({ ask }) => ask !== null);
+    const possible = known.filter(({ gate }) => gate !== "passkey" || canSign);
+    return possible.length === 0 ? known : possible;
+  }
+
+  const onChallenge: ChallengeCallback = async (question) => {
+    beside.abort();
+    const ways = waysOf(question.options);
+    if (ways.length === 0) throw new PortcullisError("unsupported");
+    const again = question.retry ? ways.find(({ at }) => at === tried) : undefined;
+    // What was done elsewhere, and wrongly, is said once.
+    stage.notice(question.retry && question.waiting === null && waiting?.number != null ? say()("number.again") : null);
+    if (question.waiting === null) waiting = null;
+    let option: QuestionOption | null =
+      question.waiting === null ? (again ?? (ways.length === 1 ? (ways[0] ?? null) : null)) : question;
+    for (;;) {
+      option ??= await chosen(question, ways);
+      if (option === null) return null;
+      const isSame = option.at === again?.at || option.at === question.waiting?.at;
+      const outcome = await answering.answer(askedOf(question, option, ways, isSame && question.retry));
+      if (outcome === gone) return null;
+      if (outcome === another) {
+        option = null;
+        continue;
+      }
+      tried = option.at;
+      stage.busy(say()("checking"));
+      return outcome === notRecognised ? outcome : { gate: option.gate, at: option.at, ...outcome };
+    }
+  };
+
+  /** @returns null where no answer is wanted any more */
+  async function chosen(question: Question, ways: readonly QuestionOption[]): Promise<QuestionOption | null> {
+    const { signal, answerUntilMs: untilMs, waiting } = question;
+    const current = waiting === null ? undefined : ways.find(({ at }) => at === waiting.at);
+    const options = ways.filter((way) => way !== current);
+    const picked = await stage.ask<QuestionOption>(signal, (done) =>
+      chooseView(say(), { options, untilMs, back: current && (() => done(current)) }, done),
+    );
+    return picked === gone ? null : picked;
+  }
+
+  function askedOf(question: Question, option: QuestionOption, ways: readonly QuestionOption[], retry: boolean): Asked {
+    const { attemptsLeft, answerUntilMs: untilMs, solve, signal, server } = question;
+    const own = question.waiting?.at === option.at ? question.waiting : null;
+    return { option, server, retry, attemptsLeft, untilMs, waiting: own, hasOthers: ways.length > 1, solve, signal };
+  }
+
+  function onWait(now: Waiting): void {
+    const before = waiting;
+    waiting = now;
+    const isSame = before?.at === now.at && before.number === now.number && before.attemptsLeft === now.attemptsLeft;
+    if (now.by === "code" || (isSame && tried === null)) {
+      answering.update(now);
+      return;
+    }
+    beside.abort();
+    const wrongly = now.retry ? waysBeside(now).find(({ at }) => at === tried) : undefined;
+    tried = null;
+    if (wrongly !== undefined) goBeside(wrongly, true);
+    else showWait(before?.at === now.at && before.number !== now.number ? say()("number.again") : undefined);
+  }
+
+  function showWait(wrong?: string): void {
+    if (waiting === null) return;
+    const other = waysBeside(waiting).length > 0 ? () => goBeside(null, false) : undefined;
+    const { view, panel } = waitingView(say(), waiting, { announce: stage.announce, other, wrong });
+    answering.watch(panel);
+    stage.show(view);
+  }
+
+  /** Who is to recognise the server does so where it asks, and not while something else is waited for. */
+  function waysBeside({ at, options }: Waiting): readonly QuestionOption[] {
+    return waysOf(options).filter((option) => option.at !== at && option.gate !== "ident");
+  }
+
+  function goBeside(first: QuestionOption | null, retry: boolean): void {
+    beside = new AbortController();
+    answerBeside(first, retry, beside.signal).catch(leave);
+  }
+
+  async function answerBeside(first: QuestionOption | null, retry: boolean, signal: AbortSignal): Promise<void> {
+    for (let option = first; waiting !== null && server !== null; option = null) {
+      const { untilMs, attemptsLeft } = waiting;
+      const options = waysBeside(waiting);
+      const picked =
+        option ??
+        (await stage.ask<QuestionOption | null>(signal, (done) =>
+          chooseView(say(), { options, untilMs, back: () => done(null) }, done),
+        ));
+      if (picked === gone) return;
+      if (picked === null) return showWait();
+      const solve = (each: QuestionOption) => waiting?.solve(each) ?? null;
+      const asked = { option: picked, server, attemptsLeft, untilMs, solve, signal, waiting: null, hasOthers: true };
+      const outcome: Answered = await answering.answer({ ...asked, retry: retry && picked === first });
+      if (outcome === gone || outcome === notRecognised) return;
+      if (outcome === another) continue;
+      tried = picked.at;
+      stage.busy(say()("checking"));
+      return waiting?.choose({ gate: picked.gate, at: picked.at, ...outcome });
+    }
+  }
+
+  return {
+    onChallenge,
+    onWait,
+    onIdent(shown) {
+      if (shown.ask === "none") stage.banner("ident", ...identNodes(say(), shown));
+    },
+    onServer(verified) {
+      server = verified;
+    },
+    takeSecret: answering.takeSecret,
+    over() {
+      beside.abort();
+      answering.takeSecret();
+      waiting = null;
+      tried = null;
+    },
+  };
+}

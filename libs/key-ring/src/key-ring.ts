@@ -1,0 +1,225 @@
+import { type Documents, DuplicateError, type Stored } from "@portcullis/documents";
+import { type Kms, keyBytes } from "@portcullis/kms";
+import {
+  type Clock,
+  createVault,
+  errorClass,
+  type Logger,
+  type Random,
+  rootOf,
+  type Vault,
+  type VaultKeys,
+  VaultShutError,
+} from "@portcullis/runtime";
+import { createLeaseClock } from "./lease-clock.ts";
+import { createOpenedKeys } from "./opened-keys.ts";
+import { createRegistration } from "./registration.ts";
+import { type Entry, indexId, macOf, type Ring } from "./ring.ts";
+import { openRingStore, type Reader, ringId } from "./store.ts";
+
+export interface KeyRingOptions {
+  readonly documents: Documents;
+  readonly kms: Kms;
+  /** Whose ring: others cannot open it. */
+  readonly service: string;
+  /** Names this process to who rotates. */
+  readonly instance: string;
+  /** Epoch milliseconds. */
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Pick<Logger, "info" | "warn" | "error">;
+  /** How long keys are used that could neither be read again nor be opened again by the key service. */
+  readonly leaseMs: number;
+  /** How soon a running process learns of a change. Default 2000. */
+  readonly rereadMs?: number;
+  /** For tests: milliseconds of no epoch. */
+  readonly leaseClock?: Clock;
+}
+
+/** A service's data keys: wrapped in its own documents, open in its memory for a lease. */
+export interface KeyRing {
+  readonly service: string;
+  readonly vault: Vault;
+  /** Rejects while the keys are not to be used; for `/readyz`. */
+  check(): Promise<void>;
+  /** Reads the ring now, and opens what is not open. Many at once are one. */
+  refresh(): Promise<void>;
+  /** The ring as it is stored. */
+  read(): Promise<Stored<Ring>>;
+  /** @returns what is written then, or null where somebody else wrote first or `change` gave null. */
+  change(change: (keys: readonly Entry[], ring: Ring) => readonly Entry[] | null): Promise<Stored<Ring> | null>;
+  /** Another data key, which nobody knows yet. */
+  makeKey(state: Entry["state"]): Promise<Entry>;
+  /** Has the key service wrap every key of the ring again, under what it uses now. False where somebody else wrote first. */
+  rewrap(): Promise<Stored<Ring> | null>;
+  readers(): Promise<readonly Reader[]>;
+  close(): Promise<void>;
+}
+
+/**
+ * Opens a service's ring, and makes it where there is none: of any number that start at once, one makes it.
+ *
+ * @throws {KmsError} @throws {AlteredRingError} and what the store throws
+ */
+export async function openKeyRing(options: KeyRingOptions): Promise<KeyRing> {
+  const { documents, kms, service, instance, clock, random, log, leaseMs, rereadMs = 2_000 } = options;
+  const leaseClock = options.leaseClock ?? createLeaseClock();
+  const store = await openRingStore(documents, service);
+  const opened = createOpenedKeys(kms, service);
+  const registration = createRegistration({ readers: store.readers, instance, random, clock, leaseClock, leaseMs });
+  let keys: VaultKeys | null = null;
+  let knows = 0;
+  /** When the ring was last read by a process that was registered, and when the key service last opened all of it. */
+  let [readAt, openedAt] = [0, 0];
+  let reading: Promise<void> | null = null;
+  let trouble: string | null = null;
+
+  const isOver = () => leaseClock() - Math.min(readAt, openedAt) >= leaseMs;
+
+  function shutIfOver(): void {
+    if (keys === null || !isOver()) return;
+    keys = null;
+    opened.wipe();
+    log.error("the data keys are erased from memory: the lease is over, and they could not be had again", { service });
+  }
+
+  function keysNow(): VaultKeys {
+    shutIfOver();
+    if (keys === null) throw new VaultShutError();
+    return keys;
+  }
+
+  async function readOnce(): Promise<void> {
+    // Registered before it is read: whoever publishes a key either sees this process, or has written before this reads.
+    const registeredAt = await registration.hold(knows);
+    const startedAt = leaseClock();
+    const { version, body } = await read();
+    const anew = keys === null || startedAt - openedAt >= leaseMs / 2;
+    if (anew || version !== knows) {
+      keys = await opened.open(body, anew);
+      if (anew) openedAt = startedAt;
+    }
+    readAt = registeredAt;
+    if (version === knows) return;
+    knows = version;
+    await registration.tell(version);
+  }
+
+  async function refresh(): Promise<void> {
+    shutIfOver();
+    reading ??= readOnce().finally(() => {
+      reading = null;
+    });
+    await reading;
+  }
+
+  async function refreshByItself(): Promise<void> {
+    try {
+      await refresh();
+      if (trouble !== null) log.info("the key ring is read again", { service });
+      trouble = null;
+    } catch (error) {
+      const now = errorClass(error);
+      if (now !== trouble) log.warn("the key ring cannot be read or opened", { service }, error);
+      trouble = now;
+    }
+  }
+
+  async function read(): Promise<Stored<Ring>> {
+    const found = await store.rings.get(ringId);
+    if (found === null) throw new Error("the key ring vanished");
+    return found;
+  }
+
+  async function freshKey(id: string | null): Promise<{ id: string; wrapped: string; by: string }> {
+    const key = random(keyBytes);
+    if (key.length !== keyBytes) throw new RangeError("the random source ran dry");
+    const root = rootOf(key, service);
+    try {
+      return { id: id ?? root.id, ...(await kms.wrap(key, { service, key: id ?? root.id })) };
+    } finally {
+      key.fill(0);
+      root.bytes.fill(0);
+    }
+  }
+
+  async function makeKey(state: Entry["state"]): Promise<Entry> {
+    const now = clock();
+    return { ...(await freshKey(null)), state, madeAtMs: now, sinceMs: now, settledAtMs: null };
+  }
+
+  async function makeFirst(): Promise<void> {
+    if ((await store.rings.get(ringId)) !== null) return;
+    const key = random(keyBytes);
+    const index = rootOf(key, service);
+    try {
+      const keys = [await makeKey("current")];
+      const wrapped = await kms.wrap(key, { service, key: indexId });
+      await store.rings.insert(ringId, { keys, index: wrapped, mac: macOf(index, service, { keys }) });
+    } catch (error) {
+      // Another replica was faster: its ring is everybody's.
+      if (!(error instanceof DuplicateError)) throw error;
+    } finally {
+      key.fill(0);
+      index.bytes.fill(0);
+    }
+  }
+
+  async function write(
+    before: Stored<Ring>,
+    keys: readonly Entry[],
+    index: Ring["index"],
+  ): Promise<Stored<Ring> | null> {
+    const mac = macOf(keysNow().index, service, { keys });
+    const written = await store.rings.replace(ringId, before.version, { keys: [...keys], index, mac });
+    if (written !== null) await refresh();
+    return written;
+  }
+
+  await makeFirst();
+  await refresh();
+  const timer = setInterval(() => void refreshByItself(), rereadMs);
+  timer.unref();
+
+  return {
+    service,
+    vault: createVault(keysNow, random),
+    async check() {
+      keysNow();
+    },
+    refresh,
+    read,
+    async change(change) {
+      await refresh();
+      const before = await read();
+      const next = change(before.body.keys, before.body);
+      return next === null ? null : write(before, next, before.body.index);
+    },
+    makeKey,
+    async rewrap() {
+      await refresh();
+      const before = await read();
+      const again = async (id: string, wrapped: string) => {
+        const key = await kms.unwrap(wrapped, { service, key: id });
+        try {
+          return await kms.wrap(key, { service, key: id });
+        } finally {
+          key.fill(0);
+        }
+      };
+      const keys: Entry[] = [];
+      for (const entry of before.body.keys) keys.push({ ...entry, ...(await again(entry.id, entry.wrapped)) });
+      return write(before, keys, await again(indexId, before.body.index.wrapped));
+    },
+    async readers() {
+      return (await store.readers.find({}, { limit: 1000 })).map(({ body }) => body);
+    },
+    async close() {
+      clearInterval(timer);
+      await reading?.catch(() => undefined);
+      keys = null;
+      opened.wipe();
+      await registration.end();
+    },
+  };
+}

@@ -1,0 +1,1 @@
+export { createLocalKms, type MasterKeys } from "./local.ts";
