@@ -1,15 +1,12 @@
+import { type ConsumerSession, connect, connectConsumer, type Session } from "@portcullis/client";
 import {
-  type ConsumerSession,
-  connect,
-  connectConsumer,
   createEndToEnd,
   createRecipient,
   type EndToEndOptions,
   type KeyChange,
   type Recipient,
   type SealedMessage,
-  type Session,
-} from "@portcullis/client";
+} from "@portcullis/client/end-to-end";
 import {
   generateEndToEndIdentity,
   importEndToEndIdentity,

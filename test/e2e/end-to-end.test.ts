@@ -1,15 +1,12 @@
+import { type ConsumerSession, connectConsumer, type Message, type Session } from "@portcullis/client";
 import {
-  type ConsumerSession,
-  connectConsumer,
   createEndToEnd,
   createRecipient,
   type EndToEndOptions,
-  type Message,
   type PrekeyStore,
   type Recipient,
   type RecipientOptions,
-  type Session,
-} from "@portcullis/client";
+} from "@portcullis/client/end-to-end";
 import { generateEndToEndIdentity } from "@portcullis/crypto";
 import { encodeMessageUp, utf8 } from "@portcullis/protocol";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";

@@ -1,5 +1,7 @@
 import { execFile } from "node:child_process";
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { promisify } from "node:util";
@@ -8,6 +10,9 @@ import { parseAst } from "rolldown/parseAst";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { buildPackage } from "../../libs/client/package/build.ts";
 import { entryBytes, reportOf } from "../../libs/client/package/size.ts";
+import { blocks } from "../docs/repository.ts";
+import { launchBrowser } from "./browser/browser.ts";
+import { findBrowser } from "./browser/find-browser.ts";
 import { makeMember, makeSocket } from "./support/socket.ts";
 import { startWorld, type World } from "./support/world.ts";
 
@@ -103,6 +108,9 @@ describe("the packed SDK", () => {
     ["Node's", { module: "nodenext", moduleResolution: "nodenext", lib: ["es2022"], types: ["node"] }],
   ])("has types that say what they mean, to %s way of finding them", async (_, how) => {
     writeFileSync(join(project, "sample.ts"), sample);
+    const samples = how.lib.includes("dom") ? blocks(readFileSync(join(built, "README.md"), "utf8"), "ts") : [];
+    const files = samples.map((_text, index) => `readme-${index}.ts`);
+    for (const [index, text] of samples.entries()) writeFileSync(join(project, `readme-${index}.ts`), text);
     const compilerOptions = {
       ...how,
       target: "es2022",
@@ -111,7 +119,7 @@ describe("the packed SDK", () => {
       noEmit: true,
       typeRoots: [join(repository, "node_modules/@types")],
     };
-    writeFileSync(join(project, "tsconfig.json"), JSON.stringify({ compilerOptions, files: ["sample.ts"] }));
+    writeFileSync(join(project, "tsconfig.json"), JSON.stringify({ compilerOptions, files: ["sample.ts", ...files] }));
     const compiler = join(repository, "node_modules/typescript/bin/tsc");
     const told = await run(process.execPath, [compiler, "-p", project]).then(
       () => "",
@@ -139,12 +147,88 @@ describe.each([...(await nodes())])("the packed SDK in Node %s", (_, node) => {
   });
 });
 
+const browserProgram = findBrowser(process.env);
+
+describe.skipIf(browserProgram === null)(
+  "the packed SDK in a browser, as it is, under a strict content security policy",
+  () => {
+    test("loads its parts when they are needed, and comes in", async () => {
+      if (browserProgram === null) return;
+      const world = await startWorld();
+      const served = await servePackage();
+      const browser = await launchBrowser(browserProgram);
+      try {
+        const socket = await makeSocket(world.owner, {
+          gates: [{ gate: "key" }, { gate: "captcha", cost: "low" }],
+          anonymous: true,
+        });
+        const tab = await browser.newPage();
+        const violations: string[] = [];
+        tab.on("console", (message) => void (message.type() === "error" && violations.push(message.text())));
+        await tab.goto(served.url);
+        expect(served.asked()).toEqual(expect.arrayContaining(["/index.js", "/shared.js"]));
+        expect(served.asked()).not.toContain("/words.js");
+        expect(served.asked()).not.toContain("/proof-of-work.js");
+        const args = { url: socket.url, appKey: socket.appKey };
+        const gates = await tab.evaluate(
+          (given) => (globalThis as unknown as { enter(given: object): Promise<string[]> }).enter(given),
+          args,
+        );
+        expect(gates).toEqual(["key", "captcha"]);
+        expect(served.asked()).toEqual(expect.arrayContaining(["/words.js", "/proof-of-work.js"]));
+        expect(violations).toEqual([]);
+      } finally {
+        await browser.close();
+        served.close();
+        await world.close();
+      }
+    });
+  },
+);
+
+async function servePackage() {
+  const asked: string[] = [];
+  const page = `import { connect } from "./index.js";
+globalThis.enter = async ({ url, appKey }) => {
+  const session = await connect(url, { appKey });
+  await session.logout();
+  return session.gates;
+};`;
+  const server = createServer((request, response) => {
+    const name = request.url ?? "";
+    asked.push(name);
+    const isPackage = chunks.some(({ fileName }) => name === `/${fileName}`);
+    const isScript = isPackage || name === "/page.js";
+    response.setHeader("content-type", isScript ? "text/javascript" : "text/html");
+    response.setHeader(
+      "content-security-policy",
+      "default-src 'none'; script-src 'self'; connect-src ws:; img-src 'self'",
+    );
+    if (isPackage) response.end(readFileSync(join(built, name)));
+    else
+      response.end(isScript ? page : '<!doctype html><title>SDK</title><script type="module" src="/page.js"></script>');
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as AddressInfo;
+  return {
+    url: `http://localhost:${port}/`,
+    asked: () => asked,
+    close() {
+      server.close();
+      server.closeAllConnections();
+    },
+  };
+}
+
 function namesIn(node: unknown, names = new Set<string>()): ReadonlySet<string> {
   if (Array.isArray(node)) for (const each of node) namesIn(each, names);
   else if (typeof node === "object" && node !== null) {
     const { type, name } = node as { readonly type?: string; readonly name?: string };
     if (type === "Identifier" && name !== undefined) names.add(name);
-    for (const each of Object.values(node)) namesIn(each, names);
+    const { computed, ...parts } = node as Readonly<Record<string, unknown>>;
+    // A property may have any name.
+    for (const [part, each] of Object.entries(parts))
+      if (computed === true || (part !== "property" && part !== "key")) namesIn(each, names);
   }
   return names;
 }

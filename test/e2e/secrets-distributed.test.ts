@@ -3,14 +3,8 @@ import { appendFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { connect as connectToNats } from "@nats-io/transport-node";
-import {
-  type ConnectOptions,
-  connectConsumer,
-  createEndToEnd,
-  createRecipient,
-  type Session,
-  type SessionState,
-} from "@portcullis/client";
+import { type ConnectOptions, connectConsumer, type Session, type SessionState } from "@portcullis/client";
+import { createEndToEnd, createRecipient } from "@portcullis/client/end-to-end";
 import { handshakeOpen, services, subjectOf, verifyFactors } from "@portcullis/contracts";
 import { generateEndToEndIdentity, parseAppKey } from "@portcullis/crypto";
 import { createLogger, startTelemetry, tracerFor } from "@portcullis/runtime";

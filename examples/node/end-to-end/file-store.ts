@@ -1,5 +1,5 @@
 import { readFileSync, renameSync, writeFileSync } from "node:fs";
-import type { PrekeyStore } from "@portcullis/client";
+import type { PrekeyStore } from "@portcullis/client/end-to-end";
 
 /**
  * Prekeys in a file that nobody else reads. For one process: nothing comes between reading and writing. Replicas share a database that can compare and set. Who backs the

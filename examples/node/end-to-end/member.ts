@@ -3,7 +3,8 @@
  *
  *   PORTCULLIS_APP_KEY=pc1.… node examples/node/end-to-end/member.ts ws://localhost:8080/label/path FINGERPRINT "the text"
  */
-import { connect, createEndToEnd } from "@portcullis/client";
+import { connect } from "@portcullis/client";
+import { createEndToEnd } from "@portcullis/client/end-to-end";
 
 const [url = "", fingerprint = "", text = ""] = process.argv.slice(2);
 const session = await connect(url, { appKey: process.env.PORTCULLIS_APP_KEY ?? "", requireEndToEnd: true });

@@ -6,7 +6,8 @@
  *
  * The app key is one of role `consumer`, and the policy has `"encryption": { "endToEnd": "required" }`.
  */
-import { connectConsumer, createRecipient, PortcullisError } from "@portcullis/client";
+import { connectConsumer, PortcullisError } from "@portcullis/client";
+import { createRecipient } from "@portcullis/client/end-to-end";
 import { fileStore } from "./file-store.ts";
 
 const [url = "", file = "prekeys.json"] = process.argv.slice(2);

@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { type OutputChunk, rolldown } from "rolldown";
 import type { Entry } from "./entries.ts";
 
+const wordList = /@scure\/bip39|crypto\/src\/words\.ts$/;
 const root = join(import.meta.dirname, "..");
 
 /**
@@ -27,8 +28,14 @@ export async function bundle(entries: readonly Entry[], folder: string): Promise
       entryFileNames: "[name].js",
       // Without a hash: an application's own bundler adds one, and a package has a version.
       chunkFileNames: "[name].js",
-      // Else what the entry and a part on demand have in common would come with that part.
-      codeSplitting: { groups: [{ name: "shared", minShareCount: 2 }] },
+      codeSplitting: {
+        groups: [
+          // Else what an entry and a part on demand have in common would come with that part.
+          { name: "shared", minShareCount: 2, test: (id) => !wordList.test(id), priority: 1 },
+          // An entry that cannot do without the list does not make all the others bring it.
+          { name: "words", test: wordList },
+        ],
+      },
     });
     return output.filter((file) => file.type === "chunk");
   } finally {

@@ -10,4 +10,7 @@ export interface Entry {
   readonly hasEffect: boolean;
 }
 
-export const entries: readonly Entry[] = [{ subpath: ".", name: "index", source: "mod.ts", hasEffect: false }];
+export const entries: readonly Entry[] = [
+  { subpath: ".", name: "index", source: "mod.ts", hasEffect: false },
+  { subpath: "./end-to-end", name: "end-to-end", source: "end-to-end/mod.ts", hasEffect: false },
+];

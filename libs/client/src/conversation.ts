@@ -1,11 +1,12 @@
 import { type Accepted, ProtocolError, parseDenied } from "@portcullis/protocol";
 import type { Channel } from "./channel.ts";
 import type { Dialogue, Wish } from "./dialogue.ts";
-import { blameApplication, errorOfClose, errorOfName, PortcullisError } from "./errors.ts";
+import { blameApplication, errorOfClose, errorOfName } from "./errors.ts";
 import type { OfferedAnswer, Offers } from "./offers.ts";
 import type { Settings } from "./options.ts";
 import type { Known } from "./prompts/prompt.ts";
-import type { Reply, Server } from "./question.ts";
+import type { Server } from "./question.ts";
+import { sayingOf, summaryOf } from "./saying.ts";
 import type { Scope } from "./scope.ts";
 import type { Incoming, Wire } from "./wire.ts";
 
@@ -52,24 +53,16 @@ export async function converse(parts: {
       );
       if (event.kind === "binary" || event.kind === "text" || event.kind === "closed") incoming = null;
       switch (event.kind) {
-        case "answered": {
+        case "answered":
+        case "resend":
+        case "given-up": {
           dialogue.said(event);
-          const { cid, reply } = event;
-          const { gate, at } = reply;
-          const value = await scope.race(proven(reply, { th: channel.th, cid }));
-          const plaintext =
-            value === null
-              ? ({ t: "start", cid, gate, at } as const)
-              : ({ t: "answer", cid, gate, at, value } as const);
-          wire.send(await scope.race(channel.say(plaintext)));
-          narrate("up", plaintext.t, { gate, at });
+          const saying = await scope.race(sayingOf(event, channel.th));
+          wire.send(await scope.race(channel.say(saying)));
+          narrate("up", saying.t, summaryOf(saying));
+          if (event.kind === "given-up") throw event.error;
           break;
         }
-        case "resend":
-          dialogue.said(event);
-          wire.send(await scope.race(channel.say({ t: "resend", cid: event.cid })));
-          narrate("up", "resend", {});
-          break;
         case "offered": {
           offering = null;
           const { answers } = event;
@@ -79,10 +72,6 @@ export async function converse(parts: {
           offering = nextOf(offers);
           break;
         }
-        case "given-up":
-          wire.send(await scope.race(channel.say({ t: "cancel", ...reasonOf(event.error) })));
-          narrate("up", "cancel", {});
-          throw event.error;
         case "closed":
           narrate("down", "close", { code: event.code });
           throw errorOfClose(event.code, denied?.retryAfterMs ?? null, true);
@@ -133,15 +122,6 @@ export async function converse(parts: {
   } finally {
     waitNoLonger();
   }
-}
-
-/** What is sent for an answer: a proof holds on the connection where it is sent, and on no other. */
-export async function proven({ value, prove }: Reply, where: { th: Uint8Array; cid: string }): Promise<string | null> {
-  return value === null || prove === undefined ? value : prove(where);
-}
-
-export function reasonOf(error: unknown): { why?: "not-recognised" } {
-  return error instanceof PortcullisError && error.code === "not-recognised" ? { why: error.code } : {};
 }
 
 function nextOf(offers: Offers): Promise<NextOffer> {

@@ -9,17 +9,6 @@ export {
 } from "./consumer.ts";
 export { type ConsumerOf, consumerOf } from "./consumer-of.ts";
 export type { SocketDirectory } from "./end-to-end/directory.ts";
-export type { KeyChange, KeyChangeCallback } from "./end-to-end/key-change.ts";
-export { type Answer, createEndToEnd, type EndToEnd, type EndToEndOptions } from "./end-to-end/member.ts";
-export type { Opened, SealedMessage } from "./end-to-end/opened.ts";
-export {
-  createRecipient,
-  type Letter,
-  type Recipient,
-  type RecipientOptions,
-  type Sender,
-} from "./end-to-end/recipient.ts";
-export type { Pin, PinStore, PrekeyStore, SeenStore } from "./end-to-end/stores.ts";
 export { PortcullisError, type PortcullisErrorCode, portcullisErrorCodes } from "./errors.ts";
 export type { IdentCallback } from "./ident-callback.ts";
 export { keepConnected } from "./keep-connected.ts";

@@ -1,10 +1,10 @@
 import type { Challenge, SteppedUp, Wait } from "@portcullis/protocol";
-import { proven, reasonOf } from "./conversation.ts";
 import { createDialogue, type Wish } from "./dialogue.ts";
 import type { Link } from "./link.ts";
 import type { SessionState, Settings } from "./options.ts";
 import type { Known } from "./prompts/prompt.ts";
 import type { Server } from "./question.ts";
+import { sayingOf, summaryOf } from "./saying.ts";
 
 /** What a session is asked while it lives: the same callbacks as at the gates are asked, and what they say goes over whichever connection it is on. */
 export interface StepUps {
@@ -97,19 +97,9 @@ export function createStepUps(parts: {
   }
 
   async function say(to: Link, wish: Wish): Promise<void> {
-    if (wish.kind === "given-up") {
-      narrate("up", "cancel", {});
-      return to.ask({ t: "cancel", ...reasonOf(wish.error) });
-    }
-    if (wish.kind === "resend") {
-      narrate("up", "resend", {});
-      return to.ask({ t: "resend", cid: wish.cid });
-    }
-    const { gate, at } = wish.reply;
-    const value = await proven(wish.reply, { th: to.stepUp, cid: wish.cid });
-    narrate("up", value === null ? "start" : "answer", { gate, at });
-    const same = { cid: wish.cid, gate, at };
-    return to.ask(value === null ? { t: "start", ...same } : { t: "answer", ...same, value });
+    const saying = await sayingOf(wish, to.stepUp);
+    narrate("up", saying.t, summaryOf(saying));
+    await to.ask(saying);
   }
 
   return {

@@ -18,8 +18,16 @@ const signedIdentity = z.strictObject({
 });
 const signedPrekey = z.strictObject({ statement: encoded(prekeyStatementBytesMax), sig: bytes64 });
 
-export type SignedIdentity = z.infer<typeof signedIdentity>;
-export type SignedPrekey = z.infer<typeof signedPrekey>;
+/** As base64url. Written down and not inferred: the SDK's types are to make sense without zod. */
+export interface SignedIdentity {
+  readonly statement: string;
+  readonly sig: string;
+  readonly sigBefore?: string | undefined;
+}
+export interface SignedPrekey {
+  readonly statement: string;
+  readonly sig: string;
+}
 
 /** What a socket's directory has under a name. */
 export interface DirectoryEntry {
