@@ -2,19 +2,26 @@ import { readFileSync } from "node:fs";
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { CodecVectors, ScheduleVector } from "../../../test/vectors/build.ts";
+import type { E2eVectors } from "../../../test/vectors/build-e2e.ts";
 import {
   base64url,
   ProtocolError,
+  parseApplicationDown,
+  parseApplicationUp,
   parseBundle,
   parseClientPlaintext,
+  parseContent,
   parseDenied,
   parseHandshakeId,
   parseHello,
+  parseIdentityStatement,
   parseMessageDown,
   parseMessageUp,
   parseOpen,
   parseOpenPayload,
+  parsePrekeyStatement,
   parseRecord,
+  parseSealedBody,
   parseServerPlaintext,
   unpad,
 } from "../src/mod.ts";
@@ -23,6 +30,7 @@ const read = (name: string) =>
   JSON.parse(readFileSync(new URL(`../../../test/vectors/${name}`, import.meta.url), "utf8"));
 const schedule: ScheduleVector[] = read("schedule.json");
 const codec: CodecVectors = read("codec.json");
+const { entry, messages }: E2eVectors = read("e2e.json");
 
 const textParsers = { base64url: base64url.decode, parseHello, parseOpen, parseDenied, parseHandshakeId };
 const byteParsers = {
@@ -33,6 +41,12 @@ const byteParsers = {
   parseRecord,
   parseMessageUp,
   parseMessageDown,
+  parseSealedBody,
+  parseContent,
+  parseIdentityStatement,
+  parsePrekeyStatement,
+  parseApplicationUp,
+  parseApplicationDown,
   unpad,
 };
 
@@ -58,6 +72,13 @@ const goodBytes = [
       Buffer.from(record, "hex"),
     ]),
   ]),
+  ...messages.flatMap(({ body, content, sig }) => [body, content + sig].map((text) => Buffer.from(text, "hex"))),
+  ...[...entry.history, entry.prekey].map(({ statement }) => Buffer.from(statement, "base64url")),
+  ...[
+    { t: "directory", ref: "r", name: entry.name },
+    { t: "publish", ref: "r", name: entry.name, identity: entry.history[1], prekey: entry.prekey },
+    { t: "entry", ref: "r", name: entry.name, history: entry.history, prekey: entry.prekey },
+  ].map((control) => Buffer.from(JSON.stringify(control))),
   ...[...codec.messageUp, ...codec.messageDown].map(({ frame }) => Buffer.from(frame, "hex")),
 ];
 
@@ -103,4 +124,21 @@ describe("no input makes a parser throw anything but ProtocolError", () => {
       );
     });
   }
+});
+
+it("what the end-to-end layer says is taken as it was said, and with one field more or less it is not", () => {
+  const { name, history, prekey } = entry;
+  const down = { t: "entry", ref: "r", name, history, prekey };
+  const ups = [
+    { t: "directory", ref: "r", name },
+    { t: "publish", ref: "r", name, identity: history[1], prekey },
+  ];
+  const bytesOf = (control: object) => new TextEncoder().encode(JSON.stringify(control));
+  expect(parseApplicationDown(bytesOf(down))).toEqual(down);
+  for (const up of ups) expect(parseApplicationUp(bytesOf(up))).toEqual(up);
+  const { ref: _ref, ...without } = down;
+  const nine = Array.from({ length: 9 }, () => history[0]);
+  for (const bad of [without, { ...down, more: 1 }, { ...down, history: [] }, { ...down, history: nine }, ups[0] ?? {}])
+    expect(() => parseApplicationDown(bytesOf(bad))).toThrow(ProtocolError);
+  expect(() => parseApplicationUp(bytesOf(down))).toThrow(ProtocolError);
 });

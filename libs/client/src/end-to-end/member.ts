@@ -86,7 +86,7 @@ export async function createEndToEnd(session: Session, options: EndToEndOptions 
   let ended = false;
 
   /** By which we are answered: for this session, in the suite of what is answered. */
-  function pairOf(suite: SuiteId): Promise<KemKeyPair> {
+  async function pairOf(suite: SuiteId): Promise<KemKeyPair> {
     if (ended) throw new PortcullisError("closed");
     const pair = pairs.get(suite) ?? prekeyPair(seed, suite);
     pairs.set(suite, pair);
