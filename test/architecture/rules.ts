@@ -2,7 +2,7 @@ import type { IForbiddenRuleType } from "dependency-cruiser";
 
 const productionOfWorkspaces = "^(libs|services)/[^/]+/src/";
 const tests = "(^|/)test/|\\.test\\.ts$";
-const browserSafe = "^libs/(protocol|crypto|policy|client)/src/";
+const browserSafe = "^libs/(protocol|crypto|policy|client)/src/(?!native/)";
 const adapters = "^libs/(bus|documents|state|jobs)/src/(nats|memory|mongodb|redis|bullmq|embedded)/";
 
 /** What only the named folders may import. Everything else speaks to the port. */
@@ -69,7 +69,10 @@ export const rules: IForbiddenRuleType[] = [
     name: "browser-safe-npm",
     comment: "of npm, only what is named here is known to work in a browser",
     from: { path: browserSafe },
-    to: { path: "^node_modules/", pathNot: "^node_modules/(zod|hpke|altcha-lib|ipaddr\\.js|@scure/bip39/wordlists)/" },
+    to: {
+      path: "^node_modules/",
+      pathNot: "^node_modules/(zod|hpke|altcha-lib|ipaddr\\.js|@scure/bip39/wordlists|@panva/hpke-noble)/",
+    },
   },
   {
     name: "browser-safe-libs",

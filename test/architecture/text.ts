@@ -22,6 +22,7 @@ const textRules: readonly TextRule[] = [
     rule: "browser-safe-globals",
     why: "a browser has no such global",
     files: /^libs\/(protocol|crypto|policy|client)\/src\//,
+    except: /^libs\/crypto\/src\/native\//,
     pattern: /(?<![.\w"'])(Buffer|setImmediate|__dirname|__filename|require|process|global)\s*(\?\.|[.([])/,
   },
 ];

@@ -91,7 +91,7 @@ const labeledExpand = (suite: Bytes, prk: Bytes, label: string, info: Bytes, len
   hkdfExpand(prk, cat(u16(length), labelled(suite, label), info), length);
 
 /** RFC 9180 section 4.1, DHKEM(X25519, HKDF-SHA256): from the Diffie-Hellman value to the shared secret. */
-function dhkem(dh: Bytes, enc: Bytes, recipient: Bytes): Buffer {
+export function dhkem(dh: Bytes, enc: Bytes, recipient: Bytes): Buffer {
   const suite = cat(text("KEM"), u16(0x0020));
   return labeledExpand(suite, labeledExtract(suite, Buffer.alloc(0), "eae_prk", dh), "shared_secret", cat(enc, recipient), 32);
 }

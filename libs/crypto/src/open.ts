@@ -85,7 +85,7 @@ export async function sealOpen(options: {
   const keys = pskOptions(pskId, psk?.secret ?? null);
   const padded = pad(encodeOpenPayload(payload));
   const h0 = await helloHash(hello);
-  const suite = hpkeSuite(id);
+  const suite = await hpkeSuite(id);
   let sender: Awaited<ReturnType<typeof suite.SetupSender>>;
   try {
     const recipient = await suite.DeserializePublicKey(publicKey);
@@ -108,16 +108,18 @@ export async function sealOpen(options: {
  */
 export async function openBox(options: {
   readonly h0: Uint8Array;
-  readonly suite: SuiteId;
   readonly privateKey: KemPrivateKey;
   readonly open: Open;
   readonly psk: Uint8Array | null;
 }): Promise<{ readonly payload: Uint8Array; readonly handshake: HandshakeSecrets }> {
-  const { h0, suite: id, privateKey, open, psk } = options;
+  const { h0, privateKey, open, psk } = options;
   try {
-    if (id !== open.suite) throw new CryptoError("suite");
+    if (privateKey.suite !== open.suite) throw new CryptoError("suite");
     const keys = pskOptions(open.psk, psk);
-    const context = await hpkeSuite(id).SetupRecipient(privateKey, open.enc, { info: concat(L("open"), h0), ...keys });
+    const context = await privateKey.hpke.SetupRecipient(privateKey.pair, open.enc, {
+      info: concat(L("open"), h0),
+      ...keys,
+    });
     assertMode(context.mode, open.psk);
     const payload = unpad(await context.Open(open.box));
     return { payload, handshake: await secretsOf(h0, open, context) };

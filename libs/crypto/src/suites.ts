@@ -12,20 +12,19 @@ import { CryptoError } from "./errors.ts";
 
 const kems = { "647a": KEM_MLKEM768_X25519, "0020": KEM_DHKEM_X25519_HKDF_SHA256 } as const;
 
-const made = new Map<SuiteId, CipherSuite>();
-
-/** HPKE with this KEM, HKDF-SHA256 and AES-256-GCM. */
-export function hpkeSuite(id: SuiteId): CipherSuite {
-  let suite = made.get(id);
-  if (suite === undefined) {
-    suite = new CipherSuite(kems[id], KDF_HKDF_SHA256, AEAD_AES_256_GCM);
-    made.set(id, suite);
-  }
-  return suite;
-}
+/** HPKE with this KEM, HKDF-SHA256 and AES-256-GCM, on the runtime's WebCrypto. */
+const webSuites: Readonly<Record<SuiteId, CipherSuite<Key>>> = Object.freeze({
+  "647a": new CipherSuite(kems["647a"], KDF_HKDF_SHA256, AEAD_AES_256_GCM),
+  "0020": new CipherSuite(kems["0020"], KDF_HKDF_SHA256, AEAD_AES_256_GCM),
+});
 
 /** Opaque: lives in one process and cannot be exported. */
-export type KemPrivateKey = KeyPair<Key>;
+export interface KemPrivateKey {
+  readonly suite: SuiteId;
+  readonly pair: KeyPair<Key>;
+  /** Whose key it is: that of another implementation is nothing to this one. */
+  readonly hpke: CipherSuite<Key>;
+}
 
 export interface KemKeyPair {
   readonly suite: SuiteId;
@@ -34,26 +33,43 @@ export interface KemKeyPair {
   readonly publicKey: Uint8Array;
 }
 
-/** @throws {CryptoError} `suite` where the runtime lacks it. */
-export async function generateKemKeyPair(id: SuiteId): Promise<KemKeyPair> {
+/**
+ * @param hpke another implementation of the suite, such as that of `@portcullis/crypto/native`. Default: WebCrypto's.
+ * @throws {CryptoError} `suite` where the runtime lacks it.
+ */
+export async function generateKemKeyPair(id: SuiteId, hpke?: CipherSuite<Key>): Promise<KemKeyPair> {
   try {
-    const suite = hpkeSuite(id);
+    const suite = hpke ?? (await hpkeSuite(id));
     const pair = await suite.GenerateKeyPair(false);
-    return { suite: id, privateKey: pair, publicKey: await suite.SerializePublicKey(pair.publicKey) };
+    return {
+      suite: id,
+      privateKey: { suite: id, pair, hpke: suite },
+      publicKey: await suite.SerializePublicKey(pair.publicKey),
+    };
   } catch {
     throw new CryptoError("suite");
   }
 }
 
-/** From a stored private key (32 bytes with both suites); the server itself only ever generates. @throws {CryptoError} `key` */
-export async function importKemKeyPair(id: SuiteId, secret: Uint8Array, publicKey: Uint8Array): Promise<KemKeyPair> {
+/**
+ * From a stored private key (32 bytes with both suites); the server itself only ever generates.
+ *
+ * @param hpke as in `generateKemKeyPair`
+ * @throws {CryptoError} `key`
+ */
+export async function importKemKeyPair(
+  id: SuiteId,
+  secret: Uint8Array,
+  publicKey: Uint8Array,
+  hpke?: CipherSuite<Key>,
+): Promise<KemKeyPair> {
   try {
-    const suite = hpkeSuite(id);
+    const suite = hpke ?? (await hpkeSuite(id));
     const [privateKey, imported] = await Promise.all([
       suite.DeserializePrivateKey(secret, false),
       suite.DeserializePublicKey(publicKey),
     ]);
-    return { suite: id, privateKey: { privateKey, publicKey: imported }, publicKey };
+    return { suite: id, privateKey: { suite: id, pair: { privateKey, publicKey: imported }, hpke: suite }, publicKey };
   } catch {
     throw new CryptoError("key");
   }
@@ -66,23 +82,47 @@ const probeKeys: Readonly<Record<SuiteId, Uint8Array>> = {
   "647a": concat(new Uint8Array(suites["647a"].publicKeyBytes - basePoint.length), basePoint),
 };
 
-const probes = new Map<SuiteId, Promise<boolean>>();
+const probes = new Map<SuiteId, Promise<CipherSuite<Key> | null>>();
 
-/** Whether this runtime can seal under the suite, found out by doing so once: no list of runtimes stays true. */
-export function hasSuite(id: SuiteId): Promise<boolean> {
-  let probe = probes.get(id);
-  if (probe === undefined) {
-    const suite = hpkeSuite(id);
-    probe = suite
-      .DeserializePublicKey(probeKeys[id])
-      .then((publicKey) => suite.SetupSender(publicKey))
-      .then(
-        () => true,
-        () => false,
-      );
-    probes.set(id, probe);
+/** Whether it can seal, found out by doing so once: no list of runtimes stays true. */
+async function works(suite: CipherSuite<Key>, id: SuiteId): Promise<boolean> {
+  try {
+    await suite.SetupSender(await suite.DeserializePublicKey(probeKeys[id]));
+    return true;
+  } catch {
+    return false;
   }
-  return probe;
+}
+
+async function probe(id: SuiteId): Promise<CipherSuite<Key> | null> {
+  if (await works(webSuites[id], id)) return webSuites[id];
+  if (id !== "647a") return null;
+  const { postQuantumSuite } = await import("./post-quantum.ts");
+  return (await works(postQuantumSuite, id)) ? postQuantumSuite : null;
+}
+
+function found(id: SuiteId): Promise<CipherSuite<Key> | null> {
+  const known = probes.get(id);
+  if (known !== undefined) return known;
+  // What could not be loaded may be there the next time.
+  const probing = probe(id).catch(() => {
+    probes.delete(id);
+    return null;
+  });
+  probes.set(id, probing);
+  return probing;
+}
+
+/** Whether this runtime can seal under the suite: by its WebCrypto, or with what is loaded where that has no ML-KEM. */
+export async function hasSuite(id: SuiteId): Promise<boolean> {
+  return (await found(id)) !== null;
+}
+
+/** @throws {CryptoError} `suite` where the runtime lacks it. */
+export async function hpkeSuite(id: SuiteId): Promise<CipherSuite<Key>> {
+  const suite = await found(id);
+  if (suite === null) throw new CryptoError("suite");
+  return suite;
 }
 
 /**

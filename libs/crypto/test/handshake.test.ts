@@ -95,7 +95,7 @@ describe("a pinned client", () => {
 
 describe.each(["647a", "0020"] as const)("open under %s", (suite) => {
   const open = (frame: string, change: Partial<Parameters<typeof openBox>[0]> = {}) =>
-    openBox({ h0, suite, privateKey: pairOf(suite).privateKey, open: parseOpen(frame), psk: psk.secret, ...change });
+    openBox({ h0, privateKey: pairOf(suite).privateKey, open: parseOpen(frame), psk: psk.secret, ...change });
 
   it("opens for the holder of the app key, to the same secrets on both sides, anew each time", async () => {
     const [one, two] = [await seal(suite), await seal(suite)];
@@ -125,7 +125,7 @@ describe.each(["647a", "0020"] as const)("open under %s", (suite) => {
   it("does not open when any byte of enc or box was altered", async () => {
     const { open: parts } = await seal(suite);
     const opens = (change: object) =>
-      openBox({ h0, suite, privateKey: pairOf(suite).privateKey, open: { ...parts, ...change }, psk: psk.secret });
+      openBox({ h0, privateKey: pairOf(suite).privateKey, open: { ...parts, ...change }, psk: psk.secret });
     for (const enc of alterations(parts.enc, suite === "647a" ? 41 : 1)) {
       // X25519 ignores the top bit of a point (RFC 7748 section 5); HPKE hashes enc as sent, so even that does not open.
       await expectRefused("box", () => opens({ enc }));
@@ -145,7 +145,7 @@ describe.each(["647a", "0020"] as const)("open under %s", (suite) => {
       const otherH0 = await helloHash(other);
       expect(otherH0).not.toEqual(h0);
       await expectRefused("box", () =>
-        openBox({ h0: otherH0, suite, privateKey: pairOf(suite).privateKey, open: parts, psk: psk.secret }),
+        openBox({ h0: otherH0, privateKey: pairOf(suite).privateKey, open: parts, psk: psk.secret }),
       );
     }
   });
@@ -171,13 +171,13 @@ describe("downgrade", () => {
     const asHybrid = { ...parts, suite: "647a" as const };
     expect(() => encodeOpen(asHybrid)).toThrow(ProtocolError);
     await expectRefused("box", () =>
-      openBox({ h0, suite: "647a", privateKey: hybrid.privateKey, open: asHybrid, psk: psk.secret }),
+      openBox({ h0, privateKey: hybrid.privateKey, open: asHybrid, psk: psk.secret }),
     );
     await expectRefused("box", () =>
-      openBox({ h0, suite: "0020", privateKey: classic.privateKey, open: asHybrid, psk: psk.secret }),
+      openBox({ h0, privateKey: classic.privateKey, open: asHybrid, psk: psk.secret }),
     );
     await expectRefused("box", () =>
-      openBox({ h0, suite: "647a", privateKey: hybrid.privateKey, open: parts, psk: psk.secret }),
+      openBox({ h0, privateKey: hybrid.privateKey, open: parts, psk: psk.secret }),
     );
   });
 
@@ -190,7 +190,7 @@ describe("downgrade", () => {
     );
     await expectRefused("signature", () => verifyBundle({ hello: forged, pinnedFingerprint: null, nowMs }));
     const { open } = await sealOpen({ hello: forged, suite: "0020", publicKey: classic.publicKey, psk: null, payload });
-    await expectRefused("box", () => openBox({ h0, suite: "0020", privateKey: classic.privateKey, open, psk: null }));
+    await expectRefused("box", () => openBox({ h0, privateKey: classic.privateKey, open, psk: null }));
   });
 
   it("the better suite is chosen where both have it, and a client's floor holds", async () => {

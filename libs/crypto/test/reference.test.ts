@@ -112,7 +112,6 @@ describe.each(["647a", "0020"] as const)("what libs/crypto seals under %s", (sui
     const sealed = await sealOpen({ hello, suite, publicKey: pair.publicKey, psk: null, payload });
     const opened = await openBox({
       h0: await helloHash(hello),
-      suite,
       privateKey: pair.privateKey,
       open: sealed.open,
       psk: null,

@@ -104,7 +104,6 @@ describe.each(schedule)("every derivation of the vector: $name", (vector) => {
     const { privateKey } = await importKemKeyPair(vector.suite, hex(vector.kem.secret), hex(vector.kem.publicKey));
     const { payload, handshake } = await openBox({
       h0: hex(vector.hello.h0),
-      suite: vector.suite,
       privateKey,
       open,
       psk: vector.before !== null ? hex(vector.before.psk) : vector.appKey === null ? null : hex(vector.appKey.psk),

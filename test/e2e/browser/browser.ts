@@ -20,11 +20,13 @@ export async function servePage(): Promise<{ readonly url: string; close(): void
   const bundle = await rolldown({ input: join(import.meta.dirname, "page.ts"), platform: "browser" });
   const { output } = await bundle.generate({ format: "esm" });
   await bundle.close();
-  const script = output[0].code;
+  const scripts = new Map(
+    output.flatMap((part) => (part.type === "chunk" ? [[`/${part.fileName}`, part.code] as const] : [])),
+  );
   const server = createServer((request, response) => {
-    const isScript = request.url === "/page.js";
-    response.setHeader("content-type", isScript ? "text/javascript" : "text/html");
-    response.end(isScript ? script : '<!doctype html><title>SDK</title><script type="module" src="/page.js"></script>');
+    const script = scripts.get(request.url ?? "");
+    response.setHeader("content-type", script === undefined ? "text/html" : "text/javascript");
+    response.end(script ?? '<!doctype html><title>SDK</title><script type="module" src="/page.js"></script>');
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const { port } = server.address() as AddressInfo;

@@ -174,7 +174,6 @@ function createPeer(world: World, socket: WebSocket) {
       const psk = open.psk === "" ? null : (secret ?? (await appKeyPsk(world.appKey.secret)));
       const opened = await openBox({
         h0: await helloHash(got(hello)),
-        suite: world.kem.suite,
         privateKey: world.kem.privateKey,
         open,
         psk,

@@ -1,12 +1,6 @@
 import { createHash } from "node:crypto";
-import {
-  generateKemKeyPair,
-  hasSuite,
-  type KemPrivateKey,
-  type SuiteId,
-  signBundle,
-  suiteIds,
-} from "@portcullis/crypto";
+import { generateKemKeyPair, type KemPrivateKey, type SuiteId, signBundle, suiteIds } from "@portcullis/crypto";
+import { nativeSuites } from "@portcullis/crypto/native";
 import type { Clock, Ids } from "@portcullis/runtime";
 import type { IdentitySource, ServerIdentity } from "../identity.ts";
 
@@ -75,8 +69,7 @@ export function createBundles(parts: {
     const privateKeys = new Map<SuiteId, KemPrivateKey>();
     const suites: Partial<Record<SuiteId, Uint8Array>> = {};
     for (const id of suiteIds) {
-      if (!(await hasSuite(id))) continue;
-      const pair = await generateKemKeyPair(id);
+      const pair = await generateKemKeyPair(id, nativeSuites[id]);
       privateKeys.set(id, pair.privateKey);
       suites[id] = pair.publicKey;
     }

@@ -263,7 +263,7 @@ async function tryOpen(
   const h0 = await helloHash({ bundle: bundle.bundle, sig: bundle.signature, hid, nonce });
   for (const psk of psks) {
     try {
-      const { payload: bytes, handshake } = await openBox({ h0, suite: open.suite, privateKey, open, psk });
+      const { payload: bytes, handshake } = await openBox({ h0, privateKey, open, psk });
       const payload = parseOpenPayload(bytes);
       const { dst } = payload;
       const isHere = dst.label === connection.label && dst.path === connection.path && dst.query === connection.query;
