@@ -1,5 +1,6 @@
 import { auditCommand } from "./audit/command.ts";
 import { connectCommand } from "./connect/command.ts";
+import { e2eCommand } from "./e2e/command.ts";
 import { exitCodes, Sorry } from "./exit.ts";
 import { ownerCommand } from "./owner/command.ts";
 import { policyCommand } from "./policy/command.ts";
@@ -12,6 +13,7 @@ const help = `portcullis <command> [options]
   policy    checks and plays a policy in a file; asks nobody
   audit     checks an export of what was recorded of a socket; asks nobody
   receipt   checks a receipt of somebody who was let in; asks nobody
+  e2e       makes an identity to which members seal beyond the server; asks nobody
 
 Each command has --help.
 
@@ -24,6 +26,7 @@ const commands: Readonly<Record<string, (args: readonly string[]) => Promise<num
   policy: policyCommand,
   audit: auditCommand,
   receipt: receiptCommand,
+  e2e: e2eCommand,
 };
 
 async function main([name = "--help", ...args]: readonly string[]): Promise<number> {

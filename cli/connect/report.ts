@@ -7,7 +7,7 @@ import type {
   SessionState,
   Waiting,
 } from "@portcullis/client";
-import { fingerprintWords } from "@portcullis/crypto";
+import { fingerprintWords } from "@portcullis/crypto/words";
 import { harmless, harmlessJson } from "../harmless.ts";
 import type { Terminal } from "../terminal.ts";
 import { describeIdent } from "./ident.ts";

@@ -25,6 +25,8 @@ export async function readGraph(root: string): Promise<Graph> {
     parser: "swc",
     tsPreCompilationDeps: true,
     doNotFollow: { path: ["node_modules"] },
+    // Made from the rest.
+    exclude: { path: ["^libs/[^/]+/dist/"] },
     enhancedResolveOptions: {
       exportsFields: ["exports"],
       conditionNames: ["import", "node", "types", "default"],

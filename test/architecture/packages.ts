@@ -14,8 +14,9 @@ function packageOf(file: string): string {
   return /^(libs|services)\/[^/]+/.exec(file)?.[0] ?? ".";
 }
 
+/** What makes the SDK's package is as far from production as a test is. */
 function isTest(file: string): boolean {
-  return /(^|\/)test\/|\.test\.ts$/.test(file);
+  return /(^|\/)test\/|\.test\.ts$|^libs\/client\/package\//.test(file);
 }
 
 /** `@scope/name/deep` → `@scope/name`; null for a file or a built-in. */

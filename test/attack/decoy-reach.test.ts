@@ -1,13 +1,12 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { type ConsumerSession, connect, connectConsumer, type Session } from "@portcullis/client";
-import { resumePskId, sealOpen } from "@portcullis/crypto";
-import { encodeMessageUp, parseBundle, utf8 } from "@portcullis/protocol";
+import { encodeMessageUp, utf8 } from "@portcullis/protocol";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import { makeKey, makeSocket, type OwnedSocket, plantKey } from "../e2e/support/socket.ts";
 import { startWorld, type World } from "../e2e/support/world.ts";
-import { dial } from "./support/attacker.ts";
+import { goOn } from "./support/go-on.ts";
 import { type Insider, insider } from "./support/insider.ts";
-import { destinationIn, message } from "./support/knock.ts";
+import { message } from "./support/knock.ts";
 import { liveSessions } from "./support/sessions.ts";
 
 vi.setConfig({ testTimeout: 20_000 });
@@ -104,25 +103,13 @@ describe.each(forms)("from inside a decoy, on a socket %s,", (_, form) => {
   });
 
   test("nobody goes on with a session that is another's, not with their own secret either", async () => {
-    const goOn = async (sid: string, secret: Uint8Array) => {
-      const own = await dial(socket.url);
-      const hello = await own.hello();
-      const publicKey = parseBundle(hello.bundle).suites["0020"];
-      if (publicKey === undefined) throw new Error("the server does not offer it");
-      const psk = { id: resumePskId(sid), secret };
-      const payload = { dst: destinationIn(socket.url), resume: { next: 0 } };
-      own.send((await sealOpen({ hello, suite: "0020", publicKey, psk, payload })).frame);
-      const verdict = await own.next();
-      own.leave();
-      return verdict;
-    };
     const invented = new Uint8Array(32).fill(1);
     for (const sid of [bob.sid, program.sid]) {
       for (const secret of [mallory.resume, invented])
-        expect(await goOn(sid, secret)).toBe('{"t":"denied","code":"denied"}');
+        expect(await goOn(socket.url, sid, secret)).toBe('{"t":"denied","code":"denied"}');
     }
-    expect(await goOn(mallory.accepted.sid, invented)).toBe('{"t":"denied","code":"denied"}');
-    expect(await goOn(mallory.accepted.sid, mallory.resume)).toBeInstanceOf(Buffer);
+    expect(await goOn(socket.url, mallory.accepted.sid, invented)).toBe('{"t":"denied","code":"denied"}');
+    expect(await goOn(socket.url, mallory.accepted.sid, mallory.resume)).toBeInstanceOf(Buffer);
   });
 
   test("and a flood is stopped as it is on the socket, while who is there is heard", async () => {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { ownerCommands } from "../../cli/owner/commands/all.ts";
 import { renderSettings, settingsPart } from "../../docs/generate-settings.ts";
-import { documents, exists, firstColumn, linksToFiles, read, sources } from "./repository.ts";
+import { documents, exists, firstColumn, linksToFiles, read, rows, sources } from "./repository.ts";
 
 describe("every document", () => {
   test.each(documents())("%s: what it links to is there", (path) => {
@@ -85,8 +85,15 @@ describe("docs/threat-model.md", () => {
     for (const file of tests) expect(exists(file), file).toBe(true);
   });
 
-  test("says of every service what it could do if somebody else ran it", () => {
-    const listed = firstColumn(model, "## A component that is taken over");
-    expect(listed.toSorted()).toEqual(["api", "edge", "factors", "identity", "keys", "notify"]);
+  test("says of everything that takes part what it could do if somebody else ran it, and names tests that show it", () => {
+    const title = "## A component that is taken over";
+    const components = rows(model, title).map(([component = "", ...rest]) => ({ component, shown: rest.at(-1) ?? "" }));
+    const services = ["api", "edge", "factors", "identity", "keys", "notify"];
+    const listed = components.map(({ component }) => component.replaceAll("`", ""));
+    expect(listed.filter((name) => services.includes(name)).toSorted()).toEqual(services);
+    expect(listed).toEqual(
+      expect.arrayContaining(["bus", "Redis, written to", "MongoDB, written to", "member", "consumer"]),
+    );
+    for (const { component, shown } of components) expect(shown, component).toMatch(/`[\w./-]+\.test\.ts`/);
   });
 });

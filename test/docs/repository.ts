@@ -34,12 +34,22 @@ export function blocks(document: string, language: string): string[] {
     .map(({ groups }) => groups?.body ?? "");
 }
 
-/** First cells of the table under a heading, without their back quotes. */
-export function firstColumn(document: string, heading: string): string[] {
+/** Cells of the table under a heading, row by row. */
+export function rows(document: string, heading: string): string[][] {
   const text = `\n${document}`;
   const section = text.slice(text.indexOf(`\n${heading}\n`)).split(/\n#+ /)[1] ?? "";
-  const rows = section.split("\n").filter((line) => line.startsWith("|"));
-  return rows.slice(2).map((row) => (row.split("|")[1] ?? "").trim().replaceAll("`", ""));
+  const lines = section.split("\n").filter((line) => line.startsWith("|"));
+  return lines.slice(2).map((line) =>
+    line
+      .split("|")
+      .slice(1, -1)
+      .map((cell) => cell.trim()),
+  );
+}
+
+/** First cells of the table under a heading, without their back quotes. */
+export function firstColumn(document: string, heading: string): string[] {
+  return rows(document, heading).map(([first = ""]) => first.replaceAll("`", ""));
 }
 
 /** All TypeScript files below `src` of libs and services, with their text. */

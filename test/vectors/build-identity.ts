@@ -5,7 +5,7 @@ import * as ref from "./reference.ts";
 const { b64, text, toHex, lp, L, H } = ref;
 
 /** Eleven bits a word, bit by bit. */
-function words(bytes: Uint8Array): string {
+export function words(bytes: Uint8Array): string {
   const bits = [...bytes].map((byte) => byte.toString(2).padStart(8, "0")).join("");
   return [0, 1, 2, 3, 4, 5].map((index) => wordlist[Number.parseInt(bits.slice(index * 11, index * 11 + 11), 2)]).join(" ");
 }

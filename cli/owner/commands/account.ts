@@ -1,4 +1,4 @@
-import { fingerprintWords } from "@portcullis/crypto";
+import { fingerprintWords } from "@portcullis/crypto/words";
 import type { Json } from "../api.ts";
 import { done, record } from "../show.ts";
 import type { OwnerCommand } from "./owner-command.ts";

@@ -2,6 +2,7 @@ import { accountCommands } from "./account.ts";
 import { alertCommands } from "./alerts.ts";
 import { auditCommands } from "./audit.ts";
 import { decoyCommands } from "./decoys.ts";
+import { directoryCommands } from "./directory.ts";
 import { holdCommands } from "./holds.ts";
 import { keyCommands } from "./keys.ts";
 import { memberCommands } from "./members.ts";
@@ -23,6 +24,7 @@ export const ownerCommands: readonly OwnerCommand[] = [
   ...signCommands,
   ticketCommand,
   ...sessionCommands,
+  ...directoryCommands,
   ...auditCommands,
   ...decoyCommands,
   ...holdCommands,

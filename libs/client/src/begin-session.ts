@@ -1,32 +1,31 @@
 import {
   type CloseCodeName,
   closeCodes,
+  isSealedBody,
   type MessageDown,
   type MessageUpHead,
   ProtocolError,
   type SuiteId,
   utf8,
 } from "@portcullis/protocol";
-import { type Closing, closingOfCode, closingOfName, closingOfSealed } from "./closing.ts";
+import { type Closing, closingOfName } from "./closing.ts";
+import { createConnection, mayResume } from "./connection.ts";
 import { createDirected } from "./directed.ts";
+import { createDirectory } from "./end-to-end/directory.ts";
 import { nameOf, ownError, PortcullisError } from "./errors.ts";
-import { goOn } from "./going-on.ts";
+import { createHearing } from "./hearing.ts";
 import { createInbox } from "./inbox.ts";
 import { createIntake } from "./intake.ts";
-import type { Heard, Link } from "./link.ts";
-import { createMessageReader, type Message } from "./message.ts";
+import type { Link } from "./link.ts";
+import type { Message } from "./message.ts";
 import type { SessionState, Settings } from "./options.ts";
 import { createOutbox } from "./outbox.ts";
 import type { Known } from "./prompts/prompt.ts";
 import type { Server } from "./question.ts";
 import type { Receipt } from "./receipt.ts";
-import type { Resumed } from "./resume.ts";
 import { createSequencer } from "./sequencer.ts";
 import type { OwnSession } from "./session.ts";
 import { createStepUps } from "./step-ups.ts";
-import type { Incoming } from "./wire.ts";
-
-const closeGraceMs = 2_000;
 
 /** @param parts.secret by which the session goes on over another connection; erased with the session. */
 export function beginSession(parts: {
@@ -37,18 +36,19 @@ export function beginSession(parts: {
   readonly suite: SuiteId;
   readonly receipt: Receipt | null;
 }): OwnSession {
-  const { settings, server, suite } = parts;
+  const { settings, server, suite, secret, receipt } = parts;
   const { narrate, queueMax, queueBytesMax, clock } = settings;
   const { signal, onState } = settings.options;
   const { accepted } = parts.link;
-  const { sid, limits, place = null, resumeMs = 0, role = "member", mode = "broadcast" } = accepted;
+  const { sid, limits, place = null, role = "member", mode = "broadcast" } = accepted;
   /** What we say goes to one of the owner's programs. */
   const isHeardByOne = role === "member" && mode === "consumer";
-  const canResume = settings.resume && resumeMs > 0;
+  /** What the socket would refuse, and what the application has ruled out whatever the socket says. */
+  const mustBeSealed =
+    role === "member" && (accepted.endToEnd === "required" || settings.options.requireEndToEnd === true);
+  const canResume = mayResume(settings, parts.link);
   const closed = Promise.withResolvers<Closing>();
-  const gone = Promise.withResolvers<void>();
-  const inbox = createInbox<Message>(queueMax, queueBytesMax);
-  const read = createMessageReader(sid);
+  const inbox = createInbox<Message>(queueMax, queueBytesMax, ({ bytes }) => bytes.fill(0));
   const outbox = createOutbox({
     maxBytes: limits.maxBytes,
     perSecond: limits.perSecond,
@@ -62,12 +62,13 @@ export function beginSession(parts: {
     after: place ?? 0,
     heldMax: queueMax,
     heldBytesMax: queueBytesMax,
-    deliver,
+    deliver: (message) => hearing.deliver(message),
+    erase: ({ body }) => body.fill(0),
     onMissing: catchUp,
     onLost: () => tell({ is: "gap" }),
   });
   const directed = createDirected({
-    send: (control) => void link?.ask(control).catch(() => {}),
+    send: (control) => void connection.link?.ask(control).catch(() => {}),
     onArrived: (counter) => outbox.arrived(counter),
     onUndelivered: (counter) => tell({ is: "undelivered", seq: counter }),
   });
@@ -75,21 +76,44 @@ export function beginSession(parts: {
   const intake = createIntake({
     framesMax: queueMax,
     bytesMax: queueBytesMax + limits.maxBytes,
-    isCurrent: (from) => !ended && from === link,
-    onHeard: hear,
+    isCurrent: (from) => !connection.ended && from === connection.link,
+    onHeard: (from, heard) => hearing.hear(from, heard),
     onUnknown: () => sequencer.ask(),
     onOverflow: overflow,
     onFailed: fail,
   });
-  const resuming = new AbortController();
-  let link: Link | null = null;
-  let secret = parts.secret;
-  let edge = server.edge;
-  let words = parts.link.words;
-  let { receipt } = parts;
-  let grace: ReturnType<typeof setTimeout> | undefined;
-  let ended = false;
-  let isGone = false;
+  const hearing = createHearing({
+    ...{ settings, accepted, canResume, inbox, outbox, sequencer, directed, stepUps, intake },
+    isOver: () => connection.ended,
+    onOverflow: overflow,
+    end,
+  });
+  const connection = createConnection({
+    ...{ settings, first: parts.link, secret, server, receipt },
+    next: () => outbox.next,
+    onAttached(link) {
+      intake.restart();
+      outbox.attach(link, link.accepted.next ?? 0);
+    },
+    onReceived(from, frame) {
+      if (frame.kind === "text") fail(new ProtocolError("out-of-order", "frame"));
+      else intake.take(from, frame.bytes);
+    },
+    settled: intake.settled,
+    onDetached() {
+      outbox.detach();
+      stepUps.detach();
+      tell({ is: "lost" });
+    },
+    onResumed(link, edge) {
+      directed.attached();
+      tell({ is: "resumed", edge });
+      if (place === null) return;
+      sequencer.reached(link.accepted.place ?? 0);
+      sequencer.ask();
+    },
+    onOver: (closing) => end(closing, "closed"),
+  });
 
   function tell(state: SessionState): void {
     try {
@@ -101,22 +125,14 @@ export function beginSession(parts: {
 
   /** @param error what reading ends with; null for an end like any other. */
   function end(closing: Closing, closeName: CloseCodeName, error: unknown = null): void {
-    if (ended) return;
-    ended = true;
+    if (connection.ended) return;
     signal?.removeEventListener("abort", abort);
-    resuming.abort();
-    secret.fill(0);
+    connection.end(closeName);
     stepUps.stop();
     outbox.end();
     sequencer.end();
     directed.end();
     inbox.end(error);
-    const last = link;
-    link = null;
-    last?.wire.close(closeCodes[closeName].code, closeName);
-    last?.erase();
-    if (last === null || isGone) gone.resolve();
-    else grace = setTimeout(gone.resolve, closeGraceMs);
     closed.resolve(closing);
   }
 
@@ -127,98 +143,6 @@ export function beginSession(parts: {
     end(closingOfName(closeName, "protocol"), closeName, own);
   }
 
-  function attach(next: Link): void {
-    link = next;
-    isGone = false;
-    intake.restart();
-    outbox.attach(next, next.accepted.next ?? 0);
-    next.wire.attach((incoming) => receive(next, incoming));
-  }
-
-  function receive(from: Link, incoming: Incoming): void {
-    if (incoming.kind === "closed") {
-      narrate("down", "close", { code: incoming.code });
-      if (ended) {
-        clearTimeout(grace);
-        gone.resolve();
-      } else if (from === link) {
-        isGone = true;
-        // What came before it may have been the last word.
-        void intake.settled().then(() => lose(from, incoming.code));
-      }
-      return;
-    }
-    if (ended || from !== link) return;
-    if (incoming.kind === "text") fail(new ProtocolError("out-of-order", "frame"));
-    else intake.take(from, incoming.bytes);
-  }
-
-  function hear(from: Link, heard: Heard): void {
-    switch (heard.t) {
-      case "message":
-        hearMessage(heard);
-        break;
-      case "tick":
-        sequencer.reached(heard.place);
-        break;
-      case "grant":
-        from.learn(heard.group);
-        intake.retry(from);
-        break;
-      case "caught-up": {
-        const { through, complete, more, group } = heard;
-        narrate("down", "caught-up", { through, complete });
-        if (group !== undefined) from.learn(group);
-        // Behind what was put aside, which is here and only has to be opened.
-        intake.retry(from, () => {
-          sequencer.caughtUp(through, complete);
-          if (more) sequencer.ask(through);
-        });
-        break;
-      }
-      case "challenge":
-      case "wait":
-      case "stepped-up":
-        stepUps.hear(from, heard);
-        break;
-      case "revoked":
-      case "goodbye": {
-        const closing = closingOfSealed(heard);
-        narrate("down", heard.t, { reason: closing.reason, name: closing.name });
-        // A goodbye from who will be back is no reason to give up.
-        const isPassing = heard.t === "goodbye" && closing.retry && canResume;
-        if (!isPassing) end(closing, "closed");
-        break;
-      }
-      default:
-        directed.hear(heard);
-    }
-  }
-
-  function hearMessage(message: MessageDown): void {
-    const { length } = message.body;
-    if (length > limits.maxBytes) throw new ProtocolError("too-large", "message.body");
-    const { to } = message.head;
-    if (to !== undefined && to !== sid) throw new ProtocolError("malformed", "message.head");
-    if (place === null || to !== undefined) deliver(message);
-    else if (message.head.place === undefined) throw new ProtocolError("malformed", "message.head");
-    else sequencer.put(message.head.place, message, length);
-  }
-
-  function deliver(down: MessageDown): void {
-    const message = read(down);
-    if (message === null || ended) return;
-    const { length } = message.bytes;
-    narrate("down", "message", { seq: message.seq, bytes: length, own: message.own });
-    // What another program of the owner's said to all is no word of a member's.
-    if (role === "consumer" && mode === "consumer" && !message.direct && !message.own) return;
-    if (message.own) {
-      outbox.arrived(message.seq);
-      if (!settings.echo) return;
-    }
-    if (!inbox.push(message, length)) overflow();
-  }
-
   function overflow(): void {
     const { code } = closeCodes["slow-consumer"];
     const closing = closingOfName("slow-consumer", "overflow");
@@ -226,64 +150,15 @@ export function beginSession(parts: {
   }
 
   function catchUp(after: number): void {
-    if (link === null || place === null) return;
+    if (connection.link === null || place === null) return;
     narrate("up", "catch-up", { after });
-    link.ask({ t: "catch-up", after }).catch(() => {});
+    connection.link.ask({ t: "catch-up", after }).catch(() => {});
   }
 
-  function lose(from: Link, code: number): void {
-    if (ended || from !== link) return;
-    const closing = closingOfCode(code);
-    // Whatever the code, it is anybody's word. Whether the session is over, the server says under seal when it is to go on.
-    if (!canResume || clock() >= accepted.expiresAt) {
-      end(closing, "closed");
-      return;
-    }
-    link = null;
-    from.erase();
-    outbox.detach();
-    stepUps.detach();
-    tell({ is: "lost" });
-    goOnBehind(closing).catch(() => end(closing, "closed"));
-  }
-
-  /** @param closing with which it ends where it does not go on */
-  async function goOnBehind(closing: Closing): Promise<void> {
-    const resumed = await goOn({
-      settings,
-      accepted,
-      secret,
-      fingerprint: server.successorOf ?? server.fingerprint,
-      next: () => outbox.next,
-      isRestart: closing.name === "restart",
-      signal: resuming.signal,
-    });
-    if (resumed === null) end(closing, "closed");
-    else if (ended) leave(resumed);
-    else take(resumed);
-  }
-
-  function leave({ link: unwanted, secret: unused }: Resumed): void {
-    unwanted.wire.close(closeCodes.closed.code, "closed");
-    unwanted.erase();
-    unused.fill(0);
-  }
-
-  function take(resumed: Resumed): void {
-    secret.fill(0);
-    ({ secret, edge, receipt } = resumed);
-    words = resumed.link.words;
-    attach(resumed.link);
-    directed.attached();
-    tell({ is: "resumed", edge });
-    if (place === null) return;
-    sequencer.reached(resumed.link.accepted.place ?? 0);
-    sequencer.ask();
-  }
-
-  async function send(message: string | Uint8Array, head: MessageUpHead): Promise<void> {
+  async function send(message: string | Uint8Array, head: MessageUpHead, signal?: AbortSignal): Promise<void> {
     const bytes = typeof message === "string" ? utf8(message) : message;
-    const counter = await outbox.send(bytes, head);
+    if (mustBeSealed && !isSealedBody(bytes)) throw new PortcullisError("unsupported");
+    const counter = await outbox.send(bytes, head, signal);
     if (isHeardByOne || head.to !== undefined) await directed.arrival(counter);
   }
 
@@ -298,7 +173,7 @@ export function beginSession(parts: {
   }
 
   signal?.addEventListener("abort", abort, { once: true });
-  attach(parts.link);
+  connection.begin();
   if (signal?.aborted === true) abort();
 
   return {
@@ -310,26 +185,35 @@ export function beginSession(parts: {
     gates: accepted.gates,
     policyHash: accepted.policyHash,
     sealed: accepted.sealed,
+    label: settings.address.dst.label,
+    endToEnd: accepted.endToEnd ?? "off",
+    directory: createDirectory(directed),
     get edge() {
-      return edge;
+      return connection.edge;
     },
     server,
     expiresAt: accepted.expiresAt,
     limits,
     suite,
     get words() {
-      return words;
+      return connection.words;
     },
     get receipt() {
-      return receipt;
+      return connection.receipt;
     },
-    send: (message, { class: kind } = {}) => sent(send(message, kind === undefined ? {} : { class: kind })),
+    send: (message, { class: kind, signal: own } = {}) =>
+      sent(send(message, kind === undefined ? {} : { class: kind }, own)),
     sendTo: (to, message) => sent(send(message, { to })),
     directed,
     closed: closed.promise,
     close() {
       abort();
-      return gone.promise;
+      return connection.gone;
+    },
+    async logout() {
+      abort();
+      inbox.wipe(new PortcullisError("closed", { retryable: false }));
+      await Promise.all([connection.gone, settings.options.onLogout?.()]);
     },
     [Symbol.asyncIterator]: () => inbox.iterate(),
   };

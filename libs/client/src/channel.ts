@@ -9,7 +9,6 @@ import {
   openRecord,
   parkedPsk,
   sealRecord,
-  wordsOf,
 } from "@portcullis/crypto";
 import {
   type Accepted,
@@ -27,6 +26,7 @@ import {
   type ServerPlaintext,
   type Start,
 } from "@portcullis/protocol";
+import { onDemand } from "./on-demand.ts";
 
 type Numberless<Plaintext> = Plaintext extends unknown ? Omit<Plaintext, "n"> : never;
 
@@ -124,6 +124,7 @@ export async function createChannel({ th, prk }: HandshakeSecrets): Promise<Chan
         serverChain: serverChains.before,
       });
       if (!equalBytes(expected, base64url.decode(accepted.F))) throw new ProtocolError("out-of-order", "accepted.F");
+      const { wordsOf } = await onDemand(() => import("@portcullis/crypto/words"));
       const { words: secret, ...keys } = await applicationSecrets(prk, expected);
       const words = wordsOf(secret);
       secret.fill(0);

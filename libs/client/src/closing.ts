@@ -1,4 +1,11 @@
-import { type CloseCodeName, closeCodeOf, closeCodes, type Goodbye, type Revoked } from "@portcullis/protocol";
+import {
+  type CloseCodeName,
+  closeCodeOf,
+  closeCodes,
+  type Goodbye,
+  type Revocation,
+  type Revoked,
+} from "@portcullis/protocol";
 
 /** How a session ended. */
 export interface Closing {
@@ -16,7 +23,7 @@ export interface Closing {
    */
   readonly reason: "revoked" | "goodbye" | "lost" | "local" | "overflow" | "protocol";
   /** Why it was revoked, `expired` where its time had come, `policy-changed` where it can come back by another policy; null unless the server said so under seal. */
-  readonly what: Revoked["what"] | null;
+  readonly what: Revocation | null;
   /** True exactly for `revoked` and `goodbye`. */
   readonly sealed: boolean;
 }

@@ -1,12 +1,12 @@
 import { parkedPskId } from "@portcullis/crypto";
 import { PortcullisError, type PortcullisErrorCode } from "./errors.ts";
 import type { Credentials, Opened } from "./opening.ts";
+import type { Pause } from "./pause.ts";
 
 /** What says nothing of the handshake: the network, an edge or a part behind it is gone for a while. */
 const passing: ReadonlySet<PortcullisErrorCode> = new Set(["unreachable", "unavailable", "closed", "expired-bundle"]);
 
 const pauseMsFirst = 200;
-const pauseMsMax = 5_000;
 
 /** Whether the handshake may stand as it was: it was not refused, and nobody meant the connection to end. */
 export function mayComeBack(error: unknown): boolean {
@@ -41,9 +41,14 @@ export async function comebackOf(opened: Opened | null): Promise<Credentials | n
   return { psk: { id: parkedPskId(hid), secret: await channel.park() }, pin };
 }
 
-/** Doubling, and never the same for all clients of an edge that has gone. */
-export function pauseMsOf(error: unknown, triesInVain: number): number {
-  const asked = error instanceof PortcullisError ? (error.retryAfterMs ?? 0) : 0;
-  const backoffMs = Math.min(pauseMsMax, pauseMsFirst * 2 ** Math.min(triesInVain, 10));
-  return Math.max(asked, backoffMs * (0.5 + Math.random()));
+/**
+ * Doubling, and anything from nothing to that ("full jitter"): clients that lost their connections together do not come back together,
+ * behind what the server asked for either.
+ *
+ * @param pauseMsMax to which it grows
+ */
+export function pauseOf(error: unknown, triesInVain: number, pauseMsMax = 5_000): Pause {
+  const askedMs = error instanceof PortcullisError ? (error.retryAfterMs ?? 0) : 0;
+  const backoffMs = Math.min(pauseMsMax, pauseMsFirst * 2 ** Math.min(triesInVain, 20)) * Math.random();
+  return { askedMs, backoffMs };
 }

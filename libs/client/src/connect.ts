@@ -1,6 +1,6 @@
 import { type CloseCodeName, closeCodes, ProtocolError } from "@portcullis/protocol";
 import { beginSession } from "./begin-session.ts";
-import { comebackOf, isAskedAgain, isOverUnjudged, mayComeBack, pauseMsOf, tryAgainMax } from "./comeback.ts";
+import { comebackOf, isAskedAgain, isOverUnjudged, mayComeBack, pauseOf, tryAgainMax } from "./comeback.ts";
 import { converse } from "./conversation.ts";
 import { createDialogue, type Dialogue } from "./dialogue.ts";
 import { ownError, PortcullisError } from "./errors.ts";
@@ -14,6 +14,7 @@ import {
   readCredentials,
 } from "./opening.ts";
 import { type ConnectOptions, readOptions, type Settings } from "./options.ts";
+import { type Pause, pause } from "./pause.ts";
 import { receiptOf } from "./receipt.ts";
 import { createScope, type Scope } from "./scope.ts";
 import type { OwnSession, Session } from "./session.ts";
@@ -42,7 +43,7 @@ export async function connectOwn(url: string | URL, options: ConnectOptions): Pr
         if (session !== null) return session;
       } catch (error) {
         if (!settings.comeBack || tries === tryAgainMax || !isAskedAgain(error)) throw error;
-        await pause(pauseMsOf(error, tries), scope);
+        await pauseIn(scope, pauseOf(error, tries));
         tries += 1;
       }
     }
@@ -71,7 +72,7 @@ async function handshake(settings: Settings, scope: Scope): Promise<OwnSession |
         comeback = lost.comeback;
       }
       if (comeback === null || settings.clock() >= (dialogue.untilMs ?? 0)) throw lost.error;
-      await pause(pauseMsOf(lost.error, triesInVain), scope);
+      await pauseIn(scope, pauseOf(lost.error, triesInVain));
     }
   } catch (error) {
     if (comeback === null || !isOverUnjudged(error)) throw error;
@@ -120,6 +121,7 @@ async function attempt(parts: {
     const keys = await scope.race(channel.finish(accepted));
     const receipt = await scope.race(receiptOf(accepted, opened.idKey));
     if (options.requireSealed === true && !accepted.sealed) throw new PortcullisError("unsupported");
+    if (options.requireEndToEnd === true && accepted.endToEnd === undefined) throw new PortcullisError("unsupported");
     const link = createLink({ wire, accepted, keys, had: channel.had, clock: settings.clock });
     const session = beginSession({ settings, link, secret: keys.resume, server, suite, receipt });
     return { session, lost: null };
@@ -136,13 +138,12 @@ async function attempt(parts: {
   }
 }
 
-async function pause(delayMs: number, scope: Scope): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  const timer = setTimeout(resolve, delayMs);
+async function pauseIn(scope: Scope, own: Pause): Promise<void> {
+  const over = new AbortController();
   try {
-    await scope.race(promise);
+    await scope.race(pause(own, over.signal));
   } finally {
-    clearTimeout(timer);
+    over.abort();
   }
 }
 

@@ -40,6 +40,7 @@ export async function consumerOf({
     fetch,
     new URL(`/v1/sockets/${encodeURIComponent(socket)}/tickets`, api),
     token,
+    options.signal,
   );
   return connectConsumer(
     url.replace("{path}", () => path),
@@ -47,14 +48,20 @@ export async function consumerOf({
   );
 }
 
-async function mint(fetch: typeof globalThis.fetch, url: URL, token: string): Promise<Minted> {
+async function mint(
+  fetch: typeof globalThis.fetch,
+  url: URL,
+  token: string,
+  signal: AbortSignal | undefined,
+): Promise<Minted> {
   const response = await fetch(url, {
     method: "POST",
     redirect: "error",
+    ...(signal === undefined ? {} : { signal }),
     headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
     body: JSON.stringify({ role: "consumer" }),
   }).catch(() => {
-    throw new PortcullisError("unreachable");
+    throw new PortcullisError(signal?.aborted === true ? "cancelled" : "unreachable");
   });
   if (response.status >= 500 || response.status === 429) throw new PortcullisError("unavailable");
   if (!response.ok) throw new PortcullisError("denied");

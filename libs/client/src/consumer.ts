@@ -1,10 +1,10 @@
-import type { About } from "@portcullis/protocol";
+import type { Role } from "@portcullis/protocol";
 import { connectOwn } from "./connect.ts";
 import type { Asked } from "./directed.ts";
 import { PortcullisError } from "./errors.ts";
 import type { Message } from "./message.ts";
 import type { ConnectOptions } from "./options.ts";
-import type { OwnSession, Session } from "./session.ts";
+import type { Assurance, OwnSession, Session } from "./session.ts";
 
 /** Who is behind a session, as the server says. */
 export interface Peer {
@@ -12,12 +12,12 @@ export interface Peer {
   readonly member: string | null;
   /** False: `member` is merely claimed. */
   readonly memberProven: boolean;
-  readonly role: About["role"];
+  readonly role: Role;
   /** All gates passed, in order. */
   readonly gates: readonly string[];
-  readonly assurance: Readonly<About["assurance"]>;
+  readonly assurance: Assurance;
   /** What the address said beyond the socket's path: the rest of the path, still percent-encoded, and the query. */
-  readonly context: Readonly<About["context"]>;
+  readonly context: { readonly rest: string; readonly query: string };
   readonly parameters: Readonly<Record<string, string>>;
   /** Epoch milliseconds of the server's clock; 0 where it is not known. */
   readonly acceptedAt: number;
@@ -93,7 +93,7 @@ export function beginConsumer(
     const known = peers.get(sid);
     if (known !== undefined) return known;
     const asked = directed.ask({ t: "who", sid }).then((about) => {
-      if (about === null) throw new PortcullisError("protocol");
+      if (about?.t !== "about") throw new PortcullisError("protocol");
       const { t: _t, ref: _ref, ...peer } = about;
       return { ...peer, known: true };
     });
@@ -128,7 +128,7 @@ export function beginConsumer(
     }
   }
 
-  async function ask(control: Asked): Promise<void> {
+  async function ask(control: Extract<Asked, { readonly t: "kick" | "step-up" }>): Promise<void> {
     await directed.ask(control);
     peers.delete(control.sid);
   }

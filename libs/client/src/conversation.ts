@@ -1,8 +1,8 @@
-import { type Accepted, type OfferedAnswer, ProtocolError, parseDenied } from "@portcullis/protocol";
+import { type Accepted, ProtocolError, parseDenied } from "@portcullis/protocol";
 import type { Channel } from "./channel.ts";
 import type { Dialogue, Wish } from "./dialogue.ts";
 import { blameApplication, errorOfClose, errorOfName, PortcullisError } from "./errors.ts";
-import type { Offers } from "./offers.ts";
+import type { OfferedAnswer, Offers } from "./offers.ts";
 import type { Settings } from "./options.ts";
 import type { Known } from "./prompts/prompt.ts";
 import type { Reply, Server } from "./question.ts";

@@ -1,9 +1,9 @@
-import type { About, ConsumerDown, ConsumerUp, Failure } from "@portcullis/protocol";
+import type { About, ConsumerDown, ConsumerUp, Entry, Failure } from "@portcullis/protocol";
 import { PortcullisError, type PortcullisErrorCode } from "./errors.ts";
 
 type Refless<Control> = Control extends unknown ? Omit<Control, "ref"> : never;
 
-/** What a consumer asks for: `who`, `kick`, `step-up`. */
+/** What is answered: `who`, `kick`, `step-up` and `publish` of a consumer's, `directory` of anybody's. */
 export type Asked = Refless<ConsumerUp>;
 
 export type PresenceCallback = (is: "joined" | "left", sid: string) => void;
@@ -12,8 +12,8 @@ export type PresenceCallback = (is: "joined" | "left", sid: string) => void;
 export interface Directed {
   /** Resolves when that message was handed to whom it is for. Rejects with `undelivered`, `closed`. */
   arrival(counter: number): Promise<void>;
-  /** Asks, and again over the next connection where one is lost. Rejects with `not-found`, `unsupported`, `unavailable`, `timeout`, `closed`. */
-  ask(control: Asked): Promise<About | null>;
+  /** Asks, and again over the next connection where one is lost. Rejects with `not-found`, `unsupported`, `conflict`, `unavailable`, `timeout`, `closed`. */
+  ask(control: Asked): Promise<About | Entry | null>;
   hear(said: ConsumerDown): void;
   /** There is another connection. */
   attached(): void;
@@ -27,7 +27,7 @@ interface Pending<T> {
   readonly reject: (error: unknown) => void;
 }
 
-interface OpenRequest extends Pending<About | null> {
+interface OpenRequest extends Pending<About | Entry | null> {
   readonly control: ConsumerUp;
   readonly timer: ReturnType<typeof setTimeout>;
 }
@@ -116,6 +116,7 @@ export function createDirected(options: {
           break;
         }
         case "about":
+        case "entry":
           answer(said.ref, ({ resolve }) => resolve(said));
           break;
         case "done":
@@ -156,4 +157,5 @@ const byFailure: Readonly<Record<Failure, PortcullisErrorCode>> = {
   unsupported: "unsupported",
   "too-many": "unavailable",
   unavailable: "unavailable",
+  conflict: "conflict",
 };

@@ -4,6 +4,8 @@ export interface Inbox<T> {
   push(item: T, bytes: number): boolean;
   /** What waits can still be read; then iteration ends, or throws `error` once. */
   end(error: unknown): void;
+  /** Ends it, and what waits is erased and cannot be read any more: whoever asks for more is told `error`. */
+  wipe(error: unknown): void;
   /** All iterators share what comes: each item goes to one of them. */
   iterate(): AsyncIterableIterator<T>;
 }
@@ -14,12 +16,14 @@ interface Reader<T> {
   readonly reject: (error: unknown) => void;
 }
 
-export function createInbox<T>(itemsMax: number, bytesMax: number): Inbox<T> {
+/** @param erase makes nothing of an item that nobody reads */
+export function createInbox<T>(itemsMax: number, bytesMax: number, erase: (item: T) => void): Inbox<T> {
   const waiting: { readonly item: T; readonly bytes: number }[] = [];
   const readers: Reader<T>[] = [];
   let bytesWaiting = 0;
   let ended = false;
   let failure: { readonly error: unknown } | null = null;
+  let wiped: { readonly error: unknown } | null = null;
 
   const next = (by: object): Promise<IteratorResult<T>> => {
     const first = waiting.shift();
@@ -27,6 +31,7 @@ export function createInbox<T>(itemsMax: number, bytesMax: number): Inbox<T> {
       bytesWaiting -= first.bytes;
       return Promise.resolve({ done: false, value: first.item });
     }
+    if (wiped !== null) return Promise.reject(wiped.error);
     if (failure !== null) {
       const { error } = failure;
       failure = null;
@@ -35,6 +40,17 @@ export function createInbox<T>(itemsMax: number, bytesMax: number): Inbox<T> {
     if (ended) return Promise.resolve({ done: true, value: undefined });
     return new Promise((resolve, reject) => readers.push({ by, resolve, reject }));
   };
+
+  function end(error: unknown): void {
+    if (ended) return;
+    ended = true;
+    if (error !== null) {
+      const first = readers.shift();
+      if (first === undefined) failure = { error };
+      else first.reject(error);
+    }
+    for (const { resolve } of readers.splice(0)) resolve({ done: true, value: undefined });
+  }
 
   return {
     push(item, bytes) {
@@ -48,15 +64,12 @@ export function createInbox<T>(itemsMax: number, bytesMax: number): Inbox<T> {
       }
       return true;
     },
-    end(error) {
-      if (ended) return;
-      ended = true;
-      if (error !== null) {
-        const first = readers.shift();
-        if (first === undefined) failure = { error };
-        else first.reject(error);
-      }
-      for (const { resolve } of readers.splice(0)) resolve({ done: true, value: undefined });
+    end,
+    wipe(error) {
+      end(null);
+      wiped = { error };
+      for (const { item } of waiting.splice(0)) erase(item);
+      bytesWaiting = 0;
     },
     iterate() {
       let left = false;

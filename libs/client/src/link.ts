@@ -27,7 +27,8 @@ export type Heard = ApplicationDown | GroupDown;
 /** What can be sent and read over one connection of a session. */
 export interface Link {
   readonly wire: Wire;
-  readonly accepted: Accepted;
+  /** Without the key of the group: as a text it cannot be erased. */
+  readonly accepted: Omit<Accepted, "group">;
   readonly bufferedBytes: number;
   /** Six words, the same on the other side of this connection and nowhere else. */
   readonly words: string;
@@ -56,13 +57,14 @@ export function createLink(parts: {
   /** Records under one key. Default, and most: 2^23. */
   readonly recordsMax?: number;
 }): Link {
-  const { wire, accepted, keys, had, clock, recordsMax = limits.recordsPerKey } = parts;
+  const { wire, keys, had, clock, recordsMax = limits.recordsPerKey } = parts;
+  const { group, ...accepted } = parts.accepted;
   const { sealed } = accepted;
   const groupKeys = createGroupKeys(clock);
   let counter = 0;
   let sending: Promise<void> = Promise.resolve();
 
-  if (accepted.group !== undefined) groupKeys.learn(accepted.group);
+  if (group !== undefined) groupKeys.learn(group);
 
   /** One after the other: what is sealed first is sent first. */
   function seal(plaintext: Uint8Array): Promise<void> {

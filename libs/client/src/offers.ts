@@ -1,8 +1,14 @@
-import type { OfferedAnswer } from "@portcullis/protocol";
 import { PortcullisError } from "./errors.ts";
 import type { Server } from "./question.ts";
 
 type Eventually<T> = T | PromiseLike<T>;
+
+export interface OfferedAnswer {
+  readonly gate: string;
+  readonly value: string;
+  /** Where the policy has that gate more than once: which of them. */
+  readonly at?: string | undefined;
+}
 
 /** Answers that are offered together: at most 16. */
 export type Offered = readonly OfferedAnswer[];

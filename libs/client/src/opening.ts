@@ -2,7 +2,6 @@ import {
   appKeyPsk,
   appKeyPskId,
   chooseSuite,
-  fingerprintWords,
   formatAppKey,
   parseAppKey,
   randomart,
@@ -13,6 +12,7 @@ import { type Hello, ProtocolError, parseHandshakeId, parseHello, type SuiteId }
 import { type Channel, createChannel } from "./channel.ts";
 import { blameApplication, errorOfClose, PortcullisError } from "./errors.ts";
 import { createOffers, type Offers } from "./offers.ts";
+import { onDemand } from "./on-demand.ts";
 import { type ConnectOptions, parametersOf, type Settings } from "./options.ts";
 import type { Known } from "./prompts/prompt.ts";
 import type { Server } from "./question.ts";
@@ -88,6 +88,7 @@ export async function open(parts: {
   const { credentials, settings, wire, scope, goesOn } = parts;
   const { narrate, options, address, helloTimeoutMs } = settings;
   const waitNoLonger = scope.failAfter(helloTimeoutMs, new PortcullisError("unreachable"));
+  const words = wordList();
   const hello = await scope.race(readHello(wire));
   waitNoLonger();
 
@@ -98,7 +99,8 @@ export async function open(parts: {
   narrate("down", "hello", { edge, fingerprint, pinned, suites: Object.keys(bundle.suites).join(" ") });
 
   const { suite, publicKey } = await scope.race(chooseSuite(bundle.suites, settings.suites));
-  const server = serverOf({ fingerprint, pinned, successorOf, edge });
+  const { fingerprintWords } = await scope.race(words);
+  const server = serverOf({ fingerprint, pinned, successorOf, edge }, fingerprintWords);
   options.onServer?.(server);
   const offers = goesOn !== null ? null : createOffers(options.offer, server);
   if (offers !== null) scope.atEnd(offers.stop);
@@ -129,7 +131,18 @@ async function readTicket(ticket: NonNullable<ConnectOptions["ticket"]>): Promis
   return text;
 }
 
-function serverOf(verified: Pick<Server, "fingerprint" | "pinned" | "successorOf" | "edge">): Server & Known {
+/** A seventh of this library, and not needed before there is a server to name: it comes while that is dialled. */
+function wordList() {
+  const list = onDemand(() => import("@portcullis/crypto/words"));
+  // Where the server is not there either, that is what is told.
+  list.catch(() => {});
+  return list;
+}
+
+function serverOf(
+  verified: Pick<Server, "fingerprint" | "pinned" | "successorOf" | "edge">,
+  fingerprintWords: (fingerprint: string) => string,
+): Server & Known {
   const { fingerprint, successorOf } = verified;
   const words = fingerprintWords(fingerprint);
   const allWords = successorOf === null ? [words] : [words, fingerprintWords(successorOf)];

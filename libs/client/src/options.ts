@@ -73,8 +73,15 @@ export interface ConnectOptions {
   readonly resume?: boolean | undefined;
   /** Told when a session loses its connection, when it goes on over another one, and when messages were lost. Must not throw. */
   readonly onState?: StateCallback | undefined;
+  /** Called by `logout()`: forgets what the application, or a layer above this one, keeps by itself: pins, answer secrets, keys of its own. */
+  readonly onLogout?: (() => Eventually<void>) | undefined;
   /** Whether messages must be sealed. Default false; true refuses a socket where they are not. */
   readonly requireSealed?: boolean | undefined;
+  /**
+   * Whether a member's messages must be sealed end to end (`createEndToEnd`). Default false; true refuses a socket where they cannot be, and `send` refuses
+   * what is not sealed.
+   */
+  readonly requireEndToEnd?: boolean | undefined;
   /** Asked where none of `answers` fits. */
   readonly onChallenge?: ChallengeCallback | undefined;
   /** For the owner's program: at most 32, names of up to 64 and values of up to 1024 characters. */
@@ -93,9 +100,9 @@ export interface ConnectOptions {
   readonly idParameter?: string | undefined;
   /** True: the session yields its own messages too, in their place in the order. Default false. */
   readonly echo?: boolean | undefined;
-  /** Messages that may wait to be read before the session is ended. Default 1024. */
+  /** Messages that may wait to be read before the session is ended, and as many that may wait to be sent before `send` rejects. Default 1024. */
   readonly queueMax?: number | undefined;
-  /** Their bytes. Default 8388608 (8 MiB). */
+  /** Their bytes, either way. Default 8388608 (8 MiB). */
   readonly queueBytesMax?: number | undefined;
   /** Default: the platform's. */
   readonly webSocket?: WebSocketConstructor | undefined;

@@ -13,11 +13,12 @@ export interface Outbox {
   /**
    * Resolves when the message was handed to the platform, in the order of the calls. Waits while too much is still on its way,
    * while the socket's rate would be passed, and while there is no connection. Of a class, that may have to wait for a step-up: resolves when it
-   * has arrived. Rejects with `closed` where the session ends before.
+   * has arrived. Rejects with `closed` where the session ends before, `full` where too much waits already, `too-large`.
    *
+   * @param signal takes it back as long as it waits: it rejects with `cancelled`
    * @returns its counter
    */
-  send(body: Uint8Array, head?: MessageUpHead): Promise<number>;
+  send(body: Uint8Array, head?: MessageUpHead, signal?: AbortSignal): Promise<number>;
   /** While a step-up stands, what is sent waits here. */
   hold(holds: boolean): void;
   /**
@@ -32,6 +33,7 @@ export interface Outbox {
   arrived(counter: number): void;
   /** Counter of the first message that may not have arrived. */
   readonly next: number;
+  /** Whoever waits is told. What waited is erased. */
   end(): void;
 }
 
@@ -39,6 +41,11 @@ interface Numbered {
   readonly counter: number;
   readonly body: Uint8Array;
   readonly head: MessageUpHead;
+}
+
+interface Waiting extends Omit<Numbered, "counter"> {
+  readonly signal: AbortSignal | undefined;
+  readonly takeBack: () => void;
 }
 
 const bufferedBytesMax = 1_024 * 1_024;
@@ -65,7 +72,8 @@ export function createOutbox(options: {
   let tokens = burst;
   let filledAtMs = clock();
   let counter = 0;
-  let waiting = 0;
+  /** Bodies of calls that wait. */
+  const queued = new Set<Uint8Array>();
   let waitingBytes = 0;
   let ended = false;
   let isHeld = false;
@@ -107,8 +115,11 @@ export function createOutbox(options: {
     }
     if (ended) throw new PortcullisError("closed");
   };
-  const transmit = async (body: Uint8Array, head: MessageUpHead) => {
-    await until(() => again.length === 0 && waitMs() === 0, waitMs);
+  const transmit = async ({ body, head, signal, takeBack }: Waiting) => {
+    await until(() => signal?.aborted === true || (again.length === 0 && waitMs() === 0), waitMs);
+    if (signal?.aborted === true) throw new PortcullisError("cancelled");
+    // With a number it may arrive, whatever the caller wants by now.
+    signal?.removeEventListener("abort", takeBack);
     tokens -= 1;
     const message = { counter, body, head };
     counter += 1;
@@ -147,27 +158,36 @@ export function createOutbox(options: {
   };
 
   return {
-    send(body, head = {}) {
+    send(body, head = {}, signal) {
       const { length } = body;
       if (ended) return refused("closed");
+      if (signal?.aborted === true) return refused("cancelled");
       if (length > maxBytes) return refused("too-large");
-      if (waiting >= waitingMax || waitingBytes + length > waitingBytesMax) return refused("unavailable");
-      waiting += 1;
-      waitingBytes += length;
+      if (queued.size >= waitingMax || waitingBytes + length > waitingBytesMax) return refused("full");
       // A copy: the caller may use its buffer again while this waits.
       const own = body.slice();
-      const sent = tail
-        .then(() => transmit(own, head))
-        .finally(() => {
-          waiting -= 1;
-          waitingBytes -= length;
-        });
+      const taken = Promise.withResolvers<never>();
+      taken.promise.catch(() => {});
+      const takeOut = () => {
+        signal?.removeEventListener("abort", takeBack);
+        if (queued.delete(own)) waitingBytes -= length;
+      };
+      const takeBack = () => {
+        takeOut();
+        own.fill(0);
+        taken.reject(new PortcullisError("cancelled"));
+        wake();
+      };
+      queued.add(own);
+      waitingBytes += length;
+      signal?.addEventListener("abort", takeBack, { once: true });
+      const sent = tail.then(() => transmit({ body: own, head, signal, takeBack })).finally(takeOut);
       // Those behind it do not wait for its place, only for its turn.
       tail = sent.then(
         () => {},
         () => {},
       );
-      const done = sent.then(({ counter, placed }) => placed.then(() => counter));
+      const done = Promise.race([taken.promise, sent.then(({ counter, placed }) => placed.then(() => counter))]);
       done.catch(() => {});
       return done;
     },
@@ -198,6 +218,9 @@ export function createOutbox(options: {
     },
     end() {
       ended = true;
+      // They wait for nobody any more, and whoever takes the device later is not to read them.
+      for (const { body } of kept) body.fill(0);
+      for (const body of queued) body.fill(0);
       kept = [];
       again = [];
       for (const placed of placing.values()) placed.reject(new PortcullisError("closed"));
@@ -207,7 +230,7 @@ export function createOutbox(options: {
   };
 }
 
-function refused(code: "closed" | "too-large" | "unavailable"): Promise<never> {
+function refused(code: "closed" | "cancelled" | "too-large" | "full"): Promise<never> {
   const refusal = Promise.reject(new PortcullisError(code));
   refusal.catch(() => {});
   return refusal;

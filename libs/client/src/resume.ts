@@ -25,7 +25,7 @@ export interface Resumed {
 export async function resumeSession(parts: {
   readonly settings: Settings;
   /** As it was accepted first. */
-  readonly accepted: Accepted;
+  readonly accepted: Link["accepted"];
   readonly secret: Uint8Array;
   readonly fingerprint: string;
   /** Counter of the first message that may not have arrived. */
@@ -75,6 +75,7 @@ function isSame(again: Accepted, before: Accepted): boolean {
     again.next !== undefined &&
     again.sid === before.sid &&
     again.sealed === before.sealed &&
+    again.endToEnd === before.endToEnd &&
     again.role === before.role &&
     again.mode === before.mode &&
     (again.member ?? null) === (before.member ?? null) &&

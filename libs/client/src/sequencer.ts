@@ -26,12 +26,14 @@ export function createSequencer<T>(options: {
   readonly heldMax: number;
   readonly heldBytesMax: number;
   readonly deliver: (item: T) => void;
+  /** Makes nothing of an item that is never delivered. */
+  readonly erase: (item: T) => void;
   /** Something behind this place does not come. */
   readonly onMissing: (after: number) => void;
   /** Something will never come. */
   readonly onLost: () => void;
 }): Sequencer<T> {
-  const { heldMax, heldBytesMax, deliver, onMissing, onLost } = options;
+  const { heldMax, heldBytesMax, deliver, erase, onMissing, onLost } = options;
   const held = new Map<number, { readonly item: T; readonly bytes: number }>();
   let heldBytes = 0;
   let passed = options.after;
@@ -112,6 +114,7 @@ export function createSequencer<T>(options: {
     end() {
       ended = true;
       clearTimeout(timer);
+      for (const { item } of held.values()) erase(item);
       held.clear();
       heldBytes = 0;
     },

@@ -1,4 +1,4 @@
-import type { Wait } from "@portcullis/protocol";
+import type { Wait, WaitStatus } from "@portcullis/protocol";
 import type { QuestionOption } from "./question-option.ts";
 
 /** A gate at which somebody was sent a message, as it stands now. */
@@ -20,7 +20,7 @@ export interface Waiting {
    * `queued`: is to be sent. `sent`. `delayed`: could not be sent yet, the server tries again. `failed`: it gave up. `refused`: too
    * many messages, or too soon.
    */
-  readonly status: Wait["status"];
+  readonly status: WaitStatus;
   /** Epoch milliseconds by our clock from which `resend` has an effect; null: never. */
   readonly resendAtMs: number | null;
   /** Epoch milliseconds by our clock at which it is over. */

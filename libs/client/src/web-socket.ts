@@ -11,7 +11,7 @@ export interface WebSocketLike {
   readonly protocol: string;
   readonly extensions: string;
   readonly bufferedAmount: number;
-  send(data: string | Uint8Array): void;
+  send(data: string | Uint8Array<ArrayBuffer>): void;
   close(code?: number, reason?: string): void;
   addEventListener(type: "open" | "message" | "error" | "close", listener: (event: WebSocketEvent) => void): void;
 }

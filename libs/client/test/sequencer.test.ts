@@ -14,6 +14,7 @@ function sequencer(after = 0, heldMax = 100, heldBytesMax = 1_000_000) {
     heldMax,
     heldBytesMax,
     deliver: (item) => void delivered.push(item),
+    erase: () => {},
     onMissing: (place) => void missing.push(place),
     onLost: () => void lost.push(1),
   });
@@ -154,6 +155,7 @@ describe("messages that have places", () => {
       heldMax: 10,
       heldBytesMax: 1_000,
       deliver: () => full.end(),
+      erase: () => {},
       onMissing: () => {},
       onLost: () => {},
     });

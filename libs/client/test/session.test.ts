@@ -88,7 +88,7 @@ describe("messages", () => {
       ),
       pause(50).then(() => session.close()),
     ]);
-    expect(outcomes.slice(1, 3)).toEqual(["closed", "unavailable"]);
+    expect(outcomes.slice(1, 3)).toEqual(["closed", "full"]);
   });
 
   const outboxOf = (bounds: Partial<Parameters<typeof createOutbox>[0]> = {}) =>

@@ -36,6 +36,8 @@ export type KeyRole = z.infer<typeof keyRole>;
 /** How messages go: everybody to everybody, or members to the owner's program and back. */
 export const messagingMode = z.enum(["broadcast", "consumer"]);
 
+export const endToEndMode = z.enum(["off", "allowed", "required"]);
+
 /** When a session has to be asked about, and when it ends where nobody has: an edge that hears nothing lets nothing go on unchecked. */
 export const stepUpClock = z.strictObject({ askAtMs: epochMs, endAtMs: epochMs });
 
@@ -54,6 +56,8 @@ export const admitted = z.strictObject({
   perSecond: z.number().int().positive(),
   /** Messages are sealed: they go through `keys`, and the edge sees none of them. */
   sealed: z.boolean(),
+  /** Whether bodies may, or must, be sealed beyond the server, to somebody of the socket's directory. */
+  endToEnd: endToEndMode,
   /** Messages go through `keys`, which gives each its place: they are sealed, or kept for a while. */
   placed: z.boolean(),
   /** What the client sends goes through `keys`: so it is where messages have places, and for whoever may say more than messages. */

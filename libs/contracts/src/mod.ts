@@ -7,6 +7,7 @@ import * as authenticators from "./authenticators.ts";
 import * as consumers from "./consumers.ts";
 import type { Contract } from "./contract.ts";
 import * as decoys from "./decoys.ts";
+import * as directory from "./directory.ts";
 import * as handshake from "./handshake.ts";
 import * as holds from "./holds.ts";
 import * as messages from "./messages.ts";
@@ -41,6 +42,7 @@ export {
   subjectPrefix,
 } from "./contract.ts";
 export * from "./decoys.ts";
+export * from "./directory.ts";
 export { type Issue, ServiceError, type ServiceErrorCode, serviceErrors } from "./errors.ts";
 export * from "./handshake.ts";
 export * from "./holds.ts";
@@ -93,6 +95,7 @@ export const contracts: readonly Contract[] = Object.freeze(
     audit,
     decoys,
     holds,
+    directory,
   ]
     .flatMap((group) => Object.values(group))
     .filter(isContract),

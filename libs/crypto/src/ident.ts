@@ -22,3 +22,8 @@ export async function wordsProof({ th, cid, words }: WordsProof): Promise<string
 export async function isWordsProof(proof: WordsProof, received: string): Promise<boolean> {
   return equalBytes(utf8(await wordsProof(proof)), utf8(received));
 }
+
+/** As somebody types them: however they are spaced, and whatever the keyboard made of their first letter. */
+export function normalWords(typed: string): string {
+  return typed.normalize("NFKC").trim().toLowerCase().replaceAll(/\s+/g, " ");
+}

@@ -3,9 +3,22 @@ export { type AppKey, appKeyPsk, appKeyPskId, formatAppKey, generateAppKey, pars
 export { type AuditStatement, signAuditStatement, verifyAuditStatement } from "./audit.ts";
 export { signBundle, type VerifiedBundle, verifyBundle } from "./bundle.ts";
 export { expand, extract, H, L, type Random, secureRandom } from "./derive.ts";
+export {
+  type DirectoryName,
+  type ListedIdentity,
+  signIdentityStatement,
+  signPrekeyStatement,
+  type VerifiedEntry,
+  verifyDirectoryEntry,
+  verifyIdentityStatement,
+  verifyPrekeyStatement,
+} from "./end-to-end/directory.ts";
+export { endToEndFingerprint, generateEndToEndIdentity, importEndToEndIdentity } from "./end-to-end/identity.ts";
+export { prekeyPair, prekeySuites } from "./end-to-end/prekey.ts";
+export { openBody, type SealedPlace, type SealedTo, sealBody } from "./end-to-end/seal.ts";
 export { CryptoError, type CryptoErrorCode, cryptoErrorCodes } from "./errors.ts";
 export { type GroupSecret, groupStepsOn, openGroupRecord, sealGroupRecord } from "./group.ts";
-export { isWordsProof, type WordsProof, wordsProof } from "./ident.ts";
+export { isWordsProof, normalWords, type WordsProof, wordsProof } from "./ident.ts";
 export { fingerprint, generateIdentity, type Identity, importIdentity, sign, verify } from "./identity.ts";
 export { type HandshakeSecrets, helloHash, openBox, type Psk, sealOpen } from "./open.ts";
 export { passkeyChallenge } from "./passkey.ts";
@@ -41,5 +54,4 @@ export {
   type KemKeyPair,
   type KemPrivateKey,
 } from "./suites.ts";
-export { fingerprintWords, normalWords, wordsOf } from "./words.ts";
 export { createRecordWriter, type RecordWriter } from "./writer.ts";

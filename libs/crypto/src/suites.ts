@@ -13,10 +13,7 @@ import { CryptoError } from "./errors.ts";
 const kems = { "647a": KEM_MLKEM768_X25519, "0020": KEM_DHKEM_X25519_HKDF_SHA256 } as const;
 
 /** HPKE with this KEM, HKDF-SHA256 and AES-256-GCM, on the runtime's WebCrypto. */
-const webSuites: Readonly<Record<SuiteId, CipherSuite<Key>>> = Object.freeze({
-  "647a": new CipherSuite(kems["647a"], KDF_HKDF_SHA256, AEAD_AES_256_GCM),
-  "0020": new CipherSuite(kems["0020"], KDF_HKDF_SHA256, AEAD_AES_256_GCM),
-});
+const webSuite = (id: SuiteId): CipherSuite<Key> => new CipherSuite(kems[id], KDF_HKDF_SHA256, AEAD_AES_256_GCM);
 
 /** Opaque: lives in one process and cannot be exported. */
 export interface KemPrivateKey {
@@ -41,6 +38,21 @@ export async function generateKemKeyPair(id: SuiteId, hpke?: CipherSuite<Key>): 
   try {
     const suite = hpke ?? (await hpkeSuite(id));
     const pair = await suite.GenerateKeyPair(false);
+    return {
+      suite: id,
+      privateKey: { suite: id, pair, hpke: suite },
+      publicKey: await suite.SerializePublicKey(pair.publicKey),
+    };
+  } catch {
+    throw new CryptoError("suite");
+  }
+}
+
+/** From 32 unpredictable bytes that are used for nothing else. @throws {CryptoError} `suite` where the runtime lacks it. */
+export async function deriveKemKeyPair(id: SuiteId, ikm: Uint8Array): Promise<KemKeyPair> {
+  try {
+    const suite = await hpkeSuite(id);
+    const pair = await suite.DeriveKeyPair(ikm, false);
     return {
       suite: id,
       privateKey: { suite: id, pair, hpke: suite },
@@ -95,7 +107,8 @@ async function works(suite: CipherSuite<Key>, id: SuiteId): Promise<boolean> {
 }
 
 async function probe(id: SuiteId): Promise<CipherSuite<Key> | null> {
-  if (await works(webSuites[id], id)) return webSuites[id];
+  const web = webSuite(id);
+  if (await works(web, id)) return web;
   if (id !== "647a") return null;
   const { postQuantumSuite } = await import("./post-quantum.ts");
   return (await works(postQuantumSuite, id)) ? postQuantumSuite : null;

@@ -26,8 +26,3 @@ export function wordsOf(bytes: Uint8Array): string {
 export function fingerprintWords(fingerprint: string): string {
   return wordsOf(base64url.decode(fingerprint));
 }
-
-/** As somebody types them: however they are spaced, and whatever the keyboard made of their first letter. */
-export function normalWords(typed: string): string {
-  return typed.normalize("NFKC").trim().toLowerCase().replaceAll(/\s+/g, " ");
-}

@@ -170,15 +170,9 @@ describe("downgrade", () => {
     const { open: parts } = await seal("0020");
     const asHybrid = { ...parts, suite: "647a" as const };
     expect(() => encodeOpen(asHybrid)).toThrow(ProtocolError);
-    await expectRefused("box", () =>
-      openBox({ h0, privateKey: hybrid.privateKey, open: asHybrid, psk: psk.secret }),
-    );
-    await expectRefused("box", () =>
-      openBox({ h0, privateKey: classic.privateKey, open: asHybrid, psk: psk.secret }),
-    );
-    await expectRefused("box", () =>
-      openBox({ h0, privateKey: hybrid.privateKey, open: parts, psk: psk.secret }),
-    );
+    await expectRefused("box", () => openBox({ h0, privateKey: hybrid.privateKey, open: asHybrid, psk: psk.secret }));
+    await expectRefused("box", () => openBox({ h0, privateKey: classic.privateKey, open: asHybrid, psk: psk.secret }));
+    await expectRefused("box", () => openBox({ h0, privateKey: hybrid.privateKey, open: parts, psk: psk.secret }));
   });
 
   it("a bundle stripped of the better suite is not signed, and does not open for whoever pins nothing", async () => {

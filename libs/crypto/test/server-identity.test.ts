@@ -2,7 +2,6 @@ import { base64url, encodeBundle, type Hello, type Succession } from "@portculli
 import { beforeAll, describe, expect, it } from "vitest";
 import type { IdentityVectors } from "../../../test/vectors/build-identity.ts";
 import {
-  fingerprintWords,
   generateIdentity,
   generateKemKeyPair,
   type Identity,
@@ -14,9 +13,9 @@ import {
   signSuccession,
   verifyBundle,
   verifySuccession,
-  wordsOf,
   wordsProof,
 } from "../src/mod.ts";
+import { fingerprintWords, wordsOf } from "../src/words.ts";
 import { alterations, expectRefused, hex, readVectors, toHex } from "./support.ts";
 
 const vectors: IdentityVectors = readVectors("identity.json");

@@ -1,6 +1,7 @@
 import { base64url } from "@portcullis/protocol";
 import { describe, expect, test } from "vitest";
-import { fingerprintWords, normalWords, wordsOf } from "../src/mod.ts";
+import { normalWords } from "../src/mod.ts";
+import { fingerprintWords, wordsOf } from "../src/words.ts";
 
 describe("the words of a fingerprint", () => {
   test("are those of its first 66 bits, by the list of BIP-39", () => {

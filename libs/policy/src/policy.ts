@@ -37,6 +37,9 @@ const historyStored = strict({ messages: integer(1, 1000), ms: integer(1, 86_400
 const ticket = z.enum(["required", "optional"]);
 const origins = z.array(origin).max(originsMax, { error: `must hold at most ${originsMax} origins` });
 const session = z.enum(["none", "required"]);
+const endToEnd = z.enum(["off", "allowed", "required"]);
+/** The smallest that a sealed body can be with the post-quantum suite is 5 KiB and something. */
+const sealedBytesMin = 8_192;
 /** How long a lost connection can be replaced by another one without passing the gates again. */
 const resume = z.union([z.literal("off"), duration("5s", "10m")], {
   error: 'must be "off" or a duration from 5s to 10m',
@@ -76,10 +79,10 @@ export const policyDocumentSchema = strict({
   resume: resume.prefault("60s"),
   origins: origins.default([]),
   anonymous: z.boolean().default(false),
-  encryption: strict({ session: session.default("none") }).prefault({}),
+  encryption: strict({ session: session.default("none"), endToEnd: endToEnd.default("off") }).prefault({}),
   during: duringDocument.default([]),
 })
-  .check(({ value: { gates, mode, deadlines, messaging, during, onFailure }, issues }) => {
+  .check(({ value: { gates, mode, deadlines, messaging, encryption, during, onFailure }, issues }) => {
     const { handshakeMs } = wholeDeadlines([...gates, ...askedAgain(during)], deadlines);
     for (const name of ["answer", "wait"] as const) {
       const message = "must not be longer than deadlines.handshake, which ends the handshake before";
@@ -96,6 +99,10 @@ export const policyDocumentSchema = strict({
         'must be "off" where messages go to a consumer: what is said to one is nothing for another to catch up on';
       issues.push({ code: "custom", path: ["messaging", "history"], message, input: history });
     }
+    if (encryption.endToEnd !== "off" && maxBytes < sealedBytesMin) {
+      const message = `must be at least ${sealedBytesMin} where bodies are sealed end to end, which alone takes more than 5 KiB`;
+      issues.push({ code: "custom", path: ["messaging", "maxBytes"], message, input: maxBytes });
+    }
     for (const { path, message } of unfitIn(gates))
       issues.push({ code: "custom", path: ["gates", ...path], message, input: gates });
     for (const [index, rule] of during.entries())
@@ -104,6 +111,11 @@ export const policyDocumentSchema = strict({
     const asking = gatesIn(gates).find((item) => dialogueOf(item) !== "once");
     if (onFailure.then === "decoy" && !gatesIn(gates).some((item) => gateOf(item).place === "anywhere")) {
       const message = "must not be decoy where no gate has to be answered: nobody would ever fail";
+      issues.push({ code: "custom", path: ["onFailure", "then"], message, input: onFailure });
+    }
+    if (onFailure.then === "decoy" && encryption.endToEnd === "required") {
+      const message =
+        "must not be decoy where members have to seal end to end: nobody there could answer, and what others seem to say would be in the clear";
       issues.push({ code: "custom", path: ["onFailure", "then"], message, input: onFailure });
     }
     if (mode === "offered" && asking !== undefined) {
@@ -140,7 +152,7 @@ export const policySchema = strict({
   resumeMs: integer(0, 600_000),
   origins,
   anonymous: z.boolean(),
-  encryption: strict({ session }),
+  encryption: strict({ session, endToEnd }),
   during: duringStored,
 });
 
@@ -168,7 +180,11 @@ export interface Policy {
   readonly origins: readonly string[];
   readonly anonymous: boolean;
   /** `required`: messages travel sealed, upwards to the server, downwards to everybody on the socket. */
-  readonly encryption: { readonly session: "none" | "required" };
+  readonly encryption: {
+    readonly session: "none" | "required";
+    /** Beyond the server: whether bodies can be sealed to somebody of the socket's directory, and whether members' must be. */
+    readonly endToEnd: "off" | "allowed" | "required";
+  };
   /** What is asked for again while a session lives. */
   readonly during: readonly StepUpRule[];
 }

@@ -18,7 +18,7 @@ export function stepUpPolicy({ rules, attempts, deadlines }: During, rule: numbe
     origins: [],
     // Whether somebody without a name may be here was decided when they came.
     anonymous: true,
-    encryption: { session: "none" },
+    encryption: { session: "none", endToEnd: "off" },
     during: [],
   };
 }

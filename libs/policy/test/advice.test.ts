@@ -136,6 +136,18 @@ describe("advice", () => {
       { gates: [key, otp], encryption: { session: "required" } },
     ],
     [
+      "end-to-end-optional",
+      { gates: [key, otp], encryption: { endToEnd: "allowed" } },
+      [["info", "encryption.endToEnd"]],
+      { gates: [key, otp], encryption: { endToEnd: "required" } },
+    ],
+    [
+      "end-to-end-broadcast",
+      { gates: [key, otp], encryption: { endToEnd: "required" } },
+      [["info", "messaging.mode"]],
+      { gates: [key, otp], encryption: { endToEnd: "required" }, messaging: { mode: "consumer" } },
+    ],
+    [
       "history-unsealed",
       { gates: [key, otp], messaging: { history: { minutes: 5 } } },
       [["warning", "messaging.history"]],

@@ -56,7 +56,7 @@ describe("a policy that is written shortly", () => {
       resumeMs: 60_000,
       origins: [],
       anonymous: false,
-      encryption: { session: "none" },
+      encryption: { session: "none", endToEnd: "off" },
       during: [],
     });
     expect(policySchema.parse(JSON.parse(JSON.stringify(policy)))).toEqual(policy);
@@ -227,7 +227,7 @@ describe("bounds are allowed values", () => {
     { origins: ["https://app.example.com", "http://localhost:8080", "http://[::1]:3000"] },
     { gates: [nested(4)] },
     { gates: [many(32)] },
-    { mode: "offered", anonymous: true, encryption: { session: "none" } },
+    { mode: "offered", anonymous: true, encryption: { session: "none", endToEnd: "required" } },
   ])("%j", (change) => {
     expect(parsePolicy({ gates: [otp], ...change })).toMatchObject({ ok: true });
   });
@@ -399,7 +399,17 @@ describe("a bad policy is refused with the field's path and what is allowed", ()
       "messaging.history.messages",
       "must not be more than 16 MiB: with messages of 65536 bytes, at most 256",
     ],
-    [{ gates: [otp], encryption: { endToEnd: "allowed" } }, "encryption.endToEnd", "not known here; allowed: session"],
+    [{ gates: [otp], encryption: { endToEnd: "always" } }, "encryption.endToEnd", "allowed: off, allowed, required"],
+    [
+      { gates: [otp], encryption: { endToEnd: "allowed" }, messaging: { maxBytes: 8191 } },
+      "messaging.maxBytes",
+      "must be at least 8192 where bodies are sealed end to end, which alone takes more than 5 KiB",
+    ],
+    [
+      { gates: [otp], encryption: { endToEnd: "required" }, onFailure: { then: "decoy" } },
+      "onFailure.then",
+      "must not be decoy where members have to seal end to end: nobody there could answer, and what others seem to say would be in the clear",
+    ],
   ])("%j at %s", (document, path, message) => {
     const parsed = parsePolicy(document);
     expect(parsed.ok ? [] : parsed.issues).toEqual([{ path, message }]);

@@ -1,4 +1,5 @@
 import * as z from "zod/mini";
+import { directory, entry, publish } from "./end-to-end/controls.ts";
 import { count, epochMs, gateName, label, member, parameters, text } from "./fields.ts";
 import { limits } from "./limits.ts";
 
@@ -61,7 +62,7 @@ export type About = z.infer<typeof about>;
 /** S→C, record 21: what was asked for is so. */
 const done = z.strictObject({ t: z.literal("done"), ref });
 
-export const failures = ["not-found", "unsupported", "too-many", "unavailable"] as const;
+export const failures = ["not-found", "unsupported", "too-many", "unavailable", "conflict"] as const;
 const failed = z.strictObject({ t: z.literal("failed"), ref, code: z.enum(failures) });
 export type Failure = (typeof failures)[number];
 
@@ -74,8 +75,8 @@ const undelivered = z.strictObject({ t: z.literal("undelivered"), counter });
 const joined = z.strictObject({ t: z.literal("joined"), sid: label });
 const left = z.strictObject({ t: z.literal("left"), sid: label });
 
-export const consumerUp = [who, kick, stepUp] as const;
-export const consumerDown = [about, done, failed, arrived, undelivered, joined, left] as const;
+export const consumerUp = [who, kick, stepUp, directory, publish] as const;
+export const consumerDown = [about, entry, done, failed, arrived, undelivered, joined, left] as const;
 
 export type ConsumerUp = z.infer<(typeof consumerUp)[number]>;
 export type ConsumerDown = z.infer<(typeof consumerDown)[number]>;

@@ -30,6 +30,33 @@ export {
   roles,
 } from "./consumer-controls.ts";
 export { type DeniedFrame, encodeDenied, parseDenied } from "./denied.ts";
+export { encodeContent, parseContent, type ReplyKey, type SealedContent } from "./end-to-end/content.ts";
+export {
+  type AskDirectory,
+  type DirectoryEntry,
+  directoryHistoryMax,
+  type EndToEndMode,
+  type Entry,
+  endToEndModes,
+  type Publish,
+  type SignedIdentity,
+  type SignedPrekey,
+} from "./end-to-end/controls.ts";
+export {
+  encodeSealedHeader,
+  isSealedBody,
+  parseSealedBody,
+  type SealedBody,
+  type SealedBodyHeader,
+} from "./end-to-end/sealed-body.ts";
+export {
+  encodeIdentityStatement,
+  encodePrekeyStatement,
+  type IdentityStatement,
+  type PrekeyStatement,
+  parseIdentityStatement,
+  parsePrekeyStatement,
+} from "./end-to-end/statements.ts";
 export { ProtocolError, type ProtocolErrorCode, protocolErrorCodes } from "./errors.ts";
 export {
   encodeGroupHeader,
@@ -70,10 +97,12 @@ export {
   parseClientPlaintext,
   parseServerPlaintext,
   type Resend,
+  type Revocation,
   type Revoked,
   type ServerPlaintext,
   type Start,
   type Wait,
+  type WaitStatus,
   waitStatuses,
 } from "./plaintext.ts";
 export {

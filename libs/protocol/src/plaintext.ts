@@ -1,6 +1,7 @@
 import * as z from "zod/mini";
 import { utf8 } from "./bytes.ts";
 import { messagingMode, role } from "./consumer-controls.ts";
+import { endToEndMode } from "./end-to-end/controls.ts";
 import { ProtocolError } from "./errors.ts";
 import {
   answerValue,
@@ -53,6 +54,7 @@ export const challenge = z.strictObject({
 
 /** How the message of a wait fares (docs/protocol.md, "Waits"). */
 export const waitStatuses = ["queued", "sent", "delayed", "failed", "refused"] as const;
+export type WaitStatus = (typeof waitStatuses)[number];
 
 export const wait = z.strictObject({
   n,
@@ -112,6 +114,8 @@ const accepted = z.strictObject({
   policyHash: bytes32,
   /** Messages are sealed: upwards in records 20, downwards in records 30. */
   sealed: z.boolean(),
+  /** Bodies may, or must, be sealed beyond the server; absent: there is no directory for that. */
+  endToEnd: z.optional(endToEndMode),
   /** Exactly where they are: what opens them. */
   group: z.optional(groupGrant),
   /** Where messages have places: that of the last one before this session, or before it went on. */
@@ -134,10 +138,21 @@ const denied = z.strictObject({
   retryAfterMs: z.optional(retryAfterMs),
 });
 
+export const revocations = [
+  "kicked",
+  "key-revoked",
+  "member-removed",
+  "socket-deleted",
+  "policy-changed",
+  "expired",
+  "step-up",
+] as const;
+export type Revocation = (typeof revocations)[number];
+
 export const revoked = z.strictObject({
   n: z.optional(n),
   t: z.literal("revoked"),
-  what: z.enum(["kicked", "key-revoked", "member-removed", "socket-deleted", "policy-changed", "expired", "step-up"]),
+  what: z.enum(revocations),
 });
 
 export const goodbye = z.strictObject({

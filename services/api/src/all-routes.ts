@@ -21,6 +21,7 @@ import { approvalRoutes } from "./sockets/approvals.ts";
 import { auditRoutes } from "./sockets/audit.ts";
 import { authenticatorRoutes } from "./sockets/authenticators.ts";
 import { decoyRoutes } from "./sockets/decoys.ts";
+import { directoryRoutes } from "./sockets/directory.ts";
 import { holdRoutes } from "./sockets/holds.ts";
 import { liveSessionRoutes } from "./sockets/live-sessions.ts";
 import { memberRoutes } from "./sockets/members.ts";
@@ -54,6 +55,7 @@ const groups = [
   auditRoutes,
   decoyRoutes,
   holdRoutes,
+  directoryRoutes,
   mintRoutes,
   doorRoutes,
   peopleRoutes,

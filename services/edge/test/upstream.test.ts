@@ -16,6 +16,7 @@ function upstream(memberProven: boolean) {
     maxBytes: 100,
     perSecond: 50,
     sealed: false,
+    endToEnd: "off" as const,
     placed: false,
     relayed: false,
     role: "member" as const,

@@ -7,7 +7,8 @@ import {
   serverIdentities,
   verifyFactors,
 } from "@portcullis/contracts";
-import { fingerprintWords, wordsProof } from "@portcullis/crypto";
+import { wordsProof } from "@portcullis/crypto";
+import { fingerprintWords } from "@portcullis/crypto/words";
 import { isSign } from "@portcullis/protocol";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type Factors, freshHid, startFactors } from "./harness.ts";

@@ -18,6 +18,9 @@ import { createShapes } from "./decoy/shape.ts";
 import { createTraffic } from "./decoy/traffic.ts";
 import { openTranscript } from "./decoy/transcript.ts";
 import { callerOfRooms, callerOfSockets } from "./decoy/worlds.ts";
+import { createDirectory } from "./directory/directory.ts";
+import { serveDirectory } from "./directory/serve.ts";
+import { openDirectory } from "./directory/store.ts";
 import { serveGroups } from "./groups/serve.ts";
 import { createChannelStore } from "./handshake/channel.ts";
 import { createSchedule } from "./handshake/schedule.ts";
@@ -59,7 +62,9 @@ export async function run(platform: Platform, config: KeysConfig): Promise<void>
   const transcript = await openTranscript({ documents, state: decoyState, vault, clock, log });
   closer.add("transcripts", transcript.settled);
   const shapes = createShapes(decoyState, clock, log);
-  const parts = { vault, clock, ids, random, writer, log, isKeyLive };
+  const directory = createDirectory(await openDirectory(documents), clock);
+  await serveDirectory(server, directory);
+  const parts = { vault, clock, ids, random, writer, log, isKeyLive, directory };
   const real = createWorld({
     ...parts,
     state,

@@ -2,6 +2,7 @@ import type { RecordWriter } from "@portcullis/crypto";
 import type { Clock, Ids, Logger, Vault } from "@portcullis/runtime";
 import type { State } from "@portcullis/state";
 import type { WorldCaller } from "./decoy/worlds.ts";
+import type { Directory } from "./directory/directory.ts";
 import { createGroups } from "./groups/groups.ts";
 import type { MessageContext } from "./messages/context.ts";
 import { createDeliveries } from "./messages/deliveries.ts";
@@ -21,7 +22,7 @@ export interface World extends Omit<MessageContext, "ticks"> {
   readonly secrets: SessionSecrets;
 }
 
-/** @param parts.state of this world, and `caller`: nothing here reaches beyond these two. */
+/** @param parts.state of this world, and `caller`: nothing here reaches beyond these two, but to read what the directory says to everybody. */
 export function createWorld(parts: {
   readonly state: State;
   readonly caller: WorldCaller;
@@ -34,8 +35,9 @@ export function createWorld(parts: {
   readonly isKeyLive: (keyId: string | null) => Promise<boolean>;
   readonly direct: typeof takeDirected;
   readonly taken: MessageContext["taken"];
+  readonly directory: Directory;
 }): World {
-  const { state, caller, vault, clock, ids, random, writer, log, isKeyLive, direct, taken } = parts;
+  const { state, caller, vault, clock, ids, random, writer, log, isKeyLive, direct, taken, directory } = parts;
   const secrets = createSessionSecrets(state, vault, clock);
   const live = createLiveSessions(state, secrets, clock);
   const receivers = createReceivers({ live, writer, caller });
@@ -59,5 +61,6 @@ export function createWorld(parts: {
     isKeyLive,
     direct,
     taken,
+    directory,
   };
 }

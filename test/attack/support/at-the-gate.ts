@@ -1,5 +1,6 @@
 import { prompts } from "@portcullis/client";
-import { fingerprintWords, parseAppKey } from "@portcullis/crypto";
+import { parseAppKey } from "@portcullis/crypto";
+import { fingerprintWords } from "@portcullis/crypto/words";
 import type { Challenge } from "@portcullis/protocol";
 import type { OwnedSocket } from "../../e2e/support/socket.ts";
 import type { Way } from "../../e2e/support/ways.ts";

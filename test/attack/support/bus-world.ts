@@ -1,3 +1,6 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import {
   type Bus,
   createCaller,
@@ -14,6 +17,7 @@ import { factorsConfig, run as runFactors } from "@portcullis/factors";
 import { identityConfig, run as runIdentity } from "@portcullis/identity";
 import { openEmbeddedJobs } from "@portcullis/jobs/embedded";
 import { keysConfig, run as runKeys } from "@portcullis/keys";
+import { notifyConfig, run as runNotify } from "@portcullis/notify";
 import { claimIn, type Platform } from "@portcullis/platform";
 import {
   createCloser,
@@ -42,6 +46,8 @@ export interface BusWorld {
   /** A service's own private key, for attacks by a service that was taken over. */
   privateKeyOf(service: ServiceName): string;
   readonly logs: readonly string[];
+  /** Mails end here, one `.eml` each. */
+  readonly outboxDir: string;
   /** Does it when the seals of all services believe that it is `ms` later. */
   later<T>(ms: number, work: () => Promise<T>): Promise<T>;
   close(): Promise<void>;
@@ -65,6 +71,8 @@ export async function startBusWorld(): Promise<BusWorld> {
   const state = openEmbeddedState({ file: ":memory:", clock: systemClock });
   const jobs = openEmbeddedJobs({ file: ":memory:", clock: systemClock, onError: () => undefined });
   for (const store of [documents, state, jobs]) closer.add("store", () => store.close());
+  const outboxDir = await mkdtemp(join(tmpdir(), "portcullis-outbox-"));
+  closer.add("outbox", () => rm(outboxDir, { recursive: true, force: true }));
   const masterKey = systemRandom(32);
   let aheadMs = 0;
 
@@ -97,6 +105,7 @@ export async function startBusWorld(): Promise<BusWorld> {
   await runKeys(platformOf("keys"), readConfig(keysConfig, {}));
   await runFactors(platformOf("factors"), readConfig(factorsConfig, {}));
   await runIdentity(platformOf("identity"), { ...readConfig(identityConfig, {}), publicUrl: "http://localhost" });
+  await runNotify(platformOf("notify"), readConfig(notifyConfig, { OUTBOX_DIR: outboxDir }));
   const edge = await runEdge(platformOf("edge"), readConfig(edgeConfig, { EDGE_PORT: "0", HOST: "127.0.0.1" }));
   const plug = network.connect({ name: "attacker", onError: () => undefined });
   return {
@@ -108,6 +117,7 @@ export async function startBusWorld(): Promise<BusWorld> {
     api: platformOf("api").caller,
     privateKeyOf: (service) => pairOf(service).privateKey,
     logs,
+    outboxDir,
     async later(ms, work) {
       aheadMs = ms;
       try {

@@ -15,13 +15,13 @@ export function launchBrowser(executablePath: string, more: readonly string[] = 
   });
 }
 
-/** Serves a page with `page.ts` as its only script, rolled up as an application would. */
+/** Serves a page with `page.ts` as its script, rolled up as an application would: what the SDK loads on demand are files of their own. */
 export async function servePage(): Promise<{ readonly url: string; close(): void }> {
   const bundle = await rolldown({ input: join(import.meta.dirname, "page.ts"), platform: "browser" });
   const { output } = await bundle.generate({ format: "esm" });
   await bundle.close();
   const scripts = new Map(
-    output.flatMap((part) => (part.type === "chunk" ? [[`/${part.fileName}`, part.code] as const] : [])),
+    output.filter((file) => file.type === "chunk").map(({ fileName, code }) => [`/${fileName}`, code]),
   );
   const server = createServer((request, response) => {
     const script = scripts.get(request.url ?? "");

@@ -76,7 +76,7 @@ export async function confirmAddress(who: Person, cookie: string): Promise<void>
 
 /** Confirms the address, enrols and confirms. The time step is used up by it. */
 export async function addSecondFactor(
-  world: World,
+  world: Pick<World, "now">,
   who: Person,
   cookie: string,
 ): Promise<{ readonly app: Authenticator; readonly recoveryCodes: readonly string[] }> {

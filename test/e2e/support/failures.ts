@@ -5,6 +5,7 @@ import { WebSocket } from "ws";
 import type { Owner } from "../../../deploy/local/owner.ts";
 import { createIntruder } from "../../attack/support/intruder.ts";
 import type { Canaries } from "./canaries.ts";
+import type { FrameRecorder } from "./frame-recorder.ts";
 import { at } from "./sessions.ts";
 import { makeMember, makeSocket, type OwnedSocket, plantKey } from "./socket.ts";
 
@@ -15,6 +16,8 @@ interface Place {
   readonly canaries: Canaries;
   /** A network from which whoever fails comes, where a trusted proxy may say so. */
   readonly from?: string;
+  /** By which everybody connects; absent: any. */
+  readonly webSocket?: FrameRecorder["webSocket"];
 }
 
 const gates = [{ gate: "key" }, { gate: "otp" }];
@@ -58,9 +61,9 @@ async function socketOf({ owner, canaries }: Place, onFailure: object) {
   return { ...socket, planted: planted.appKey };
 }
 
-function comer({ edge, from }: Place, { url }: OwnedSocket) {
+function comer({ edge, from, webSocket: Base = WebSocket }: Place, { url }: OwnedSocket) {
   const headers = from === undefined ? {} : { "x-forwarded-for": from };
-  const webSocket = class extends WebSocket {
+  const webSocket = class extends Base {
     constructor(href: string, protocols: string[]) {
       super(href, protocols, { headers });
     }

@@ -279,6 +279,10 @@ function createPeer(world: World, socket: WebSocket) {
     get resume(): Uint8Array {
       return got(application).resume;
     },
+    /** Of the session, both directions. */
+    get keys(): Readonly<Record<"client" | "server", Uint8Array>> {
+      return got(application);
+    },
     close(name: CloseCodeName): void {
       socket.close(closeCodes[name].code, name);
     },

@@ -36,6 +36,8 @@ export const adviceCodes = [
   "ident-early",
   "not-sealed",
   "history-unsealed",
+  "end-to-end-optional",
+  "end-to-end-broadcast",
   "not-enrolled",
 ] as const;
 export type AdviceCode = (typeof adviceCodes)[number];

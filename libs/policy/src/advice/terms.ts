@@ -45,7 +45,16 @@ export const deadlines: Rule = ({ policy }) => {
 export const sealing: Rule = ({ policy: { encryption, messaging } }) => {
   if (encryption.session === "required") return [];
   return messaging.history === null
-    ? [advice("not-sealed", "info", "encryption.session", "messages are not sealed: edges and bus can read them")]
+    ? [
+        advice(
+          "not-sealed",
+          "info",
+          "encryption.session",
+          encryption.endToEnd === "required"
+            ? "what the owner's program says to all is not sealed, nor is who speaks to whom: edges and bus can read that"
+            : "messages are not sealed: edges and bus can read them",
+        ),
+      ]
     : [
         advice(
           "history-unsealed",
@@ -54,4 +63,28 @@ export const sealing: Rule = ({ policy: { encryption, messaging } }) => {
           "messages are kept for who was away, and are not sealed on their way: edges and bus can read them",
         ),
       ];
+};
+
+export const endToEnd: Rule = ({ policy: { encryption, messaging } }) => {
+  if (encryption.endToEnd === "off") return [];
+  const found: Advice[] = [];
+  if (encryption.endToEnd === "allowed")
+    found.push(
+      advice(
+        "end-to-end-optional",
+        "info",
+        "encryption.endToEnd",
+        "a client that does not insist on it can be brought to speak so that the server reads it",
+      ),
+    );
+  if (messaging.mode === "broadcast")
+    found.push(
+      advice(
+        "end-to-end-broadcast",
+        "info",
+        "messaging.mode",
+        "what is sealed to one recipient is given to everybody, who cannot open it and see how much it is",
+      ),
+    );
+  return found;
 };

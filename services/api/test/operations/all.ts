@@ -4,6 +4,7 @@ import { approvalOperations } from "./approvals.ts";
 import { auditOperations } from "./audit.ts";
 import { credentialOperations } from "./credentials.ts";
 import { decoyOperations } from "./decoys.ts";
+import { directoryOperations } from "./directory.ts";
 import { holdOperations } from "./holds.ts";
 import { memberOperations } from "./members.ts";
 import type { Operation } from "./operation.ts";
@@ -30,6 +31,7 @@ export const operations: readonly Operation[] = [
   ...sessionOperations,
   ...decoyOperations,
   ...holdOperations,
+  ...directoryOperations,
   ...auditOperations,
   ...peopleOperations,
   ...approvalOperations,

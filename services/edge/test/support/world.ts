@@ -75,6 +75,7 @@ export const accept = (admitted: Partial<Admitted> & { sid: string }): Step => (
     mode: "broadcast",
     perSecond: 1_000,
     sealed: false,
+    endToEnd: "off",
     stepUp: null,
     placed: false,
     relayed: admitted.placed ?? false,

@@ -1,4 +1,5 @@
-import { fingerprintWords, isWordsProof } from "@portcullis/crypto";
+import { isWordsProof } from "@portcullis/crypto";
+import { fingerprintWords } from "@portcullis/crypto/words";
 import { z } from "zod";
 import { lineupOf } from "../signs/lineup.ts";
 import type { Gate, GateContext } from "./gate.ts";

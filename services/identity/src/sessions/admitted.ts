@@ -5,7 +5,7 @@ import { placeOfSession, type Session } from "./session.ts";
 /** @param next counter of the client's next message. */
 export function admittedOf(session: Session, next: number): Admitted {
   const { sid, member, role, assurance, expiresAtMs, terms } = session;
-  const { mode, maxBytes, sealed, resumeMs, placed, during } = terms;
+  const { mode, maxBytes, sealed, endToEnd, resumeMs, placed, during } = terms;
   return {
     sid,
     socketId: placeOfSession(session),
@@ -17,6 +17,7 @@ export function admittedOf(session: Session, next: number): Admitted {
     maxBytes,
     perSecond: role === "consumer" ? terms.consumerPerSecond : terms.perSecond,
     sealed,
+    endToEnd,
     placed,
     relayed: placed || role !== "member",
     epoch: null,

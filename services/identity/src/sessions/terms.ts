@@ -1,4 +1,4 @@
-import { messagingMode } from "@portcullis/contracts";
+import { endToEndMode, messagingMode } from "@portcullis/contracts";
 import { duringOf, duringSchema, type Policy } from "@portcullis/policy";
 import { z } from "zod";
 
@@ -9,6 +9,7 @@ export const terms = z.strictObject({
   perSecond: z.number().int(),
   consumerPerSecond: z.number().int(),
   sealed: z.boolean(),
+  endToEnd: endToEndMode,
   history: z.strictObject({ messages: z.number().int(), ms: z.number().int() }).nullable(),
   /** 0: its connection cannot be replaced. */
   resumeMs: z.number().int(),
@@ -22,19 +23,21 @@ export type Terms = z.infer<typeof terms>;
 export function termsOf(policy: Policy): Terms {
   const { messaging, encryption, resumeMs } = policy;
   const { mode, maxBytes, perSecond, consumerPerSecond, history } = messaging;
+  const { endToEnd } = encryption;
   const sealed = encryption.session === "required";
   const during = duringOf(policy);
   const hasDecoy = policy.onFailure.then === "decoy";
-  // Where there are decoys, `keys` has to see what real traffic looks like, and a decoy's has to go where it is written down.
-  const placed = sealed || history !== null || mode === "consumer" || during !== null || hasDecoy;
-  return { mode, maxBytes, perSecond, consumerPerSecond, sealed, history, resumeMs, placed, during };
+  // What a directory is asked, and what is said of a body that is not sealed, is between `keys` and the client. Where there are decoys, `keys` has to see what real traffic looks like, and a decoy's has to go where it is written down.
+  const placed = sealed || endToEnd !== "off" || history !== null || mode === "consumer" || during !== null || hasDecoy;
+  return { mode, maxBytes, perSecond, consumerPerSecond, sealed, endToEnd, history, resumeMs, placed, during };
 }
 
-/** Whether messages travel so differently that sessions of both kinds would not hear each other. */
+/** Whether messages travel so differently that sessions of both kinds would not hear each other, or one kind may say what the other must not. */
 export function areApart(one: Terms, other: Terms): boolean {
   return (
     one.mode !== other.mode ||
     one.sealed !== other.sealed ||
+    one.endToEnd !== other.endToEnd ||
     one.placed !== other.placed ||
     JSON.stringify(one.history) !== JSON.stringify(other.history)
   );

@@ -9,6 +9,7 @@ import { createAnswerSecretOf, removeAnswerSecretOf } from "./answer-secrets.ts"
 import { createAppKeyOf, listAppKeysOf, revokeAppKeyOf } from "./app-keys.ts";
 import { enrolAuthenticatorOf, removeAuthenticatorOf } from "./authenticators.ts";
 import type { SocketContext } from "./context.ts";
+import { listDirectoryOf, resetDirectoryOf } from "./directory.ts";
 import { kickSessionOf, listLiveSessionsOf } from "./live-sessions.ts";
 import { createMemberOf, listMembersOf, removeMemberOf, updateMemberOf } from "./members.ts";
 import {
@@ -209,6 +210,15 @@ export async function serveSockets(server: Server, context: SocketContext, state
       context,
       (body) => removeMemberPasskeyOf(context, body),
       () => memberChanged("passkey-removed"),
+    ),
+  );
+  await server.serve(contract.listDirectory, (body) => listDirectoryOf(context, body));
+  await server.serve(
+    contract.resetDirectory,
+    recorded(
+      context,
+      (body) => resetDirectoryOf(context, body),
+      ({ name }) => changed("directory-reset", { name }),
     ),
   );
   await server.serve(contract.listLiveSessions, (body) => listLiveSessionsOf(context, body));

@@ -1,4 +1,11 @@
-import { forgetSocketSecrets, killAppKey, ServiceError, type SocketRole, type SocketView } from "@portcullis/contracts";
+import {
+  dropDirectory,
+  forgetSocketSecrets,
+  killAppKey,
+  ServiceError,
+  type SocketRole,
+  type SocketView,
+} from "@portcullis/contracts";
 import { DuplicateError, insertWithin, type Stored } from "@portcullis/documents";
 import { adviceOf, parsePolicy } from "@portcullis/policy";
 import { deleteAll } from "../accounts/store.ts";
@@ -129,6 +136,7 @@ export async function deleteSocketOf(
   await changeSocket(context, id, (body) => ({ ...body, goneAtMs: body.goneAtMs ?? context.clock() }));
   await context.revocation.revoke(id, () => true, "socket-deleted");
   await context.caller.call(killAppKey, { socketId: id, keyId: null });
+  await context.caller.call(dropDirectory, { socketId: id, name: null });
   await context.caller.call(forgetSocketSecrets, { socketId: id });
   await forgetDecoysOf(context, id);
   for (;;) {

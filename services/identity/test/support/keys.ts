@@ -1,6 +1,7 @@
 import {
   type DecoyScript,
   decoyNoted,
+  dropDirectory,
   forgetDecoys,
   type KeyRole,
   keepDecoyScript,
@@ -11,6 +12,7 @@ import {
   readAppKeys,
   readDecoyRecords,
   readDecoyScript,
+  readDirectory,
   readSessionWords,
   ServiceError,
   sealFarewells,
@@ -75,6 +77,11 @@ export async function serveKeys({ server, ids }: Platform): Promise<FakeKeys> {
     requireUp();
     for (const [id, of] of keys.live) if (of === socketId && (keyId === null || keyId === id)) keys.live.delete(id);
     return {};
+  });
+  await server.serve(readDirectory, () => ({ entries: [] }));
+  await server.serve(dropDirectory, () => {
+    requireUp();
+    return { dropped: 1 };
   });
   await server.serve(readSessionWords, ({ sids }) => {
     requireUp();

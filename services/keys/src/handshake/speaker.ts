@@ -1,12 +1,6 @@
 import { type Admitted, type Outcome, ServiceError, type Step } from "@portcullis/contracts";
-import {
-  advanceChain,
-  applicationSecrets,
-  finish,
-  handshakeKeys,
-  type RecordWriter,
-  wordsOf,
-} from "@portcullis/crypto";
+import { advanceChain, applicationSecrets, finish, handshakeKeys, type RecordWriter } from "@portcullis/crypto";
+import { wordsOf } from "@portcullis/crypto/words";
 import {
   base64url,
   closeCodes,
@@ -113,7 +107,7 @@ async function accept(
 ): Promise<{ step: Step; channel: Channel }> {
   const { gates, assurance, policyHash, history } = outcome;
   const { sid, socketId, member, memberProven, role, mode, expiresAtMs, maxBytes, perSecond } = outcome.admitted;
-  const { sealed, placed, relayed, resumeMs } = outcome.admitted;
+  const { sealed, endToEnd, placed, relayed, resumeMs } = outcome.admitted;
   const { resumes } = channel;
   const decoyOf = outcome.decoy?.of ?? null;
   const { groups, order, live } = decoyOf === null ? context : context.decoys;
@@ -145,6 +139,7 @@ async function accept(
     gates,
     policyHash: base64url.encode(policyHash),
     sealed,
+    ...(endToEnd === "off" ? {} : { endToEnd }),
     expiresAt: expiresAtMs,
     limits: { maxBytes, perSecond },
     ...(epoch === null ? {} : { group: grantOf(epoch) }),
@@ -175,6 +170,7 @@ async function accept(
     during: outcome.admitted.stepUp !== null,
     maxBytes,
     sealed,
+    endToEnd,
     placed,
     history,
     epoch: epoch?.epoch ?? null,

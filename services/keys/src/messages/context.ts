@@ -2,6 +2,7 @@ import type { Caller } from "@portcullis/bus";
 import type { RecordWriter } from "@portcullis/crypto";
 import type { MessageUp } from "@portcullis/protocol";
 import type { Clock, Ids } from "@portcullis/runtime";
+import type { Directory } from "../directory/directory.ts";
 import type { Groups } from "../groups/groups.ts";
 import type { StoredSession } from "../sessions/session-secrets.ts";
 import type { WordsOf } from "../sessions/words.ts";
@@ -14,6 +15,8 @@ export interface MessageContext extends DirectedContext {
   readonly groups: Groups;
   readonly history: History;
   readonly ticks: Ticks;
+  /** Of the sockets, also where this is the world of decoys. */
+  readonly directory: Directory;
   readonly writer: RecordWriter;
   readonly parked: ParkedMessages;
   readonly wordsOf: WordsOf;

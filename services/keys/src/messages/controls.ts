@@ -1,8 +1,17 @@
 import type { Caller } from "@portcullis/bus";
 import { aboutSession, demandStepUp, kickMember, ServiceError } from "@portcullis/contracts";
-import { type ConsumerDown, type ConsumerUp, type Failure, ProtocolError } from "@portcullis/protocol";
+import {
+  type AskDirectory,
+  type ConsumerDown,
+  type ConsumerUp,
+  type Failure,
+  ProtocolError,
+  type Publish,
+} from "@portcullis/protocol";
 import type { WordsOf } from "../sessions/words.ts";
 import type { Receiver } from "./receivers.ts";
+
+type Control = Exclude<ConsumerUp, AskDirectory | Publish>;
 
 /**
  * What the owner's program asks for. What it can reach is on its own socket: that is `identity`'s to look at, and it is told which.
@@ -12,7 +21,7 @@ import type { Receiver } from "./receivers.ts";
 export async function answerControl(
   { caller, wordsOf }: { readonly caller: Pick<Caller, "call">; readonly wordsOf: WordsOf },
   { sid: by, session: { role, socketId } }: Receiver,
-  control: ConsumerUp,
+  control: Control,
 ): Promise<ConsumerDown> {
   if (role === "member") throw new ProtocolError("out-of-order", "plaintext.t");
   const { ref, sid } = control;
@@ -38,7 +47,7 @@ export async function answerControl(
   }
 }
 
-function failureOf({ t }: ConsumerUp, { code }: ServiceError): Failure {
+function failureOf({ t }: Control, { code }: ServiceError): Failure {
   if (t === "step-up" && code === "not_found") return "not-found";
   // Its policy has no such rule, or it is nobody who is asked again.
   if (t === "step-up" && code === "invalid") return "unsupported";

@@ -21,7 +21,7 @@ export function createReplies(sealOne: (plaintext: Uint8Array) => Promise<Uint8A
   const push = (said: ConsumerDown): void => {
     const plaintext = encodeControl(said);
     bytes += plaintext.length;
-    if (bytes > bytesMax && said.t === "about") {
+    if (bytes > bytesMax && (said.t === "about" || said.t === "entry")) {
       bytes -= plaintext.length;
       push({ t: "failed", ref: said.ref, code: "too-many" });
     } else plaintexts.push(plaintext);

@@ -12,6 +12,7 @@ import {
   parseRecord,
   recordTypes,
 } from "@portcullis/protocol";
+import { answerDirectory } from "../directory/answer.ts";
 import { type Epoch, grantOf } from "../groups/groups.ts";
 import type { StoredSession } from "../sessions/session-secrets.ts";
 import { createDesk, type Desk } from "../step-ups/desk.ts";
@@ -56,6 +57,8 @@ export async function takeFrames(
       }
       // An answer is much longer than its question: of many that come at once, one is answered.
       else if (said.t === "catch-up") asked = Math.min(asked ?? said.after, said.after);
+      else if (said.t === "directory" || said.t === "publish")
+        desk.answer(await answerDirectory(context.directory, session, said));
       else if (said.t === "who" || said.t === "kick" || said.t === "step-up")
         desk.answer(await answerControl(context, from, said));
       else await desk.action(said, counter);

@@ -1,4 +1,4 @@
-import { messagingMode, sessionRole } from "@portcullis/contracts";
+import { endToEndMode, messagingMode, sessionRole } from "@portcullis/contracts";
 import type { Clock, Vault } from "@portcullis/runtime";
 import type { State } from "@portcullis/state";
 import { z } from "zod";
@@ -30,6 +30,8 @@ const stored = z.strictObject({
   during: z.boolean(),
   maxBytes: z.number().int(),
   sealed: z.boolean(),
+  /** `required`: what a member says is taken only where its body is laid out as sealed. */
+  endToEnd: endToEndMode,
   /** Whether what is said to everybody has a place. */
   placed: z.boolean(),
   history: z.strictObject({ messages: z.number().int(), ms: z.number().int() }).nullable(),

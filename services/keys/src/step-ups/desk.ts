@@ -11,6 +11,7 @@ import {
   closeCodes,
   encodeControl,
   encodePlaintext,
+  isSealedBody,
   type MessageUp,
   ProtocolError,
   recordTypes,
@@ -63,6 +64,8 @@ export function createDesk(context: MessageContext, from: Sender): Desk {
     const { class: kind } = one.head;
     // Before it waits: what may not be said at all is refused at once.
     const receiver = receiverOf(session, one.head);
+    if (session.endToEnd === "required" && session.role === "member" && !isSealedBody(one.body))
+      throw new ProtocolError("malformed", "message.body");
     if (!during) {
       if (kind !== undefined) throw new ProtocolError("out-of-order", "message.head");
       return placeMessage(context, from, one, replies);

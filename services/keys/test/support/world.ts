@@ -66,6 +66,7 @@ export function accepted(expiresAtMs: number, socketId = "socket-1"): Extract<Ou
       maxBytes: 65_536,
       perSecond: 50,
       sealed: false,
+      endToEnd: "off",
       placed: false,
       relayed: false,
       role: "member",

@@ -1,0 +1,13 @@
+/** What of the package can be imported. */
+export interface Entry {
+  /** As an application names it: "." or "./gate". */
+  readonly subpath: string;
+  /** Of the file in the package. */
+  readonly name: string;
+  /** Below `src`. */
+  readonly source: string;
+  /** Whether importing it does something, as defining a custom element does: bundlers leave out what does not and is not used. */
+  readonly hasEffect: boolean;
+}
+
+export const entries: readonly Entry[] = [{ subpath: ".", name: "index", source: "mod.ts", hasEffect: false }];

@@ -1,0 +1,48 @@
+import { type Identity, type SealedTo, sealBody, secureRandom } from "@portcullis/crypto";
+import { type ReplyKey, utf8 } from "@portcullis/protocol";
+import { ownError, PortcullisError } from "../errors.ts";
+import type { Session } from "../session.ts";
+
+export interface Speaker {
+  /**
+   * Seals, and hands it on, in the order in which this is called.
+   *
+   * @returns what `send` returned. Rejects with `too-large`, and as `send` does
+   */
+  say(
+    body: string | Uint8Array,
+    to: SealedTo,
+    reply: ReplyKey | null,
+    send: (sealed: Uint8Array) => Promise<void>,
+  ): Promise<void>;
+}
+
+export function createSpeaker(session: Pick<Session, "label" | "sid" | "limits">, sender: Identity): Speaker {
+  const { label: socket, sid, limits } = session;
+  /** By fingerprint of the recipient: the next number. */
+  const next = new Map<string, number>();
+  let sealing: Promise<unknown> = Promise.resolve();
+
+  async function seal(body: Uint8Array, to: SealedTo, reply: ReplyKey | null): Promise<Uint8Array> {
+    const seq = next.get(to.fingerprint) ?? 0;
+    const sealed = await sealBody({ socket, sid, sender, to, messageId: secureRandom(16), seq, reply, body });
+    // Before the number is used: the recipient would miss it.
+    if (sealed.length > limits.maxBytes) throw new PortcullisError("too-large");
+    next.set(to.fingerprint, seq + 1);
+    return sealed;
+  }
+
+  return {
+    async say(body, to, reply, send) {
+      const bytes = typeof body === "string" ? utf8(body) : body.slice();
+      // One after the other: what has the smaller number must be sent first. That it arrives is not waited for.
+      const sent = sealing.then(async () => ({ arrival: send(await seal(bytes, to, reply)) }));
+      sealing = sent.catch(() => {});
+      try {
+        await (await sent).arrival;
+      } catch (error) {
+        throw ownError(error);
+      }
+    },
+  };
+}

@@ -1,0 +1,124 @@
+import { type ListedIdentity, verifyIdentityStatement, verifyPrekeyStatement } from "@portcullis/crypto";
+import { DuplicateError, type Stored } from "@portcullis/documents";
+import {
+  base64url,
+  type DirectoryEntry,
+  directoryHistoryMax,
+  type Failure,
+  type Publish,
+  parseIdentityStatement,
+  parsePrekeyStatement,
+  type SignedIdentity,
+} from "@portcullis/protocol";
+import type { Clock } from "@portcullis/runtime";
+import type { DirectoryCollection, StoredEntry } from "./store.ts";
+
+/** Who on a socket can be sealed to. What it checks protects the owner from a stolen app key; clients check all of it themselves, and more. */
+export interface Directory {
+  find(socketId: string, name: string): Promise<DirectoryEntry | null>;
+  /**
+   * A first identity, one that the identity before has signed, or a prekey of the identity that counts.
+   *
+   * @returns null: it is so. `conflict`: the name is another identity's, or what is published is older. `too-many`: names
+   * @throws {CryptoError | ProtocolError} on what is not signed, or is no statement
+   */
+  publish(socketId: string, said: Pick<Publish, "name" | "identity" | "prekey">): Promise<Failure | null>;
+  all(socketId: string): Promise<Stored<StoredEntry>[]>;
+  /** @param name null: all. @returns how many there were */
+  drop(socketId: string, name: string | null): Promise<number>;
+}
+
+/** So many that nobody needs more, and that one answer names them all. */
+export const namesMax = 16;
+const triesMax = 5;
+
+export function createDirectory(entries: DirectoryCollection, clock: Clock): Directory {
+  // A name has no colon.
+  const idOf = (socketId: string, name: string) => `${socketId}:${name}`;
+
+  async function next(
+    socketId: string,
+    before: StoredEntry | null,
+    said: Pick<Publish, "name" | "identity" | "prekey">,
+  ) {
+    const { name, identity, prekey } = said;
+    let after = before;
+    const known = before?.history.map(keyOf) ?? [];
+    // Another replica has published the same.
+    if (identity !== undefined && keyOf(identity) !== known.at(-1)) {
+      // Clients take no history that goes round.
+      if (known.includes(keyOf(identity))) return null;
+      const history = [...(before?.history ?? []), await followed(identity, name, before)].slice(-directoryHistoryMax);
+      // What the identity before has signed is nothing that this one is sealed to by.
+      after = { socketId, name, history, prekey: null, prekeyUntilMs: null, changedAtMs: clock() };
+    }
+    if (after === null) return null;
+    if (prekey === undefined) return after;
+    const { key } = await currentOf(after);
+    const { from, until } = await verifyPrekeyStatement(prekey, { socket: null, name, key, nowMs: clock() });
+    // A replica that slept must not bring back what others have put aside.
+    if (after.prekey !== null && from < parsePrekeyStatement(base64url.decode(after.prekey.statement)).from)
+      return null;
+    return { ...after, prekey, prekeyUntilMs: until };
+  }
+
+  return {
+    async find(socketId, name) {
+      const stored = await entries.get(idOf(socketId, name));
+      if (stored === null) return null;
+      const { history, prekey } = stored.body;
+      return { name, history, ...(prekey === null ? {} : { prekey }) };
+    },
+    async publish(socketId, said) {
+      const id = idOf(socketId, said.name);
+      for (let tries = 0; tries < triesMax; tries += 1) {
+        const stored = await entries.get(id);
+        const after = await next(socketId, stored?.body ?? null, said);
+        if (after === null) return "conflict";
+        if (JSON.stringify(after) === JSON.stringify(stored?.body)) return null;
+        if (stored !== null) {
+          if ((await entries.replace(id, stored.version, after)) !== null) return null;
+        } else if ((await entries.count({ socketId })) >= namesMax) return "too-many";
+        else if (await inserted(entries, id, after)) return null;
+      }
+      return "unavailable";
+    },
+    all: (socketId) => entries.find({ socketId }, { limit: 1000 }),
+    async drop(socketId, name) {
+      if (name !== null) return (await entries.delete(idOf(socketId, name))) ? 1 : 0;
+      let dropped = 0;
+      for (;;) {
+        const found = await entries.find({ socketId }, { limit: 1000 });
+        if (found.length === 0) return dropped;
+        for (const { id } of found) if (await entries.delete(id)) dropped += 1;
+      }
+    },
+  };
+}
+
+function keyOf({ statement }: SignedIdentity): string {
+  return base64url.encode(parseIdentityStatement(base64url.decode(statement)).key);
+}
+
+/** The identity that counts. */
+export function currentOf({ name, history }: Pick<StoredEntry, "name" | "history">): Promise<ListedIdentity> {
+  const last = history.at(-1);
+  if (last === undefined) throw new Error("an entry without an identity");
+  return verifyIdentityStatement(last, { socket: null, name }, null);
+}
+
+/** A stolen app key of role `consumer` is not enough to take somebody's name: the identity before has to have signed. */
+async function followed(identity: SignedIdentity, name: string, before: StoredEntry | null): Promise<SignedIdentity> {
+  await verifyIdentityStatement(identity, { socket: null, name }, before === null ? null : await currentOf(before));
+  return identity;
+}
+
+async function inserted(entries: DirectoryCollection, id: string, body: StoredEntry): Promise<boolean> {
+  try {
+    await entries.insert(id, body);
+    return true;
+  } catch (error) {
+    if (error instanceof DuplicateError) return false;
+    throw error;
+  }
+}
