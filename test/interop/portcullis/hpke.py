@@ -28,6 +28,8 @@ class Kem(Protocol):
 
     def decapsulate(self, enc: bytes, private_key: bytes) -> bytes: ...
 
+    def public_key(self, private_key: bytes) -> bytes: ...
+
 
 def labeled_extract(suite: bytes, salt: bytes, name: bytes, ikm: bytes) -> bytes:
     return hkdf_extract(salt, b"HPKE-v1" + suite + name + ikm)
@@ -64,6 +66,9 @@ class DhkemX25519:
     def decapsulate(self, enc: bytes, private_key: bytes) -> bytes:
         return self._secret(diffie_hellman(private_key, enc), enc + x25519_public(private_key))
 
+    def public_key(self, private_key: bytes) -> bytes:
+        return x25519_public(private_key)
+
     def _secret(self, shared: bytes, context: bytes) -> bytes:
         suite = b"KEM" + u16be(self.id)
         return labeled_expand(suite, labeled_extract(suite, b"", b"eae_prk", shared), b"shared_secret", context, 32)
@@ -94,6 +99,10 @@ class MlKem768X25519:
         lattice, curve = self.expand(private_key)
         secret = lattice.decapsulate(enc[:1088])
         return self._combine(secret, diffie_hellman(curve, enc[1088:]), enc[1088:], x25519_public(curve))
+
+    def public_key(self, private_key: bytes) -> bytes:
+        lattice, curve = self.expand(private_key)
+        return lattice.public_key().public_bytes_raw() + x25519_public(curve)
 
     def expand(self, seed: bytes) -> tuple[MLKEM768PrivateKey, bytes]:
         """The two private keys that a seed of 32 bytes stands for."""

@@ -56,8 +56,7 @@ class XWing(unittest.TestCase):
     def test_its_own_vectors(self):
         kem = SUITES["647a"]
         for vector in load("xwing.json")["vectors"]:
-            lattice, curve = kem.expand(unhex(vector["sk"]))
-            public_key = lattice.public_key().public_bytes_raw() + x25519_public(curve)
+            public_key = kem.public_key(unhex(vector["sk"]))
             self.assertEqual(public_key.hex(), vector["pk"])
             self.assertEqual(kem.decapsulate(unhex(vector["ct"]), unhex(vector["sk"])).hex(), vector["ss"])
             shared_secret, enc = kem.encapsulate(public_key)
