@@ -1,10 +1,13 @@
 """Plays a client that a test steers: one command of JSON a line comes in, one answer of JSON a line goes out.
 
-{"do": "connect", "url", "key"?, "otp"?, "question"?, "serverWords"?, "outbox"?, "pin"?, "suites"?, "box"?,
-     "cutAt"?}
-{"do": "send", "body", "to"?, "class"?}   {"do": "receive", "count", "seconds"}   {"do": "ask", "what", "sid"}
-{"do": "cut"}   {"do": "resume"}   {"do": "meet", "name", "pin"}   {"do": "sendBeyond", "body"}
-{"do": "receiveBeyond", "seconds"}
+- connect: url, key?, otp?, question?, serverWords?, outbox?, pin?, suites?, box?, cutAt?
+- send: body, to?, class?
+- receive: count, seconds
+- ask: what, sid
+- meet: name, pin (a recipient beyond the server); sendBeyond: body; receiveBeyond: seconds
+- cut, resume
+
+The command's name is in `do`. An answer with `error` says what went wrong at the client.
 """
 
 import json
