@@ -53,6 +53,9 @@ export interface Player {
   do(command: SendCommand): Promise<{ readonly counter: number }>;
   do(command: { readonly do: "ask"; readonly what: "who" | "kick" | "step-up"; readonly sid: string }): Promise<object>;
   do(command: { readonly do: "cut" }): Promise<object>;
+  do(command: { readonly do: "meet"; readonly name: string; readonly pin: string }): Promise<object>;
+  do(command: { readonly do: "sendBeyond"; readonly body: string }): Promise<object>;
+  do(command: { readonly do: "receiveBeyond"; readonly seconds: number }): Promise<{ readonly bodies: string[] }>;
   stop(): void;
 }
 

@@ -1,5 +1,7 @@
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
+import { connectConsumer, createRecipient } from "@portcullis/client";
+import { generateEndToEndIdentity } from "@portcullis/crypto";
 import { recordTypes } from "@portcullis/protocol";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { type Passing, passOn, type Relay, startRelay } from "../attack/support/relay.ts";
@@ -295,6 +297,35 @@ describe.skipIf(python === null)("a client that was written from the document al
       expect(await hear(program, 1, 0.2)).toMatchObject({ kept: 0 });
       expect(await program.do({ do: "ask", what: "kick", sid: ann.sid })).toMatchObject({ t: "done" });
       expect(await ann.closed).toMatchObject({ reason: "revoked", what: "kicked" });
+    },
+  );
+
+  test.each(["consumer", "broadcast"])(
+    "speaks in mode %s with the owner's program beyond the server, which carries what it cannot read",
+    async (mode) => {
+      const encryption = { session: "required", endToEnd: "required" };
+      const socket = await makeSocket(world.owner, { ...sealed, messaging: { mode }, encryption });
+      const { appKey } = await makeKey(world.owner, socket.id, "consumer");
+      const program = await connectConsumer(socket.url, { appKey, timeoutMs: 15_000 });
+      const recipient = await createRecipient(program, { identity: generateEndToEndIdentity() });
+      const [player, { connect }] = [play(), await entrance(socket, "bob")];
+      await player.do(connect);
+      const meet = { do: "meet" as const, name: "consumer", pin: recipient.fingerprint };
+      await expect(player.do({ ...meet, pin: "A".repeat(22) })).rejects.toMatchObject({ said: { where: "entry.pin" } });
+      expect(await player.do(meet)).toEqual({ pin: recipient.fingerprint, suite: "647a" });
+      for (const body of ["for the program alone", "and this"]) await player.do({ do: "sendBeyond", body });
+      const letters = [];
+      for await (const message of program) {
+        letters.push(await recipient.open(message));
+        if (letters.length === 2) break;
+      }
+      expect(letters.map((letter) => [letter?.text(), letter?.missed])).toEqual([
+        ["for the program alone", 0],
+        ["and this", 0],
+      ]);
+      await letters[0]?.sender.reply("for the member alone");
+      expect(await player.do({ do: "receiveBeyond", seconds: 10 })).toEqual({ bodies: ["for the member alone"] });
+      await program.close();
     },
   );
 

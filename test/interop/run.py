@@ -1,9 +1,13 @@
 """Plays a client that a test steers: one command of JSON a line comes in, one answer of JSON a line goes out.
 
-{"do": "connect", "url", "key"?, "otp"?, "question"?, "serverWords"?, "outbox"?, "pin"?, "suites"?, "box"?,
-     "cutAt"?}
-{"do": "send", "body", "to"?, "class"?}   {"do": "receive", "count", "seconds"}   {"do": "ask", "what", "sid"}
-{"do": "cut"}   {"do": "resume"}
+- connect: url, key?, otp?, question?, serverWords?, outbox?, pin?, suites?, box?, cutAt?
+- send: body, to?, class?
+- receive: count, seconds
+- ask: what, sid
+- meet: name, pin (a recipient beyond the server); sendBeyond: body; receiveBeyond: seconds
+- cut, resume
+
+The command's name is in `do`. An answer with `error` says what went wrong at the client.
 """
 
 import json
@@ -15,6 +19,7 @@ from urllib.request import Request, urlopen
 from portcullis.client import Client, Refused
 from portcullis.credentials import Credentials
 from portcullis.encoding import ProtocolError
+from portcullis.end_to_end import Correspondent
 from portcullis.frames import ExpiredBundle, Message, WrongServer
 from portcullis.gates import from_base32
 from portcullis.handshake import Denied
@@ -28,6 +33,7 @@ ANSWER_SECONDS = 10
 class Player:
     client: Client
     session: Session
+    correspondent: Correspondent
 
     def connect(self, said: dict) -> dict:
         app_key = parse_app_key(said["key"]) if "key" in said else None
@@ -68,7 +74,20 @@ class Player:
         }
 
     def ask(self, said: dict) -> dict:
-        return self.session.ask(said["what"], said["sid"], ANSWER_SECONDS)
+        return self.session.ask(said["what"], {"sid": said["sid"]}, ANSWER_SECONDS)
+
+    def meet(self, said: dict) -> dict:
+        """Somebody beyond the server, to whom bodies are sealed."""
+        socket = self.client.address.label
+        self.correspondent = Correspondent(self.session, socket, said["name"], said["pin"], ANSWER_SECONDS)
+        return {"pin": self.correspondent.recipient.pin, "suite": self.correspondent.suite}
+
+    def send_beyond(self, said: dict) -> dict:
+        return {"counter": self.correspondent.send(said["body"].encode())}
+
+    def receive_beyond(self, said: dict) -> dict:
+        messages = self.session.receive(1, said["seconds"])
+        return {"bodies": [self.correspondent.open(each).decode() for each in messages]}
 
     def cut(self, _: dict) -> dict:
         self.session.wire.cut()
@@ -116,7 +135,8 @@ def failure(error: Exception) -> dict:
 
 def main() -> None:
     player = Player()
-    commands = {name: getattr(player, name) for name in ("connect", "send", "receive", "ask", "cut", "resume")}
+    commands = {name: getattr(player, name) for name in ("connect", "send", "receive", "ask", "cut", "resume", "meet")}
+    commands |= {"sendBeyond": player.send_beyond, "receiveBeyond": player.receive_beyond}
     for line in sys.stdin:
         said = json.loads(line)
         try:

@@ -21,11 +21,14 @@ XWING_LABEL = bytes.fromhex("5c2e2f2f5e5c")
 class Kem(Protocol):
     id: int
     public_key_bytes: int
+    enc_bytes: int
 
     def encapsulate(self, public_key: bytes, ephemeral: bytes | None = None) -> tuple[bytes, bytes]:
         """Gives shared secret and enc. `ephemeral`: a fixed key, for vectors."""
 
     def decapsulate(self, enc: bytes, private_key: bytes) -> bytes: ...
+
+    def public_key(self, private_key: bytes) -> bytes: ...
 
 
 def labeled_extract(suite: bytes, salt: bytes, name: bytes, ikm: bytes) -> bytes:
@@ -53,6 +56,7 @@ class DhkemX25519:
 
     id = 0x0020
     public_key_bytes = 32
+    enc_bytes = 32
 
     def encapsulate(self, public_key: bytes, ephemeral: bytes | None = None) -> tuple[bytes, bytes]:
         private_key = ephemeral or X25519PrivateKey.generate().private_bytes_raw()
@@ -61,6 +65,9 @@ class DhkemX25519:
 
     def decapsulate(self, enc: bytes, private_key: bytes) -> bytes:
         return self._secret(diffie_hellman(private_key, enc), enc + x25519_public(private_key))
+
+    def public_key(self, private_key: bytes) -> bytes:
+        return x25519_public(private_key)
 
     def _secret(self, shared: bytes, context: bytes) -> bytes:
         suite = b"KEM" + u16be(self.id)
@@ -72,8 +79,11 @@ class MlKem768X25519:
 
     id = 0x647A
     public_key_bytes = 1216
+    enc_bytes = 1120
 
     def encapsulate(self, public_key: bytes, ephemeral: bytes | None = None) -> tuple[bytes, bytes]:
+        if len(public_key) != self.public_key_bytes:
+            raise ProtocolError("malformed", "key")
         lattice, curve = public_key[:1184], public_key[1184:]
         try:
             secret, ciphertext = MLKEM768PublicKey.from_public_bytes(lattice).encapsulate()
@@ -84,9 +94,15 @@ class MlKem768X25519:
         return self._combine(secret, diffie_hellman(private_key, curve), enc, curve), ciphertext + enc
 
     def decapsulate(self, enc: bytes, private_key: bytes) -> bytes:
+        if len(enc) != self.enc_bytes:
+            raise ProtocolError("malformed", "enc")
         lattice, curve = self.expand(private_key)
         secret = lattice.decapsulate(enc[:1088])
         return self._combine(secret, diffie_hellman(curve, enc[1088:]), enc[1088:], x25519_public(curve))
+
+    def public_key(self, private_key: bytes) -> bytes:
+        lattice, curve = self.expand(private_key)
+        return lattice.public_key().public_bytes_raw() + x25519_public(curve)
 
     def expand(self, seed: bytes) -> tuple[MLKEM768PrivateKey, bytes]:
         """The two private keys that a seed of 32 bytes stands for."""

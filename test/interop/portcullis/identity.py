@@ -15,8 +15,12 @@ WORD_LIST = Mnemonic("english").wordlist  # BIP-39
 
 def is_signed(key: bytes, name: str, message: bytes, signature: bytes) -> bool:
     """`Sig` of section 2."""
+    return verifies(key, label(name) + message, signature)
+
+
+def verifies(key: bytes, message: bytes, signature: bytes) -> bool:
     try:
-        Ed25519PublicKey.from_public_bytes(key).verify(signature, label(name) + message)
+        Ed25519PublicKey.from_public_bytes(key).verify(signature, message)
     except (InvalidSignature, ValueError):
         return False
     return True

@@ -48,6 +48,9 @@ GROUP = shape(
     key=octets(32),
     verify=octets(32),
 )
+SIGNED_IDENTITY = shape(statement=octets(1, 512), sig=octets(64), sigBefore=optional(octets(64)))
+SIGNED_PREKEY = shape(statement=octets(1, 2304), sig=octets(64))
+FAILURE = matching("not-found|unsupported|too-many|conflict|unavailable")
 OPTION = shape(at=matching(POSITION), gate=matching(GATE), prompt=optional(prompt))
 STATUS = matching("queued|sent|delayed|failed|refused")
 REVOKED = matching("kicked|key-revoked|member-removed|socket-deleted|policy-changed|expired|step-up")
@@ -100,6 +103,7 @@ ACCEPTED = shape(
     gates=GATES,
     policyHash=octets(32),
     sealed=boolean,
+    endToEnd=optional(matching("allowed|required")),
     group=optional(GROUP),
     place=optional(COUNTER),
     resumeMs=optional(integer(1, DAY_MS)),
@@ -144,7 +148,14 @@ APPLICATION: dict[str, Reader] = {
         words=nullable(matching("[a-z]+( [a-z]+){5}")),
     ),
     "done": shape(t=text(1, 32), ref=matching(LABEL)),
-    "failed": shape(t=text(1, 32), ref=matching(LABEL), code=matching("not-found|unsupported|too-many|unavailable")),
+    "failed": shape(t=text(1, 32), ref=matching(LABEL), code=FAILURE),
+    "entry": shape(
+        t=text(1, 32),
+        ref=matching(LABEL),
+        name=matching(LABEL),
+        history=many(SIGNED_IDENTITY, 1, 8),
+        prekey=optional(SIGNED_PREKEY),
+    ),
     "joined": shape(t=text(1, 32), sid=matching(LABEL)),
     "left": shape(t=text(1, 32), sid=matching(LABEL)),
 }

@@ -15,7 +15,7 @@ from .records import APPLICATION_DOWN, APPLICATION_UP, GROUP, Sealer, open_recor
 from .wire import Closed, Wire, closing_on_refusal
 
 GAP_SECONDS, CAUGHT_UP_SECONDS = 0.5, 10
-SAME_AFTERWARDS = ("sid", "member", "role", "mode", "sealed", "gates", "expiresAt")
+SAME_AFTERWARDS = ("sid", "member", "role", "mode", "sealed", "endToEnd", "gates", "expiresAt")
 
 
 class Revoked(Exception):
@@ -89,10 +89,10 @@ class Session:
         self._send_frame(frame)
         return counter
 
-    def ask(self, what: str, sid: str, seconds: float) -> dict:
-        """`who`, `kick` or `step-up`, of a consumer."""
+    def ask(self, what: str, about: dict, seconds: float) -> dict:
+        """`who`, `kick` or `step-up` with a `sid`, of a consumer; `directory` with a `name`, of anybody."""
         ref = base64url(self.counter.to_bytes(8, "big") + bytes([len(self.told) & 255]))
-        self._say({"t": what, "ref": ref, "sid": sid})
+        self._say({"t": what, "ref": ref, **about})
         deadline = time.monotonic() + seconds
         while (left := deadline - time.monotonic()) > 0:
             self._next(left)

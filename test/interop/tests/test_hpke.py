@@ -1,25 +1,31 @@
 import unittest
 
 from portcullis.encoding import ProtocolError
-from portcullis.hpke import MODE_BASE, MODE_PSK, DhkemX25519, diffie_hellman, key_schedule, x25519_public
+from portcullis.hpke import MODE_BASE, MODE_PSK, SUITES, DhkemX25519, diffie_hellman, key_schedule, x25519_public
 
 from .vectors import flipped, load, unhex
 
 KEM = DhkemX25519()
 
 
-def opened(vector):
+def opened(vector, key_bytes=16):
     shared = KEM.decapsulate(unhex(vector["enc"]), unhex(vector["skRm"]))
     mode = MODE_PSK if vector["mode"] == "psk" else MODE_BASE
     info, psk, psk_id = (unhex(vector[name]) for name in ("info", "psk", "pskId"))
-    return shared, key_schedule(KEM, mode, shared, info, psk, psk_id, 16)
+    return shared, key_schedule(KEM, mode, shared, info, psk, psk_id, key_bytes)
 
 
 class Rfc9180(unittest.TestCase):
     def test_appendix_a(self):
-        for vector in load("rfc9180.json")["vectors"]:
+        self.agrees(load("rfc9180.json")["vectors"], 16)
+
+    def test_the_suite_that_is_used(self):
+        self.agrees(load("rfc9180.json")["aes256gcm"]["vectors"], 32)
+
+    def agrees(self, vectors, key_bytes):
+        for vector in vectors:
             self.assertEqual(x25519_public(unhex(vector["skRm"])).hex(), vector["pkRm"])
-            shared, context = opened(vector)
+            shared, context = opened(vector, key_bytes)
             self.assertEqual(shared.hex(), vector["sharedSecret"])
             self.assertEqual(context.key.hex(), vector["key"])
             self.assertEqual(context.base_nonce.hex(), vector["baseNonce"])
@@ -44,3 +50,14 @@ class Rfc9180(unittest.TestCase):
     def test_refuses_a_public_key_of_low_order(self):
         with self.assertRaises(ProtocolError):
             diffie_hellman(bytes(range(32)), bytes(32))
+
+
+class XWing(unittest.TestCase):
+    def test_its_own_vectors(self):
+        kem = SUITES["647a"]
+        for vector in load("xwing.json")["vectors"]:
+            public_key = kem.public_key(unhex(vector["sk"]))
+            self.assertEqual(public_key.hex(), vector["pk"])
+            self.assertEqual(kem.decapsulate(unhex(vector["ct"]), unhex(vector["sk"])).hex(), vector["ss"])
+            shared_secret, enc = kem.encapsulate(public_key)
+            self.assertEqual(kem.decapsulate(enc, unhex(vector["sk"])), shared_secret)
