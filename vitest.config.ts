@@ -3,7 +3,7 @@ import { defineConfig } from "vitest/config";
 /** Each starts a dozen processes and kills some: beside two others of its kind on a small machine, what it waits for would not come in time. */
 const ofManyProcesses = [
   "deploy/demo/demo.test.ts",
-  "test/e2e/{distributed,gates-distributed,consumers-distributed,decoys-distributed,penalties-distributed,secrets-distributed,outage}.test.ts",
+  "test/e2e/{distributed,gates-distributed,consumers-distributed,decoys-distributed,penalties-distributed,secrets-distributed,key-rotation-distributed,outage}.test.ts",
 ];
 
 /** Minutes in all, and what they show is also shown from nearer by: in `npm run test:full` only. */

@@ -7,6 +7,7 @@ import { rotate } from "@portcullis/key-ring";
 import { sealedStores as ofKeys } from "@portcullis/keys/sealed";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { run, stopPrograms } from "../../deploy/demo/test/program.ts";
+import { everythingIn } from "../attack/support/store.ts";
 import { at, read, sessionKeeper } from "./support/sessions.ts";
 import { makeMember, makeSocket } from "./support/socket.ts";
 import { startWorld, type World } from "./support/world.ts";
@@ -36,6 +37,7 @@ const policy = {
 /** People come in, by key and code, and speak on a sealed socket whose messages are kept, while it is rotated. */
 async function useWhile(rotating: () => Promise<unknown>): Promise<void> {
   const socket = await makeSocket(world.owner, policy);
+  await world.owner.post(`/v1/sockets/${socket.id}/webhooks`, { url: "https://hooks.example/planted" });
   const codes = await Promise.all(["ann", "bob"].map((name) => makeMember(world.owner, socket, name)));
   const enter = (index: 0 | 1) =>
     keeper.connect(`${at(world.edges[index], socket.url)}?id=${["ann", "bob"][index]}`, {
@@ -64,6 +66,14 @@ async function useWhile(rotating: () => Promise<unknown>): Promise<void> {
   expect((await enter(0)).sealed).toBe(true);
 }
 
+/** Documents, whichever they are, in which something is sealed under this key: what a store forgot to declare shows here. */
+function sealedUnder(keyId: string): string[] {
+  // An envelope begins with its version and the key's id: five bytes, of which six characters say nothing else.
+  const header = Buffer.from(`01${keyId}00`, "hex").toString("base64url").slice(0, 6);
+  const found = [...everythingIn(dataDir)].filter(([, text]) => text.includes(`\\"${header}`));
+  return found.map(([name]) => name).filter((name) => !name.includes("data_keys"));
+}
+
 describe("another data key", () => {
   test("is had by all three services, while people come in and speak on two replicas of each: nothing fails", async () => {
     const lines: string[] = [];
@@ -81,11 +91,18 @@ describe("another data key", () => {
       "identity_owners",
       "identity_members",
       "factors_authenticators",
+      "factors_webhooks",
       "keys_identity",
       "keys_app_keys",
     ])
       expect(all).toMatch(new RegExp(`^${collection}: [1-9]\\d* documents, [1-9]\\d* sealed again$`, "m"));
     expect(world.logs.filter((line) => line.includes("does not open"))).toEqual([]);
+    for (const service of ["identity", "factors", "keys"] as const) {
+      const ring = world.embedded.ringOf(service);
+      const [before, current] = (await ring.read()).body.keys.map(({ id }) => sealedUnder(id));
+      expect([service, before]).toEqual([service, []]);
+      expect(current?.length, service).toBeGreaterThan(0);
+    }
   });
 
   test.runIf(full)("is had by the command, beside the process that runs", { timeout: 60_000 }, async () => {

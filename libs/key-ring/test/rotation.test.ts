@@ -11,29 +11,33 @@ beforeEach(() => {
 });
 afterEach(() => world.close());
 
-/** What only a crash leaves: every write from the nth on fails. */
-function failingFrom(documents: Documents, nth: number, count: { writes: number }): Documents {
-  const writing = ["insert", "replace", "delete"];
-  const failing = <T extends object>(collection: Collection<T>): Collection<T> =>
+/** The same documents, with `before` each call. */
+function hooked(documents: Documents, before: (method: string) => Promise<void>): Documents {
+  const hook = <T extends object>(collection: Collection<T>): Collection<T> =>
     new Proxy(collection, {
       get(target, property) {
         const value: unknown = Reflect.get(target, property);
         if (typeof value !== "function") return value;
         return async (...given: unknown[]) => {
-          if (writing.includes(String(property))) {
-            count.writes += 1;
-            if (count.writes >= nth) throw new Error("the process was killed");
-          }
+          await before(String(property));
           return Reflect.apply(value, target, given);
         };
       },
     });
   return {
-    ...documents,
-    collection: async (definition) => failing(await documents.collection(definition)),
+    collection: async (definition) => hook(await documents.collection(definition)),
     ping: () => documents.ping(),
     close: async () => undefined,
   };
+}
+
+/** What only a crash leaves: every write from the nth on fails. */
+function failingFrom(documents: Documents, nth: number, count: { writes: number }): Documents {
+  return hooked(documents, async (method) => {
+    if (!["insert", "replace", "delete"].includes(method)) return;
+    count.writes += 1;
+    if (count.writes >= nth) throw new Error("the process was killed");
+  });
 }
 
 async function isAllCurrent(ring: KeyRing): Promise<boolean> {
@@ -105,7 +109,9 @@ describe("another data key", () => {
     const collection = await world.documents.collection(secretsDefinition);
     for (let n = 0; n < 250; n += 1) await world.put(a, `id${n}`, "first");
     let isOver = false;
-    const rotation = rotate(world.rotation(a)).finally(() => {
+    // Others get a turn between any two of its steps, as over a network.
+    const slow = hooked(world.documents, () => turn());
+    const rotation = rotate(world.rotation(a, { documents: slow })).finally(() => {
       isOver = true;
     });
     const expected = new Map<string, string>(Array.from({ length: 250 }, (_, n) => [`id${n}`, "first"]));

@@ -18,8 +18,9 @@ import {
 } from "@portcullis/runtime";
 import { distributedConfigOf } from "./config.ts";
 import { masterKeyFileKms } from "./embedded.ts";
-import { kmsConfig, openKms } from "./kms-config.ts";
+import { kmsConfig } from "./kms-config.ts";
 import { needs } from "./needs.ts";
+import { openKms } from "./open-kms.ts";
 import { openRing } from "./open-ring.ts";
 
 /** A service's ring and what is sealed under it, beside the service itself: for an operator's command. */

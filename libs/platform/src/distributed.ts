@@ -16,8 +16,8 @@ import {
 import { openRedisState } from "@portcullis/state/redis";
 import { assemble } from "./assemble.ts";
 import type { DistributedConfig } from "./config.ts";
-import { openKms } from "./kms-config.ts";
 import { needs } from "./needs.ts";
+import { openKms } from "./open-kms.ts";
 import { openRing } from "./open-ring.ts";
 import type { Platform } from "./platform.ts";
 

@@ -111,7 +111,7 @@ describe("what waiting cannot help", () => {
       { SEAL_KEY: generateServiceKeyPair().privateKey },
       /SEAL_KEY and SEAL_DIRECTORY/,
     ],
-    ["no master key", {}, /MASTER_KEY: not all are set, and KMS=local needs them/],
+    ["no master key", {}, /MASTER_KEY: needed where KMS is local, and not set/],
   ])("is said before anything is waited for: %s", async (_, environment, line) => {
     const opening = open("keys", environment);
     await expect(opening).rejects.toThrow(StartupError);

@@ -1,0 +1,1 @@
+export { createVaultTransit, tokenIn, type VaultTransitOptions } from "./vault-transit.ts";
