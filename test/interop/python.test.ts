@@ -1,6 +1,7 @@
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
-import { connectConsumer, createRecipient } from "@portcullis/client";
+import { connectConsumer } from "@portcullis/client";
+import { createRecipient } from "@portcullis/client/end-to-end";
 import { generateEndToEndIdentity } from "@portcullis/crypto";
 import { recordTypes } from "@portcullis/protocol";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
