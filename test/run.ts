@@ -92,6 +92,7 @@ async function everything(): Promise<void> {
   if (files.length === 0) {
     await check("lint", bin("biome"), ["check", "--error-on-warnings", "."]);
     await check("types", bin("tsc"), ["--noEmit"]);
+    await check("types in a browser", bin("tsc"), ["--noEmit", "-p", "tsconfig.browser.json"]);
     await check("architecture", process.execPath, ["test/architecture/check.ts"]);
   }
   await Promise.all([starting, python]);
