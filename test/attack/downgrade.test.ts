@@ -136,10 +136,13 @@ describe("nobody between can weaken what two sides agree on", () => {
     expect(acceptsIn(world)).toBe(accepts);
   });
 
-  test("a floor is kept where the server is honest and has less: nothing is sent", async () => {
-    relay.tamper = replace("server", withoutStrongSuite);
-    expect(await outcome(keyed.url, { appKey: keyed.appKey, minSuite: "647a" })).toBe("untrusted-server");
+  test("below its floor a client says nothing, also where the hello is signed by whom it names", async () => {
+    relay.tamper = replace("server", forgedHello);
+    expect(await outcome(open.url, { unpinned: "allow", minSuite: "647a" })).toBe("unsupported");
     expect(clientFrames()).toBe(0);
+    // It is the floor that keeps it from it.
+    await outcome(open.url, { unpinned: "allow", minSuite: "0020" });
+    expect(clientFrames()).toBe(1);
   });
 
   test("a hello that was recorded earlier leads to a denial: the edge's own values are in everything that follows", async () => {

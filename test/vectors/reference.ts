@@ -77,7 +77,7 @@ export const verifies = (key: Bytes, label: string, message: Bytes, signature: B
   node.verify(null, cat(L(label), message), publicKey(der.ed25519Public, key), signature);
 
 export const x25519Public = (secret: Bytes): Buffer => rawPublic(privateKey(der.x25519Private, secret), 32);
-const x25519 = (secret: Bytes, peer: Bytes): Buffer =>
+export const x25519 = (secret: Bytes, peer: Bytes): Buffer =>
   node.diffieHellman({
     privateKey: privateKey(der.x25519Private, secret),
     publicKey: publicKey(der.x25519Public, peer),
@@ -109,7 +109,7 @@ export function hybridPublic(seed: Bytes): Buffer {
   const keys = hybridKeys(seed);
   return cat(rawPublic(keys.mlkem, 1184), x25519Public(keys.x25519));
 }
-function hybridCombine(mlkem: Bytes, dh: Bytes, enc: Bytes, recipient: Bytes): Buffer {
+export function hybridCombine(mlkem: Bytes, dh: Bytes, enc: Bytes, recipient: Bytes): Buffer {
   const label = Buffer.of(0x5c, 0x2e, 0x2f, 0x2f, 0x5e, 0x5c);
   return node.createHash("sha3-256").update(cat(mlkem, dh, enc.subarray(1088), recipient.subarray(1184), label)).digest();
 }

@@ -65,13 +65,33 @@ export async function sign(identity: Identity, label: string, message: Uint8Arra
   return new Uint8Array(await crypto.subtle.sign("Ed25519", identity.privateKey, concat(L(label), message)));
 }
 
-/** False for a bad signature, a bad key, and anything else. */
+/**
+ * What a key of small order looks like, in whichever encoding and without the bit of its sign: under it one signature fits many messages, or all, so
+ * that it says nothing of who signed what. RFC 8032 does not ask for it to be refused, and not every platform does.
+ */
+const smallOrder: ReadonlySet<string> = new Set([
+  `00${"00".repeat(31)}`,
+  `01${"00".repeat(31)}`,
+  "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+  "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+  `ec${"ff".repeat(30)}7f`,
+  `ed${"ff".repeat(30)}7f`,
+  `ee${"ff".repeat(30)}7f`,
+]);
+
+function isOfSmallOrder(idKey: Uint8Array): boolean {
+  const bytes = Array.from(idKey, (byte, index) => (index === idKey.length - 1 ? byte & 0x7f : byte));
+  return smallOrder.has(bytes.map((byte) => byte.toString(16).padStart(2, "0")).join(""));
+}
+
+/** False for a bad signature, a bad key (one of small order among them), and anything else. */
 export async function verify(
   idKey: Uint8Array,
   label: string,
   message: Uint8Array,
   signature: Uint8Array,
 ): Promise<boolean> {
+  if (isOfSmallOrder(idKey)) return false;
   try {
     const publicKey = await crypto.subtle.importKey("raw", concat(idKey), "Ed25519", false, ["verify"]);
     return await crypto.subtle.verify("Ed25519", publicKey, concat(signature), concat(L(label), message));

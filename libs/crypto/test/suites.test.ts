@@ -2,8 +2,10 @@ import { createHash, decapsulate } from "node:crypto";
 import { concat, type OpenPayload, type SuiteId } from "@portcullis/protocol";
 import {
   AEAD_AES_256_GCM,
+  AEAD_ChaCha20Poly1305,
   CipherSuite,
   KDF_HKDF_SHA256,
+  type KEM,
   KEM_DHKEM_X25519_HKDF_SHA256,
   KEM_MLKEM768_X25519,
   type KEMFactory,
@@ -21,6 +23,7 @@ import {
   signBundle,
 } from "../src/mod.ts";
 import { AES_256_GCM } from "../src/native/aes-256-gcm.ts";
+import { HKDF_SHA256 } from "../src/native/hkdf.ts";
 import { privateFrom } from "../src/native/key.ts";
 import { MLKEM768_X25519 } from "../src/native/mlkem768-x25519.ts";
 import { nativeSuites } from "../src/native/mod.ts";
@@ -49,6 +52,11 @@ const curves = { WebCrypto: KEM_DHKEM_X25519_HKDF_SHA256, native: DHKEM_X25519 }
 interface Rfc9180Vector extends Record<"mode" | "skRm" | "pkRm" | "enc" | "info" | "psk" | "pskId" | "ikmE", string> {
   readonly encryptions: readonly Record<"aad" | "pt" | "ct", string>[];
   readonly exports: readonly { readonly context: string; readonly length: number; readonly value: string }[];
+}
+
+interface HpkePqVector extends Record<"info" | "ikmR" | "skRm" | "pkRm" | "enc" | "sharedSecret", string> {
+  readonly encryptions: Rfc9180Vector["encryptions"];
+  readonly exports: Rfc9180Vector["exports"];
 }
 
 const wycheproof = readVectors("wycheproof.json");
@@ -135,6 +143,26 @@ describe.each(Object.keys(hybrids))("MLKEM768-X25519 of %s", (name) => {
       )
       .join("");
     expect(createHash("shake128", { outputLength: 32 }).update(file).digest("hex")).toBe(shake128);
+  });
+
+  it("is that of HPKE, as its draft says: from the seed of a key to what is exported", async () => {
+    const [vector] = readVectors("hpke-pq.json").vectors;
+    const { info, ikmR, skRm, pkRm, enc, sharedSecret, encryptions, exports } = vector as HpkePqVector;
+    // The draft has no vector with AES-256-GCM and HKDF; which AEAD follows is nothing to the KEM.
+    const suite = new CipherSuite<Key>(
+      () => kem as unknown as KEM<Key>,
+      name === "native" ? HKDF_SHA256 : KDF_HKDF_SHA256,
+      AEAD_ChaCha20Poly1305,
+    );
+    const pair = await suite.DeriveKeyPair(hex(ikmR), true);
+    expect(toHex(await suite.SerializePrivateKey(pair.privateKey))).toBe(skRm);
+    expect(toHex(await suite.SerializePublicKey(pair.publicKey))).toBe(pkRm);
+    expect(toHex(ref.hybridDecap(hex(skRm), hex(enc)))).toBe(sharedSecret);
+    const context = await suite.SetupRecipient(pair, hex(enc), { info: hex(info) });
+    for (const { aad, pt, ct } of encryptions) expect(toHex(await context.Open(hex(ct), hex(aad)))).toBe(pt);
+    for (const { context: label, length, value } of exports)
+      expect(toHex(await context.Export(hex(label), length))).toBe(value);
+    expect([encryptions.length, exports.length]).toEqual([3, 5]);
   });
 
   it("takes no key with a coefficient that is none, or of another length", async () => {

@@ -11,6 +11,11 @@ from .encoding import ProtocolError, base64url, from_base64url, label, lp, sha25
 
 SKEW_SECONDS = 60
 WORD_LIST = Mnemonic("english").wordlist  # BIP-39
+PRIME = 2**255 - 19
+ORDER_EIGHT = int.from_bytes(
+    bytes.fromhex("c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a"), "little"
+)
+SMALL_ORDER = {0, 1, PRIME - 1, ORDER_EIGHT, PRIME - ORDER_EIGHT}  # their y; OpenSSL takes them
 
 
 def is_signed(key: bytes, name: str, message: bytes, signature: bytes) -> bool:
@@ -19,6 +24,8 @@ def is_signed(key: bytes, name: str, message: bytes, signature: bytes) -> bool:
 
 
 def verifies(key: bytes, message: bytes, signature: bytes) -> bool:
+    if int.from_bytes(key, "little") % 2**255 % PRIME in SMALL_ORDER:
+        return False
     try:
         Ed25519PublicKey.from_public_bytes(key).verify(signature, message)
     except (InvalidSignature, ValueError):

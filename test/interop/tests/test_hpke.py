@@ -61,3 +61,9 @@ class XWing(unittest.TestCase):
             self.assertEqual(kem.decapsulate(unhex(vector["ct"]), unhex(vector["sk"])).hex(), vector["ss"])
             shared_secret, enc = kem.encapsulate(public_key)
             self.assertEqual(kem.decapsulate(enc, unhex(vector["sk"])), shared_secret)
+
+    def test_the_vector_of_its_use_in_hpke(self):
+        kem = SUITES["647a"]
+        (vector,) = load("hpke-pq.json")["vectors"]
+        self.assertEqual(kem.public_key(unhex(vector["skRm"])).hex(), vector["pkRm"])
+        self.assertEqual(kem.decapsulate(unhex(vector["enc"]), unhex(vector["skRm"])).hex(), vector["sharedSecret"])

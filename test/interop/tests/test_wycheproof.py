@@ -6,7 +6,7 @@ from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PrivateKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from portcullis.encoding import ProtocolError
 from portcullis.hpke import SUITES, Context, diffie_hellman, x25519_public
-from portcullis.identity import verifies
+from portcullis.identity import PRIME, SMALL_ORDER, verifies
 
 from .vectors import load, unhex
 
@@ -28,6 +28,12 @@ class Wycheproof(unittest.TestCase):
             with self.subTest(case["tcId"]):
                 is_good = verifies(unhex(case["pk"]), unhex(case["msg"]), unhex(case["sig"]))
                 self.assertEqual(is_good, case["result"] == "valid")
+
+    def test_no_key_under_which_one_signature_fits_everything(self):
+        everything = bytes([1]) + bytes(63)
+        for y in (*SMALL_ORDER, PRIME, PRIME + 1):
+            for sign in (0, 2**255):
+                self.assertFalse(verifies((y + sign).to_bytes(32, "little"), b"x", everything))
 
     def test_keys_that_are_none_of_ml_kem(self):
         for case in CASES["mlkem768Keys"]:

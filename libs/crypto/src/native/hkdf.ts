@@ -18,6 +18,8 @@ export const HKDF_SHA256 = (): KDF => ({
   stages: 2,
   Extract: async (salt, ikm) => hmac(salt, ikm),
   async Expand(prk, info, length) {
+    // Beyond it the count of blocks begins anew, and so does what comes out.
+    if (length > 255 * hashBytes) throw new RangeError("more than HKDF gives");
     const output = new Uint8Array(length);
     let block: Uint8Array = new Uint8Array();
     for (let at = 0, index = 1; at < length; at += hashBytes, index += 1) {
