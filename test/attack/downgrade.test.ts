@@ -4,10 +4,12 @@ import { connect, PortcullisError } from "@portcullis/client";
 import { parseHello } from "@portcullis/protocol";
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import { WebSocketServer } from "ws";
-import { keyOnly, makeSocket, type OwnedSocket } from "../e2e/support/socket.ts";
+import { keyAndOtp, keyOnly, makeMember, makeSocket, type OwnedSocket } from "../e2e/support/socket.ts";
 import { startWorld, type World } from "../e2e/support/world.ts";
 import { alterBundle, forgedHello, reSignedHello, withBundle } from "./support/bundle.ts";
 import { type Bystanders, startBystanders } from "./support/bystander.ts";
+import { bareDenied, closeOf } from "./support/closes.ts";
+import { knock } from "./support/knock.ts";
 import { type Passing, passOn, type Relay, startRelay } from "./support/relay.ts";
 import { acceptsIn } from "./support/sessions.ts";
 
@@ -182,6 +184,31 @@ describe("nobody between can weaken what two sides agree on", () => {
     expect(heard).toEqual([]);
     for (const client of server.clients) client.terminate();
     server.close();
+  });
+});
+
+describe("where the owner takes the post-quantum suite alone", () => {
+  const alone = { encryption: { suite: "post-quantum" } };
+
+  test("who knows key and code and speaks under the other gets what a stranger gets, and nobody comes in", async () => {
+    const strict = await makeSocket(world.owner, { ...keyAndOtp, ...alone });
+    const bob = await makeMember(world.owner, strict, "bob");
+    const url = `${strict.url}?id=bob`;
+    const accepts = acceptsIn(world);
+    const answers = () => [{ gate: "otp", value: bob.code(world.now()) }];
+    const weak = await knock(url, { appKey: strict.appKey, suite: "0020", answers: answers() });
+    expect(await weak.next()).toBe(bareDenied);
+    expect(await weak.closed).toEqual(closeOf("denied"));
+    expect(acceptsIn(world)).toBe(accepts);
+    // Nor was the code looked at: it is still good.
+    const strong = await knock(url, { appKey: strict.appKey, suite: "647a", answers: answers() });
+    expect(await strong.hear()).toMatchObject({ t: "accepted", member: "bob" });
+    strong.leave();
+  });
+
+  test("the SDK comes in by itself, since it takes the best that both have", async () => {
+    const strict = await makeSocket(world.owner, { ...keyOnly, ...alone });
+    expect(await outcome(strict.url, { appKey: strict.appKey })).toBe("accepted 647a");
   });
 });
 

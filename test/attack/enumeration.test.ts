@@ -32,6 +32,8 @@ let revoked: { readonly appKey: string };
 let planted: { readonly appKey: string };
 let open: OwnedSocket;
 let locked: OwnedSocket;
+let strict: OwnedSocket;
+let strictBob: Authenticator;
 let lockedKey: { readonly appKey: string };
 let bob: Authenticator;
 let lockedBob: Authenticator;
@@ -77,6 +79,8 @@ beforeAll(async () => {
   await world.owner.post(`/v1/sockets/${socket.id}/members`, { name: "mallory", canary: true });
   // Here a key that is planted would be all it takes.
   open = await makeSocket(world.owner, keyOnly);
+  strict = await makeSocket(world.owner, { ...keyAndOtp, encryption: { suite: "post-quantum" } });
+  strictBob = await makeMember(world.owner, strict, "bob");
   locked = await makeSocket(world.owner, { ...keyAndOtp, onFailure: lockout });
   lockedBob = await makeMember(world.owner, locked, "bob");
   lockedKey = await makeKey(world.owner, locked.id);
@@ -244,6 +248,14 @@ const probes: readonly (readonly [string, () => Probe])[] = [
   [
     "a member who is locked out, with another key of the socket's and the right code",
     () => ({ url: `${locked.url}?id=bob`, appKey: lockedKey.appKey, answer: lockedBob }),
+  ],
+  [
+    "a socket that takes the post-quantum suite alone, under the other, with the real key and the right code",
+    () => ({ url: `${strict.url}?id=bob`, appKey: strict.appKey, answer: strictBob }),
+  ],
+  [
+    "a socket that takes the post-quantum suite alone, under the other, with a key that never was",
+    () => ({ url: `${strict.url}?id=bob`, appKey: inventedKey() }),
   ],
   [
     "a box that says it is elsewhere",

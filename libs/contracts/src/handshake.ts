@@ -212,6 +212,8 @@ export const identityOpen = request({
     connection,
     /** False: the box did not open, or what it says of the destination disagrees. Still asked, so that it is counted and looks the same. */
     opened: z.boolean(),
+    /** Under which suite it was sealed: the policy may not take every one. */
+    suite: z.enum(["647a", "0020"]),
     /** The `id` that the client named in the box. */
     claimedId: text(128).nullable(),
     /** `canary`: one that the owner has planted; nobody who may come in has it. */

@@ -38,6 +38,7 @@ const ticket = z.enum(["required", "optional"]);
 const origins = z.array(origin).max(originsMax, { error: `must hold at most ${originsMax} origins` });
 const session = z.enum(["none", "required"]);
 const endToEnd = z.enum(["off", "allowed", "required"]);
+const suite = z.enum(["any", "post-quantum"]);
 /** The smallest that a sealed body can be with the post-quantum suite is 5 KiB and something. */
 const sealedBytesMin = 8_192;
 /** How long a lost connection can be replaced by another one without passing the gates again. */
@@ -79,7 +80,11 @@ export const policyDocumentSchema = strict({
   resume: resume.prefault("60s"),
   origins: origins.default([]),
   anonymous: z.boolean().default(false),
-  encryption: strict({ session: session.default("none"), endToEnd: endToEnd.default("off") }).prefault({}),
+  encryption: strict({
+    session: session.default("none"),
+    endToEnd: endToEnd.default("off"),
+    suite: suite.default("any"),
+  }).prefault({}),
   during: duringDocument.default([]),
 })
   .check(({ value: { gates, mode, deadlines, messaging, encryption, during, onFailure }, issues }) => {
@@ -152,7 +157,7 @@ export const policySchema = strict({
   resumeMs: integer(0, 600_000),
   origins,
   anonymous: z.boolean(),
-  encryption: strict({ session, endToEnd }),
+  encryption: strict({ session, endToEnd, suite }),
   during: duringStored,
 });
 
@@ -184,6 +189,8 @@ export interface Policy {
     readonly session: "none" | "required";
     /** Beyond the server: whether bodies can be sealed to somebody of the socket's directory, and whether members' must be. */
     readonly endToEnd: "off" | "allowed" | "required";
+    /** Under which suites a client may open: what is recorded of others opens to a quantum computer that may come. */
+    readonly suite: "any" | "post-quantum";
   };
   /** What is asked for again while a session lives. */
   readonly during: readonly StepUpRule[];

@@ -18,7 +18,7 @@ export function stepUpPolicy({ rules, attempts, deadlines }: During, rule: numbe
     origins: [],
     // Whether somebody without a name may be here was decided when they came.
     anonymous: true,
-    encryption: { session: "none", endToEnd: "off" },
+    encryption: { session: "none", endToEnd: "off", suite: "any" },
     during: [],
   };
 }

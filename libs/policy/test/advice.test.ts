@@ -136,6 +136,12 @@ describe("advice", () => {
       { gates: [key, otp], encryption: { session: "required" } },
     ],
     [
+      "suite-any",
+      { gates: [key, otp], encryption: { session: "required" } },
+      [["info", "encryption.suite"]],
+      { gates: [key, otp], encryption: { session: "required", suite: "post-quantum" } },
+    ],
+    [
       "end-to-end-optional",
       { gates: [key, otp], encryption: { endToEnd: "allowed" } },
       [["info", "encryption.endToEnd"]],

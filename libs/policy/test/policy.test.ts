@@ -56,7 +56,7 @@ describe("a policy that is written shortly", () => {
       resumeMs: 60_000,
       origins: [],
       anonymous: false,
-      encryption: { session: "none", endToEnd: "off" },
+      encryption: { session: "none", endToEnd: "off", suite: "any" },
       during: [],
     });
     expect(policySchema.parse(JSON.parse(JSON.stringify(policy)))).toEqual(policy);
@@ -161,7 +161,9 @@ describe("a policy that is written shortly", () => {
 
   it("comes with advice where it is weaker than it may look, and without where it is not", () => {
     const about = (...gates: object[]) =>
-      adviceOf(policyOf({ gates, encryption: { session: "required" } })).map(({ code, path }) => `${code} ${path}`);
+      adviceOf(policyOf({ gates, encryption: { session: "required", suite: "post-quantum" } })).map(
+        ({ code, path }) => `${code} ${path}`,
+      );
     expect(about({ gate: "key" }, otp)).toEqual([]);
     expect(about(otp)).toEqual(["discoverable gates", "relay gates"]);
     expect(
@@ -399,6 +401,7 @@ describe("a bad policy is refused with the field's path and what is allowed", ()
       "messaging.history.messages",
       "must not be more than 16 MiB: with messages of 65536 bytes, at most 256",
     ],
+    [{ gates: [otp], encryption: { suite: "647a" } }, "encryption.suite", "allowed: any, post-quantum"],
     [{ gates: [otp], encryption: { endToEnd: "always" } }, "encryption.endToEnd", "allowed: off, allowed, required"],
     [
       { gates: [otp], encryption: { endToEnd: "allowed" }, messaging: { maxBytes: 8191 } },

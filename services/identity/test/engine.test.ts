@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import {
   createMember,
   createSocket,
@@ -123,6 +124,24 @@ describe("a handshake", () => {
     await socket({ gates: [{ gate: "key" }, { gate: "otp" }] });
     expect(await open(bob({ answers: [otp("right")] }))).toEqual(bare);
     expect((await open(bob({ key: { keyId: "k", socketId: mine.socketId, role: "member" } }))).say).toBe("challenge");
+  });
+
+  it("under a suite that the policy does not take is turned away bare, whatever else is right, and held against nobody", async () => {
+    const onFailure = { free: 1, work: 0, delay: { first: "1h", max: "1h" } };
+    await socket({ gates: [{ gate: "key" }, { gate: "otp" }], encryption: { suite: "post-quantum" }, onFailure });
+    const key = { keyId: "k", socketId: mine.socketId, role: "member" as const };
+    const under = (suite: "647a" | "0020") => open(bob({ suite, key, answers: [otp("right")] }));
+    for (let tries = 0; tries < 4; tries += 1) expect(await under("0020")).toEqual(bare);
+    expect(world.factors.verified).toEqual([]);
+    expect(world.logged.some((line) => line.includes('"cause":"suite"'))).toBe(true);
+    // Failures of who has a key are counted behind the answer (`afterwards.ts`).
+    await sleep(300);
+    expect((await under("647a")).say).toBe("accepted");
+  });
+
+  it("under either suite goes on where the policy takes any", async () => {
+    await socket();
+    expect((await open(bob({ suite: "0020" }))).say).toBe("challenge");
   });
 
   it("looks up as much for what is there as for what is not", async () => {

@@ -72,6 +72,19 @@ describe("a session whose connection was lost", () => {
     expect(await listed()).toEqual([]);
   });
 
+  it("goes on under no suite that the policy does not take: what is said from then on would be on record for later", async () => {
+    const strict = { ...policy, encryption: { session: "required", suite: "post-quantum" } };
+    await world.api.call(updateSocket, { ...mine, version, path: null, idParameter: null, policy: strict });
+    const { sid } = await enter();
+    const under = (suite: "647a" | "0020") =>
+      world.keysCaller.call(
+        identityOpen,
+        opening({ label: "one", path, query: "id=bob", suite, resumed: { sid, next: 7 } }),
+      );
+    expect(await under("0020")).toMatchObject(bare);
+    expect(await under("647a")).toMatchObject({ say: "accepted" });
+  });
+
   it("is said to be elsewhere to the edge that still holds the connection before, should nobody have told it", async () => {
     const { sid, hid } = await enter();
     const check = (edge: string, on: string) =>

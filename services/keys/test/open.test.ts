@@ -53,6 +53,7 @@ describe("an opening", () => {
         opening: expect.stringMatching(/^[A-Za-z0-9_-]{43}$/),
         connection: client.open.connection,
         opened: true,
+        suite,
         claimedId: "bob",
         key: { keyId, socketId: "socket-1", role: "member" },
         parked: null,

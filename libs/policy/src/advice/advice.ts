@@ -36,6 +36,7 @@ export const adviceCodes = [
   "ident-early",
   "not-sealed",
   "history-unsealed",
+  "suite-any",
   "end-to-end-optional",
   "end-to-end-broadcast",
   "not-enrolled",

@@ -7,7 +7,7 @@ import { identEarly, identWorth, manyAttempts, misreadGates, notEnrolled, relay 
 import { email, fatigue, messagesOnly, sms } from "./messages.ts";
 import { discoverable, openDoor } from "./opening.ts";
 import { lockoutKeyless } from "./penalties.ts";
-import { deadlines, endToEnd, sealing } from "./terms.ts";
+import { deadlines, endToEnd, sealing, suites } from "./terms.ts";
 
 /** Everything that is looked for. Another rule is its function, its code, and its line here. */
 const rules: readonly Rule[] = [
@@ -30,6 +30,7 @@ const rules: readonly Rule[] = [
   notEnrolled,
   deadlines,
   sealing,
+  suites,
   endToEnd,
 ];
 

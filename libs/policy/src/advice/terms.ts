@@ -65,6 +65,18 @@ export const sealing: Rule = ({ policy: { encryption, messaging } }) => {
       ];
 };
 
+export const suites: Rule = ({ policy: { encryption } }) =>
+  encryption.session === "required" && encryption.suite === "any"
+    ? [
+        advice(
+          "suite-any",
+          "info",
+          "encryption.suite",
+          "one client without the post-quantum suite is enough: what is recorded of the socket while it is there opens to a quantum computer that may come",
+        ),
+      ]
+    : [];
+
 export const endToEnd: Rule = ({ policy: { encryption, messaging } }) => {
   if (encryption.endToEnd === "off") return [];
   const found: Advice[] = [];

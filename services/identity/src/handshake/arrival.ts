@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import type { ConnectionFacts, KeyRole } from "@portcullis/contracts";
 import type { Stored } from "@portcullis/documents";
 import { isShut, type Policy, parsePolicy, requiresKey, requiresTicket } from "@portcullis/policy";
+import { type SuiteId, suites } from "@portcullis/protocol";
 import { rulesOf } from "../penalties/ladder.ts";
 import {
   type Answering,
@@ -29,6 +30,7 @@ export interface Resumption {
 export interface Claims {
   readonly connection: ConnectionFacts;
   readonly opened: boolean;
+  readonly suite: SuiteId;
   readonly claimedId: string | null;
   readonly key: {
     readonly keyId: string;
@@ -74,6 +76,7 @@ export type Turned =
   | "unknown-member"
   | "consumer-with-id"
   | "origin"
+  | "suite"
   | "policy"
   | "not-parked"
   | "not-resumable"
@@ -164,12 +167,15 @@ export async function receive(
   const isHolders = keyId !== null && claims.opened && !goesOn && !trusted && policy !== null;
   const counts = isHolders ? { who, known: standing.known, rules: rulesOf(policy), gates: [] } : null;
   const socketId = socket === null || socket.body.goneAtMs !== null ? null : socket.id;
-  const turned = (cause: Turned): Received => ({ turned: cause, socketId, memberId: member?.id ?? null, counts });
+  const turned = (cause: Turned): TurnedAway => ({ turned: cause, socketId, memberId: member?.id ?? null, counts });
 
   if (found === null || socket === null || socket.body.goneAtMs !== null) return turned("unknown-path");
   if (!claims.opened) return turned("box");
   if (key !== null && key.socketId !== socket.id) return turned("foreign-key");
   if (policy === null) return turned("policy");
+  // Whatever goes on, and before anything is told. Who has an old client has guessed at nothing: it is held against nobody.
+  if (policy.encryption.suite === "post-quantum" && !suites[claims.suite].isPostQuantum)
+    return { ...turned("suite"), counts: null };
   const isMember = !goesOn && presented.role === "member";
   if (key === null && isMember && requiresKey(policy)) return turned("no-key");
   // Whose free tries are spent there waits for nothing more: they are led elsewhere.

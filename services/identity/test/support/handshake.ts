@@ -17,6 +17,7 @@ export interface OpeningOptions {
   readonly origin?: string | null;
   readonly address?: string;
   readonly opened?: boolean;
+  readonly suite?: OpenRequest["suite"];
   readonly key?: OpenRequest["key"];
   readonly answers?: OpenRequest["answers"];
   readonly opening?: string;
@@ -34,6 +35,7 @@ export function opening(options: OpeningOptions): OpenRequest {
     opening: options.opening ?? randomBytes(32).toString("base64url"),
     connection: { label, path, query, address: options.address ?? "192.0.2.1", origin },
     opened: options.opened ?? true,
+    suite: options.suite ?? "647a",
     claimedId: options.claimedId ?? new URLSearchParams(query).get("id"),
     key: options.key ?? null,
     parked: options.parked ?? null,

@@ -102,6 +102,7 @@ async function judge(context: OpenContext, request: OpenRequest): Promise<Step> 
       opening,
       connection,
       opened: opened !== null,
+      suite: open.suite,
       claimedId: opened?.payload.dst.id ?? null,
       key,
       parked: opened === null ? null : (parked?.handshake ?? null),
