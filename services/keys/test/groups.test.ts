@@ -146,6 +146,23 @@ describe("the key of a group", () => {
     expect((await replica.groups.current(socketId)).epoch).toBeGreaterThan(1);
   });
 
+  it("is another one for who comes when the store forgets that anything was said", async () => {
+    for (const hears of ["who has sealed it", "who has only looked"]) {
+      const own = openStore();
+      const [one, two] = [startReplica(own), startReplica(own)];
+      const stays = hears === "who has sealed it" ? one : two;
+      await one.groups.toEnter(socketId);
+      await own.snapshot();
+      const before = await one.say("before");
+      await stays.groups.current(socketId);
+      await own.putBack();
+      const late = await stays.groups.toEnter(socketId);
+      expect(await canOpen(late, before), hears).toBe(false);
+      expect(await canOpen(late, await stays.say("behind")), hears).toBe(true);
+      await own.close();
+    }
+  });
+
   it("does not go back a step when the store does: who came meanwhile has that one", async () => {
     const replica = startReplica(store);
     await replica.groups.toEnter(socketId);

@@ -5,7 +5,7 @@ import type { Clock, Vault } from "@portcullis/runtime";
 import type { State } from "@portcullis/state";
 import { z } from "zod";
 import { createHeights, type Height, isBelow } from "./heights.ts";
-import { createSteps } from "./steps.ts";
+import { createSteps, type Moved } from "./steps.ts";
 
 /** What everybody on a socket shares until somebody is put out, from the step at which the last of them came. */
 export interface Epoch {
@@ -75,15 +75,15 @@ export function createGroups(parts: {
   }
 
   /** @param read what is to be done about the step of the epoch that holds; null: this epoch has no step left */
-  async function stepped(socketId: string, read: (epoch: number) => Promise<number | null>): Promise<Epoch> {
+  async function stepped(socketId: string, read: (epoch: number) => Promise<Moved | null>): Promise<Epoch> {
     for (let tries = 0; tries < triesMax; tries += 1) {
       const below = heights.of(socketId);
       const found = await holding(socketId, below);
       const { epoch } = found.epoch;
-      const step = await read(epoch);
-      if (step !== null && !isBelow({ epoch, step }, below)) {
-        heights.reached(socketId, { epoch, step });
-        return onStep(found, step);
+      const moved = await read(epoch);
+      if (moved !== null && !isBelow({ epoch, ...moved.from }, below)) {
+        heights.reached(socketId, { epoch, ...moved.to });
+        return onStep(found, moved.to.step);
       }
       await next(socketId);
     }

@@ -1,15 +1,17 @@
 export interface Height {
   readonly epoch: number;
   readonly step: number;
+  /** Something was sealed under that step. */
+  readonly isUsed: boolean;
 }
 
 const socketsMax = 10_000;
-const bottom: Height = { epoch: 0, step: 0 };
+const bottom: Height = { epoch: 0, step: 0, isUsed: false };
 
 /**
  * The furthest that this replica has seen each socket come. A store that was put back to what it was (a backup, a failover that lost
- * writes) would have an epoch hold again whose key people have who were put out since, or a step again that newcomers have: whoever
- * remembers better goes on above it. Replicas that all restart together with such a store do not.
+ * writes) would have an epoch hold again whose key people have who were put out since, or a step again that newcomers have, or let newcomers in at
+ * one under which something was said: whoever remembers better goes on above it. Replicas that all restart together with such a store do not.
  */
 export interface Heights {
   /** To be asked before the store is: what that says then is not below it. */
@@ -35,5 +37,7 @@ export function createHeights(): Heights {
 }
 
 export function isBelow(one: Height, other: Height): boolean {
-  return one.epoch < other.epoch || (one.epoch === other.epoch && one.step < other.step);
+  if (one.epoch !== other.epoch) return one.epoch < other.epoch;
+  if (one.step !== other.step) return one.step < other.step;
+  return !one.isUsed && other.isUsed;
 }
