@@ -18,7 +18,14 @@ import {
   signIdentityStatement,
   signPrekeyStatement,
 } from "@portcullis/crypto";
-import { parseSealedBody, type SignedIdentity, type SignedPrekey, utf8 } from "@portcullis/protocol";
+import {
+  base64url,
+  parsePrekeyStatement,
+  parseSealedBody,
+  type SignedIdentity,
+  type SignedPrekey,
+  utf8,
+} from "@portcullis/protocol";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { openDirectory, type StoredEntry } from "../../services/keys/src/directory/store.ts";
 import { keyOnly, makeKey, makeSocket, type OwnedSocket } from "../e2e/support/socket.ts";
@@ -162,6 +169,29 @@ describe("a directory that the server rewrites", () => {
     const { prekey } = await own();
     await rewrite((entry) => ({ ...entry, prekey }));
     await refused();
+  });
+
+  test("takes the post-quantum suite out of the right prekey, or shows one that never had it to who wants no less", async () => {
+    const right = await rewrite((entry) => entry);
+    if (right.prekey === null) throw new Error("there is no prekey");
+    const { statement } = right.prekey;
+    const { suites, ...rest } = JSON.parse(Buffer.from(statement, "base64url").toString());
+    const { "647a": _strong, ...weak } = suites as Record<string, string>;
+    const bent = new Uint8Array(Buffer.from(JSON.stringify({ ...rest, suites: weak })));
+    const stripped = { ...right.prekey, statement: base64url.encode(bent) };
+    await rewrite((entry) => ({ ...entry, prekey: stripped }));
+    await refused();
+    const owner = await importEndToEndIdentity(identity);
+    const old = await signPrekeyStatement(owner, parsePrekeyStatement(bent));
+    await rewrite((entry) => ({ ...entry, prekey: old }));
+    const strict = await connect(socket.url, { appKey: socket.appKey, requireEndToEnd: true, minSuite: "647a" });
+    const [floored, careful] = [await sealing(strict), await sealing(bob, { minSuite: "647a" })];
+    for (const e2e of [floored, careful]) await expect(e2e.send(secret)).rejects.toMatchObject({ code: "unsupported" });
+    // Who has said nothing of a floor takes it, and that is the first that anybody hears.
+    const listener = await memberOn(socket);
+    await (await sealing(bob)).send("the only one");
+    expect(parseSealedBody((await heard(listener)).bytes).suite).toBe("0020");
+    await Promise.all([strict, listener].map((session) => session.close()));
   });
 
   test("puts there what the same recipient has published on another socket, or under another name", async () => {

@@ -195,6 +195,7 @@ export function beginSession(parts: {
     expiresAt: accepted.expiresAt,
     limits,
     suite,
+    minSuite: settings.options.minSuite ?? "0020",
     get words() {
       return connection.words;
     },

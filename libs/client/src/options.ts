@@ -97,7 +97,10 @@ export interface ConnectOptions {
   readonly timeoutMs?: number | undefined;
   /** From the call of `connect` to the server's hello, in milliseconds. Default 15000. */
   readonly helloTimeoutMs?: number | undefined;
-  /** The weakest suite that is good enough. Default "0020" (X25519); "647a" insists on the post-quantum hybrid. */
+  /**
+   * The weakest suite that is good enough, for the session and for what is sealed end to end in it. Default "0020" (X25519); "647a" insists on the
+   * post-quantum hybrid.
+   */
   readonly minSuite?: SuiteId | undefined;
   /** Domain below which host names are labels. Default "localhost"; on every other host the label is in the path. */
   readonly domain?: string | undefined;
@@ -143,8 +146,7 @@ export function readOptions(url: string | URL, options: ConnectOptions): Setting
   // By its types a browser's takes no bytes that could be shared memory, which none of ours are.
   const platform = globalThis.WebSocket as WebSocketConstructor | undefined;
   const { minSuite = "0020", pin, ticket, webSocket = platform } = options;
-  const floor = suiteIds.indexOf(minSuite);
-  if (floor < 0) throw new TypeError("minSuite is not a suite.");
+  const suites = suitesFrom(minSuite);
   if (pin !== undefined && !fingerprintShape.test(pin)) throw new TypeError("pin is not a fingerprint.");
   if (webSocket === undefined) throw new TypeError("This platform has no WebSocket: give one as webSocket.");
   try {
@@ -157,7 +159,7 @@ export function readOptions(url: string | URL, options: ConnectOptions): Setting
   return {
     address,
     options,
-    suites: suiteIds.slice(0, floor + 1),
+    suites,
     timeoutMs: bounded("timeoutMs", options.timeoutMs ?? 900_000, delayMsMax),
     helloTimeoutMs: bounded("helloTimeoutMs", options.helloTimeoutMs ?? 15_000, delayMsMax),
     echo: options.echo ?? false,
@@ -169,6 +171,13 @@ export function readOptions(url: string | URL, options: ConnectOptions): Setting
     clock: options.clock ?? Date.now,
     narrate: createNarrator(options.onFrame),
   };
+}
+
+/** Those that are at least as good. @throws {TypeError} */
+export function suitesFrom(minSuite: SuiteId): readonly SuiteId[] {
+  const floor = suiteIds.indexOf(minSuite);
+  if (floor < 0) throw new TypeError("minSuite is not a suite.");
+  return suiteIds.slice(0, floor + 1);
 }
 
 export function parametersOf({ parameters }: ConnectOptions): { parameters?: Record<string, string> } {

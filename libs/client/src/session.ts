@@ -53,6 +53,8 @@ export interface Session extends AsyncIterable<Message> {
   readonly expiresAt: number;
   readonly limits: SessionLimits;
   readonly suite: SuiteId;
+  /** The weakest that is good enough to its application, as it has said. */
+  readonly minSuite: SuiteId;
   /**
    * Six words that only the two sides of this connection have, or of the last one; others after it went on. Compare them with the owner, who has them in the list of sessions (`portcullis owner session list`):
    * where they are the same, nobody sits between.

@@ -9,6 +9,7 @@ import {
 import { fingerprintWords } from "@portcullis/crypto/words";
 import { equalBytes, type ReplyKey, type SuiteId } from "@portcullis/protocol";
 import { ownError, PortcullisError } from "../errors.ts";
+import { suitesFrom } from "../options.ts";
 import type { Session } from "../session.ts";
 import type { KeyChangeCallback } from "./key-change.ts";
 import { contentOf, type Opened, openedOf, type SealedMessage, sealedFor } from "./opened.ts";
@@ -26,6 +27,8 @@ export interface EndToEndOptions {
   /** `pe1.…`: who we are to recipients. Default: another one for each session, by which nobody recognises us. */
   readonly identity?: string | undefined;
   readonly onKeyChange?: KeyChangeCallback | undefined;
+  /** The weakest suite to seal under, and to be answered under. Default: the session's. */
+  readonly minSuite?: SuiteId | undefined;
   /** Epoch milliseconds. Default: the platform's. */
   readonly clock?: (() => number) | undefined;
 }
@@ -41,7 +44,7 @@ export interface EndToEnd {
   readonly words: string;
   /**
    * Seals to a recipient, and sends. Resolves and rejects as `session.send`; besides with `untrusted-recipient` where its identity is not the pinned one nor follows it,
-   * `not-found` where it has published none, `unavailable` where it has no prekey, `unsupported` where the socket has no directory.
+   * `not-found` where it has published none, `unavailable` where it has no prekey, `unsupported` where the socket has no directory, or the prekey no suite that is good enough.
    *
    * @param about.to name in the directory. Default "consumer"
    */
@@ -65,10 +68,11 @@ const fingerprintShape = /^[A-Za-z0-9_-]{22}$/;
 /**
  * Seals end to end over a session, beyond the server.
  *
- * @throws {PortcullisError} `unsupported` where the socket has no directory, `key` @throws {TypeError} on a pin that is none
+ * @throws {PortcullisError} `unsupported` where the socket has no directory, `key` @throws {TypeError} on a pin or a suite that is none
  */
 export async function createEndToEnd(session: Session, options: EndToEndOptions = {}): Promise<EndToEnd> {
-  const { recipients: given = {}, unpinned = "refuse", onKeyChange } = options;
+  const { recipients: given = {}, unpinned = "refuse", onKeyChange, minSuite = session.minSuite } = options;
+  const suites = suitesFrom(minSuite);
   const { pins = createPins(), clock = Date.now, identity: text = generateEndToEndIdentity() } = options;
   for (const pin of Object.values(given))
     if (!fingerprintShape.test(pin)) throw new TypeError("recipients holds what is not a fingerprint.");
@@ -103,7 +107,7 @@ export async function createEndToEnd(session: Session, options: EndToEndOptions 
     async send(body, { to: name = "consumer", class: kind } = {}) {
       const { fingerprint: recipient, prekey } = await recipients.find(name);
       if (prekey === null) throw new PortcullisError("unavailable");
-      const { suite, publicKey } = await chooseSuite(prekey.suites).catch((error: unknown) => {
+      const { suite, publicKey } = await chooseSuite(prekey.suites, suites).catch((error: unknown) => {
         throw ownError(error);
       });
       const to = { fingerprint: recipient, keyId: prekey.id, suite, publicKey };
