@@ -10,6 +10,7 @@ const runBy = new Map([
   ["npm test", ".ci/run"],
   ["npm run connect -- --code auto", ".ci/readme"],
   ["npm run portcullis -- owner --help", ".ci/readme"],
+  ["npm run sdk", ".ci/readme"],
   ["npm run demo", ".ci/readme"],
   ["npm run demo -- --chain seed", ".ci/readme"],
   ["npm run demo -- --chain open", ".ci/readme"],
