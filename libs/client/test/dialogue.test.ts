@@ -124,6 +124,45 @@ describe("a dialogue over several connections", () => {
     }
   });
 
+  it("normalises what is chosen beside a wait as it does what is asked for", async () => {
+    const shown: Waiting[] = [];
+    const dialogue = dialogueOf({
+      onChallenge: () => ({ gate: "sms" }),
+      onWait: (waiting) => void shown.push(waiting),
+    });
+    dialogue.challenge(challenge("sms", "otp"), place(true));
+    dialogue.said(await dialogue.next());
+    dialogue.wait({ ...wait, prompt: { ...wait.prompt, by: "link", number: "417" } }, place(false));
+    shown.at(-1)?.choose({ gate: "otp", at: "0.1", value: " 654 321 " });
+    expect(await dialogue.next()).toMatchObject({ reply: { gate: "otp", value: "654321" } });
+  });
+
+  it("asks before it answers by itself where the application wants to be asked, and does it then if that says so", async () => {
+    const answerSecret = formatAnswerSecret(new Uint8Array(32));
+    const asked: string[] = [];
+    const byItself = dialogueOf({
+      answerSecret,
+      onChallenge: () => Promise.reject(new Error("nobody is to be asked")),
+    });
+    byItself.challenge(challenge("question"), place(true));
+    const dialogue = dialogueOf({
+      answerSecret,
+      automatic: false,
+      async onChallenge(question) {
+        asked.push(question.gate);
+        // Of what it has nothing for, it does nothing.
+        expect(question.solve({ ...question, ask: null })).toBe(null);
+        const value = await question.solve(question);
+        return value === null ? null : { gate: question.gate, value };
+      },
+    });
+    dialogue.challenge(challenge("question"), place(true));
+    const [own, solved] = [await byItself.next(), await dialogue.next()];
+    expect(asked).toEqual(["question"]);
+    expect(solved).toMatchObject({ kind: "answered", reply: { gate: "question", value: expect.any(String) } });
+    expect(solved).toEqual(own);
+  });
+
   it("does not disturb who types something else where a question could be answered too", async () => {
     let times = 0;
     const typed = Promise.withResolvers<string>();
