@@ -257,9 +257,12 @@ describe("the end of a session", () => {
 
   it("comes to all whose messages would travel otherwise, when that is changed", async () => {
     const { sid } = await enter();
+    const before = await removals();
     const plain = { ...policy, encryption: { session: "none" } };
     await world.api.call(updateSocket, { ...mine, version, path: null, idParameter: null, policy: plain });
     await expect.poll(() => world.closed).toEqual([{ sid, frame: `policy-changed ${sid}`, closeCode: 4003 }]);
     expect(await listed()).toEqual([]);
+    // With it another key of the group: they had the one before.
+    expect(await removals()).toBe(before + 1);
   });
 });
