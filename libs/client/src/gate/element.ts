@@ -9,7 +9,7 @@ import { createVisit } from "./visit.ts";
 /** Where there is no document (a page that is rendered on a server), importing it does no harm. */
 const Base: typeof HTMLElement = globalThis.HTMLElement ?? class {};
 
-/** `<portcullis-gate>`: docs/gate-element.md. Properties that are not set are undefined; they count from the next `start()` on. */
+/** `<portcullis-gate>`. Properties that are not set are undefined; they count from the next `start()` on. */
 export interface GateElement extends HTMLElement {
   /** Address of the socket; in the place of the attribute `url`, and not reflected by it: its path may be a secret. */
   url?: string | undefined;
@@ -59,7 +59,7 @@ export function createGateElement(connectWith: typeof connect): new () => GateEl
     declare texts?: Partial<Texts> | undefined;
 
     readonly #say = () => createSay(this.texts ?? {}, this.lang);
-    // Open: a closed one keeps nobody out who runs a script on the page (docs/threat-model.md), and keeps tests and assistive technology out.
+    // Open: a closed one keeps nobody out who runs a script on the page, and keeps tests and assistive technology out.
     readonly #root = this.attachShadow({ mode: "open" });
     readonly #stage = createStage(this.#root, {
       say: this.#say,

@@ -1,6 +1,6 @@
 /**
  * Adopted by each shadow root, which a Content Security Policy without inline styles allows. Colours follow the `color-scheme` of the page; a page that declares
- * none is light. Every custom property is in docs/gate-element.md.
+ * none is light.
  */
 export const styles = `
 :host {
