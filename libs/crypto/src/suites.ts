@@ -37,27 +37,21 @@ export interface KemKeyPair {
 export async function generateKemKeyPair(id: SuiteId, hpke?: CipherSuite<Key>): Promise<KemKeyPair> {
   try {
     const suite = hpke ?? (await hpkeSuite(id));
-    const pair = await suite.GenerateKeyPair(false);
-    return {
-      suite: id,
-      privateKey: { suite: id, pair, hpke: suite },
-      publicKey: await suite.SerializePublicKey(pair.publicKey),
-    };
+    return await keyPairOf(id, suite, await suite.GenerateKeyPair(false));
   } catch {
     throw new CryptoError("suite");
   }
+}
+
+async function keyPairOf(id: SuiteId, hpke: CipherSuite<Key>, pair: KeyPair<Key>): Promise<KemKeyPair> {
+  return { suite: id, privateKey: { suite: id, pair, hpke }, publicKey: await hpke.SerializePublicKey(pair.publicKey) };
 }
 
 /** From 32 unpredictable bytes that are used for nothing else. @throws {CryptoError} `suite` where the runtime lacks it. */
 export async function deriveKemKeyPair(id: SuiteId, ikm: Uint8Array): Promise<KemKeyPair> {
   try {
     const suite = await hpkeSuite(id);
-    const pair = await suite.DeriveKeyPair(ikm, false);
-    return {
-      suite: id,
-      privateKey: { suite: id, pair, hpke: suite },
-      publicKey: await suite.SerializePublicKey(pair.publicKey),
-    };
+    return await keyPairOf(id, suite, await suite.DeriveKeyPair(ikm, false));
   } catch {
     throw new CryptoError("suite");
   }
