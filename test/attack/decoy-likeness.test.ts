@@ -130,6 +130,9 @@ describe.each(full ? forms : forms.slice(0, 1))(
     beforeAll(async () => {
       socket = await makeSocket(world.owner, { ...policy, ...form });
       planted = (await plantKey(world.owner, socket.id)).appKey;
+      // Otherwise a decoy, after some seconds, repeats what the deeds before this one looked like: nobody there did anything for that.
+      const lines = [{ after: "60m", from: null, text: "later" }];
+      await world.owner.put(`/v1/sockets/${socket.id}/decoy`, { lines, repeat: false });
       const { appKey } = await makeKey(world.owner, socket.id, "consumer");
       program = await connectConsumer(socket.url, { appKey });
     });
