@@ -7,7 +7,7 @@ import { run, stopPrograms } from "../../deploy/demo/test/program.ts";
 /** Slow, for it starts many programs: `npm run test:full`. */
 const full = process.env.PORTCULLIS_FULL === "1";
 
-const good = { gates: [{ gate: "key" }, { gate: "otp" }], encryption: { session: "required" } };
+const good = { gates: [{ gate: "key" }, { gate: "otp" }], encryption: { session: "required", suite: "post-quantum" } };
 const weak = { gates: [{ gate: "email" }] };
 
 describe.runIf(full)("portcullis policy", { timeout: 60_000 }, () => {
