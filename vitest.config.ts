@@ -9,8 +9,8 @@ const ofManyProcesses = [
 /** Minutes in all, and what they show is also shown from nearer by: in `npm run test:full` only. */
 const longer = [
   "cli/connect/connect.test.ts",
-  "test/attack/{owner-api,slow,tampering}.test.ts",
-  "test/e2e/{account,outbox-page,survival,tickets}.test.ts",
+  "test/attack/{decoy-reach,lockouts,owner-api,penalties,slow,tampering,tickets}.test.ts",
+  "test/e2e/{account,outbox-page,survival,tickets,webhooks}.test.ts",
 ];
 const isFull = process.env.PORTCULLIS_FULL === "1";
 
