@@ -157,10 +157,12 @@ describe("whoever comes with a canary key", () => {
     expect(JSON.stringify(await decoys())).not.toContain("192.0.2.1");
     await expect.poll(() => world.keys.noted.map(({ deed }) => deed)).toContain("accepted");
     expect(world.keys.noted.every(({ room: of }) => of === landed.socketId)).toBe(true);
-    expect((await bookOf(world, mine)).filter(({ event }) => ["decoy", "accepted"].includes(event))).toMatchObject([
-      { event: "decoy", cause: "canary", key: "planted" },
-      { event: "decoy", cause: "accepted" },
-    ]);
+    // Whom all their attempts have not believed comes again, and is told of again.
+    const told = (await bookOf(world, mine)).filter(({ event }) => ["decoy", "accepted"].includes(event));
+    expect(told.at(-1)).toMatchObject({ event: "decoy", cause: "accepted" });
+    const before = told.slice(0, -1);
+    expect(before).toMatchObject(before.map(() => ({ event: "decoy", cause: "canary", key: "planted" })));
+    expect(before).not.toEqual([]);
     const kinds = async () =>
       (await world.api.call(listAlerts, { ...mine, ...firstPage })).alerts.map(({ kind }) => kind);
     await expect.poll(kinds).toEqual(expect.arrayContaining(["canary-key", "decoy"]));
