@@ -1,10 +1,10 @@
 import type { Collection, Documents } from "@portcullis/documents";
 import { z } from "zod";
-import { type Ring, ringSchema } from "./ring.ts";
+import { type Ring, ringSchema, shownText } from "./ring.ts";
 
 /** A process that works with a ring, and how much of it it knows. It is gone when the process has not said so again within its lease. */
 const reader = z.strictObject({
-  instance: z.string().max(64),
+  instance: shownText(64),
   /** Version of the ring's document that it has opened as a whole; 0: none yet. */
   knows: z.number().int().nonnegative(),
   expiresAtMs: z.number().int(),
