@@ -6,9 +6,10 @@ import {
   verifyDirectoryEntry,
 } from "@portcullis/crypto";
 import { fingerprintWords } from "@portcullis/crypto/words";
-import type { ReplyKey, SignedIdentity } from "@portcullis/protocol";
+import type { ReplyKey, SealedBody, SignedIdentity } from "@portcullis/protocol";
 import type { ConsumerSession, Peer } from "../consumer.ts";
 import { PortcullisError } from "../errors.ts";
+import { createInOrder } from "./in-order.ts";
 import { type KeyChangeCallback, tellChange } from "./key-change.ts";
 import { contentOf, type Opened, openedOf, type SealedMessage, sealedFor } from "./opened.ts";
 import { createPrekeys } from "./prekeys.ts";
@@ -53,7 +54,10 @@ export interface Letter extends Opened {
 export interface Recipient {
   readonly fingerprint: string;
   readonly words: string;
-  /** Null: it is sealed for somebody else. Rejects with `unopened` where it is not sealed, was changed, moved or opened before, or its prekey is erased. */
+  /**
+   * Null: it is sealed for somebody else. Rejects with `unopened` where it is not sealed, was changed, moved or opened before, or its prekey is erased. To be called in the order in
+   * which messages come; it need not be waited for in between.
+   */
   open(
     message: SealedMessage & { readonly from: Pick<Peer, "sid" | "member" | "memberProven"> },
   ): Promise<Letter | null>;
@@ -80,6 +84,7 @@ export async function createRecipient(session: ConsumerSession, options: Recipie
   const whose = { socket: session.label, name };
   const prekeys = createPrekeys({ store, rotateMs, graceMs, clock });
   const speaker = createSpeaker(session, identity);
+  const inOrder = createInOrder();
   let timer: ReturnType<typeof setTimeout> | undefined;
   let ended = false;
 
@@ -117,6 +122,13 @@ export async function createRecipient(session: ConsumerSession, options: Recipie
     if (known !== null) tellChange(onKeyChange, { name: member, from: known.fingerprint, to: sender, vouched: false });
   }
 
+  async function contentIn(body: SealedBody, sid: string) {
+    const pair = await prekeys.pair(body.keyId, body.suite);
+    if (pair === null) throw new PortcullisError("unopened");
+    const place = { socket: session.label, sid, recipient: fingerprint };
+    return contentOf({ ...place, privateKey: pair.privateKey, body });
+  }
+
   function senderOf(sid: string, sender: string, key: ReplyKey | null): Sender {
     return {
       fingerprint: sender,
@@ -138,14 +150,12 @@ export async function createRecipient(session: ConsumerSession, options: Recipie
     async open(message) {
       const body = sealedFor(fingerprint, message);
       if (body === null) return null;
-      const pair = await prekeys.pair(body.keyId, body.suite);
-      if (pair === null) throw new PortcullisError("unopened");
       const { sid } = message.from;
-      const place = { socket: session.label, sid, recipient: fingerprint };
-      const { content, sender } = await contentOf({ ...place, privateKey: pair.privateKey, body });
-      const opened = await openedOf(content, { sender, sid, seen });
-      await remember(message.from, sender);
-      return { ...opened, sender: senderOf(sid, sender, content.reply) };
+      return inOrder(contentIn(body, sid), async ({ content, sender }) => {
+        const opened = await openedOf(content, { sender, sid, seen });
+        await remember(message.from, sender);
+        return { ...opened, sender: senderOf(sid, sender, content.reply) };
+      });
     },
     end,
   };
