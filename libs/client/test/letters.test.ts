@@ -78,6 +78,30 @@ describe("letters that are opened at once", () => {
   });
 });
 
+it("two sessions of a member that the server gives one name are not put together into one without a gap", async () => {
+  const prekeys = createPrekeyStore();
+  const recipient = await createRecipient(sessionOf(), { identity: generateEndToEndIdentity(), prekeys });
+  const term = { rotateMs: 86_400_000, graceMs: 86_400_000, clock: Date.now };
+  const { id, suites } = await createPrekeys({ store: prekeys, ...term }).current();
+  const publicKey = suites[suite] ?? expect.fail();
+  const to = { fingerprint: recipient.fingerprint, keyId: id, suite, publicKey };
+  const sender = await own();
+  const session = () => {
+    const reply = { keyId: secureRandom(8), suite, publicKey };
+    return async (seq: number) => {
+      const sealed = { ...place, sender, to, messageId: secureRandom(16), seq, reply, body: utf8(`${seq}`) };
+      return { bytes: await sealBody(sealed), from: { sid: "s", member: null, memberProven: false } };
+    };
+  };
+  const [one, other] = [session(), session()];
+  const first = await one(0);
+  expect(await recipient.open(first)).toMatchObject({ seq: 0, missed: 0 });
+  expect(await recipient.open(await other(1))).toMatchObject({ seq: 1, missed: 1 });
+  await expect(recipient.open(first)).rejects.toMatchObject({ code: "unopened" });
+  expect(await recipient.open(await one(1))).toMatchObject({ seq: 1, missed: 0 });
+  recipient.end();
+});
+
 describe("what opens answers", () => {
   async function member() {
     const consumer = await own();
