@@ -7,7 +7,14 @@ import {
   signIdentityStatement,
   signPrekeyStatement,
 } from "@portcullis/crypto";
-import { type DirectoryEntry, utf8 } from "@portcullis/protocol";
+import {
+  base64url,
+  type DirectoryEntry,
+  type PrekeyStatement,
+  parsePrekeyStatement,
+  type SuiteId,
+  utf8,
+} from "@portcullis/protocol";
 import { describe, expect, it, vi } from "vitest";
 import type { Closing } from "../src/closing.ts";
 import type { ConsumerSession } from "../src/consumer.ts";
@@ -100,6 +107,36 @@ it("two sessions of a member that the server gives one name are not put together
   await expect(recipient.open(first)).rejects.toMatchObject({ code: "unopened" });
   expect(await recipient.open(await one(1))).toMatchObject({ seq: 1, missed: 0 });
   recipient.end();
+});
+
+it("a floor holds for a program as well: it publishes nothing below it, opens nothing below it, and answers nothing below it", async () => {
+  const published: PrekeyStatement[] = [];
+  const directory: ConsumerSession["directory"] = {
+    find: () => Promise.reject(new PortcullisError("not-found")),
+    publish: async (_name, { prekey }) =>
+      void published.push(parsePrekeyStatement(base64url.decode(prekey?.statement ?? expect.fail()))),
+  };
+  const prekeys = createPrekeyStore();
+  const identity = generateEndToEndIdentity();
+  const strict = sessionOf({ directory, minSuite: "647a", sendTo: () => expect.fail("answered below the floor") });
+  const recipient = await createRecipient(strict, { identity, prekeys });
+  expect(Object.keys(published[0]?.suites ?? {})).toEqual(["647a"]);
+  const [{ seed, id } = expect.fail()] = JSON.parse(prekeys.get()?.toString() ?? "") as { seed: string; id: string }[];
+  const weak = await prekeyPair(base64url.decode(seed), "0020");
+  const reply = { keyId: secureRandom(8), suite: "0020", publicKey: weak.publicKey } as const;
+  const say = async (under: SuiteId, seq: number) => {
+    const { publicKey } = await prekeyPair(base64url.decode(seed), under);
+    const to = { fingerprint: recipient.fingerprint, keyId: base64url.decode(id), suite: under, publicKey };
+    const sealed = { ...place, sender: await own(), to, messageId: secureRandom(16), seq, reply, body: utf8("x") };
+    return { bytes: await sealBody(sealed), from: { sid: "s", member: null, memberProven: false } };
+  };
+  await expect(recipient.open(await say("0020", 0))).rejects.toMatchObject({ code: "unopened" });
+  const letter = await recipient.open(await say("647a", 1));
+  await expect(letter?.sender.reply("y")).rejects.toMatchObject({ code: "unsupported" });
+  recipient.end();
+  // Who has said nothing of a floor has both, for members without the other.
+  (await createRecipient(sessionOf({ directory }), { identity })).end();
+  expect(Object.keys(published[1]?.suites ?? {}).toSorted()).toEqual(["0020", "647a"]);
 });
 
 describe("what opens answers", () => {
