@@ -233,9 +233,7 @@ export async function openKeyRing(options: KeyRingOptions): Promise<KeyRing> {
       for (const entry of before.body.keys) keys.push({ ...entry, ...(await again(entry.id, entry.wrapped)) });
       return write(before, keys, await again(indexId, before.body.index.wrapped));
     },
-    async readers() {
-      return (await store.readers.find({}, { limit: 1000 })).map(({ body }) => body);
-    },
+    readers: store.allReaders,
     async close() {
       clearInterval(timer);
       await reading?.catch(() => undefined);
