@@ -36,6 +36,11 @@ export interface ApplicationKeys extends Omit<ApplicationSecrets, "words"> {
   readonly words: string;
 }
 
+/** Of a session that is not taken. */
+export function eraseKeys({ client, server, resume }: ApplicationKeys): void {
+  for (const key of [client, server, resume]) key.fill(0);
+}
+
 /** The sealed half of a handshake, as the client keeps it. One call at a time. */
 export interface Channel {
   /** @returns the frame to send. */

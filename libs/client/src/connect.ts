@@ -1,5 +1,6 @@
 import { type CloseCodeName, closeCodes, ProtocolError } from "@portcullis/protocol";
 import { beginSession } from "./begin-session.ts";
+import { type ApplicationKeys, eraseKeys } from "./channel.ts";
 import { comebackOf, isAskedAgain, isOverUnjudged, mayComeBack, pauseOf, tryAgainMax } from "./comeback.ts";
 import { converse } from "./conversation.ts";
 import { createDialogue, type Dialogue } from "./dialogue.ts";
@@ -106,6 +107,7 @@ async function attempt(parts: {
     onBroken: scope.fail,
   });
   let opened: Opened | null = null;
+  let keys: ApplicationKeys | null = null;
   try {
     opened = await open({
       credentials: comeback ?? credentials,
@@ -118,7 +120,7 @@ async function attempt(parts: {
     const { channel, suite, offers } = opened;
     const server = { ...opened.server, pinned: credentials.pin !== null };
     const accepted = await converse({ channel, server, offers, dialogue, settings, wire, scope });
-    const keys = await scope.race(channel.finish(accepted));
+    keys = await scope.race(channel.finish(accepted));
     const receipt = await scope.race(receiptOf(accepted, opened.idKey));
     if (options.requireSealed === true && !accepted.sealed) throw new PortcullisError("unsupported");
     if (options.requireEndToEnd === true && accepted.endToEnd === undefined) throw new PortcullisError("unsupported");
@@ -126,6 +128,7 @@ async function attempt(parts: {
     const session = beginSession({ settings, link, secret: keys.resume, server, suite, receipt });
     return { session, lost: null };
   } catch (thrown) {
+    if (keys !== null) eraseKeys(keys);
     const { code, name } = closeCodes[closeNameOf(thrown)];
     narrate("up", "close", { code });
     wire.close(code, name);

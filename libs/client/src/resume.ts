@@ -1,6 +1,6 @@
 import { resumePskId } from "@portcullis/crypto";
 import { type Accepted, closeCodes, ProtocolError, parseDenied } from "@portcullis/protocol";
-import type { ApplicationKeys, Channel } from "./channel.ts";
+import { type ApplicationKeys, type Channel, eraseKeys } from "./channel.ts";
 import { errorOfClose, errorOfName, PortcullisError } from "./errors.ts";
 import { createLink, type Link } from "./link.ts";
 import { handshakeBytesMax, handshakeFramesMax, open } from "./opening.ts";
@@ -50,7 +50,7 @@ export async function resumeSession(parts: {
       narrate("down", "accepted", { n: again.n, sid: again.sid, gates: again.gates.join(" ") });
       const keys: ApplicationKeys = await scope.race(channel.finish(again));
       const unusable = (error: unknown): never => {
-        for (const key of [keys.client, keys.server, keys.resume]) key.fill(0);
+        eraseKeys(keys);
         throw error;
       };
       if (!isSame(again, accepted)) unusable(new ProtocolError("out-of-order", "accepted"));

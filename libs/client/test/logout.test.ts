@@ -2,7 +2,7 @@ import { afterEach, describe, expect, it, vi } from "vitest";
 import { createInbox } from "../src/inbox.ts";
 import type { ConnectOptions } from "../src/mod.ts";
 import { createSequencer } from "../src/sequencer.ts";
-import { enter, pause, played, serve } from "./support/harness.ts";
+import { enter, pause, played, refusal, serve } from "./support/harness.ts";
 import { bytesOf, type Peer } from "./support/server.ts";
 
 afterEach(() => void vi.restoreAllMocks());
@@ -64,6 +64,27 @@ describe("logout", () => {
     expect(held).toHaveLength(6);
     await session.logout();
     expect(held.filter(isZero)).toHaveLength(3);
+  });
+
+  it("is not needed for a session that is not taken: its keys go with the refusal", async () => {
+    const { slice } = Uint8Array.prototype;
+    const made: Uint8Array[] = [];
+    vi.spyOn(Uint8Array.prototype, "slice").mockImplementation(function (this: Uint8Array, ...range) {
+      const copy = slice.apply(this, range);
+      if (copy.length === 32) made.push(copy);
+      return copy;
+    });
+    const secrets: Uint8Array[] = [];
+    const server = await serve(async (peer) => {
+      await peer.letIn();
+      secrets.push(slice.call(peer.resume), slice.call(peer.keys.client), slice.call(peer.keys.server));
+      await peer.closed;
+    });
+    await refusal(enter(server, { requireSealed: true }), "unsupported");
+    await played(server);
+    const heldBy = (secret: Uint8Array) => made.filter((copy) => secret.every((byte, at) => byte === copy[at]));
+    // The server's own are left.
+    expect(secrets.map((secret) => heldBy(secret).length)).toEqual([1, 1, 1]);
   });
 
   it("overwrites what waits to be sent and what was not read", async () => {
