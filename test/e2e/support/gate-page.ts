@@ -55,6 +55,9 @@ export interface GateTab {
   buttons(): Promise<readonly string[]>;
   /** What is said to be wrong, below its field and aloud. */
   wrongs(): Promise<{ readonly field: string; readonly aloud: string }>;
+  setDirection(dir: "ltr" | "rtl"): Promise<void>;
+  /** By how many pixels the page is wider than the screen. */
+  overflow(): Promise<number>;
   /** All that is written on the card, without marks of direction. */
   text(): Promise<string>;
   /** Presses Tab until the focus is on something whose text has this in it. */
@@ -124,6 +127,8 @@ async function gateTab(tab: Tab, { url }: Served): Promise<GateTab> {
         .allInnerTexts()
         .then((texts) => texts.map(plain)),
     wrongs: () => tab.evaluate(() => page.wrongs()),
+    setDirection: (dir) => tab.evaluate((to) => page.setDirection(to), dir),
+    overflow: () => tab.evaluate(() => page.overflow()),
     text: () => tab.locator("portcullis-gate .card").innerText().then(plain),
     async tabTo(text) {
       for (let presses = 0; presses < 30; presses += 1) {

@@ -29,6 +29,9 @@ export interface Actions {
   focused(): string;
   /** What is said to be wrong: of a field, as it is tied to it, and aloud. */
   wrongs(): { readonly field: string; readonly aloud: string };
+  setDirection(dir: "ltr" | "rtl"): void;
+  /** By how many pixels the page is wider than the screen. */
+  overflow(): number;
   /** A line for each event `state` since it was put there. */
   states(): readonly string[];
   /** Codes of the events `denied` and `cancelled`, with their names. */

@@ -58,6 +58,10 @@ const page: Actions = {
       aloud: root?.querySelector("[role=alert]")?.textContent ?? "",
     };
   },
+  setDirection(dir) {
+    document.documentElement.dir = dir;
+  },
+  overflow: () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
   states: () =>
     states.map((state) =>
       Object.values(state)
