@@ -227,12 +227,12 @@ describe.skipIf(browserProgram === null)(
       expect(gates).toEqual(["key", "captcha"]);
     });
 
-    test("as an element needs no style, no markup and no code that the policy would have to allow", async () => {
+    test("as an element needs no style, no markup and no code that the policy would have to allow, and tells nobody but who listens at it", async () => {
       const gates = await enterBy(gatePage, (asked) => {
         expect(asked).toEqual(expect.arrayContaining(["/gate.js", "/shared.js"]));
         expect(asked).not.toContain("/index.js");
       });
-      expect(gates).toEqual({ gates: ["key", "captcha"], isStyled: true });
+      expect(gates).toEqual({ gates: ["key", "captcha"], isStyled: true, heardAbove: 0 });
     });
   },
 );
@@ -248,10 +248,12 @@ const gatePage = `import "./gate.js";
 globalThis.enter = (given) =>
   new Promise((resolve, reject) => {
     const gate = Object.assign(document.createElement("portcullis-gate"), given);
+    let heardAbove = 0;
+    for (const name of ["accepted", "state"]) addEventListener(name, () => (heardAbove += 1));
     gate.addEventListener("accepted", async ({ detail: { session } }) => {
       const isStyled = getComputedStyle(gate).display === "block";
       await session.logout();
-      resolve({ gates: session.gates, isStyled });
+      resolve({ gates: session.gates, isStyled, heardAbove });
     });
     gate.addEventListener("denied", ({ detail }) => reject(detail.error));
     document.body.append(gate);
