@@ -170,11 +170,18 @@ describe.skipIf(browserProgram === null)("the browser's example", { timeout: 60_
     await tab.close();
   });
 
-  test("says what to do where it was opened without its key", async () => {
+  test("says what to do where it was opened without its key, and where nobody gives it the app key any more", async () => {
     const tab = await browser.newPage();
     await tab.goto(new URL(address).origin);
     await tab.getByText("Open the address that npm run example:browser has printed").waitFor();
     expect(await tab.locator("portcullis-gate").count()).toBe(0);
+    // As into the same tab: the page is the same to a browser.
+    await tab.goto(address);
+    const begin = tab.getByRole("button", { name: "Connect" });
+    await begin.waitFor();
+    await tab.route("**/app-key", (route) => route.abort());
+    await begin.click();
+    await tab.getByText("The program that served this page has ended").waitFor();
     await tab.close();
   });
 });

@@ -4,6 +4,9 @@ import { find } from "./find.ts";
 import { enterRoom } from "./room.ts";
 
 const hint = find("#hint", HTMLElement);
+// Another key was typed into the address, by which alone no page is loaded anew.
+addEventListener("hashchange", () => location.reload());
+
 const demo = await askForDemo();
 
 if (demo === null) {
@@ -13,7 +16,7 @@ if (demo === null) {
   hint.textContent = `You go in as ${demo.member}. For the code press Enter in the terminal that serves this page, or scan demo-authenticator.svg in the folder data with an authenticator app.`;
   const gate = document.createElement("portcullis-gate");
   gate.url = demo.url;
-  gate.appKey = askForAppKey;
+  gate.appKey = () => askForAppKey().catch(notThere);
   gate.options = { echo: true };
   gate.addEventListener("accepted", async ({ detail }) => {
     hint.hidden = true;
@@ -21,4 +24,10 @@ if (demo === null) {
     hint.hidden = false;
   });
   find("#gate", HTMLElement).replaceWith(gate);
+}
+
+function notThere(error: unknown): never {
+  hint.textContent =
+    "The program that served this page has ended. Start it again, and open the address that it prints.";
+  throw error;
 }
