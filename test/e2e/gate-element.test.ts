@@ -354,6 +354,26 @@ describe.skipIf(program === null || !full)("<portcullis-gate>, gate by gate", { 
     await expect.poll(async () => (await alerts()).map(({ kind }) => kind), soon).toContain("not-recognised");
   });
 
+  test("does not say that the person has left where a function of the page's has failed, and tells the page by what", async () => {
+    const bob = await bobOn([{ gate: "otp" }]);
+    await at.put({ ...given(bob), failing: "no code of the page's" });
+    await at.start();
+    await at.shows("denied");
+    expect(await at.text()).toContain("This page could not give what is asked for.");
+    expect(await at.errors()).toEqual(["denied: cancelled"]);
+    await expect.poll(() => at.broken.splice(0)).toEqual([expect.stringContaining("no code of the page's")]);
+  });
+
+  test("says that the session is over when the page logs out, and nothing of a connection that is lost", async () => {
+    await at.put(given(await bobOn([])));
+    await at.start();
+    await at.shows("accepted");
+    expect(await at.text()).toContain("Passed: App key.");
+    await at.logout();
+    await at.shows("closed");
+    expect(await at.text()).not.toContain("The connection is lost");
+  });
+
   test("says when a session ends, and connects again", async () => {
     const bob = await bobOn([]);
     await at.put(given(bob));

@@ -33,7 +33,9 @@ export interface GatePage {
 export interface GateTab {
   readonly tab: Tab;
   /** What the browser complained of: errors, and whatever the page's policy forbade. */
-  readonly broken: readonly string[];
+  readonly broken: string[];
+  /** Everything that was written to the console. */
+  readonly said: readonly string[];
   readonly url: string;
   put(...given: Parameters<Actions["put"]>): Promise<void>;
   start(): Promise<void>;
@@ -55,6 +57,9 @@ export interface GateTab {
   buttons(): Promise<readonly string[]>;
   /** What is said to be wrong, below its field and aloud. */
   wrongs(): Promise<{ readonly field: string; readonly aloud: string }>;
+  markup(): Promise<string>;
+  marks(): Promise<number>;
+  logout(): Promise<unknown>;
   setDirection(dir: "ltr" | "rtl"): Promise<void>;
   /** By how many pixels the page is wider than the screen. */
   overflow(): Promise<number>;
@@ -94,7 +99,9 @@ export async function openGatePage(program: string): Promise<GatePage> {
 
 async function gateTab(tab: Tab, { url }: Served): Promise<GateTab> {
   const broken: string[] = [];
+  const said: string[] = [];
   tab.on("console", (message) => {
+    said.push(message.text());
     if (["error", "warning"].includes(message.type())) broken.push(message.text());
   });
   tab.on("pageerror", (error) => void broken.push(error.message));
@@ -104,6 +111,7 @@ async function gateTab(tab: Tab, { url }: Served): Promise<GateTab> {
   return {
     tab,
     broken,
+    said,
     url,
     put: (given, attributes) =>
       tab.evaluate(([properties, rest]) => page.put(properties, rest), [given, attributes] as const),
@@ -127,6 +135,9 @@ async function gateTab(tab: Tab, { url }: Served): Promise<GateTab> {
         .allInnerTexts()
         .then((texts) => texts.map(plain)),
     wrongs: () => tab.evaluate(() => page.wrongs()),
+    markup: () => tab.evaluate(() => page.markup()),
+    marks: () => tab.evaluate(() => page.marks()),
+    logout: () => tab.evaluate(() => page.logout()),
     setDirection: (dir) => tab.evaluate((to) => page.setDirection(to), dir),
     overflow: () => tab.evaluate(() => page.overflow()),
     text: () => tab.locator("portcullis-gate .card").innerText().then(plain),

@@ -9,6 +9,8 @@ export interface Given {
   readonly member?: string;
   readonly appKey?: string;
   readonly answerSecret?: string;
+  /** A callback of the page's that fails with this, once it is asked for a code. */
+  readonly failing?: string;
   /** For the gate `jwt`. */
   readonly token?: string;
   readonly texts?: Readonly<Record<string, string>>;
@@ -29,6 +31,10 @@ export interface Actions {
   focused(): string;
   /** What is said to be wrong: of a field, as it is tied to it, and aloud. */
   wrongs(): { readonly field: string; readonly aloud: string };
+  /** All that is in the page, as markup: the document, and what the element shows. */
+  markup(): string;
+  /** How often `mark` was called, which nobody does but a script that came in as text. */
+  marks(): number;
   setDirection(dir: "ltr" | "rtl"): void;
   /** By how many pixels the page is wider than the screen. */
   overflow(): number;
@@ -38,4 +44,5 @@ export interface Actions {
   errors(): readonly string[];
   entered(): Pick<Session, "member" | "gates" | "suite" | "words"> | null;
   send(text: string, messageClass: string): Promise<void> | undefined;
+  logout(): Promise<void> | undefined;
 }

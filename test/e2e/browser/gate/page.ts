@@ -8,6 +8,8 @@ let session: Session | null = null;
 let states: GateState[] = [];
 let errors: string[] = [];
 
+let marks = 0;
+
 function element(): GateElement {
   if (gate === null) throw new Error("there is no element");
   return gate;
@@ -24,8 +26,14 @@ const page: Actions = {
     [session, states, errors] = [null, [], []];
     const made = document.createElement("portcullis-gate");
     for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-    const { token, ...rest } = given;
+    const { token, failing, ...rest } = given;
     Object.assign(made, rest, token === undefined ? {} : { token: () => token });
+    if (failing !== undefined)
+      made.answers = {
+        otp() {
+          throw new Error(failing);
+        },
+      };
     made.addEventListener("state", ({ detail }) => void states.push(detail));
     const fails = ({ type, detail }: CustomEvent<{ readonly error: PortcullisError }>) =>
       void errors.push(`${type}: ${detail.error.code}`);
@@ -58,6 +66,8 @@ const page: Actions = {
       aloud: root?.querySelector("[role=alert]")?.textContent ?? "",
     };
   },
+  markup: () => `${document.documentElement.outerHTML}${element().shadowRoot?.innerHTML}`,
+  marks: () => marks,
   setDirection(dir) {
     document.documentElement.dir = dir;
   },
@@ -72,9 +82,13 @@ const page: Actions = {
 
   entered: () =>
     session && { member: session.member, gates: session.gates, suite: session.suite, words: session.words },
+  logout: () => session?.logout(),
   send: (text, messageClass) => session?.send(text, messageClass === undefined ? {} : { class: messageClass }),
 };
 
 document.getElementById("enter")?.addEventListener("click", page.start);
 
-Object.assign(globalThis, { page });
+const mark = () => {
+  marks += 1;
+};
+Object.assign(globalThis, { page, mark });
