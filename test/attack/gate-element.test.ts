@@ -70,10 +70,10 @@ describe.skipIf(program === null || !full)("whoever says what <portcullis-gate> 
     expect(at.broken).toEqual([]);
   });
 
-  test("cannot turn, hide or break lines of what is read by characters that nobody sees", async () => {
-    const hidden = "Pay \u202eOOI\u202c to\u200b \u2066bob\u2069\u0000\u2028now";
-    await bobWhoIsAsked({ prompt: hidden });
-    await expect.poll(() => at.view()).toMatch(/^(question|denied)$/);
+  test("gets no character through the server that turns, hides or breaks lines of what is read", async () => {
+    // What a server lets through all the same the element replaces: libs/client/test/gate-texts.test.ts.
+    await bobWhoIsAsked({ prompt: "Pay \u202eOOI\u202c to\u200b \u2066bob\u2069\u0000\u2028now" });
+    await at.shows("denied");
     expect(await at.markup()).not.toMatch(/[\u202a-\u202e\u200b\u2066\u2067\u2028\u2029\0]/u);
   });
 
@@ -141,11 +141,11 @@ describe.skipIf(program === null || !full)(
     });
 
     test("hears of no session by listening above the element, unless they mean to catch what passes there", async () => {
-    const bob = await bobOn([]);
-    await at.tab.evaluate(
-      "for (const name of ['accepted', 'state']) for (const target of [document, window, document.getElementById('place')]) target.addEventListener(name, mark)",
-    );
-    await at.put({ url: bob.socket.url, appKey: bob.socket.appKey, member: "bob" });
+      const bob = await bobOn([]);
+      await at.tab.evaluate(
+        "for (const name of ['accepted', 'state']) for (const target of [document, window, document.getElementById('place')]) target.addEventListener(name, mark)",
+      );
+      await at.put({ url: bob.socket.url, appKey: bob.socket.appKey, member: "bob" });
       await at.start();
       await at.shows("accepted");
       const { length } = await at.states();

@@ -48,6 +48,10 @@ describe.skipIf(program === null)("<portcullis-gate>", { timeout: 60_000 }, () =
     await at.press("Enter");
     await at.shows("otp");
     expect(await at.focused()).toBe("input Code from your authenticator app");
+    // So that phones offer the code that they have just got, and a keyboard of digits.
+    const field = at.tab.getByRole("textbox", { name: "Code" });
+    expect(await field.getAttribute("autocomplete")).toBe("one-time-code");
+    expect(await field.getAttribute("inputmode")).toBe("numeric");
     await at.type(bob.code());
     await at.shows("sms");
     expect(await at.focused()).toBe("input Code from the text message");
