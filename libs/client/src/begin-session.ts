@@ -48,6 +48,7 @@ export function beginSession(parts: {
     role === "member" && (accepted.endToEnd === "required" || settings.options.requireEndToEnd === true);
   const canResume = mayResume(settings, parts.link);
   const closed = Promise.withResolvers<Closing>();
+  const loggedOut = Promise.withResolvers<void>();
   const inbox = createInbox<Message>(queueMax, queueBytesMax, ({ bytes }) => bytes.fill(0));
   const outbox = createOutbox({
     maxBytes: limits.maxBytes,
@@ -207,11 +208,13 @@ export function beginSession(parts: {
     sendTo: (to, message) => sent(send(message, { to })),
     directed,
     closed: closed.promise,
+    loggedOut: loggedOut.promise,
     close() {
       abort();
       return connection.gone;
     },
     async logout() {
+      loggedOut.resolve();
       abort();
       inbox.wipe(new PortcullisError("closed", { retryable: false }));
       await Promise.all([connection.gone, settings.options.onLogout?.()]);

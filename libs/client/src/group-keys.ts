@@ -76,13 +76,17 @@ export function createGroupKeys(clock: () => number): GroupKeys {
       const { step } = record;
       if (step < first.step) return null;
       const from = last !== null && step >= last.step ? last : first;
-      const at = { step, secret: await groupStepsOn(from.secret, step - from.step) };
+      let secret: Uint8Array = new Uint8Array();
+      const reach = async () => {
+        secret = await groupStepsOn(from.secret, step - from.step);
+        return secret;
+      };
       try {
-        const plaintext = await openGroupRecord({ socketId, secret: at.secret, verifyKey, record });
-        if (step > (last ?? first).step) moveOn(epoch, { step, secret: at.secret.slice() });
+        const plaintext = await openGroupRecord({ socketId, secret: reach, verifyKey, record });
+        if (step > (last ?? first).step) moveOn(epoch, { step, secret: secret.slice() });
         return plaintext;
       } finally {
-        at.secret.fill(0);
+        secret.fill(0);
       }
     },
     erase() {

@@ -1,7 +1,7 @@
 import { unknownEpoch } from "./group-keys.ts";
 import type { Heard, Link } from "./link.ts";
 
-/** Records of an epoch whose key is on its way. */
+/** Records of an epoch whose key is on its way, and no more bytes of them than may wait. */
 const unknownMax = 64;
 
 export interface IntakeOptions {
@@ -73,7 +73,8 @@ export function createIntake(options: IntakeOptions): Intake {
   /** The answer to what is asked here brings the key. What is then still missing is asked for by its place. */
   function putAside(bytes: Uint8Array): void {
     unknown.push(bytes);
-    if (unknown.length > unknownMax) unknown.shift();
+    while (unknown.length > unknownMax || unknown.reduce((sum, { length }) => sum + length, 0) > bytesMax)
+      unknown.shift();
     if (unknown.length === 1) onUnknown();
   }
 

@@ -1,7 +1,7 @@
 import { closeCodes } from "@portcullis/protocol";
 import type { Closing } from "./closing.ts";
 import { mayComeBack, pauseOf } from "./comeback.ts";
-import { connect } from "./connect.ts";
+import { connectOwn } from "./connect.ts";
 import { PortcullisError } from "./errors.ts";
 import { restartSpreadMs } from "./going-on.ts";
 import type { ConnectOptions } from "./options.ts";
@@ -17,7 +17,7 @@ const pauseMsMax = 60_000;
  * their answers at hand; a person would be asked for a code whenever the network is bad.
  *
  * It never hurries: it waits anything up to 200 ms, doubling up to a minute, not less than the server wants, and less only where the network is back. It
- * ends where the program closes a session, logs out, or leaves the loop, and throws what waiting does not change.
+ * ends where the program closes a session, logs out (also of one that has ended already), or leaves the loop, and throws what waiting does not change.
  *
  * @throws {PortcullisError} as `connect`, but for what passes by itself: a denial, or a person who gave up, is final; `closed` where the server said under seal
  * that it is over
@@ -29,16 +29,23 @@ export async function* keepConnected(
   const over = new AbortController();
   const signal = options.signal === undefined ? over.signal : AbortSignal.any([options.signal, over.signal]);
   const { clock = Date.now } = options;
+  let isLeft = false;
+  const leave = () => {
+    isLeft = true;
+    over.abort();
+  };
   try {
     for (let triesInVain = 0; ; triesInVain += 1) {
-      const { session, error } = await connect(url, { ...options, signal }).then(
+      const { session, error } = await connectOwn(url, { ...options, signal }).then(
         (entered) => ({ session: entered, error: null }),
         (reason: unknown) => ({ session: null, error: reason }),
       );
+      if (isLeft) return;
       if (session === null && !mayComeBack(error)) throw error;
       let why = error;
       if (session !== null) {
         const enteredMs = clock();
+        void session.loggedOut.then(leave);
         yield session;
         const closing = await session.closed;
         if (options.signal?.aborted !== true && closing.reason === "local") return;

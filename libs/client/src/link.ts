@@ -62,6 +62,7 @@ export function createLink(parts: {
   const { sealed } = accepted;
   const groupKeys = createGroupKeys(clock);
   let counter = 0;
+  let isErased = false;
   let sending: Promise<void> = Promise.resolve();
 
   if (group !== undefined) groupKeys.learn(group);
@@ -69,11 +70,13 @@ export function createLink(parts: {
   /** One after the other: what is sealed first is sent first. */
   function seal(plaintext: Uint8Array): Promise<void> {
     sending = sending.then(async () => {
-      // What is left over goes with the next connection, which has keys of its own.
-      if (counter >= recordsMax) return;
+      // What is left over goes with the next connection, which has keys of its own; these may be zeros by now, which everybody has.
+      if (isErased || counter >= recordsMax) return;
       const header = { type: recordTypes.applicationUp, generation: 0, counter };
       counter += 1;
-      wire.send(await sealRecord({ ...header, secret: keys.client, plaintext }));
+      const record = await sealRecord({ ...header, secret: keys.client, plaintext });
+      if (isErased) return;
+      wire.send(record);
       if (counter === recordsMax) wire.close(closeCodes.unavailable.code, closeCodes.unavailable.name);
     });
     return sending;
@@ -116,6 +119,7 @@ export function createLink(parts: {
     },
     learn: groupKeys.learn,
     erase() {
+      isErased = true;
       for (const secret of [keys.client, keys.server]) secret.fill(0);
       groupKeys.erase();
     },

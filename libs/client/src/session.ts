@@ -96,4 +96,6 @@ export interface OwnSession extends Session {
   /** To one session of the socket. Resolves when it was handed over; rejects with `undelivered` besides. */
   sendTo(sid: string, message: string | Uint8Array): Promise<void>;
   readonly directed: Directed;
+  /** Resolves when its program has logged out, also where it had ended before: then it wants no other one either. */
+  readonly loggedOut: Promise<void>;
 }

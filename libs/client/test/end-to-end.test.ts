@@ -5,7 +5,7 @@ import {
   prekeyPair,
   secureRandom,
 } from "@portcullis/crypto";
-import { parseSealedBody } from "@portcullis/protocol";
+import { base64url, parseSealedBody } from "@portcullis/protocol";
 import { describe, expect, it } from "vitest";
 import { createPrekeys } from "../src/end-to-end/prekeys.ts";
 import { createSpeaker } from "../src/end-to-end/speaker.ts";
@@ -107,6 +107,32 @@ it("what is said comes in the order in which it was said, numbered for each reci
     ["b", 0],
     ["c", 1],
   ]);
+});
+
+it("numbers rise to whomever, also where too many were spoken to meanwhile to remember all: nobody makes us remember without end", async () => {
+  const sender = await importEndToEndIdentity(generateEndToEndIdentity());
+  const { publicKey, privateKey } = await prekeyPair(secureRandom(32), "0020");
+  const place = { socket: "demo", sid: "s" };
+  const limits = { maxBytes: 2_048, perSecond: 1 };
+  const speaker = createSpeaker({ label: "demo", sid: "s", limits }, sender, 3);
+  const numberTo = async (fingerprint: string) => {
+    let seq = -1;
+    const to = { fingerprint, keyId: new Uint8Array(8), suite: "0020" as const, publicKey };
+    await speaker.say("x", to, null, async (sealed) => {
+      ({ seq } = await openBody({ ...place, recipient: fingerprint, privateKey, body: parseSealedBody(sealed) }));
+    });
+    return seq;
+  };
+  const whom = Array.from({ length: 5 }, () => base64url.encode(secureRandom(16)));
+  const [one = "", ...others] = whom;
+  expect([await numberTo(one), await numberTo(one)]).toEqual([0, 1]);
+  // Who was spoken to last is remembered longest.
+  for (const each of others.slice(0, 2)) expect(await numberTo(each)).toBe(0);
+  expect(await numberTo(one)).toBe(2);
+  for (const each of others) await numberTo(each);
+  const behind = await numberTo(one);
+  expect(behind).toBeGreaterThan(2);
+  expect(await numberTo(one)).toBe(behind + 1);
 });
 
 it("what was seen is not seen again, for each sender apart", async () => {

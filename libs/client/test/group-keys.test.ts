@@ -1,6 +1,6 @@
 import { CryptoError, createRecordWriter, generateIdentity, groupStepsOn, sealGroupRecord } from "@portcullis/crypto";
 import { base64url, parseGroupRecord } from "@portcullis/protocol";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { createGroupKeys, unknownEpoch } from "../src/group-keys.ts";
 
 const bytes = (text: string) => new TextEncoder().encode(text);
@@ -72,6 +72,21 @@ describe("the keys of a group, at a client", () => {
     await expect(keys.open(await say(7, "forged", eve))).rejects.toThrow(CryptoError);
     later(60_000);
     expect(await keys.open(await say(0, "true"))).toEqual(bytes("true"));
+  });
+
+  it("are derived for nobody who cannot sign: a forged record of the last step costs its signature, and not a thousand keys", async () => {
+    const { grant, say } = await epoch();
+    const { identity: eve } = await generateIdentity();
+    const { keys } = keysAt();
+    keys.learn(await grant());
+    const forged = await say(1024, "forged", eve);
+    const derived = vi.spyOn(crypto.subtle, "sign");
+    try {
+      await expect(keys.open(forged)).rejects.toThrow(CryptoError);
+      expect(derived).not.toHaveBeenCalled();
+    } finally {
+      derived.mockRestore();
+    }
   });
 
   it("say of an epoch that is to come that its key is missing, and of one of long ago nothing", async () => {

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { type ConnectOptions, keepConnected } from "../src/mod.ts";
-import { refusal, serve, world } from "./support/harness.ts";
+import { pause, refusal, serve, world } from "./support/harness.ts";
 import type { Peer } from "./support/server.ts";
 
 // Pauses are random; here they are short, and the longest is looked at where it is made (offline.test.ts).
@@ -114,4 +114,39 @@ test("it ends where the program closes or logs out, and rejects where it aborts 
   const waiting = sessions.next();
   setTimeout(() => over.abort(), 50);
   await refusal(waiting as Promise<never>, "cancelled");
+});
+
+test("it ends as well where the program logs out of a session that has ended already, while another one is waited for or entered", async () => {
+  for (const entering of [false, true]) {
+    vi.spyOn(Math, "random").mockReturnValue(entering ? 0 : 0.5);
+    const knocked = Promise.withResolvers<void>();
+    const { server, sessions } = await kept(async (peer, round) => {
+      if (round === 1) {
+        await peer.letIn();
+        return peer.socket.terminate();
+      }
+      knocked.resolve();
+      await peer.closed;
+    });
+    const { value: session } = await sessions.next();
+    await session?.closed;
+    const following = sessions.next();
+    if (entering) await knocked.promise;
+    await session?.logout();
+    expect(await following).toEqual({ done: true, value: undefined });
+    await pause(150);
+    expect(server.peers).toHaveLength(entering ? 2 : 1);
+  }
+});
+
+test("to close what has ended already is to tidy up, and not to leave", async () => {
+  const { sessions } = await kept(async (peer, round) => {
+    await peer.letIn({ sid: `sid-${round}` });
+    if (round === 1) peer.socket.terminate();
+  });
+  const { value: session } = await sessions.next();
+  await session?.closed;
+  await session?.close();
+  expect((await sessions.next()).value).toMatchObject({ sid: "sid-2" });
+  await sessions.return();
 });

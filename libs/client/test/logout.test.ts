@@ -137,4 +137,30 @@ describe("logout", () => {
     await expect(broken.session.logout()).rejects.toThrow("the disk is full");
     await expect(broken.session.send("late")).rejects.toMatchObject({ code: "closed" });
   });
+
+  it("seals nothing more: what was about to be would have gone out under keys that are zeros by then", async () => {
+    const late: unknown[] = [];
+    class Watched extends WebSocket {
+      #isClosed = false;
+      override close(...given: Parameters<WebSocket["close"]>) {
+        this.#isClosed = true;
+        super.close(...given);
+      }
+      override send(data: Parameters<WebSocket["send"]>[0]) {
+        if (this.#isClosed) late.push(data);
+        super.send(data);
+      }
+    }
+    const server = await serve(async (peer) => {
+      await peer.letIn({ resumeMs: 10_000, sealed: true });
+      await peer.closed;
+    });
+    const session = await enter(server, { webSocket: Watched });
+    const sending = Promise.allSettled(Array.from({ length: 20 }, (_, n) => session.send(`message ${n}`)));
+    await pause(1);
+    await session.logout();
+    await sending;
+    await pause(50);
+    expect(late).toHaveLength(0);
+  });
 });

@@ -43,7 +43,7 @@ async function recordKey({ socketId, secret }: GroupSecret, header: Uint8Array, 
   return aeadKey(await expand(secret, "g", context), usage);
 }
 
-function signed({ socketId }: GroupSecret, header: Uint8Array, ciphertext: Uint8Array): Uint8Array {
+function signed({ socketId }: Pick<GroupSecret, "socketId">, header: Uint8Array, ciphertext: Uint8Array): Uint8Array {
   return concat(lp(utf8(socketId)), header, ciphertext);
 }
 
@@ -66,18 +66,23 @@ export async function sealGroupRecord(
 }
 
 /**
+ * @param options.secret G of the record's step, or a function that derives it: asked only once the signature is right, since it may take a thousand steps to get there
  * @param options.verifyKey raw Ed25519 key of the epoch.
  * @throws {CryptoError} `record`, whatever is wrong inside
  */
-export async function openGroupRecord(
-  options: GroupSecret & { readonly verifyKey: Uint8Array; readonly record: GroupRecord },
-): Promise<Uint8Array> {
-  const { verifyKey, record } = options;
+export async function openGroupRecord(options: {
+  readonly socketId: string;
+  readonly secret: Uint8Array | (() => Promise<Uint8Array>);
+  readonly verifyKey: Uint8Array;
+  readonly record: GroupRecord;
+}): Promise<Uint8Array> {
+  const { socketId, secret: given, verifyKey, record } = options;
   const { header, ciphertext, signature } = record;
   if (!(await verify(verifyKey, "group", signed(options, header, ciphertext), signature)))
     throw new CryptoError("record");
   try {
-    const key = await recordKey(options, header, "decrypt");
+    const secret = typeof given === "function" ? await given() : given;
+    const key = await recordKey({ socketId, secret }, header, "decrypt");
     const parameters = { name: "AES-GCM", iv: concat(nonceOf(record.counter)), additionalData: concat(header) };
     return unpad(new Uint8Array(await crypto.subtle.decrypt(parameters, key, concat(ciphertext))));
   } catch {

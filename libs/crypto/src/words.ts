@@ -7,7 +7,8 @@ const bitsPerWord = 11;
 
 /**
  * The first 66 bits as words that people can read to each other, of the list of BIP-39, no two words of which begin with the same four
- * letters. Enough against somebody who would have to find another value with the same words while they are looked at.
+ * letters. Enough against somebody who would have to find another value with the same words while they are looked at. Those of a key can be sought for years: programs compare
+ * all of a fingerprint.
  *
  * @param bytes at least 9
  */

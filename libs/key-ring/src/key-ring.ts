@@ -1,3 +1,4 @@
+import { timingSafeEqual } from "node:crypto";
 import { type Documents, DuplicateError, type Stored } from "@portcullis/documents";
 import { type Kms, keyBytes } from "@portcullis/kms";
 import {
@@ -6,16 +7,18 @@ import {
   errorClass,
   type Logger,
   type Random,
+  type Root,
   rootOf,
   type Vault,
   type VaultKeys,
   VaultShutError,
 } from "@portcullis/runtime";
 import { createLeaseClock } from "./lease-clock.ts";
-import { createOpenedKeys } from "./opened-keys.ts";
+import { AlteredRingError, createOpenedKeys } from "./opened-keys.ts";
 import { createRegistration } from "./registration.ts";
-import { type Entry, indexId, macOf, type Ring } from "./ring.ts";
+import { type Entry, indexId, macOf, printOf, type Ring } from "./ring.ts";
 import { openRingStore, type Reader, ringId } from "./store.ts";
+import { wrapProven } from "./wrap-proven.ts";
 
 export interface KeyRingOptions {
   readonly documents: Documents;
@@ -67,6 +70,8 @@ export async function openKeyRing(options: KeyRingOptions): Promise<KeyRing> {
   const store = await openRingStore(documents, service);
   const opened = createOpenedKeys(kms, service);
   const registration = createRegistration({ readers: store.readers, instance, random, clock, leaseClock, leaseMs });
+  /** Of keys that were made here: nobody has opened them yet when they are written. */
+  const prints = new Map<string, string>();
   let keys: VaultKeys | null = null;
   let knows = 0;
   /** When the ring was last read by a process that was registered, and when the key service last opened all of it. */
@@ -125,27 +130,43 @@ export async function openKeyRing(options: KeyRingOptions): Promise<KeyRing> {
     }
   }
 
+  function rootWith(id: string): Root {
+    const { current, others, index } = keysNow();
+    const root = id === indexId ? index : [current, ...others].find((each) => each.id === id);
+    if (root === undefined) throw new AlteredRingError();
+    return root;
+  }
+
+  const printWith = (id: string) => prints.get(id) ?? printOf(rootWith(id));
+
+  /** What is wrapped anew takes the place of what was: it has to be the very key that this process works with. */
+  function assertIsKnown(id: string, key: Uint8Array): void {
+    const root = rootOf(key, service);
+    const isKnown = timingSafeEqual(root.bytes, rootWith(id).bytes);
+    root.bytes.fill(0);
+    if (!isKnown) throw new AlteredRingError();
+  }
+
   async function read(): Promise<Stored<Ring>> {
     const found = await store.rings.get(ringId);
     if (found === null) throw new Error("the key ring vanished");
     return found;
   }
 
-  async function freshKey(id: string | null): Promise<{ id: string; wrapped: string; by: string }> {
+  async function makeKey(state: Entry["state"]): Promise<Entry> {
     const key = random(keyBytes);
     if (key.length !== keyBytes) throw new RangeError("the random source ran dry");
     const root = rootOf(key, service);
+    const { id } = root;
     try {
-      return { id: id ?? root.id, ...(await kms.wrap(key, { service, key: id ?? root.id })) };
+      const wrapped = await wrapProven(kms, key, { service, key: id });
+      prints.set(id, printOf(root));
+      const now = clock();
+      return { id, ...wrapped, state, madeAtMs: now, sinceMs: now, settledAtMs: null };
     } finally {
       key.fill(0);
       root.bytes.fill(0);
     }
-  }
-
-  async function makeKey(state: Entry["state"]): Promise<Entry> {
-    const now = clock();
-    return { ...(await freshKey(null)), state, madeAtMs: now, sinceMs: now, settledAtMs: null };
   }
 
   async function makeFirst(): Promise<void> {
@@ -154,8 +175,8 @@ export async function openKeyRing(options: KeyRingOptions): Promise<KeyRing> {
     const index = rootOf(key, service);
     try {
       const keys = [await makeKey("current")];
-      const wrapped = await kms.wrap(key, { service, key: indexId });
-      await store.rings.insert(ringId, { keys, index: wrapped, mac: macOf(index, service, { keys }) });
+      const wrapped = await wrapProven(kms, key, { service, key: indexId });
+      await store.rings.insert(ringId, { keys, index: wrapped, mac: macOf(index, service, { keys }, printWith) });
     } catch (error) {
       // Another replica was faster: its ring is everybody's.
       if (!(error instanceof DuplicateError)) throw error;
@@ -170,7 +191,7 @@ export async function openKeyRing(options: KeyRingOptions): Promise<KeyRing> {
     keys: readonly Entry[],
     index: Ring["index"],
   ): Promise<Stored<Ring> | null> {
-    const mac = macOf(keysNow().index, service, { keys });
+    const mac = macOf(keysNow().index, service, { keys }, printWith);
     const written = await store.rings.replace(ringId, before.version, { keys: [...keys], index, mac });
     if (written !== null) await refresh();
     return written;
@@ -202,7 +223,8 @@ export async function openKeyRing(options: KeyRingOptions): Promise<KeyRing> {
       const again = async (id: string, wrapped: string) => {
         const key = await kms.unwrap(wrapped, { service, key: id });
         try {
-          return await kms.wrap(key, { service, key: id });
+          assertIsKnown(id, key);
+          return await wrapProven(kms, key, { service, key: id });
         } finally {
           key.fill(0);
         }
@@ -211,9 +233,7 @@ export async function openKeyRing(options: KeyRingOptions): Promise<KeyRing> {
       for (const entry of before.body.keys) keys.push({ ...entry, ...(await again(entry.id, entry.wrapped)) });
       return write(before, keys, await again(indexId, before.body.index.wrapped));
     },
-    async readers() {
-      return (await store.readers.find({}, { limit: 1000 })).map(({ body }) => body);
-    },
+    readers: store.allReaders,
     async close() {
       clearInterval(timer);
       await reading?.catch(() => undefined);

@@ -1,6 +1,6 @@
 import type { Kms } from "@portcullis/kms";
 import { type Root, rootOf, type VaultKeys } from "@portcullis/runtime";
-import { currentOf, indexId, isGenuine, type Ring } from "./ring.ts";
+import { currentOf, indexId, isGenuine, printOf, type Ring } from "./ring.ts";
 
 /** The ring says something of itself that its index secret does not bear out. */
 export class AlteredRingError extends Error {
@@ -54,7 +54,7 @@ export function createOpenedKeys(kms: Kms, service: string): OpenedKeys {
           next.set(id, opened);
         }
         const keys = vaultKeysOf(ring, next);
-        if (!isGenuine(keys.index, service, ring)) throw new AlteredRingError();
+        if (!isGenuine(keys.index, service, ring, (id) => printOf(rootIn(next, id)))) throw new AlteredRingError();
         for (const [id, { root }] of held) if (next.get(id)?.root !== root) root.bytes.fill(0);
         held = next;
         return keys;
@@ -70,17 +70,18 @@ export function createOpenedKeys(kms: Kms, service: string): OpenedKeys {
   };
 }
 
+function rootIn(opened: ReadonlyMap<string, Opened>, id: string): Root {
+  const root = opened.get(id)?.root;
+  // Of a data key the id is derived from the key.
+  if (root === undefined || (id !== indexId && root.id !== id)) throw new AlteredRingError();
+  return root;
+}
+
 function vaultKeysOf(ring: Ring, opened: ReadonlyMap<string, Opened>): VaultKeys {
-  const rootWith = (id: string): Root => {
-    const root = opened.get(id)?.root;
-    // Of a data key the id is derived from the key: another one in its place shows.
-    if (root === undefined || (id !== indexId && root.id !== id)) throw new AlteredRingError();
-    return root;
-  };
   const current = currentOf(ring).id;
   return {
-    current: rootWith(current),
-    others: ring.keys.filter(({ id }) => id !== current).map(({ id }) => rootWith(id)),
-    index: rootWith(indexId),
+    current: rootIn(opened, current),
+    others: ring.keys.filter(({ id }) => id !== current).map(({ id }) => rootIn(opened, id)),
+    index: rootIn(opened, indexId),
   };
 }

@@ -4,10 +4,18 @@ import { type Root, subkeyOf } from "@portcullis/runtime";
 import { z } from "zod";
 
 const epochMs = z.number().int().nonnegative();
+
+/** What an operator is shown, and who writes to the store or answers as a key service could choose: nothing that a terminal obeys. */
+export const shownText = (max: number) =>
+  z
+    .string()
+    .regex(/^[\x20-\x7e]*$/)
+    .max(max);
+
 const wrapped = {
   wrapped: z.string().min(1).max(wrappedLengthMax),
   /** By which key of the key service. For people. */
-  by: z.string().max(2048),
+  by: shownText(2048),
 };
 
 /**
@@ -34,7 +42,7 @@ export const ringSchema = z
     keys: z.array(entry).min(1).max(keysMax),
     /** For HMACs. Not replaced with data keys: what is found by an HMAC could not be found any more. */
     index: z.strictObject(wrapped),
-    /** HMAC of ids and states under the index secret, base64url. */
+    /** HMAC of keys and states under the index secret, base64url. */
     mac: z.string().regex(/^[A-Za-z0-9_-]{43}$/),
   })
   .refine(({ keys }) => count(keys, "current") === 1 && count(keys, "next") <= 1, "one key is current, one may be next")
@@ -60,20 +68,27 @@ export function nextOf({ keys }: Keys): Entry | null {
   return keys.find(({ state }) => state === "next") ?? null;
 }
 
+/** What a MAC says of a key: its id has four bytes, and another key of that id is found by trying. */
+export function printOf(key: Root): string {
+  return Buffer.from(subkeyOf(key, "key-ring print")).toString("base64url");
+}
+
 /**
- * Whoever can write to the store could otherwise have a key come back that was replaced because somebody else has it. (An older ring as a whole, MAC and all, still is what it
- * was: against that nothing in the same store helps.)
+ * Whoever can write to the store could otherwise have a key come back that was replaced because somebody else has it; and who may wrap by the key service besides, but not open, could put a key of their own in a
+ * place of the ring. (An older ring as a whole, MAC and all, still is what it was: against that nothing in the same store helps.)
+ *
+ * @param print `printOf` the key of this id
  */
-export function macOf(index: Root, service: string, { keys }: Keys): string {
+export function macOf(index: Root, service: string, { keys }: Keys, print: (id: string) => string): string {
   const text = JSON.stringify([
     service,
-    keys.map(({ id, state, sinceMs, settledAtMs }) => [id, state, sinceMs, settledAtMs]),
+    keys.map(({ id, state, sinceMs, settledAtMs }) => [id, print(id), state, sinceMs, settledAtMs]),
   ]);
   return createHmac("sha256", subkeyOf(index, "key-ring")).update(text).digest("base64url");
 }
 
-export function isGenuine(index: Root, service: string, ring: Ring): boolean {
-  const [given, expected] = [Buffer.from(ring.mac), Buffer.from(macOf(index, service, ring))];
+export function isGenuine(index: Root, service: string, ring: Ring, print: (id: string) => string): boolean {
+  const [given, expected] = [Buffer.from(ring.mac), Buffer.from(macOf(index, service, ring, print))];
   return given.length === expected.length && timingSafeEqual(given, expected);
 }
 

@@ -1,3 +1,4 @@
+import { type Kms, KmsError } from "@portcullis/kms";
 import { VaultError, VaultShutError } from "@portcullis/runtime";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { AlteredRingError, createLeaseClock, rewrapRing, rotate } from "../src/mod.ts";
@@ -183,6 +184,83 @@ describe("a new master key", () => {
     expect(world.lines.join("\n")).toMatch(/waiting for a:/);
     await a.refresh();
   });
+});
+
+describe("a key service whose word cannot be taken", () => {
+  const elsewhere = { service: "keys", key: "elsewhere" };
+  const lies: readonly [string, (honest: Kms) => Partial<Kms>][] = [
+    [
+      "wraps to what it does not open",
+      (honest) => ({ wrap: async (key) => ({ ...(await honest.wrap(key, elsewhere)), by: "a liar" }) }),
+    ],
+    [
+      "wraps another key than the one it was given",
+      (honest) => ({ wrap: (_key, place) => honest.wrap(new Uint8Array(32).fill(9), place) }),
+    ],
+    [
+      "lets us wrap, and not open what was wrapped",
+      (honest) => {
+        const fresh = new Set<string>();
+        return {
+          async wrap(key, place) {
+            const made = await honest.wrap(key, place);
+            fresh.add(made.wrapped);
+            return made;
+          },
+          async unwrap(wrapped, place) {
+            if (fresh.has(wrapped)) throw new KmsError("denied", "of the test");
+            return honest.unwrap(wrapped, place);
+          },
+        };
+      },
+    ],
+  ];
+
+  it.each(lies)(
+    "and %s has no ring made, none changed and none wrapped anew: what opened before opens behind it",
+    async (_, lie) => {
+      const liar = { ...world.kms, ...lie(world.kms) };
+      await expect(world.replica("first", { kms: liar })).rejects.toThrow(KmsError);
+      expect(await (await openRingStore(world.documents, "keys")).rings.get(ringId)).toBeNull();
+
+      const text = sealed(await world.replica("a"), "a", "secret");
+      const command = await world.replica("command", { kms: liar });
+      const before = await command.read();
+      await expect(rewrapRing(world.rotation(command))).rejects.toThrow(KmsError);
+      await expect(rotate(world.rotation(command))).rejects.toThrow(KmsError);
+      expect(await command.read()).toEqual(before);
+      expect(opened(await world.replica("b"), "a", text)).toBe("secret");
+    },
+  );
+
+  it("and names itself by what a terminal obeys has no ring made; nor is such a name shown that is in the store", async () => {
+    const by = "aws-kms \u001b[2Jarn";
+    const wrap: Kms["wrap"] = async (...given) => ({ ...(await world.kms.wrap(...given)), by });
+    await expect(world.replica("a", { kms: { ...world.kms, wrap } })).rejects.toThrow();
+    const { rings } = await openRingStore(world.documents, "keys");
+    expect(await rings.get(ringId)).toBeNull();
+    await world.replica("b");
+    await expect(alter((ring) => ({ ...ring, index: { ...ring.index, by } }))).rejects.toThrow();
+    await expect(world.replica("keys\u001b[2J")).rejects.toThrow();
+  });
+
+  it.each(["index", "of the ring"])(
+    "and opens another key than before (%s) has none of it wrapped in its place",
+    async (which) => {
+      const text = sealed(await world.replica("a"), "a", "secret");
+      let lies = false;
+      const unwrap: Kms["unwrap"] = async (wrapped, place) =>
+        lies && (place.key === "index") === (which === "index")
+          ? new Uint8Array(32).fill(9)
+          : world.kms.unwrap(wrapped, place);
+      const command = await world.replica("command", { kms: { ...world.kms, unwrap } });
+      const before = await command.read();
+      lies = true;
+      await expect(rewrapRing(world.rotation(command))).rejects.toThrow();
+      expect(await command.read()).toEqual(before);
+      expect(opened(await world.replica("b"), "a", text)).toBe("secret");
+    },
+  );
 });
 
 function swap(keys: Ring["keys"]): Ring["keys"] {

@@ -1,8 +1,9 @@
 import { createLocalKms } from "@portcullis/kms/local";
-import type { Root } from "@portcullis/runtime";
+import { type Root, rootOf } from "@portcullis/runtime";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { rotate } from "../src/mod.ts";
 import { createOpenedKeys } from "../src/opened-keys.ts";
+import { isGenuine, macOf, printOf } from "../src/ring.ts";
 import { createWorld, type World } from "./support/world.ts";
 
 let world: World;
@@ -44,5 +45,16 @@ describe("keys that were opened", () => {
     );
     await expect(opened.open({ ...body, keys }, false)).rejects.toMatchObject({ code: "unopened" });
     expect([before.current, before.index].some(isZero)).toBe(false);
+  });
+
+  it("are those that the ring was written with: another one that happens to have the same id is none of them", () => {
+    const [index, key] = [rootOf(new Uint8Array(32).fill(1), "keys"), rootOf(new Uint8Array(32).fill(2), "keys")];
+    const entry = { id: key.id, state: "current", madeAtMs: 0, sinceMs: 0, settledAtMs: null } as const;
+    const keys = [{ ...entry, wrapped: "local:x", by: "x" }];
+    const mac = macOf(index, "keys", { keys }, () => printOf(key));
+    const ring = { keys, index: { wrapped: "local:x", by: "x" }, mac };
+    const twin = { ...key, bytes: new Uint8Array(32).fill(3) };
+    expect(isGenuine(index, "keys", ring, () => printOf(key))).toBe(true);
+    expect(isGenuine(index, "keys", ring, () => printOf(twin))).toBe(false);
   });
 });

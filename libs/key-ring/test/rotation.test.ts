@@ -3,6 +3,7 @@ import type { Collection, Documents } from "@portcullis/documents";
 import { VaultError } from "@portcullis/runtime";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { erasableAfterMs, type KeyRing, retire, rotate } from "../src/mod.ts";
+import { openRingStore } from "../src/store.ts";
 import { createWorld, leaseMs, opened, sealed, secretsDefinition, statesOf, type World } from "./support/world.ts";
 
 let world: World;
@@ -102,6 +103,21 @@ describe("another data key", () => {
     expect(() => sealed(b, "x", "late")).toThrow(/not in memory/);
     await b.refresh();
     expect(opened(a, "x", sealed(b, "x", "under the new one"))).toBe("under the new one");
+  });
+
+  it("waits for a replica also where there is a thousand of others: of processes that died one after the other, for example", async () => {
+    const a = await world.replica("a");
+    const { readers } = await openRingStore(world.documents, "keys");
+    const gone = { instance: "gone", knows: 1_000, expiresAtMs: world.clock() + leaseMs };
+    for (let n = 0; n < 1_200; n += 1) await readers.insert(`b-${String(n).padStart(4, "0")}`, gone);
+    const z = await world.replica("z");
+    const rotation = rotate(world.rotation(a));
+    for (let turns = 0; turns < 50; turns += 1) await turn();
+    expect(world.lines.join("\n")).toContain("waiting for z:");
+    expect(await statesOf(a)).toEqual(["current", "next"]);
+    const reading = setInterval(() => void z.refresh(), 1);
+    await rotation;
+    clearInterval(reading);
   });
 
   it("loses nothing that is written, changed or deleted meanwhile", async () => {

@@ -3,6 +3,7 @@ import { createIds } from "@portcullis/runtime";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type Bundles, createBundles } from "../src/bundles/bundles.ts";
 
+const openingsMax = 5;
 let nowMs: number;
 let bundles: Bundles;
 beforeEach(async () => {
@@ -10,7 +11,8 @@ beforeEach(async () => {
   const { identity } = await generateIdentity();
   const { fingerprint: pin } = identity;
   const standing = { identity, successions: [], pin, fingerprints: [pin] };
-  bundles = createBundles({ identities: { current: async () => standing }, clock: () => nowMs, ids: createIds() });
+  const identities = { current: async () => standing };
+  bundles = createBundles({ identities, clock: () => nowMs, ids: createIds(), openingsMax });
 });
 afterEach(() => bundles.close());
 
@@ -65,6 +67,16 @@ describe("a server bundle", () => {
     expect(live?.claim(enc, "edge.b frame")).toBe(false);
     expect(live?.claim(enc, "edge.a another")).toBe(false);
     expect(live?.claim(other, "edge.b frame")).toBe(true);
+  });
+
+  it("under which as much was opened as may be is followed by another one at once: nobody has to wait for it to grow old", async () => {
+    const full = await bundles.current();
+    for (let n = 0; n < openingsMax; n += 1) bundles.live(full.kid)?.claim(Uint8Array.of(n), `edge.${n}`);
+    expect(bundles.live(full.kid)).toBe(null);
+    const [next, same] = await Promise.all([bundles.current(), bundles.current()]);
+    expect(next.kid).not.toBe(full.kid);
+    expect(same).toEqual(next);
+    expect(bundles.live(next.kid)).not.toBe(null);
   });
 
   it("of another name is none", () => {

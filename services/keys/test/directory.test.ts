@@ -10,6 +10,8 @@ import {
 } from "@portcullis/crypto";
 import { type ApplicationDown, encodeControl, encodeMessageUp, type Publish } from "@portcullis/protocol";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { createDirectory } from "../src/directory/directory.ts";
+import { type DirectoryCollection, openDirectory } from "../src/directory/store.ts";
 import { type Entered, enter, letIn } from "./support/session.ts";
 import { startWorld, type World } from "./support/world.ts";
 
@@ -149,6 +151,46 @@ describe("the directory", () => {
     });
     expect(await world.asIdentity.call(dropDirectory, { socketId: "socket-1", name: null })).toEqual({ dropped: 16 });
     expect(await find(program, name)).toEqual(failed("not-found"));
+  });
+
+  it("has no more names either where many are begun at once, and tells its owner what there is, also where there is one more", async () => {
+    const entries = await openDirectory(world.platform.documents);
+    const all = 20;
+    let counted = 0;
+    const together = Promise.withResolvers<void>();
+    // Each has found room before the first of them is written.
+    const raced: DirectoryCollection = {
+      ...entries,
+      async count(filter) {
+        const found = await entries.count(filter);
+        counted += 1;
+        if (counted === all) together.resolve();
+        if (counted <= all) await together.promise;
+        return found;
+      },
+    };
+    const directory = createDirectory(raced, world.now);
+    const begin = async (name: string) =>
+      directory.publish("socket-1", { name, identity: await said(await somebody(), null, { name }) });
+    const answers = await Promise.all(Array.from({ length: all }, (_, n) => begin(`name-${n}`)));
+    const begun = answers.filter((answer) => answer === null).length;
+    expect(begun).toBeLessThanOrEqual(16);
+    expect(answers).toContain("too-many");
+    expect(await directory.all("socket-1")).toHaveLength(begun);
+    for (let n = 0; n < 17; n += 1) {
+      const name = `other-${n}`;
+      const identity = await said(await somebody(), null, { name });
+      const entry = {
+        socketId: "socket-1",
+        name,
+        history: [identity],
+        prekey: null,
+        prekeyUntilMs: null,
+        changedAtMs: 1,
+      };
+      await entries.insert(`socket-1:${name}`, entry);
+    }
+    expect((await world.asIdentity.call(readDirectory, { socketId: "socket-1" })).entries).toHaveLength(16);
   });
 
   it("that two begin at once under one name is one's", async () => {

@@ -50,12 +50,15 @@ def seal_body(
 
 @dataclass
 class Mailbox:
-    """What one fingerprint can open: secrets by key id, and how far each sender has come in each session."""
+    """What one fingerprint can open: secrets by key id, and how far each sender has come in each session.
+
+    A session is told by its name and by the key id of `reply`: names are the server's.
+    """
 
     socket: str
     fingerprint: bytes
     secrets: dict[bytes, tuple[str, bytes]]
-    _sequences: dict[tuple[bytes, str], int] = field(default_factory=dict)
+    _sequences: dict[tuple[bytes, str, bytes], int] = field(default_factory=dict)
 
     def open(self, sid: str, body: bytes) -> Content:
         """`sid`: of the message's head."""
@@ -74,9 +77,10 @@ class Mailbox:
         read = parse_content(content)
         if not is_signed(read.sender, "e2e", _signed(self.socket, sid, header, content), signature):
             raise ProtocolError("malformed", "body")
-        if read.sequence <= self._sequences.get((read.sender, sid), -1):
+        session = (read.sender, sid, read.reply[:8])
+        if read.sequence <= self._sequences.get(session, -1):
             raise ProtocolError("out-of-order", "body.seq")
-        self._sequences[read.sender, sid] = read.sequence
+        self._sequences[session] = read.sequence
         return read
 
 

@@ -137,6 +137,19 @@ class Bodies(unittest.TestCase):
             mailbox.open(said["sid"], body)
             self.refuses(mailbox, said["sid"], body)
 
+    def test_are_counted_apart_in_two_sessions_of_one_name(self):
+        said = E2E["messages"][0]
+        signer = SIGNERS[PINS.index(said["sender"])]
+        to = ReplyKey(unhex(said["keyId"]), said["suite"], unhex(said["publicKey"]))
+        recipient, mailbox = from_base64url(said["recipient"], ""), self.mailbox(said)
+        first = parse_content(unhex(said["content"]))
+        other = replace(first, sequence=0, reply=bytes(8) + first.reply[8:])
+        for content in (replace(first, sequence=1), other):
+            mailbox.open(said["sid"], seal_body(said["socket"], said["sid"], recipient, to, signer, content))
+        for content in (replace(first, sequence=0), other):
+            body = seal_body(said["socket"], said["sid"], recipient, to, signer, content)
+            self.refuses(mailbox, said["sid"], body)
+
     def test_are_sealed_as_the_vectors_are_and_signed_by_their_sender(self):
         for said in E2E["messages"]:
             signer = SIGNERS[PINS.index(said["sender"])]

@@ -7,10 +7,11 @@ import {
   secureRandom,
 } from "@portcullis/crypto";
 import { fingerprintWords } from "@portcullis/crypto/words";
-import { equalBytes, type ReplyKey, type SuiteId } from "@portcullis/protocol";
+import { equalBytes, type ReplyKey, type SealedBody, type SuiteId } from "@portcullis/protocol";
 import { ownError, PortcullisError } from "../errors.ts";
 import { suitesFrom } from "../options.ts";
 import type { Session } from "../session.ts";
+import { createInOrder } from "./in-order.ts";
 import type { KeyChangeCallback } from "./key-change.ts";
 import { contentOf, type Opened, openedOf, type SealedMessage, sealedFor } from "./opened.ts";
 import { createRecipients } from "./recipients.ts";
@@ -54,15 +55,17 @@ export interface EndToEnd {
   ): Promise<void>;
   /**
    * Opens an answer to us. Null: it is sealed for somebody else. Rejects with `unopened` where it is not sealed, was changed, moved, or opened before, and with
-   * `untrusted-recipient` where it was signed by none of those whom we seal to.
+   * `untrusted-recipient` where it was signed by none of those whom we seal to. To be called in the order in which messages come; it need not be waited for in between.
    */
   open(message: SealedMessage): Promise<Answer | null>;
   /** Who is behind a name, verified. Rejects as `send`. */
   who(name?: string): Promise<{ readonly fingerprint: string; readonly words: string }>;
-  /** Erases what opens answers. */
+  /** Erases what opens answers. Where it is not called, that goes with the session: at once where it is closed here, a minute later where it ends otherwise. */
   end(): void;
 }
 
+/** So long what opens answers outlives a session that was not ended here. */
+const unreadMs = 60_000;
 const fingerprintShape = /^[A-Za-z0-9_-]{22}$/;
 
 /**
@@ -84,6 +87,7 @@ export async function createEndToEnd(session: Session, options: EndToEndOptions 
   const recipients = createRecipients({ session, given, unpinned, pins, onKeyChange, clock });
   const speaker = createSpeaker(session, identity);
   const seen = createSeen();
+  const inOrder = createInOrder();
   const seed = secureRandom(32);
   const keyId = secureRandom(8);
   const pairs = new Map<SuiteId, Promise<KemKeyPair>>();
@@ -101,6 +105,37 @@ export async function createEndToEnd(session: Session, options: EndToEndOptions 
     return { keyId, suite, publicKey: (await pairOf(suite)).publicKey };
   }
 
+  async function answerIn(body: SealedBody, sid: string) {
+    if (!equalBytes(body.keyId, keyId)) throw new PortcullisError("unopened");
+    const { privateKey } = await pairOf(body.suite).catch(() => {
+      throw new PortcullisError("unopened");
+    });
+    const { content, sender } = await contentOf({
+      socket: session.label,
+      sid,
+      recipient: fingerprint,
+      privateKey,
+      body,
+    });
+    const name = await recipients.nameOf(sender);
+    if (name === null) throw new PortcullisError("untrusted-recipient");
+    return { content, sender, name };
+  }
+
+  function end(): void {
+    ended = true;
+    seed.fill(0);
+    pairs.clear();
+  }
+
+  void session.closed.then(({ reason }) => {
+    if (reason === "local") return end();
+    // What has come and was not read yet can still be read.
+    const timer = setTimeout(end, unreadMs);
+    // Where timers keep a program: not for this.
+    (timer as { unref?: () => void }).unref?.();
+  });
+
   return {
     fingerprint,
     words: fingerprintWords(fingerprint),
@@ -116,26 +151,16 @@ export async function createEndToEnd(session: Session, options: EndToEndOptions 
     async open(message) {
       const body = sealedFor(fingerprint, message);
       if (body === null) return null;
-      if (!equalBytes(body.keyId, keyId)) throw new PortcullisError("unopened");
-      const { privateKey } = await pairOf(body.suite).catch(() => {
-        throw new PortcullisError("unopened");
-      });
       const { sid } = message.from;
-      const place = { socket: session.label, sid, recipient: fingerprint };
-      const { content, sender } = await contentOf({ ...place, privateKey, body });
-      const name = await recipients.nameOf(sender);
-      if (name === null) throw new PortcullisError("untrusted-recipient");
-      const opened = await openedOf(content, { sender, sid, seen });
-      return { ...opened, sender: { name, fingerprint: sender, words: fingerprintWords(sender) } };
+      return inOrder(answerIn(body, sid), async ({ content, sender, name }) => {
+        const opened = await openedOf(content, { sender, sid, seen });
+        return { ...opened, sender: { name, fingerprint: sender, words: fingerprintWords(sender) } };
+      });
     },
     async who(name = "consumer") {
       const { fingerprint: found } = await recipients.find(name);
       return { fingerprint: found, words: fingerprintWords(found) };
     },
-    end() {
-      ended = true;
-      seed.fill(0);
-      pairs.clear();
-    },
+    end,
   };
 }

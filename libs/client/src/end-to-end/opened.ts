@@ -53,10 +53,12 @@ export async function contentOf(parts: {
 
 /** Last of all: only what is good uses up its number. @throws {PortcullisError} `unopened`: it was opened before */
 export async function openedOf(
-  { body, seq, messageId }: SealedContent,
+  { body, seq, messageId, reply }: SealedContent,
   { sender, sid, seen }: { readonly sender: string; readonly sid: string; readonly seen: SeenStore },
 ): Promise<Opened> {
-  const before = await seen.advance(`${sender} ${sid}`, seq);
+  // Names of sessions are the server's, and two of one sender's could have the same: by what they are answered is their own.
+  const session = reply === null ? sid : `${sid} ${base64url.encode(reply.keyId)}`;
+  const before = await seen.advance(`${sender} ${session}`, seq);
   if (before === null) throw new PortcullisError("unopened");
   return {
     bytes: body,

@@ -14,7 +14,7 @@ interface Prekey {
 export interface Prekeys {
   /** Makes another one where the newest is old enough; erases those whose grace is over. @returns the newest, for publishing */
   current(): Promise<Omit<PrekeyStatement, "socket" | "name">>;
-  /** Null: erased, or never ours. */
+  /** Null: erased, or never ours, or under a suite that is not good enough. */
   pair(keyId: Uint8Array, suite: SuiteId): Promise<KemKeyPair | null>;
   /** Epoch milliseconds, when `current` has something to do. */
   readonly dueAt: number;
@@ -24,15 +24,17 @@ const triesMax = 8;
 
 /**
  * @param parts.graceMs how long a prekey that was followed still opens: as long as a message may be under way
- * @throws {PortcullisError} `key` where the store holds something else
+ * @throws {PortcullisError} `key` where the store holds something else, `unsupported` where this runtime has none of the suites
  */
 export function createPrekeys(parts: {
   readonly store: PrekeyStore;
   readonly rotateMs: number;
   readonly graceMs: number;
   readonly clock: () => number;
+  /** Under which it is sealed to us, and opened. Default: all that this runtime has. */
+  readonly suites?: readonly SuiteId[] | undefined;
 }): Prekeys {
-  const { store, rotateMs, graceMs, clock } = parts;
+  const { store, rotateMs, graceMs, clock, suites: own } = parts;
   let keys: readonly Prekey[] = [];
 
   /** Whom nobody seals to any more, and whose messages have come or never will. */
@@ -71,9 +73,12 @@ export function createPrekeys(parts: {
   return {
     async current() {
       const { id, seed, from } = await refresh();
-      return { id, suites: await prekeySuites(seed), from, until: from + 2 * rotateMs };
+      const suites = await prekeySuites(seed, own);
+      if (Object.keys(suites).length === 0) throw new PortcullisError("unsupported");
+      return { id, suites, from, until: from + 2 * rotateMs };
     },
     async pair(keyId, suite) {
+      if (own?.includes(suite) === false) return null;
       // Another replica may have made it.
       if (usable(keyId) === undefined) await load();
       const found = usable(keyId);

@@ -6,9 +6,11 @@ import {
   verifyDirectoryEntry,
 } from "@portcullis/crypto";
 import { fingerprintWords } from "@portcullis/crypto/words";
-import type { ReplyKey, SignedIdentity } from "@portcullis/protocol";
+import type { ReplyKey, SealedBody, SignedIdentity, SuiteId } from "@portcullis/protocol";
 import type { ConsumerSession, Peer } from "../consumer.ts";
 import { PortcullisError } from "../errors.ts";
+import { suitesFrom } from "../options.ts";
+import { createInOrder } from "./in-order.ts";
 import { type KeyChangeCallback, tellChange } from "./key-change.ts";
 import { contentOf, type Opened, openedOf, type SealedMessage, sealedFor } from "./opened.ts";
 import { createPrekeys } from "./prekeys.ts";
@@ -34,6 +36,8 @@ export interface RecipientOptions {
   readonly rotateMs?: number | undefined;
   /** How long one that was followed still opens. Default 86400000: nothing that is kept for those who were away is older. */
   readonly graceMs?: number | undefined;
+  /** The weakest suite under which we are sealed to, and answer. Default: the session's. */
+  readonly minSuite?: SuiteId | undefined;
   /** Epoch milliseconds. Default: the platform's. */
   readonly clock?: (() => number) | undefined;
 }
@@ -42,7 +46,7 @@ export interface RecipientOptions {
 export interface Sender {
   readonly fingerprint: string;
   readonly words: string;
-  /** Sealed to them alone. Rejects with `undelivered` where they are gone, `closed`, `too-large`. */
+  /** Sealed to them alone. Rejects with `undelivered` where they are gone, `closed`, `too-large`, `unsupported` where they cannot be answered, or under no suite that is good enough. */
   reply(body: string | Uint8Array): Promise<void>;
 }
 
@@ -53,7 +57,10 @@ export interface Letter extends Opened {
 export interface Recipient {
   readonly fingerprint: string;
   readonly words: string;
-  /** Null: it is sealed for somebody else. Rejects with `unopened` where it is not sealed, was changed, moved or opened before, or its prekey is erased. */
+  /**
+   * Null: it is sealed for somebody else. Rejects with `unopened` where it is not sealed, was changed, moved or opened before, or its prekey is erased. To be called in the order in
+   * which messages come; it need not be waited for in between.
+   */
   open(
     message: SealedMessage & { readonly from: Pick<Peer, "sid" | "member" | "memberProven"> },
   ): Promise<Letter | null>;
@@ -68,18 +75,20 @@ const timerMsMax = 2 ** 31 - 1;
 /**
  * Publishes who we are and what can be sealed to us, and opens it.
  *
- * @throws {PortcullisError} `unsupported` where the socket has no directory; `conflict` where the name is another identity's, or the server says so; `key`
+ * @throws {PortcullisError} `unsupported` where the socket has no directory, or this runtime no suite that is good enough; `conflict` where the name is another identity's, or the server says so; `key`
  */
 export async function createRecipient(session: ConsumerSession, options: RecipientOptions): Promise<Recipient> {
   const { name = "consumer", clock = Date.now, rotateMs = 86_400_000, graceMs = 86_400_000 } = options;
   const { prekeys: store = createPrekeyStore(), seen = createSeen(), members, onKeyChange } = options;
+  const suites = suitesFrom(options.minSuite ?? session.minSuite);
   if (session.endToEnd === "off") throw new PortcullisError("unsupported");
   const identity = await imported(options.identity);
   const before = options.before === undefined ? null : await imported(options.before);
   const { fingerprint } = identity;
   const whose = { socket: session.label, name };
-  const prekeys = createPrekeys({ store, rotateMs, graceMs, clock });
+  const prekeys = createPrekeys({ store, rotateMs, graceMs, clock, suites });
   const speaker = createSpeaker(session, identity);
+  const inOrder = createInOrder();
   let timer: ReturnType<typeof setTimeout> | undefined;
   let ended = false;
 
@@ -117,12 +126,19 @@ export async function createRecipient(session: ConsumerSession, options: Recipie
     if (known !== null) tellChange(onKeyChange, { name: member, from: known.fingerprint, to: sender, vouched: false });
   }
 
+  async function contentIn(body: SealedBody, sid: string) {
+    const pair = await prekeys.pair(body.keyId, body.suite);
+    if (pair === null) throw new PortcullisError("unopened");
+    const place = { socket: session.label, sid, recipient: fingerprint };
+    return contentOf({ ...place, privateKey: pair.privateKey, body });
+  }
+
   function senderOf(sid: string, sender: string, key: ReplyKey | null): Sender {
     return {
       fingerprint: sender,
       words: fingerprintWords(sender),
       async reply(body) {
-        if (key === null) throw new PortcullisError("unsupported");
+        if (key === null || !suites.includes(key.suite)) throw new PortcullisError("unsupported");
         await speaker.say(body, { fingerprint: sender, ...key }, null, (sealed) => session.sendTo(sid, sealed));
       },
     };
@@ -138,14 +154,12 @@ export async function createRecipient(session: ConsumerSession, options: Recipie
     async open(message) {
       const body = sealedFor(fingerprint, message);
       if (body === null) return null;
-      const pair = await prekeys.pair(body.keyId, body.suite);
-      if (pair === null) throw new PortcullisError("unopened");
       const { sid } = message.from;
-      const place = { socket: session.label, sid, recipient: fingerprint };
-      const { content, sender } = await contentOf({ ...place, privateKey: pair.privateKey, body });
-      const opened = await openedOf(content, { sender, sid, seen });
-      await remember(message.from, sender);
-      return { ...opened, sender: senderOf(sid, sender, content.reply) };
+      return inOrder(contentIn(body, sid), async ({ content, sender }) => {
+        const opened = await openedOf(content, { sender, sid, seen });
+        await remember(message.from, sender);
+        return { ...opened, sender: senderOf(sid, sender, content.reply) };
+      });
     },
     end,
   };

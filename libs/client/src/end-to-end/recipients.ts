@@ -25,14 +25,16 @@ export function createRecipients(parts: {
   readonly onKeyChange: KeyChangeCallback | undefined;
   readonly clock: () => number;
 }): Recipients {
-  const { session, given, unpinned, pins, onKeyChange, clock } = parts;
+  const { session, given: pinnedByUs, unpinned, pins, onKeyChange, clock } = parts;
   const { label: socket } = session;
   const found = new Map<string, { readonly atMs: number; readonly entry: Promise<VerifiedEntry> }>();
-  const names = new Map<string, string>();
+  /** By name: the identity that counts by now. */
+  const current = new Map<string, string>();
+  let judging: Promise<unknown> = Promise.resolve();
 
   function find(name: string, freshEnoughMs = freshMs): Promise<VerifiedEntry> {
-    const known = found.get(name);
-    if (known !== undefined && clock() - known.atMs < freshEnoughMs) return known.entry;
+    const last = found.get(name);
+    if (last !== undefined && clock() - last.atMs < freshEnoughMs) return last.entry;
     const entry = ask(name);
     const asked = { atMs: clock(), entry };
     found.set(name, asked);
@@ -43,22 +45,33 @@ export function createRecipients(parts: {
   }
 
   async function ask(name: string): Promise<VerifiedEntry> {
-    const pinName = `${socket} ${name}`;
-    const pinnedByUs = Object.hasOwn(given, name) ? (given[name] ?? null) : null;
-    const kept = await pins.get(pinName);
-    // Another pin by the application is its word, and what was learnt from the one before counts no more.
-    const known = kept?.given === pinnedByUs ? kept : null;
-    const pinned = known?.fingerprint ?? pinnedByUs;
+    const { pinned } = await known(name);
     if (pinned === null && unpinned !== "allow") throw new PortcullisError("untrusted-recipient");
     const entry = await session.directory.find(name);
+    // One after the other: an answer that was held back is held against what those behind it have taught meanwhile.
+    const judged = judging.then(() => judge(name, entry));
+    judging = judged.catch(() => {});
+    return judged;
+  }
+
+  async function known(name: string) {
+    const given = Object.hasOwn(pinnedByUs, name) ? (pinnedByUs[name] ?? null) : null;
+    const kept = await pins.get(`${socket} ${name}`);
+    // Another pin by the application is its word, and what was learnt from the one before counts no more. No pin is no word.
+    const learnt = given === null || kept?.given === given ? kept : null;
+    return { given: given ?? learnt?.given ?? null, learnt, pinned: learnt?.fingerprint ?? given };
+  }
+
+  async function judge(name: string, entry: DirectoryEntry): Promise<VerifiedEntry> {
+    const { given, learnt, pinned } = await known(name);
     const verified = await verifiedOf(entry, name, pinned);
     const { fingerprint, successorOf, prekey } = verified;
+    const newest = successorOf === null ? (learnt?.prekeyFrom ?? 0) : 0;
     // Whoever carries could bring back a prekey whose secret they have meanwhile.
-    if (known !== null && successorOf === null && prekey !== null && prekey.from < known.prekeyFrom)
-      throw new PortcullisError("untrusted-recipient");
-    await pins.set(pinName, { given: pinnedByUs, fingerprint, prekeyFrom: prekey?.from ?? known?.prekeyFrom ?? 0 });
+    if (prekey !== null && prekey.from < newest) throw new PortcullisError("untrusted-recipient");
+    await pins.set(`${socket} ${name}`, { given, fingerprint, prekeyFrom: prekey?.from ?? newest });
     if (successorOf !== null) tellChange(onKeyChange, { name, from: successorOf, to: fingerprint, vouched: true });
-    names.set(fingerprint, name);
+    current.set(name, fingerprint);
     return verified;
   }
 
@@ -79,10 +92,9 @@ export function createRecipients(parts: {
   return {
     find,
     async nameOf(fingerprint) {
-      const known = names.get(fingerprint);
-      if (known !== undefined) return known;
+      for (const [name, identity] of current) if (identity === fingerprint) return name;
       // An answer may be the first that is heard of an identity that follows another one.
-      for (const name of new Set([...Object.keys(given), ...found.keys()])) {
+      for (const name of new Set([...Object.keys(pinnedByUs), ...found.keys()])) {
         const entry = await find(name, 1_000).catch(() => null);
         if (entry?.fingerprint === fingerprint) return name;
       }

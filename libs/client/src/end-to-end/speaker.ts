@@ -17,19 +17,38 @@ export interface Speaker {
   ): Promise<void>;
 }
 
-export function createSpeaker(session: Pick<Session, "label" | "sid" | "limits">, sender: Identity): Speaker {
+const rememberedMax = 65_536;
+
+/** @param recipientsMax of whom it is remembered what was said last. Default 65536 */
+export function createSpeaker(
+  session: Pick<Session, "label" | "sid" | "limits">,
+  sender: Identity,
+  recipientsMax: number = rememberedMax,
+): Speaker {
   const { label: socket, sid, limits } = session;
-  /** By fingerprint of the recipient: the next number. */
+  /** By fingerprint of the recipient: the next number. In order of last use. */
   const next = new Map<string, number>();
+  /** Above what was said to anybody who is not remembered: a member can have us answer as many keys as it makes, and to whom we come back numbers must still rise. */
+  let forgotten = 0;
   let sealing: Promise<unknown> = Promise.resolve();
 
   async function seal(body: Uint8Array, to: SealedTo, reply: ReplyKey | null): Promise<Uint8Array> {
-    const seq = next.get(to.fingerprint) ?? 0;
+    const seq = next.get(to.fingerprint) ?? forgotten;
     const sealed = await sealBody({ socket, sid, sender, to, messageId: secureRandom(16), seq, reply, body });
     // Before the number is used: the recipient would miss it.
     if (sealed.length > limits.maxBytes) throw new PortcullisError("too-large");
+    next.delete(to.fingerprint);
     next.set(to.fingerprint, seq + 1);
+    forget();
     return sealed;
+  }
+
+  function forget(): void {
+    const [oldest] = next;
+    if (next.size <= recipientsMax || oldest === undefined) return;
+    const [fingerprint, number] = oldest;
+    next.delete(fingerprint);
+    forgotten = Math.max(forgotten, number);
   }
 
   return {

@@ -12,9 +12,12 @@ export async function prekeyPair(seed: Uint8Array, suite: SuiteId): Promise<KemK
   }
 }
 
-/** Public keys for every suite that this runtime has. */
-export async function prekeySuites(seed: Uint8Array): Promise<Partial<Record<SuiteId, Uint8Array>>> {
+/** Public keys for every suite that this runtime has. @param only narrows the choice, for a recipient with a floor */
+export async function prekeySuites(
+  seed: Uint8Array,
+  only: readonly SuiteId[] = suiteIds,
+): Promise<Partial<Record<SuiteId, Uint8Array>>> {
   const keys: Partial<Record<SuiteId, Uint8Array>> = {};
-  for (const suite of suiteIds) if (await hasSuite(suite)) keys[suite] = (await prekeyPair(seed, suite)).publicKey;
+  for (const suite of only) if (await hasSuite(suite)) keys[suite] = (await prekeyPair(seed, suite)).publicKey;
   return keys;
 }

@@ -63,8 +63,10 @@ export function createAwsKms({ keyId, previousKeyId, region, endpoint, credentia
   async function decrypt(KeyId: string, CiphertextBlob: string, context: KmsContext): Promise<Uint8Array> {
     const said = await call("Decrypt", { CiphertextBlob, KeyId, EncryptionContext: encryptionContext(context) });
     const plaintext = Buffer.from(parsed(decrypted, said).Plaintext, "base64");
-    if (plaintext.length !== keyBytes) throw new KmsError("unopened", advice.unopened);
-    return new Uint8Array(plaintext);
+    const key = new Uint8Array(plaintext);
+    plaintext.fill(0);
+    if (key.length !== keyBytes) throw new KmsError("unopened", advice.unopened);
+    return key;
   }
 
   return {

@@ -36,8 +36,8 @@ const freshMs = 30_000;
 const lifeMs = 60_000;
 /** An `open` may come as late as an edge lets it, after the bundle that its hello carried has expired. */
 const graceMs = 15_000;
-/** Enough for 75 s of openings at full speed; beyond it nothing is opened under this bundle any more. */
-const seenMax = 200_000;
+/** Enough for half a minute of openings at full speed; beyond it nothing is opened under this bundle any more, and there is another one. */
+const openingsMaxDefault = 200_000;
 
 /**
  * Short-lived KEM keys, in this replica's memory only: what was recorded on the wire cannot be opened once they are gone, even
@@ -47,8 +47,10 @@ export function createBundles(parts: {
   readonly identities: IdentitySource;
   readonly clock: Clock;
   readonly ids: Ids;
+  /** Under one bundle. Default 200000. */
+  readonly openingsMax?: number;
 }): Bundles {
-  const { identities, clock, ids } = parts;
+  const { identities, clock, ids, openingsMax = openingsMaxDefault } = parts;
   const alive = new Map<string, Held>();
   // Without the secrets: an idle server would hold the last ones for ever.
   let newest: {
@@ -82,24 +84,31 @@ export function createBundles(parts: {
       successions,
     });
     const signed: SignedBundle = { kid, bundle, signature: sig, expiresAtMs };
-    alive.set(kid, hold({ ...signed, idKey: identity.publicKey, privateKeys }));
+    alive.set(kid, hold({ ...signed, idKey: identity.publicKey, privateKeys }, openingsMax));
     return signed;
   }
 
+  async function current(): Promise<SignedBundle> {
+    const by = await identities.current();
+    const now = clock();
+    const isOfAnother = newest?.by.identity !== by.identity || newest.by.successions.length !== by.successions.length;
+    if (newest === null || now >= newest.untilMs || isOfAnother) {
+      const bundle = make(by);
+      newest = { bundle, untilMs: now + freshMs, by };
+      bundle.catch(() => {
+        newest = null;
+      });
+    }
+    const { bundle } = newest;
+    const signed = await bundle;
+    if (alive.get(signed.kid)?.isFull() !== true) return signed;
+    // Whoever sends that many openings must not have all others told to come back for as long as it is fresh.
+    if (newest?.bundle === bundle) newest = null;
+    return current();
+  }
+
   return {
-    async current() {
-      const by = await identities.current();
-      const now = clock();
-      const isOfAnother = newest?.by.identity !== by.identity || newest.by.successions.length !== by.successions.length;
-      if (newest === null || now >= newest.untilMs || isOfAnother) {
-        const bundle = make(by);
-        newest = { bundle, untilMs: now + freshMs, by };
-        bundle.catch(() => {
-          newest = null;
-        });
-      }
-      return newest.bundle;
-    },
+    current,
     live(kid) {
       const found = alive.get(kid);
       return found === undefined || clock() > found.expiresAtMs + graceMs || found.isFull() ? null : found;
@@ -116,11 +125,11 @@ interface Held extends LiveBundle {
   isFull(): boolean;
 }
 
-function hold(parts: Omit<LiveBundle, "claim">): Held {
+function hold(parts: Omit<LiveBundle, "claim">, openingsMax: number): Held {
   const seen = new Map<string, string>();
   return {
     ...parts,
-    isFull: () => seen.size >= seenMax,
+    isFull: () => seen.size >= openingsMax,
     claim(enc, by) {
       const name = createHash("sha256").update(enc).digest("base64url");
       const first = seen.get(name);

@@ -1,5 +1,5 @@
 import { type ListedIdentity, verifyIdentityStatement, verifyPrekeyStatement } from "@portcullis/crypto";
-import { DuplicateError, type Stored } from "@portcullis/documents";
+import { DuplicateError, insertWithin, type Stored } from "@portcullis/documents";
 import {
   base64url,
   type DirectoryEntry,
@@ -62,6 +62,18 @@ export function createDirectory(entries: DirectoryCollection, clock: Clock): Dir
     return { ...after, prekey, prekeyUntilMs: until };
   }
 
+  /** @returns `taken`: somebody else has begun the name in this moment. */
+  async function begun(id: string, body: StoredEntry): Promise<Failure | "taken" | null> {
+    const { socketId } = body;
+    try {
+      const limit = { max: namesMax, count: () => entries.count({ socketId }) };
+      return (await insertWithin(entries, id, body, limit)) === null ? "too-many" : null;
+    } catch (error) {
+      if (error instanceof DuplicateError) return "taken";
+      throw error;
+    }
+  }
+
   return {
     async find(socketId, name) {
       const stored = await entries.get(idOf(socketId, name));
@@ -78,12 +90,15 @@ export function createDirectory(entries: DirectoryCollection, clock: Clock): Dir
         if (JSON.stringify(after) === JSON.stringify(stored?.body)) return null;
         if (stored !== null) {
           if ((await entries.replace(id, stored.version, after)) !== null) return null;
-        } else if ((await entries.count({ socketId })) >= namesMax) return "too-many";
-        else if (await inserted(entries, id, after)) return null;
+        } else {
+          const became = await begun(id, after);
+          if (became !== "taken") return became;
+        }
       }
       return "unavailable";
     },
-    all: (socketId) => entries.find({ socketId }, { limit: 1000 }),
+    // There may be one more, where a process died behind its write: the owner is told the others all the same.
+    all: (socketId) => entries.find({ socketId }, { limit: namesMax }),
     async drop(socketId, name) {
       if (name !== null) return (await entries.delete(idOf(socketId, name))) ? 1 : 0;
       let dropped = 0;
@@ -111,14 +126,4 @@ export function currentOf({ name, history }: Pick<StoredEntry, "name" | "history
 async function followed(identity: SignedIdentity, name: string, before: StoredEntry | null): Promise<SignedIdentity> {
   await verifyIdentityStatement(identity, { socket: null, name }, before === null ? null : await currentOf(before));
   return identity;
-}
-
-async function inserted(entries: DirectoryCollection, id: string, body: StoredEntry): Promise<boolean> {
-  try {
-    await entries.insert(id, body);
-    return true;
-  } catch (error) {
-    if (error instanceof DuplicateError) return false;
-    throw error;
-  }
 }

@@ -5,6 +5,7 @@ import type { Clock, Vault } from "@portcullis/runtime";
 import type { State } from "@portcullis/state";
 import { z } from "zod";
 import { createHeights, type Height, isBelow } from "./heights.ts";
+import { createLately } from "./lately.ts";
 import { createSteps, type Moved } from "./steps.ts";
 
 /** What everybody on a socket shares until somebody is put out, from the step at which the last of them came. */
@@ -54,8 +55,8 @@ export function createGroups(parts: {
   readonly random: Random;
 }): Groups {
   const { state, vault, clock, random } = parts;
-  /** In order of age. An epoch never changes, so that what is remembered is right, and gone soon after it was last asked for. */
-  const remembered = new Map<string, Remembered>();
+  /** An epoch never changes, so that what is remembered is right. */
+  const remembered = createLately<Remembered>({ max: rememberedMax, forMs: rememberedForMs, clock });
   const steps = createSteps(state, livesForMs);
   const heights = createHeights();
 
@@ -97,7 +98,7 @@ export function createGroups(parts: {
   async function found(socketId: string, epoch: number): Promise<Remembered | null> {
     const name = nameOf(socketId, epoch);
     const known = remembered.get(name);
-    if (known !== undefined && clock() < known.untilMs) return known;
+    if (known !== null) return known;
     const kept = await read(name);
     return kept === null ? null : whole(socketId, epoch, kept);
   }
@@ -133,13 +134,8 @@ export function createGroups(parts: {
   }
 
   function remember(name: string, epoch: Epoch): Remembered {
-    const held: Remembered = { epoch, last: epoch, untilMs: clock() + rememberedForMs };
-    remembered.delete(name);
-    remembered.set(name, held);
-    for (const [oldest, { untilMs }] of remembered) {
-      if (remembered.size <= rememberedMax && clock() < untilMs) break;
-      remembered.delete(oldest);
-    }
+    const held: Remembered = { epoch, last: epoch };
+    remembered.put(name, held);
     return held;
   }
 
@@ -162,7 +158,6 @@ interface Remembered {
   readonly epoch: Epoch;
   /** The last step that was asked for: the next one asked for is most often this one, or the one behind it. */
   last: Epoch;
-  readonly untilMs: number;
 }
 
 async function onStep(held: Remembered, step: number): Promise<Epoch> {
