@@ -1,9 +1,9 @@
 import {
   chooseSuite,
   generateEndToEndIdentity,
+  generateKemKeyPair,
   importEndToEndIdentity,
   type KemKeyPair,
-  prekeyPair,
   secureRandom,
 } from "@portcullis/crypto";
 import { fingerprintWords } from "@portcullis/crypto/words";
@@ -84,7 +84,6 @@ export async function createEndToEnd(session: Session, options: EndToEndOptions 
   const recipients = createRecipients({ session, given, unpinned, pins, onKeyChange, clock });
   const speaker = createSpeaker(session, identity);
   const seen = createSeen();
-  const seed = secureRandom(32);
   const keyId = secureRandom(8);
   const pairs = new Map<SuiteId, Promise<KemKeyPair>>();
   let ended = false;
@@ -92,7 +91,7 @@ export async function createEndToEnd(session: Session, options: EndToEndOptions 
   /** By which we are answered: for this session, in the suite of what is answered. */
   async function pairOf(suite: SuiteId): Promise<KemKeyPair> {
     if (ended) throw new PortcullisError("closed");
-    const pair = pairs.get(suite) ?? prekeyPair(seed, suite);
+    const pair = pairs.get(suite) ?? generateKemKeyPair(suite);
     pairs.set(suite, pair);
     return pair;
   }
@@ -134,7 +133,6 @@ export async function createEndToEnd(session: Session, options: EndToEndOptions 
     },
     end() {
       ended = true;
-      seed.fill(0);
       pairs.clear();
     },
   };

@@ -53,7 +53,7 @@ export interface Letter extends Opened {
 export interface Recipient {
   readonly fingerprint: string;
   readonly words: string;
-  /** Null: it is sealed for somebody else. Rejects with `unopened` where it is not sealed, was changed, moved or opened before, or its prekey is erased. */
+  /** Null: it is sealed for somebody else. Rejects with `unopened` where it is not sealed, was changed, moved or opened before, or its prekey is erased, and with `unsupported` where what its suite takes cannot be loaded now. */
   open(
     message: SealedMessage & { readonly from: Pick<Peer, "sid" | "member" | "memberProven"> },
   ): Promise<Letter | null>;
