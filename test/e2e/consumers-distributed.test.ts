@@ -2,6 +2,7 @@ import { type ConsumerSession, connectConsumer, PortcullisError, type Session } 
 import { createEndToEnd, createRecipient, type KeyChange, type RecipientOptions } from "@portcullis/client/end-to-end";
 import {
   generateEndToEndIdentity,
+  type Identity,
   importEndToEndIdentity,
   prekeySuites,
   secureRandom,
@@ -133,43 +134,55 @@ describe.runIf(full)("consumers on two edges, on real engines", () => {
       throw new Error("the session has ended");
     }
 
-    /** What both edges say of the program by now. */
-    const entries = (sessions: readonly Pick<Session, "directory">[]) =>
-      Promise.all(sessions.map(({ directory }) => directory.find("consumer")));
+    /** What they are told of it at both edges. */
+    const entries = (sessions: readonly Pick<Session, "directory">[], name = "consumer") =>
+      Promise.all(sessions.map(({ directory }) => directory.find(name)));
 
     test("of all who publish at once at both edges one has the name, and of its prekeys the newest counts, whichever came last", async () => {
       const socket = await makeSocket(world.owner, policy);
       const programs = await Promise.all([0, 1, 0, 1].map((edge) => programAt(edge, socket)));
-      const whose = { socket: programs[0]?.label ?? "", name: "consumer" };
+      const socketLabel = programs[0]?.label ?? "";
       const nowMs = Date.now();
-      const publishers = await Promise.all(
-        programs.map(async ({ directory }) => {
-          const identity = await importEndToEndIdentity(generateEndToEndIdentity());
-          const signed = await signIdentityStatement({ ...whose, identity, before: null, atMs: nowMs });
-          return { directory, identity, signed };
+      const names = ["consumer", "b", "c", "d", "e", "f", "g", "h"];
+      const mine = await Promise.all(programs.map(() => importEndToEndIdentity(generateEndToEndIdentity())));
+      const sign = (identity: Identity, name: string) =>
+        signIdentityStatement({ socket: socketLabel, name, identity, before: null, atMs: nowMs });
+      const tries = await Promise.all(
+        names.map(async (name) => {
+          const signed = await Promise.all(mine.map((identity) => sign(identity, name)));
+          return { name, signed };
         }),
       );
-      const first = await Promise.allSettled(
-        publishers.map(({ directory, signed }) => directory.publish("consumer", { identity: signed })),
+      const outcomes = await Promise.all(
+        tries.map(async ({ name, signed }) => {
+          const publishing = signed.map((identity, at) => programs[at]?.directory.publish(name, { identity }));
+          return (await Promise.allSettled(publishing)).map((each) =>
+            each.status === "fulfilled" ? "done" : each.reason.code,
+          );
+        }),
       );
-      const winner = publishers[first.findIndex(({ status }) => status === "fulfilled")];
-      const lost = first.filter((each) => each.status === "rejected").map(({ reason }) => reason.code);
-      expect(lost).toEqual(["conflict", "conflict", "conflict"]);
-      for (const { history } of await entries(programs)) expect(history).toEqual([winner?.signed]);
+      for (const [at, { name, signed }] of tries.entries()) {
+        const outcome = outcomes[at] ?? [];
+        expect(outcome.toSorted()).toEqual(["conflict", "conflict", "conflict", "done"]);
+        for (const { history } of await entries(programs, name))
+          expect(history).toEqual([signed[outcome.indexOf("done")]]);
+      }
 
+      const winner = mine[outcomes[0]?.indexOf("done") ?? -1];
       if (winner === undefined) throw new Error("nobody has the name");
       const prekeys = await Promise.all(
         programs.map(async (_, index) => {
           const suites = await prekeySuites(secureRandom(32));
           const from = nowMs + index;
           const times = { from, until: from + 86_400_000 };
-          return signPrekeyStatement(winner.identity, { ...whose, id: secureRandom(8), suites, ...times });
+          const whose = { socket: socketLabel, name: "consumer" };
+          return signPrekeyStatement(winner, { ...whose, id: secureRandom(8), suites, ...times });
         }),
       );
-      const tries = await Promise.allSettled(
+      const published = await Promise.allSettled(
         prekeys.map((prekey, index) => programs[index]?.directory.publish("consumer", { prekey })),
       );
-      expect(tries.at(-1)?.status).toBe("fulfilled");
+      expect(published.at(-1)?.status).toBe("fulfilled");
       for (const { prekey } of await entries(programs)) {
         expect(parsePrekeyStatement(base64url.decode(prekey?.statement ?? "")).from).toBe(nowMs + prekeys.length - 1);
       }
