@@ -68,7 +68,7 @@ const timerMsMax = 2 ** 31 - 1;
 /**
  * Publishes who we are and what can be sealed to us, and opens it.
  *
- * @throws {PortcullisError} `unsupported` where the socket has no directory; `conflict` where the name is another identity's, or the server says so; `key`
+ * @throws {PortcullisError} `unsupported` where the socket has no directory; `conflict` where the name is another identity's, or the server says so; `unavailable` where the server cannot record it now; `key`
  */
 export async function createRecipient(session: ConsumerSession, options: RecipientOptions): Promise<Recipient> {
   const { name = "consumer", clock = Date.now, rotateMs = 86_400_000, graceMs = 86_400_000 } = options;
