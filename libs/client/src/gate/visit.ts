@@ -78,6 +78,7 @@ export function createVisit(parts: {
     const walk = createWalk({
       stage,
       say,
+      tell: tell.state,
       canSign: page.options.passkey !== undefined || "PublicKeyCredential" in globalThis,
       hasSecret: page.answerSecret !== undefined,
       leave(reason) {
@@ -151,14 +152,9 @@ export function createVisit(parts: {
       answerSecret: answerSecret ?? walk.takeSecret,
       automatic: false,
       signal,
-      onChallenge(question) {
-        tell.state({ is: "asking", gate: question.gate });
-        return walk.onChallenge(question);
-      },
+      onChallenge: walk.onChallenge,
       onWait(waiting) {
-        const { gate, by, status } = waiting;
         walk.onWait(waiting);
-        tell.state({ is: "waiting", gate, by, status });
         options.onWait?.(waiting);
       },
       onIdent(shown) {
