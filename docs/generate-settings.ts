@@ -1,11 +1,4 @@
-/**
- * Writes the tables of settings into README.md and docs/operations.md. What they say is what `--help` says: the definitions in
- * the services are the only place where a setting is described.
- *
- *     npm run docs
- */
 import { execFileSync } from "node:child_process";
-import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { apiConfig } from "@portcullis/api";
 import { edgeConfig } from "@portcullis/edge";
@@ -16,6 +9,7 @@ import { notifyConfig } from "@portcullis/notify";
 import { distributedConfig } from "@portcullis/platform";
 import { renderConfigHelp } from "@portcullis/runtime";
 import { embeddedHelp } from "../deploy/local/embedded-config.ts";
+import { cell, table } from "./marked-part.ts";
 
 const root = join(import.meta.dirname, "..");
 
@@ -79,16 +73,10 @@ function rows(): { readonly setting: Setting; readonly readers: string[] }[] {
   return [...found.values()].toSorted((a, b) => (a.setting.name < b.setting.name ? -1 : 1));
 }
 
-function cell(text: string): string {
-  const safe = text.replaceAll("|", "\\|").replaceAll("<", "&lt;");
-  return safe.charAt(0).toUpperCase() + safe.slice(1);
-}
-
-function table(head: readonly string[], body: readonly (readonly string[])[]): string {
-  return [head, head.map(() => "---"), ...body].map((cells) => `| ${cells.join(" | ")} |`).join("\n");
-}
-
-/** The generated part of each document, by the document's path. */
+/**
+ * The tables of settings, by the document in which each stands. What they say is what `--help` says: the definitions in the services are
+ * the only place where a setting is described.
+ */
 export function renderSettings(): Readonly<Record<string, string>> {
   const all = rows();
   if (all.length === 0) throw new Error("no settings were found");
@@ -112,28 +100,4 @@ export function renderSettings(): Readonly<Record<string, string>> {
       }),
     ),
   };
-}
-
-const markers = { begin: "<!-- settings: written by npm run docs -->", end: "<!-- /settings -->" };
-
-/** The generated part as it stands in a document. @throws when the markers are not there */
-export function settingsPart(document: string): {
-  readonly before: string;
-  readonly part: string;
-  readonly after: string;
-} {
-  const begin = document.indexOf(markers.begin);
-  const end = document.indexOf(markers.end);
-  if (begin < 0 || end < begin) throw new Error(`the marks ${markers.begin} and ${markers.end} are missing`);
-  const from = begin + markers.begin.length;
-  return { before: document.slice(0, from), part: document.slice(from, end).trim(), after: document.slice(end) };
-}
-
-if (import.meta.main) {
-  for (const [path, text] of Object.entries(renderSettings())) {
-    const file = join(root, path);
-    const { before, after } = settingsPart(readFileSync(file, "utf8"));
-    writeFileSync(file, `${before}\n\n${text}\n\n${after}`);
-    process.stdout.write(`${path}: settings written\n`);
-  }
 }

@@ -59,7 +59,10 @@ async function start({
     "Try next:",
     ...(demo === null
       ? []
-      : ["  npm run connect     in another terminal: pass the gates of the demo socket yourself, then chat"]),
+      : [
+          "  npm run connect     in another terminal: pass the gates of the demo socket yourself, then chat",
+          "  npm run example:browser   the same in a browser, by <portcullis-gate>",
+        ]),
     "  npm run demo        watch two members get in, and impostors stay out",
     "Ctrl-C ends it.",
     "",

@@ -6,6 +6,7 @@ import {
   kickMember,
   readSessionWords,
   readStepUp,
+  recordIdentity,
   sealExpiries,
   sessionEnded,
   sessionPresence,
@@ -151,6 +152,11 @@ describe("what `keys` asks for a program of the owner's", () => {
       expect(await keys.call(aboutSession, asked)).toEqual({ about: null });
     for (const socketId of [socket.id, room])
       await expect(keys.call(kickMember, { socketId, by: sid, sid: real })).rejects.toMatchObject({
+        code: "forbidden",
+      });
+    const identity = { name: "consumer", fingerprint: "a".repeat(22), before: null };
+    for (const socketId of [socket.id, room])
+      await expect(keys.call(recordIdentity, { socketId, by: sid, ...identity })).rejects.toMatchObject({
         code: "forbidden",
       });
     await keys.call(kickMember, { socketId: socket.id, by: on(program).sid, sid });

@@ -312,6 +312,49 @@ export function stateSuite(subject: StateSubject): void {
       expect((await state.members(k)).sort()).toEqual(["extended", "not shortened"]);
     });
 
+    test("a set that is bounded keeps those that expire last, of equal ones those whose names come last", async () => {
+      const [k, other] = [key(), key()];
+      const nowMs = Date.now();
+      const join = (member: string, inMs: number, set = k) => state.join(set, member, nowMs + inMs, 3);
+      await join("other's", 1, other);
+      for (const [n, member] of ["b", "d", "a", "c"].entries()) await join(member, longMs + n);
+      expect((await state.members(k)).sort()).toEqual(["a", "c", "d"]);
+      // It is bounded, too.
+      await join("too soon over", longMs - 1);
+      expect((await state.members(k)).sort()).toEqual(["a", "c", "d"]);
+      // Extended, and what was the soonest is another one.
+      await join("d", longMs + 10);
+      await join("e", longMs + 11);
+      expect((await state.members(k)).sort()).toEqual(["c", "d", "e"]);
+      for (const member of ["x", "z", "y", "ä"]) await join(member, 2 * longMs);
+      expect((await state.members(k)).sort()).toEqual(["y", "z", "ä"]);
+      // Whoever names no bound is not bound.
+      await state.join(k, "more", nowMs + longMs);
+      expect(await state.members(k)).toHaveLength(4);
+      for (const bad of [0, -1, 1.5, Number.NaN])
+        await expect(state.join(k, "m", nowMs + longMs, bad)).rejects.toThrow(RangeError);
+    });
+
+    test("what has expired takes no room in a set that is bounded", async () => {
+      const k = key();
+      const nowMs = Date.now();
+      await state.join(k, "short", nowMs + shortMs, 2);
+      await state.join(k, "past", nowMs - 1000, 2);
+      await state.join(k, "long", nowMs + longMs, 2);
+      expect((await state.members(k)).sort()).toEqual(["long", "short"]);
+      await pastShort();
+      await state.join(k, "next", nowMs + longMs, 2);
+      expect((await state.members(k)).sort()).toEqual(["long", "next"]);
+    });
+
+    test(`of ${racers} that join a bounded set at once, the right ones stay`, async () => {
+      const k = key();
+      const nowMs = Date.now();
+      await race((replica, n) => replica.join(k, `${n}`, nowMs + longMs + n, 10));
+      const last = Array.from({ length: 10 }, (_, n) => `${racers - 10 + n}`);
+      expect((await state.members(k)).sort()).toEqual(last.sort());
+    });
+
     test("leave tells whether the member was there", async () => {
       const k = key();
       await state.join(k, "a", Date.now() + longMs);

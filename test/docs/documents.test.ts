@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { ownerCommands } from "../../cli/owner/commands/all.ts";
-import { renderSettings, settingsPart } from "../../docs/generate-settings.ts";
+import { renderSettings } from "../../docs/generate-settings.ts";
+import { markedPart } from "../../docs/marked-part.ts";
 import { documents, exists, firstColumn, linksToFiles, read, rows, sources } from "./repository.ts";
 
 describe("every document", () => {
@@ -54,7 +55,7 @@ describe("settings", () => {
   test.each(Object.entries(renderSettings()))(
     "in %s are those that --help prints; npm run docs writes them",
     (path, text) => {
-      expect(settingsPart(read(path)).part).toBe(text);
+      expect(markedPart(read(path), "settings").part).toBe(text);
     },
   );
 });

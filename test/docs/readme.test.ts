@@ -9,6 +9,7 @@ const runBy = new Map([
   ["npm start", ".ci/readme"],
   ["npm test", ".ci/run"],
   ["npm run connect -- --code auto", ".ci/readme"],
+  ["npm run example:browser", ".ci/readme"],
   ["npm run portcullis -- owner --help", ".ci/readme"],
   ["npm run sdk", ".ci/readme"],
   ["npm run demo", ".ci/readme"],

@@ -205,6 +205,14 @@ test("an identity that the pinned one has signed is taken, and told; the old one
   const { fingerprint: to, words } = second.recipient;
   expect(changes).toEqual([{ name: "consumer", from: first.recipient.fingerprint, to, words, vouched: true }]);
   await expect(program(socket, { identity: first.identity })).rejects.toMatchObject({ code: "conflict" });
+  const { entries } = await world.owner.get<{ entries: object[] }>(`/v1/sockets/${socket.id}/audit?limit=200`);
+  const replaced = {
+    what: "directory-replaced",
+    name: "consumer",
+    fingerprint: to,
+    before: first.recipient.fingerprint,
+  };
+  expect(entries).toContainEqual(expect.objectContaining({ session: second.session.sid, about: replaced }));
 });
 
 test("a stolen app key of role consumer takes nobody's name; the owner can give it away, and whoever pinned it notices", async () => {
@@ -221,8 +229,16 @@ test("a stolen app key of role consumer takes nobody's name; the owner can give 
   const { e2e } = await member(socket, fingerprint, { onKeyChange: (change) => changes.push(change) });
   await expect(e2e.send("for the first one")).rejects.toMatchObject({ code: "untrusted-recipient" });
   expect(changes).toMatchObject([{ from: fingerprint, to: other.fingerprint, vouched: false }]);
-  const { entries: book } = await world.owner.get<{ entries: object[] }>(`/v1/sockets/${socket.id}/audit`);
-  expect(book).toContainEqual(expect.objectContaining({ about: { what: "directory-reset", name: "consumer" } }));
+  const page = "order=oldest&event=socket-changed";
+  type Book = { entries: { session?: string; about: { what: string } }[] };
+  const { entries: book } = await world.owner.get<Book>(`/v1/sockets/${socket.id}/audit?${page}`);
+  const published = { what: "directory-published", name: "consumer" };
+  // Who asked for the name in vain is not in it.
+  expect(book.filter(({ about }) => about.what !== "made")).toMatchObject([
+    { session: own.sid, about: { ...published, fingerprint } },
+    { about: { what: "directory-reset", name: "consumer" } },
+    { about: { ...published, fingerprint: other.fingerprint } },
+  ]);
 });
 
 test("who is not pinned is not sealed to, unless the application says so; then the first one stays", async () => {

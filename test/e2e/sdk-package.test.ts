@@ -9,7 +9,8 @@ import type { OutputChunk } from "rolldown";
 import { parseAst } from "rolldown/parseAst";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { buildPackage } from "../../libs/client/package/build.ts";
-import { entryBytes, reportOf } from "../../libs/client/package/size.ts";
+import { loadedWith } from "../../libs/client/package/bundle.ts";
+import { addedBytes, entryBytes, reportOf } from "../../libs/client/package/size.ts";
 import { blocks } from "../docs/repository.ts";
 import { launchBrowser } from "./browser/browser.ts";
 import { findBrowser } from "./browser/find-browser.ts";
@@ -19,6 +20,8 @@ import { startWorld, type World } from "./support/world.ts";
 const run = promisify(execFile);
 const repository = join(import.meta.dirname, "../..");
 const bytesMax = 45_000;
+/** What the element adds to that. */
+const gateBytesMax = 13_000;
 
 const folder = mkdtempSync(join(tmpdir(), "portcullis-sdk-"));
 const built = join(folder, "dist");
@@ -66,6 +69,18 @@ describe("the packed SDK", () => {
     expect(chunks.map(({ fileName }) => fileName)).toEqual(expect.arrayContaining(["words.js", "proof-of-work.js"]));
   });
 
+  test(`comes without the element where a page does not want it; it is at most ${gateBytesMax} bytes more`, () => {
+    const isOfGate = (id: string) => id.includes("/client/src/gate/");
+    const modulesOf = (entry: string) => loadedWith(entry, chunks).flatMap(({ modules }) => Object.keys(modules));
+    expect(modulesOf("gate.js").filter(isOfGate).length).toBeGreaterThan(20);
+    for (const entry of ["index.js", "end-to-end.js"]) expect(modulesOf(entry).filter(isOfGate)).toEqual([]);
+    expect(addedBytes("gate.js", "index.js", chunks)).toBeLessThanOrEqual(gateBytesMax);
+  });
+
+  test("has no effect that a bundler must keep, but for the element, which makes itself known", () => {
+    expect(JSON.parse(readFileSync(join(built, "package.json"), "utf8")).sideEffects).toEqual(["./gate.js"]);
+  });
+
   test("has nothing of Node, and makes no code at run time, so that a strict content security policy lets it run", () => {
     for (const { fileName, code } of chunks) {
       const names = namesIn(parseAst(code));
@@ -98,6 +113,11 @@ describe("the packed SDK", () => {
     expect(readdirSync(join(project, "node_modules")).filter((name) => !name.startsWith("."))).toEqual(["@portcullis"]);
     const installed = readdirSync(join(project, "node_modules/@portcullis/client"));
     expect(installed).toEqual(expect.arrayContaining(["LICENSE", "README.md", "THIRD-PARTY-LICENSES", "index.js"]));
+    for (const name of installed.filter((each) => each.endsWith(".md"))) {
+      const text = readFileSync(join(project, "node_modules/@portcullis/client", name), "utf8");
+      for (const [, link = ""] of text.matchAll(/\]\(([^)#]+)[^)]*\)/g))
+        if (!link.startsWith("https:")) expect(installed, name).toContain(link);
+    }
     const { dependencies, engines } = JSON.parse(readFileSync(join(built, "package.json"), "utf8"));
     expect(dependencies).toBeUndefined();
     expect(engines).toEqual({ node: ">=20" });
@@ -108,9 +128,12 @@ describe("the packed SDK", () => {
     ["Node's", { module: "nodenext", moduleResolution: "nodenext", lib: ["es2022"], types: ["node"] }],
   ])("has types that say what they mean, to %s way of finding them", async (_, how) => {
     writeFileSync(join(project, "sample.ts"), sample);
-    const samples = how.lib.includes("dom") ? blocks(readFileSync(join(built, "README.md"), "utf8"), "ts") : [];
-    const files = samples.map((_text, index) => `readme-${index}.ts`);
-    for (const [index, text] of samples.entries()) writeFileSync(join(project, `readme-${index}.ts`), text);
+    const shown = ["README.md", "gate-element.md"].flatMap((name) =>
+      blocks(readFileSync(join(built, name), "utf8"), "ts"),
+    );
+    const samples = how.lib.includes("dom") ? [...shown, gateSample] : [];
+    const files = samples.map((_text, index) => `shown-${index}.ts`);
+    for (const [index, text] of samples.entries()) writeFileSync(join(project, `shown-${index}.ts`), text);
     const compilerOptions = {
       ...how,
       target: "es2022",
@@ -145,6 +168,12 @@ describe.each([...(await nodes())])("the packed SDK in Node %s", (_, node) => {
     const { stdout } = await run(node, ["program.js"], { cwd: project, env: { ...env, INPUT: JSON.stringify(input) } });
     expect(JSON.parse(stdout)).toMatchObject({ member: "bob", gates: ["key", "otp"], heard: "hello", words: 6 });
   });
+
+  test("is not disturbed by the element, where a server renders a page that has one", async () => {
+    const text = `import { english } from "@portcullis/client/gate"; console.log(english["form.go"]);`;
+    writeFileSync(join(project, "rendering.js"), text);
+    expect((await run(node, ["rendering.js"], { cwd: project, env })).stdout).toBe("Connect\n");
+  });
 });
 
 const browserProgram = findBrowser(process.env);
@@ -152,48 +181,88 @@ const browserProgram = findBrowser(process.env);
 describe.skipIf(browserProgram === null)(
   "the packed SDK in a browser, as it is, under a strict content security policy",
   () => {
-    test("loads its parts when they are needed, and comes in", async () => {
+    let world: World;
+    let browser: Awaited<ReturnType<typeof launchBrowser>>;
+    beforeAll(async () => {
       if (browserProgram === null) return;
-      const world = await startWorld();
-      const served = await servePackage();
-      const browser = await launchBrowser(browserProgram);
+      [world, browser] = await Promise.all([startWorld(), launchBrowser(browserProgram)]);
+    });
+    afterAll(async () => {
+      await browser?.close();
+      await world?.close();
+    });
+
+    /** Comes in by a page of its own. @returns the gates that were passed */
+    async function enterBy(page: string, check: (asked: readonly string[]) => void): Promise<unknown> {
+      const socket = await makeSocket(world.owner, {
+        gates: [{ gate: "key" }, { gate: "captcha", cost: "low" }],
+        anonymous: true,
+      });
+      const served = await servePackage(page);
+      const tab = await browser.newPage();
       try {
-        const socket = await makeSocket(world.owner, {
-          gates: [{ gate: "key" }, { gate: "captcha", cost: "low" }],
-          anonymous: true,
-        });
-        const tab = await browser.newPage();
         const violations: string[] = [];
         tab.on("console", (message) => void (message.type() === "error" && violations.push(message.text())));
         await tab.goto(served.url);
-        expect(served.asked()).toEqual(expect.arrayContaining(["/index.js", "/shared.js"]));
-        expect(served.asked()).not.toContain("/words.js");
-        expect(served.asked()).not.toContain("/proof-of-work.js");
+        check(served.asked());
         const args = { url: socket.url, appKey: socket.appKey };
         const gates = await tab.evaluate(
-          (given) => (globalThis as unknown as { enter(given: object): Promise<string[]> }).enter(given),
+          (given) => (globalThis as unknown as { enter(given: object): Promise<unknown> }).enter(given),
           args,
         );
-        expect(gates).toEqual(["key", "captcha"]);
         expect(served.asked()).toEqual(expect.arrayContaining(["/words.js", "/proof-of-work.js"]));
         expect(violations).toEqual([]);
+        return gates;
       } finally {
-        await browser.close();
+        await tab.close();
         served.close();
-        await world.close();
       }
+    }
+
+    test("loads its parts when they are needed, and comes in", async () => {
+      const gates = await enterBy(plainPage, (asked) => {
+        expect(asked).toEqual(expect.arrayContaining(["/index.js", "/shared.js"]));
+        for (const later of ["/words.js", "/proof-of-work.js", "/gate.js"]) expect(asked).not.toContain(later);
+      });
+      expect(gates).toEqual(["key", "captcha"]);
+    });
+
+    test("as an element needs no style, no markup and no code that the policy would have to allow, and tells nobody but who listens at it", async () => {
+      const gates = await enterBy(gatePage, (asked) => {
+        expect(asked).toEqual(expect.arrayContaining(["/gate.js", "/shared.js"]));
+        expect(asked).not.toContain("/index.js");
+      });
+      expect(gates).toEqual({ gates: ["key", "captcha"], isStyled: true, heardAbove: 0 });
     });
   },
 );
 
-async function servePackage() {
-  const asked: string[] = [];
-  const page = `import { connect } from "./index.js";
+const plainPage = `import { connect } from "./index.js";
 globalThis.enter = async ({ url, appKey }) => {
   const session = await connect(url, { appKey });
   await session.logout();
   return session.gates;
 };`;
+
+const gatePage = `import "./gate.js";
+globalThis.enter = (given) =>
+  new Promise((resolve, reject) => {
+    const gate = Object.assign(document.createElement("portcullis-gate"), given);
+    let heardAbove = 0;
+    for (const name of ["accepted", "state"]) addEventListener(name, () => (heardAbove += 1));
+    gate.addEventListener("accepted", async ({ detail: { session } }) => {
+      const isStyled = getComputedStyle(gate).display === "block";
+      await session.logout();
+      resolve({ gates: session.gates, isStyled, heardAbove });
+    });
+    gate.addEventListener("denied", ({ detail }) => reject(detail.error));
+    document.body.append(gate);
+    gate.start();
+  });`;
+
+/** @param page its script */
+async function servePackage(page: string) {
+  const asked: string[] = [];
   const server = createServer((request, response) => {
     const name = request.url ?? "";
     asked.push(name);
@@ -202,7 +271,7 @@ globalThis.enter = async ({ url, appKey }) => {
     response.setHeader("content-type", isScript ? "text/javascript" : "text/html");
     response.setHeader(
       "content-security-policy",
-      "default-src 'none'; script-src 'self'; connect-src ws:; img-src 'self'",
+      "default-src 'none'; script-src 'self'; connect-src ws:; img-src 'self'; require-trusted-types-for 'script'; trusted-types 'none'",
     );
     if (isPackage) response.end(readFileSync(join(built, name)));
     else
@@ -249,6 +318,7 @@ await session.close();
 
 const sample = `
 import { type ConnectOptions, connect, connectConsumer, PortcullisError, prompts, type Session } from "@portcullis/client";
+import { createEndToEnd } from "@portcullis/client/end-to-end";
 
 const options: ConnectOptions = {
   appKey: async () => "pc1.x",
@@ -272,9 +342,35 @@ export async function go(): Promise<string[]> {
   await connect("", { nothing: true });
   // @ts-expect-error not a suite
   await connect("", { minSuite: "1" });
+  const beyond = await createEndToEnd(session, { recipients: { consumer: "x" } });
+  await beyond.send("hello");
   const consumer = await connectConsumer("", {});
   for await (const { from, reply } of consumer) await reply(from.context.rest);
   return [...texts, name, String(retryAfterMs), role, String(bound), never, prompts.otp.title];
 }
 export const isLate = (error: unknown) => error instanceof PortcullisError && error.code === "timeout";
+`;
+
+const gateSample = `
+import { english, PortcullisGate, type Texts } from "@portcullis/client/gate";
+
+const gate = document.createElement("portcullis-gate");
+const other = new PortcullisGate();
+const texts: Partial<Texts> = { "form.go": "Verbinden", attemptsLeft: { one: "{n} Versuch", other: "{n} Versuche" } };
+Object.assign(other, { texts });
+gate.url = "wss://demo.example.com/x";
+gate.appKey = async () => "pc1.x";
+gate.options = { domain: "example.com", echo: true };
+gate.texts = { "form.title": english["form.go"] };
+gate.addEventListener("accepted", ({ detail }) => void detail.session.send("hello"));
+gate.addEventListener("denied", ({ detail }) => console.log(detail.error.code));
+gate.addEventListener("state", ({ detail }) => console.log(detail.is === "waiting" ? detail.by : detail.is));
+gate.addEventListener("focus", () => gate.start());
+// @ts-expect-error no such text
+gate.texts = { nothing: "" };
+// @ts-expect-error the element answers what is asked
+gate.options = { onChallenge: () => null };
+// @ts-expect-error not of this event
+gate.addEventListener("accepted", ({ detail }) => detail.error);
+document.body.append(gate, other);
 `;

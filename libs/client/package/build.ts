@@ -26,6 +26,7 @@ export async function buildPackage(folder: string): Promise<readonly OutputChunk
   writeFileSync(join(folder, "THIRD-PARTY-LICENSES"), licencesOf(chunks));
   copyFileSync(join(repository, "LICENSE"), join(folder, "LICENSE"));
   copyFileSync(join(repository, "docs/sdk.md"), join(folder, "README.md"));
+  copyFileSync(join(repository, "docs/gate-element.md"), join(folder, "gate-element.md"));
   return chunks;
 }
 

@@ -9,7 +9,7 @@ export interface Sequencer<T> {
    * never comes; what has got its place since then may be on its way.
    */
   caughtUp(through: number, complete: boolean): void;
-  /** Asks at once, and again as long as nothing is answered. @param after what was passed, or has come */
+  /** Asks at once, and again until it is answered, whatever comes meanwhile: the answer may bring a key without which nothing else is known to be missing. @param after what was passed, or has come */
   ask(after?: number): void;
   /** The last place that was passed. */
   readonly place: number;
@@ -18,6 +18,8 @@ export interface Sequencer<T> {
 
 /** How long what is missing may be on its way: replicas of the server do not wait for each other. */
 const patienceMs = 500;
+/** Whoever was asked may be gone: nobody else knows that we wait. */
+const answerMsMax = 5_000;
 
 export function createSequencer<T>(options: {
   /** The last place before the first. */
@@ -40,6 +42,8 @@ export function createSequencer<T>(options: {
   let expected = options.after;
   /** What was expected when it was asked for; null while nothing is asked. */
   let askedFor: number | null = null;
+  /** Asked for by whoever needs the answer itself. */
+  let isOwed = false;
   let timer: ReturnType<typeof setTimeout> | undefined;
   // What was said while this client was let in is nobody's loss.
   let heardAnything = false;
@@ -65,6 +69,7 @@ export function createSequencer<T>(options: {
     // What is delivered may be what ends it.
     if (ended) return;
     if (passed === expected) {
+      if (isOwed) return;
       clearTimeout(timer);
       timer = undefined;
     } else if (isFull() && askedFor === null) ask();
@@ -75,7 +80,7 @@ export function createSequencer<T>(options: {
     if (ended) return;
     clearTimeout(timer);
     askedFor = expected;
-    timer = setTimeout(ask, 10 * patienceMs);
+    timer = setTimeout(ask, answerMsMax);
     onMissing(after);
   }
 
@@ -99,6 +104,7 @@ export function createSequencer<T>(options: {
       timer = undefined;
       const last = complete ? through : Math.min(through, askedFor ?? passed);
       askedFor = null;
+      isOwed = false;
       const isMissing = passed < last;
       for (const place of [...held.keys()].filter((each) => each <= last).sort((a, b) => a - b)) release(place);
       if (ended) return;
@@ -107,7 +113,10 @@ export function createSequencer<T>(options: {
       heardAnything = true;
       drain();
     },
-    ask,
+    ask(after) {
+      isOwed = true;
+      ask(after);
+    },
     get place() {
       return passed;
     },

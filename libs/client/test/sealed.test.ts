@@ -1,6 +1,6 @@
 import { createRecordWriter, generateIdentity, type Identity, sealGroupRecord } from "@portcullis/crypto";
 import { base64url, encodeControl, encodeMessageDown, type GroupGrant } from "@portcullis/protocol";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { createLink } from "../src/link.ts";
 import type { ConnectOptions, SessionState } from "../src/mod.ts";
 import { enter, pause, played, serve, take } from "./support/harness.ts";
@@ -104,6 +104,28 @@ describe("a session of a sealed socket", () => {
       await peer.tell(caughtUp(2, true, last.grant));
     });
     expect(await take(session, 3)).toEqual(["granted", "late, under the key before", "asked for"]);
+    await played(server);
+    await session.close();
+  });
+
+  it("asks again for a key where nothing is answered, also if it goes on hearing what it has the keys of", async () => {
+    const [ours, next] = [await group(0), await group(1)];
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    onTestFinished(() => void vi.useRealTimers());
+    const { session, server } = await inside(ours, async (peer) => {
+      peer.socket.send(await next.message(2, "under a key that is not here"));
+      expect(await peer.readApplication()).toEqual({ t: "catch-up", after: 0 });
+      // The part of the server that was asked is gone. Another one says what it still had to say.
+      peer.socket.send(await ours.message(1, "late, under the key before"));
+      peer.socket.send(await ours.tick(1));
+      await expect.poll(() => heard).toEqual(["late, under the key before"]);
+      vi.advanceTimersByTime(5_000);
+      expect(await peer.readApplication()).toEqual({ t: "catch-up", after: 1 });
+      await peer.tell(caughtUp(1, true, next.grant));
+    });
+    const heard: string[] = [];
+    for await (const message of session) if (heard.push(message.text()) === 2) break;
+    expect(heard).toEqual(["late, under the key before", "under a key that is not here"]);
     await played(server);
     await session.close();
   });

@@ -38,6 +38,26 @@ export const resetDirectory = request({
   reply: empty,
   idempotency: "not_found for what is not there any more",
 });
+/**
+ * An identity is to be what a name stands for: that is in the socket's book before anybody is told so. Whoever has an app key of role `consumer` can
+ * take a name that is free, and whoever has stolen an identity can let theirs follow it: the owner must be able to see it, and by which key.
+ */
+export const recordIdentity = request({
+  name: "identity.directory.record",
+  server: "identity",
+  callers: ["keys"],
+  request: z.strictObject({
+    socketId: id,
+    /** Session that publishes it: of a consumer or owner, and live. */
+    by: id,
+    name: id,
+    fingerprint: text(22),
+    /** Of the identity that it follows; null: the name was nobody's. */
+    before: text(22).nullable(),
+  }),
+  reply: empty,
+  idempotency: "recorded as often as it is asked for; forbidden for who is no consumer of the socket",
+});
 export const readDirectory = request({
   ...fromIdentity,
   name: "keys.directory.read",

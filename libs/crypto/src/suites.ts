@@ -43,18 +43,8 @@ export async function generateKemKeyPair(id: SuiteId, hpke?: CipherSuite<Key>): 
   }
 }
 
-async function keyPairOf(id: SuiteId, hpke: CipherSuite<Key>, pair: KeyPair<Key>): Promise<KemKeyPair> {
+export async function keyPairOf(id: SuiteId, hpke: CipherSuite<Key>, pair: KeyPair<Key>): Promise<KemKeyPair> {
   return { suite: id, privateKey: { suite: id, pair, hpke }, publicKey: await hpke.SerializePublicKey(pair.publicKey) };
-}
-
-/** From 32 unpredictable bytes that are used for nothing else. @throws {CryptoError} `suite` where the runtime lacks it. */
-export async function deriveKemKeyPair(id: SuiteId, ikm: Uint8Array): Promise<KemKeyPair> {
-  try {
-    const suite = await hpkeSuite(id);
-    return await keyPairOf(id, suite, await suite.DeriveKeyPair(ikm, false));
-  } catch {
-    throw new CryptoError("suite");
-  }
 }
 
 /**
@@ -88,37 +78,47 @@ const probeKeys: Readonly<Record<SuiteId, Uint8Array>> = {
   "647a": concat(new Uint8Array(suites["647a"].publicKeyBytes - basePoint.length), basePoint),
 };
 
-const probes = new Map<SuiteId, Promise<CipherSuite<Key> | null>>();
+/** What has to go through before an implementation is taken. */
+type Trial = (suite: CipherSuite<Key>, id: SuiteId) => Promise<unknown>;
 
-/** Whether it can seal, found out by doing so once: no list of runtimes stays true. */
-async function works(suite: CipherSuite<Key>, id: SuiteId): Promise<boolean> {
+/** Null: this runtime has none that can. */
+export type FindSuite = (id: SuiteId) => Promise<CipherSuite<Key> | null>;
+
+/** Whether it can, found out by doing so once: no list of runtimes stays true. */
+async function passes(suite: CipherSuite<Key>, id: SuiteId, trial: Trial): Promise<boolean> {
   try {
-    await suite.SetupSender(await suite.DeserializePublicKey(probeKeys[id]));
+    await trial(suite, id);
     return true;
   } catch {
     return false;
   }
 }
 
-async function probe(id: SuiteId): Promise<CipherSuite<Key> | null> {
+async function tried(id: SuiteId, trial: Trial): Promise<CipherSuite<Key> | null> {
   const web = webSuite(id);
-  if (await works(web, id)) return web;
+  if (await passes(web, id, trial)) return web;
   if (id !== "647a") return null;
   const { postQuantumSuite } = await import("./post-quantum.ts");
-  return (await works(postQuantumSuite, id)) ? postQuantumSuite : null;
+  return (await passes(postQuantumSuite, id, trial)) ? postQuantumSuite : null;
 }
 
-function found(id: SuiteId): Promise<CipherSuite<Key> | null> {
-  const known = probes.get(id);
-  if (known !== undefined) return known;
-  // What could not be loaded may be there the next time.
-  const probing = probe(id).catch(() => {
-    probes.delete(id);
-    return null;
-  });
-  probes.set(id, probing);
-  return probing;
+/** WebCrypto's implementation where that can do it, else the one that is loaded. */
+export function suiteFinder(trial: Trial): FindSuite {
+  const findings = new Map<SuiteId, ReturnType<FindSuite>>();
+  return (id) => {
+    const known = findings.get(id);
+    if (known !== undefined) return known;
+    // What could not be loaded may be there the next time.
+    const finding = tried(id, trial).catch(() => {
+      findings.delete(id);
+      return null;
+    });
+    findings.set(id, finding);
+    return finding;
+  };
 }
+
+const found = suiteFinder(async (suite, id) => suite.SetupSender(await suite.DeserializePublicKey(probeKeys[id])));
 
 /** Whether this runtime can seal under the suite: by its WebCrypto, or with what is loaded where that has no ML-KEM. */
 export async function hasSuite(id: SuiteId): Promise<boolean> {

@@ -1,4 +1,4 @@
-import type { OpenPayload } from "@portcullis/protocol";
+import { type OpenPayload, parseSealedBody } from "@portcullis/protocol";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { nativeSuites } from "../src/native/mod.ts";
 import { expectRefused, hex, readVectors } from "./support.ts";
@@ -6,27 +6,28 @@ import { expectRefused, hex, readVectors } from "./support.ts";
 const payload: OpenPayload = { dst: { label: "app", path: "p", query: "", id: null } };
 const postQuantum = "../src/post-quantum.ts";
 
-type Subtle = typeof crypto.subtle;
+const { subtle } = crypto;
+const real = { importKey: subtle.importKey, generateKey: subtle.generateKey, digest: subtle.digest };
 
-/** What a browser of last year has: X25519 and no ML-KEM. */
-function withoutMlKem(): { readonly refused: () => number } {
+/** WebCrypto without what is called like this. @param methods and where each is told the algorithm */
+function without(prefix: string, methods: Readonly<Partial<Record<keyof typeof real, number>>>) {
   let refused = 0;
   const nameOf = (algorithm: unknown) =>
     typeof algorithm === "string" ? algorithm : String((algorithm as { name: string }).name);
-  const without =
-    (real: (...given: never[]) => Promise<unknown>, at: number) =>
-    (...given: unknown[]): Promise<unknown> => {
-      if (!nameOf(given[at]).startsWith("ML-KEM")) return real(...(given as never[]));
+  for (const [method, at] of Object.entries(methods) as [keyof typeof real, number][]) {
+    const own = real[method].bind(subtle) as (...given: unknown[]) => Promise<unknown>;
+    const lacking = (...given: unknown[]): Promise<unknown> => {
+      if (!nameOf(given[at]).startsWith(prefix)) return own(...given);
       refused += 1;
       return Promise.reject(new DOMException("Unrecognized name.", "NotSupportedError"));
     };
-  const { subtle } = crypto;
-  const importKey = without(subtle.importKey.bind(subtle), 2) as Subtle["importKey"];
-  const generateKey = without(subtle.generateKey.bind(subtle), 0) as Subtle["generateKey"];
-  vi.spyOn(subtle, "importKey").mockImplementation(importKey);
-  vi.spyOn(subtle, "generateKey").mockImplementation(generateKey);
+    vi.spyOn(subtle, method).mockImplementation(lacking as never);
+  }
   return { refused: () => refused };
 }
+
+/** What a browser of last year has: X25519 and no ML-KEM. */
+const withoutMlKem = () => without("ML-KEM", { importKey: 2, generateKey: 0 });
 
 /** What a runtime can do is found out once, so each test takes the library afresh. */
 const fresh = () => import("../src/mod.ts");
@@ -95,4 +96,39 @@ it("where WebCrypto has ML-KEM, nothing is loaded", async () => {
   });
   const { hasSuite } = await fresh();
   expect([await hasSuite("647a"), await hasSuite("0020"), loaded]).toEqual([true, true, 0]);
+});
+
+describe("where WebCrypto has ML-KEM and not SHAKE-256, as Chromium", () => {
+  beforeEach(() => void without("cSHAKE", { digest: 0 }));
+
+  it("what a prekey's pair is derived with is loaded, gives the pair that WebCrypto would, and opens", async () => {
+    const seed = new Uint8Array(32).fill(7);
+    const { prekeyPair, prekeySuites } = await fresh();
+    const own = await prekeySuites(seed);
+    vi.restoreAllMocks();
+    vi.resetModules();
+    const web = await fresh();
+    expect(own).toEqual(await web.prekeySuites(seed));
+    const { publicKey, privateKey } = await prekeyPair(seed, "647a");
+    const sender = await web.importEndToEndIdentity(web.generateEndToEndIdentity());
+    const place = { socket: "demo", sid: "s", recipient: sender.fingerprint };
+    const to = { fingerprint: sender.fingerprint, keyId: new Uint8Array(8), suite: "647a", publicKey } as const;
+    const said = { messageId: new Uint8Array(16), seq: 0, reply: null, body: Uint8Array.of(1) };
+    const sealed = parseSealedBody(await web.sealBody({ ...place, sender, to, ...said }));
+    expect((await web.openBody({ ...place, privateKey, body: sealed })).body).toEqual(Uint8Array.of(1));
+  });
+
+  it("and it cannot be loaded, prekeys are X25519 alone; and the next one is of both again", async () => {
+    vi.doMock(postQuantum, () => {
+      throw new Error("no network");
+    });
+    const { hasSuite, prekeyPair, prekeySuites } = await fresh();
+    const seed = new Uint8Array(32);
+    expect(Object.keys(await prekeySuites(seed))).toEqual(["0020"]);
+    await expectRefused("suite", () => prekeyPair(seed, "647a"));
+    // To seal, nothing is lacking.
+    expect(await hasSuite("647a")).toBe(true);
+    vi.doUnmock(postQuantum);
+    expect(Object.keys(await prekeySuites(seed)).sort()).toEqual(["0020", "647a"]);
+  });
 });

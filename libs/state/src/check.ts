@@ -26,6 +26,11 @@ export function checkMark(value: number): number {
   return value;
 }
 
+export function checkMembersMax(membersMax: number): number {
+  if (!Number.isSafeInteger(membersMax) || membersMax < 1) throw new RangeError("a set has room for at least 1 member");
+  return membersMax;
+}
+
 export function checkExpiry(expiresAtMs: number): number {
   if (!Number.isSafeInteger(expiresAtMs)) throw new RangeError("an expiry is whole epoch milliseconds");
   return expiresAtMs;

@@ -77,8 +77,13 @@ export interface State {
    */
   advance(key: string, value: number, holder: string, ttlMs: number): Promise<boolean>;
 
-  /** Puts a member into a set until `expiresAtMs` (epoch); a member already there gets the later expiry. */
-  join(key: string, member: string, expiresAtMs: number): Promise<void>;
+  /**
+   * Puts a member into a set until `expiresAtMs` (epoch); a member already there gets the later expiry.
+   *
+   * @param membersMax where more are there then, those that expire first go, this one among them; of equal ones those whose names come first as bytes. At
+   *   least 1. Default: no bound
+   */
+  join(key: string, member: string, expiresAtMs: number, membersMax?: number): Promise<void>;
   /** @returns whether it was there. */
   leave(key: string, member: string): Promise<boolean>;
   /** Members that have not expired, in no order. */

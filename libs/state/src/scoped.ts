@@ -28,7 +28,7 @@ export function scopedState(state: State, prefix: string): State {
     sum: async (key) => state.sum(named(key)),
     reset: async (key) => state.reset(named(key)),
     advance: async (key, value, holder, ttlMs) => state.advance(named(key), value, holder, ttlMs),
-    join: async (key, member, expiresAtMs) => state.join(named(key), member, expiresAtMs),
+    join: async (key, member, expiresAtMs, membersMax) => state.join(named(key), member, expiresAtMs, membersMax),
     leave: async (key, member) => state.leave(named(key), member),
     members: async (key) => state.members(named(key)),
     ping: () => state.ping(),

@@ -139,7 +139,7 @@ export async function run(
   await servePeople(server, { ...socketContext, accounts: accountContext, handshakes, invitations });
   const edges = createEdgeWatch(state, clock);
   await serveSessions(server, { registries: [sessions, decoySessions], edges, audit, clock });
-  await serveConsumers(server, { sessions, revocation });
+  await serveConsumers(server, { sessions, revocation, audit });
   await serveHolds(server, { store, state, clock, audit });
   const risk = createNetworkRisk(state);
   const player = createPlayer({ key: vault.subkey("decoy"), clock });

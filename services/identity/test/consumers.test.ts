@@ -3,8 +3,10 @@ import {
   createSocket,
   identityOpen,
   kickMember,
+  listAudit,
   listLiveSessions,
   type Outcome,
+  recordIdentity,
 } from "@portcullis/contracts";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { consumersMax } from "../src/sessions/consumers.ts";
@@ -130,5 +132,33 @@ describe("what the owner's program may know and do", () => {
     expect(await codeOf(kick("nobody", eve.sid))).toBe("forbidden");
     expect(await codeOf(kick(program.sid, stranger.sid, two.id))).toBe("forbidden");
     expect(await isThere(one.id, eve.sid)).toBe(true);
+  });
+
+  it("is to have in the book of its socket whose key has put which identity into the directory", async () => {
+    const [one, two] = [await make("one"), await make("two")];
+    const program = await enter("one", one.id, "consumer");
+    const bob = await enter("one", one.id, "member");
+    const [first, next] = ["a".repeat(22), "b".repeat(22)];
+    const say = (by: string, socketId: string, fingerprint: string, before: string | null) =>
+      world.keysCaller.call(recordIdentity, { socketId, by, name: "consumer", fingerprint, before });
+    await say(program.sid, one.id, first, null);
+    await say(program.sid, one.id, next, first);
+    for (const [by, socketId] of [
+      [bob.sid, one.id],
+      ["nobody", one.id],
+      [program.sid, two.id],
+    ] as const)
+      expect(await codeOf(say(by, socketId, next, first))).toBe("forbidden");
+    const book = async (socketId: string) => {
+      const page = { after: null, limit: 100, order: "oldest", event: "socket-changed" } as const;
+      const { entries } = await world.api.call(listAudit, { ownerId, socketId, ...page });
+      return entries.filter(({ about }) => about?.what !== "made");
+    };
+    const whose = { session: program.sid, key: "key-consumer" };
+    expect(await book(one.id)).toMatchObject([
+      { ...whose, about: { what: "directory-published", name: "consumer", fingerprint: first } },
+      { ...whose, about: { what: "directory-replaced", name: "consumer", fingerprint: next, before: first } },
+    ]);
+    expect(await book(two.id)).toEqual([]);
   });
 });

@@ -1,4 +1,4 @@
-import { dropDirectory, readDirectory } from "@portcullis/contracts";
+import { dropDirectory, readDirectory, ServiceError } from "@portcullis/contracts";
 import {
   generateEndToEndIdentity,
   type Identity,
@@ -132,6 +132,7 @@ describe("the directory", () => {
     const name = "one-more";
     const more = { name, identity: await said(await somebody(), null, { name }) };
     expect(await publish(program, more)).toEqual(failed("too-many"));
+    expect(world.identity.recorded).toHaveLength(16);
     await world.asIdentity.call(dropDirectory, { socketId: "socket-1", name: "name-0" });
     expect(await publish(program, more)).toEqual(done);
     let before: Identity | null = null;
@@ -171,7 +172,11 @@ describe("the directory", () => {
     };
     const directory = createDirectory(raced, world.now);
     const begin = async (name: string) =>
-      directory.publish("socket-1", { name, identity: await said(await somebody(), null, { name }) });
+      directory.publish(
+        "socket-1",
+        { name, identity: await said(await somebody(), null, { name }) },
+        async () => undefined,
+      );
     const answers = await Promise.all(Array.from({ length: all }, (_, n) => begin(`name-${n}`)));
     const begun = answers.filter((answer) => answer === null).length;
     expect(begun).toBeLessThanOrEqual(16);
@@ -191,6 +196,43 @@ describe("the directory", () => {
       await entries.insert(`socket-1:${name}`, entry);
     }
     expect((await world.asIdentity.call(readDirectory, { socketId: "socket-1" })).entries).toHaveLength(16);
+  });
+
+  it("is in the book first: which identity has a name by whose session, and what it follows; prekeys and what is refused are not", async () => {
+    const program = await come("consumer");
+    const [one, two] = [await somebody(), await somebody()];
+    const by = { socketId: "socket-1", by: program.accepted.sid, name: "consumer" };
+    const seen: unknown[] = [];
+    world.identity.onRecord = async () => void seen.push(await find(bob));
+    const bob = await come("member");
+    const first = await said(one);
+    await publish(program, { identity: first, prekey: await prekeyOf(one) });
+    await publish(program, { identity: first, prekey: await prekeyOf(one, world.now() + 1) });
+    await publish(program, { prekey: await prekeyOf(one, world.now() + 2) });
+    await publish(program, { identity: await said(two) });
+    await publish(program, { name: "else", prekey: await prekeyOf(one) });
+    await publish(bob, { identity: await said(two, one) });
+    await publish(program, { identity: await said(two, one) });
+    expect(world.identity.recorded).toEqual([
+      { ...by, fingerprint: one.fingerprint, before: null },
+      { ...by, fingerprint: two.fingerprint, before: one.fingerprint },
+    ]);
+    // Nobody is told of it before.
+    expect(seen).toMatchObject([failed("not-found"), { history: [first] }]);
+  });
+
+  it("has nothing that cannot be recorded, until it can", async () => {
+    const program = await come("consumer");
+    const one = await somebody();
+    world.identity.onRecord = () => {
+      throw new ServiceError("unavailable");
+    };
+    const whole = { identity: await said(one), prekey: await prekeyOf(one) };
+    expect(await publish(program, whole)).toEqual(failed("unavailable"));
+    expect(await find(program)).toEqual(failed("not-found"));
+    world.identity.onRecord = () => {};
+    expect(await publish(program, whole)).toEqual(done);
+    expect(await find(program)).toMatchObject({ history: [whole.identity] });
   });
 
   it("that two begin at once under one name is one's", async () => {

@@ -20,6 +20,9 @@ interface WebAuthn {
 const page = {
   hasPostQuantum,
 
+  /** Loaded by who asks for it, as an application would that does not always seal. */
+  endToEnd: async () => (await import("./end-to-end.ts")).endToEnd,
+
   async enter(url: string, appKey: string, code: string) {
     const session = await connect(url, { appKey, answers: { otp: () => code }, echo: true });
     await session.send("hello from a browser");

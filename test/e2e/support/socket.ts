@@ -51,8 +51,13 @@ export async function plantKey(owner: Owner, socketId: string): Promise<{ appKey
 }
 
 /** A member with an authenticator, as scanned from the QR code's text. */
-export async function makeMember(owner: Owner, socket: OwnedSocket, name: string): Promise<Authenticator> {
-  await owner.post(`/v1/sockets/${socket.id}/members`, { name });
+export async function makeMember(
+  owner: Owner,
+  socket: OwnedSocket,
+  name: string,
+  contacts: { readonly email?: string; readonly phone?: string } = {},
+): Promise<Authenticator> {
+  await owner.post(`/v1/sockets/${socket.id}/members`, { name, contacts });
   return enrol(owner, `/v1/sockets/${socket.id}/members/${name}`);
 }
 

@@ -14,7 +14,7 @@ from .inbox import Inbox
 from .records import APPLICATION_DOWN, APPLICATION_UP, GROUP, Sealer, open_record
 from .wire import Closed, Wire, closing_on_refusal
 
-GAP_SECONDS, CAUGHT_UP_SECONDS = 0.5, 10
+GAP_SECONDS, CAUGHT_UP_SECONDS = 0.5, 5
 SAME_AFTERWARDS = ("sid", "member", "role", "mode", "sealed", "endToEnd", "gates", "expiresAt")
 
 

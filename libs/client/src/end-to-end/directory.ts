@@ -6,7 +6,7 @@ import { PortcullisError } from "../errors.ts";
 export interface SocketDirectory {
   /** Rejects with `not-found`, `unsupported` where the socket has none, `closed`. */
   find(name: string): Promise<DirectoryEntry>;
-  /** Rejects with `conflict` where the name is somebody else's, `unsupported`, `closed`. A member's ends the session. */
+  /** Rejects with `conflict` where the name is somebody else's, `unavailable` where it cannot be recorded now or there are 16 names, `unsupported`, `closed`. A member's ends the session. */
   publish(name: string, what: { readonly identity?: SignedIdentity; readonly prekey?: SignedPrekey }): Promise<void>;
 }
 

@@ -1,9 +1,9 @@
 import {
   chooseSuite,
   generateEndToEndIdentity,
+  generateKemKeyPair,
   importEndToEndIdentity,
   type KemKeyPair,
-  prekeyPair,
   secureRandom,
 } from "@portcullis/crypto";
 import { fingerprintWords } from "@portcullis/crypto/words";
@@ -88,7 +88,6 @@ export async function createEndToEnd(session: Session, options: EndToEndOptions 
   const speaker = createSpeaker(session, identity);
   const seen = createSeen();
   const inOrder = createInOrder();
-  const seed = secureRandom(32);
   const keyId = secureRandom(8);
   const pairs = new Map<SuiteId, Promise<KemKeyPair>>();
   let ended = false;
@@ -96,7 +95,7 @@ export async function createEndToEnd(session: Session, options: EndToEndOptions 
   /** By which we are answered: for this session, in the suite of what is answered. */
   async function pairOf(suite: SuiteId): Promise<KemKeyPair> {
     if (ended) throw new PortcullisError("closed");
-    const pair = pairs.get(suite) ?? prekeyPair(seed, suite);
+    const pair = pairs.get(suite) ?? generateKemKeyPair(suite);
     pairs.set(suite, pair);
     return pair;
   }
@@ -124,7 +123,6 @@ export async function createEndToEnd(session: Session, options: EndToEndOptions 
 
   function end(): void {
     ended = true;
-    seed.fill(0);
     pairs.clear();
   }
 

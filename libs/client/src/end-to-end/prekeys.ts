@@ -1,6 +1,6 @@
 import { type KemKeyPair, prekeyPair, prekeySuites, secureRandom } from "@portcullis/crypto";
 import { base64url, equalBytes, type PrekeyStatement, type SuiteId } from "@portcullis/protocol";
-import { PortcullisError } from "../errors.ts";
+import { ownError, PortcullisError } from "../errors.ts";
 import type { PrekeyStore } from "./stores.ts";
 
 interface Prekey {
@@ -14,7 +14,10 @@ interface Prekey {
 export interface Prekeys {
   /** Makes another one where the newest is old enough; erases those whose grace is over. @returns the newest, for publishing */
   current(): Promise<Omit<PrekeyStatement, "socket" | "name">>;
-  /** Null: erased, or never ours, or under a suite that is not good enough. */
+  /**
+   * Null: erased, or never ours, or under a suite that is not good enough. Rejects with `unsupported` where this runtime has not what the suite takes, and that
+   * could not be loaded.
+   */
   pair(keyId: Uint8Array, suite: SuiteId): Promise<KemKeyPair | null>;
   /** Epoch milliseconds, when `current` has something to do. */
   readonly dueAt: number;
@@ -82,7 +85,10 @@ export function createPrekeys(parts: {
       // Another replica may have made it.
       if (usable(keyId) === undefined) await load();
       const found = usable(keyId);
-      return found === undefined ? null : prekeyPair(found.seed, suite);
+      if (found === undefined) return null;
+      return prekeyPair(found.seed, suite).catch((error: unknown) => {
+        throw ownError(error);
+      });
     },
     get dueAt() {
       const newest = keys.at(-1);

@@ -58,8 +58,8 @@ export interface Recipient {
   readonly fingerprint: string;
   readonly words: string;
   /**
-   * Null: it is sealed for somebody else. Rejects with `unopened` where it is not sealed, was changed, moved or opened before, or its prekey is erased. To be called in the order in
-   * which messages come; it need not be waited for in between.
+   * Null: it is sealed for somebody else. Rejects with `unopened` where it is not sealed, was changed, moved or opened before, or its prekey is erased, and
+   * with `unsupported` where what its suite takes cannot be loaded now. To be called in the order in which messages come; it need not be waited for in between.
    */
   open(
     message: SealedMessage & { readonly from: Pick<Peer, "sid" | "member" | "memberProven"> },
@@ -75,7 +75,8 @@ const timerMsMax = 2 ** 31 - 1;
 /**
  * Publishes who we are and what can be sealed to us, and opens it.
  *
- * @throws {PortcullisError} `unsupported` where the socket has no directory, or this runtime no suite that is good enough; `conflict` where the name is another identity's, or the server says so; `key`
+ * @throws {PortcullisError} `unsupported` where the socket has no directory, or this runtime no suite that is good enough; `conflict` where the name is
+ * another identity's, or the server says so; `unavailable` where the server cannot record it now; `key`
  */
 export async function createRecipient(session: ConsumerSession, options: RecipientOptions): Promise<Recipient> {
   const { name = "consumer", clock = Date.now, rotateMs = 86_400_000, graceMs = 86_400_000 } = options;

@@ -2,6 +2,7 @@ import { PortcullisError } from "../errors.ts";
 import type { notRecognised } from "../question.ts";
 import type { Waiting } from "../waiting.ts";
 import type { Asked } from "./asked.ts";
+import type { GateState } from "./events.ts";
 import type { Stage } from "./stage.ts";
 import type { Say } from "./texts.ts";
 import { type another, gone } from "./view.ts";
@@ -29,11 +30,12 @@ export interface Answering {
 export function createAnswering(parts: {
   readonly stage: Stage;
   readonly say: () => Say;
+  readonly tell: (state: GateState) => void;
   readonly canSign: boolean;
   /** Whether the page has the member's answer secret. */
   readonly hasSecret: boolean;
 }): Answering {
-  const { stage, say, canSign, hasSecret } = parts;
+  const { stage, say, tell, canSign, hasSecret } = parts;
   let panel: MessagePanel | null = null;
   let secret = "";
 
@@ -41,6 +43,7 @@ export function createAnswering(parts: {
     const { option, waiting, signal } = asked;
     const { gate, ask, details } = option;
     if (ask?.waits === true && waiting === null) return {};
+    tell({ is: "asking", gate });
     if (gate === "ident" && details.ask !== "none")
       return answeredBy(await stage.ask(signal, (done) => identView(say(), asked, done)));
     if (gate === "passkey") return byPasskey(asked);

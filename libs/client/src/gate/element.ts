@@ -94,8 +94,11 @@ export function createGateElement(connectWith: typeof connect): new () => GateEl
     connectedCallback(): void {
       this.#stopTicking();
       this.#stopTicking = startTicking(this.#stage);
-      if (!this.#isShown) this.#visit.idle();
-      this.#isShown = true;
+      // Behind the module that imports this one, which says there what the page gives.
+      queueMicrotask(() => {
+        if (!this.#isShown) this.#visit.idle();
+        this.#isShown = true;
+      });
     }
 
     disconnectedCallback(): void {
@@ -108,6 +111,7 @@ export function createGateElement(connectWith: typeof connect): new () => GateEl
 
     start(): void {
       this.#isWanted = true;
+      this.#isShown = true;
       this.#visit.start();
     }
 

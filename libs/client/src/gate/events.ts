@@ -7,6 +7,7 @@ import type { Waiting } from "../waiting.ts";
 /** Where the person stands: at the gates (`connecting` to `cancelled`), and what happens to their session. No key, code or text of the server's. */
 export type GateState =
   | { readonly is: "connecting" }
+  | { readonly is: "choosing" }
   | { readonly is: "asking"; readonly gate: string }
   | { readonly is: "waiting"; readonly gate: string; readonly by: Waiting["by"]; readonly status: Waiting["status"] }
   | { readonly is: "accepted" }

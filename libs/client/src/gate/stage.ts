@@ -70,9 +70,12 @@ export function createStage(root: ShadowRoot, parts: { say(): Say; cancel(): voi
     else setText(status, next.title);
   }
 
-  /** A secret stays in no field. */
+  /** A secret stays in no field, and what is typed while it is looked at would be lost. */
   function forget(): void {
-    for (const field of body.querySelectorAll<HTMLInputElement>("input:not([type=radio])")) field.value = "";
+    for (const field of body.querySelectorAll<HTMLInputElement>("input:not([type=radio])")) {
+      field.value = "";
+      field.readOnly = true;
+    }
   }
 
   function tick(nowMs: number): void {

@@ -43,6 +43,8 @@ export function createVisit(parts: {
   let session: Session | null = null;
   let steppingUp = false;
 
+  const isEntering = () => run !== null && session === null;
+
   function idle(wrong: WrongField | null = null): void {
     stage.show(formView(say(), missingOf(given()), wrong, filled));
   }
@@ -78,6 +80,7 @@ export function createVisit(parts: {
     const walk = createWalk({
       stage,
       say,
+      tell: tell.state,
       canSign: page.options.passkey !== undefined || "PublicKeyCredential" in globalThis,
       hasSecret: page.answerSecret !== undefined,
       leave(reason) {
@@ -102,7 +105,7 @@ export function createVisit(parts: {
     } catch (error) {
       session = null;
       leave(walk);
-      refused(failure ?? error, by);
+      refused(failure ?? error, by, own.signal.aborted);
     }
   }
 
@@ -116,13 +119,16 @@ export function createVisit(parts: {
     stage.banner("ident");
   }
 
-  function refused(thrown: unknown, by: Filled): void {
+  function refused(thrown: unknown, by: Filled, hasLeft: boolean): void {
     // Anything else is a wrong argument of the page's, or a defect.
     if (!(thrown instanceof PortcullisError)) reportError(thrown);
     const error = thrown instanceof PortcullisError ? thrown : new PortcullisError("unsupported");
+    const isOfPage = error.code === "cancelled" && !hasLeft;
+    // A function of the page's has failed: the person has not left, and the page's console says what it was.
+    if (isOfPage) reportError(error.cause ?? error);
     // What the person pasted is corrected by the person.
     if (error.code === "key" && by.key) idle("key");
-    else if (error.code === "cancelled" || error.code === "not-recognised") {
+    else if (!isOfPage && (error.code === "cancelled" || error.code === "not-recognised")) {
       stage.show(cancelledView(say(), error.code === "cancelled", start));
       tell.state({ is: "cancelled" });
       tell.cancelled(error);
@@ -151,14 +157,9 @@ export function createVisit(parts: {
       answerSecret: answerSecret ?? walk.takeSecret,
       automatic: false,
       signal,
-      onChallenge(question) {
-        tell.state({ is: "asking", gate: question.gate });
-        return walk.onChallenge(question);
-      },
+      onChallenge: walk.onChallenge,
       onWait(waiting) {
-        const { gate, by, status } = waiting;
         walk.onWait(waiting);
-        tell.state({ is: "waiting", gate, by, status });
         options.onWait?.(waiting);
       },
       onIdent(shown) {
@@ -179,7 +180,7 @@ export function createVisit(parts: {
       },
       onFrame(direction, kind, summary) {
         options.onFrame?.(direction, kind, summary);
-        if (session !== null) return;
+        if (!isEntering()) return;
         if (kind === "close") stage.notice(say()("lost"));
         if (kind === "hello" && isLost) stage.notice(say()("back"));
         isLost = kind === "close" || (isLost && kind !== "hello");
@@ -207,7 +208,7 @@ export function createVisit(parts: {
       if (session === null || steppingUp) run?.abort();
     },
     get isEntering() {
-      return run !== null && session === null;
+      return isEntering();
     },
   };
 }

@@ -5,6 +5,7 @@ import type { QuestionOption } from "../question-option.ts";
 import type { Waiting } from "../waiting.ts";
 import { type Answered, createAnswering } from "./answering.ts";
 import type { Asked } from "./asked.ts";
+import type { GateState } from "./events.ts";
 import type { Stage } from "./stage.ts";
 import type { Say } from "./texts.ts";
 import { another, gone } from "./view.ts";
@@ -24,15 +25,16 @@ export interface Walk {
   over(): void;
 }
 
-/** @param parts.leave ends it all, with the reason */
+/** @param parts.leave ends it all, with the reason @param parts.tell where the person stands, whenever that is another place */
 export function createWalk(parts: {
   readonly stage: Stage;
   readonly say: () => Say;
+  readonly tell: (state: GateState) => void;
   readonly canSign: boolean;
   readonly hasSecret: boolean;
   readonly leave: (reason: unknown) => void;
 }): Walk {
-  const { stage, say, canSign, leave } = parts;
+  const { stage, say, tell, canSign, leave } = parts;
   const answering = createAnswering(parts);
   let server: Server | null = null;
   let waiting: Waiting | null = null;
@@ -78,6 +80,7 @@ export function createWalk(parts: {
     const { signal, answerUntilMs: untilMs, waiting } = question;
     const current = waiting === null ? undefined : ways.find(({ at }) => at === waiting.at);
     const options = ways.filter((way) => way !== current);
+    tell({ is: "choosing" });
     const picked = await stage.ask<QuestionOption>(signal, (done) =>
       chooseView(say(), { options, untilMs, back: current && (() => done(current)) }, done),
     );
@@ -93,6 +96,7 @@ export function createWalk(parts: {
   function onWait(now: Waiting): void {
     const before = waiting;
     waiting = now;
+    tellOf(now);
     const isSame = before?.at === now.at && before.number === now.number && before.attemptsLeft === now.attemptsLeft;
     if (now.by === "code" || (isSame && tried === null)) {
       answering.update(now);
@@ -103,6 +107,10 @@ export function createWalk(parts: {
     tried = null;
     if (wrongly !== undefined) goBeside(wrongly, true);
     else showWait(before?.at === now.at && before.number !== now.number ? say()("number.again") : undefined);
+  }
+
+  function tellOf({ gate, by, status }: Waiting): void {
+    tell({ is: "waiting", gate, by, status });
   }
 
   function showWait(wrong?: string): void {
@@ -126,14 +134,12 @@ export function createWalk(parts: {
   async function answerBeside(first: QuestionOption | null, retry: boolean, signal: AbortSignal): Promise<void> {
     for (let option = first; waiting !== null && server !== null; option = null) {
       const { untilMs, attemptsLeft } = waiting;
-      const options = waysBeside(waiting);
-      const picked =
-        option ??
-        (await stage.ask<QuestionOption | null>(signal, (done) =>
-          chooseView(say(), { options, untilMs, back: () => done(null) }, done),
-        ));
+      const picked = option ?? (await chosenBeside(waiting, signal));
       if (picked === gone) return;
-      if (picked === null) return showWait();
+      if (picked === null) {
+        tellOf(waiting);
+        return showWait();
+      }
       const solve = (each: QuestionOption) => waiting?.solve(each) ?? null;
       const asked = { option: picked, server, attemptsLeft, untilMs, solve, signal, waiting: null, hasOthers: true };
       const outcome: Answered = await answering.answer({ ...asked, retry: retry && picked === first });
@@ -143,6 +149,15 @@ export function createWalk(parts: {
       stage.busy(say()("checking"));
       return waiting?.choose({ gate: picked.gate, at: picked.at, ...outcome });
     }
+  }
+
+  /** @returns null: they go back to what is waited for */
+  function chosenBeside(beside: Waiting, signal: AbortSignal): Promise<QuestionOption | null | typeof gone> {
+    const options = waysBeside(beside);
+    tell({ is: "choosing" });
+    return stage.ask<QuestionOption | null>(signal, (done) =>
+      chooseView(say(), { options, untilMs: beside.untilMs, back: () => done(null) }, done),
+    );
   }
 
   return {

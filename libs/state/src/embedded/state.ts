@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import type { DatabaseSync, SQLInputValue } from "node:sqlite";
 import { atomically, openSqlite } from "@portcullis/sqlite";
-import { checkAmount, checkExpiry, checkMark, checkName, checkTtl } from "../check.ts";
+import { checkAmount, checkExpiry, checkMark, checkMembersMax, checkName, checkTtl } from "../check.ts";
 import type { State } from "../port.ts";
 import { schema, statements } from "./statements.ts";
 
@@ -103,8 +103,15 @@ export function openEmbeddedState(options: EmbeddedStateOptions): State {
       };
       return rows("advance", parameters).length === 1;
     },
-    async join(key, member, expiresAtMs) {
-      rows("join", { $key: checkName(key), $member: checkName(member), $expires: checkExpiry(expiresAtMs) });
+    async join(key, member, expiresAtMs, membersMax) {
+      const set = { $key: checkName(key) };
+      const joined = { ...set, $member: checkName(member), $expires: checkExpiry(expiresAtMs) };
+      if (membersMax === undefined) return void rows("join", joined);
+      const bound = { ...set, $max: checkMembersMax(membersMax) };
+      atomically(database, () => {
+        rows("join", joined);
+        rows("bound", bound);
+      });
     },
     async leave(key, member) {
       // What has expired goes too, but it was not there.

@@ -16,6 +16,7 @@ export const schema = `
     key TEXT NOT NULL, member TEXT NOT NULL, expires_at_ms INTEGER NOT NULL, PRIMARY KEY (key, member)
   ) WITHOUT ROWID;
   CREATE INDEX IF NOT EXISTS _state_members_expiry ON _state_members (expires_at_ms);
+  CREATE INDEX IF NOT EXISTS _state_members_order ON _state_members (key, expires_at_ms, member);
 `;
 
 /**
@@ -57,6 +58,9 @@ export const statements = {
 
   join: `INSERT INTO _state_members (key, member, expires_at_ms) VALUES ($key, $member, $expires)
     ON CONFLICT (key, member) DO UPDATE SET expires_at_ms = max(expires_at_ms, excluded.expires_at_ms)`,
+  bound: `DELETE FROM _state_members WHERE key = $key AND member IN
+    (SELECT member FROM _state_members WHERE key = $key AND expires_at_ms > $now
+      ORDER BY expires_at_ms DESC, member DESC LIMIT -1 OFFSET $max)`,
   leave: "DELETE FROM _state_members WHERE key = $key AND member = $member RETURNING expires_at_ms > $now AS there",
   members: "SELECT member FROM _state_members WHERE key = $key AND expires_at_ms > $now",
 

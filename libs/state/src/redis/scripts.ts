@@ -58,10 +58,11 @@ const scripts = {
     redis.call('PEXPIRE', KEYS[1], ARGV[3])
     return 1`,
 
-  /** KEYS set · ARGV member, expiry (epoch ms), now (epoch ms) · returns 0 */
+  /** KEYS set · ARGV member, expiry (epoch ms), now (epoch ms), how many may be there ('': any number) · returns 0 */
   joinSet: `
     redis.call('ZADD', KEYS[1], 'GT', ARGV[2], ARGV[1])
     redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', ARGV[3])
+    if ARGV[4] ~= '' then redis.call('ZREMRANGEBYRANK', KEYS[1], 0, -1 - tonumber(ARGV[4])) end
     local last = redis.call('ZRANGE', KEYS[1], -1, -1, 'WITHSCORES')
     if last[2] then redis.call('PEXPIREAT', KEYS[1], string.format('%.0f', last[2])) end
     return 0`,

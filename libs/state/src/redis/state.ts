@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { checkAmount, checkExpiry, checkMark, checkName, checkTtl } from "../check.ts";
+import { checkAmount, checkExpiry, checkMark, checkMembersMax, checkName, checkTtl } from "../check.ts";
 import type { State } from "../port.ts";
 import { connect } from "./connect.ts";
 import { versionBytes, withScripts } from "./scripts.ts";
@@ -86,8 +86,9 @@ export async function openRedisState(options: RedisStateOptions): Promise<State>
     async advance(key, value, holder, ttlMs) {
       return (await scripts.advanceMark(mark(key), checkMark(value), checkName(holder), checkTtl(ttlMs))) === 1;
     },
-    async join(key, member, expiresAtMs) {
-      await scripts.joinSet(set(key), checkName(member), checkExpiry(expiresAtMs), clock());
+    async join(key, member, expiresAtMs, membersMax) {
+      const max = membersMax === undefined ? "" : checkMembersMax(membersMax);
+      await scripts.joinSet(set(key), checkName(member), checkExpiry(expiresAtMs), clock(), max);
     },
     async leave(key, member) {
       return (await scripts.leaveSet(set(key), checkName(member), clock())) === 1;

@@ -6,7 +6,7 @@ import { hashOf } from "../secrets.ts";
 import { requireSocket, type SocketContext } from "../sockets/context.ts";
 import { type PageRequest, pageOf } from "../sockets/page.ts";
 import { idsOf, type Subject, subject } from "./subjects.ts";
-import { createTolls, heldOn } from "./tolls.ts";
+import { createTolls, heldOn, heldWith } from "./tolls.ts";
 
 export interface HoldsContext {
   readonly store: SocketContext["store"];
@@ -25,6 +25,9 @@ interface Known {
   readonly subject: Subject;
 }
 
+/** Most of those that are named may have ended: a short page must not take as many turns as there are of them. */
+const lookedAtOnce = 200;
+
 /** What is held on a socket now. Whoever decides who comes in may see it: somebody who is held up will ask them. */
 export async function listHoldsOf(context: HoldsContext, { after, limit, ...mine }: Mine & PageRequest) {
   const socket = await requireSocket(context, mine, "approve");
@@ -32,8 +35,8 @@ export async function listHoldsOf(context: HoldsContext, { after, limit, ...mine
   const rest = (await knownOn(context, socket.id)).filter(({ id }) => after === null || id > after);
   const found: HoldView[] = [];
   // What has ended is still named for a while.
-  for (let from = 0; found.length <= limit && from < rest.length; from += limit) {
-    const some = rest.slice(from, from + limit).map(async ({ id, subject: of }) => {
+  for (let from = 0; found.length <= limit && from < rest.length; from += lookedAtOnce) {
+    const some = rest.slice(from, from + lookedAtOnce).map(async ({ id, subject: of }) => {
       const hold = await tolls.hold(of);
       return hold === null ? [] : [await viewOf(context, id, of, hold)];
     });
@@ -49,16 +52,17 @@ export async function releaseHoldOf(context: HoldsContext, { holdId, ...mine }: 
   const found = (await knownOn(context, socket.id)).find(({ id }) => id === holdId)?.subject;
   if (found === undefined) throw new ServiceError("not_found");
   const isHeld = await createTolls(context.state, context.clock).release(found);
-  await context.state.leave(heldOn(socket.id), JSON.stringify(found));
+  await context.state.leave(heldWith(found), JSON.stringify(found));
   if (!isHeld) throw new ServiceError("not_found");
   await context.audit.note(socket.id, { event: "released", by: mine.ownerId, ...idsOf(found) });
   return {};
 }
 
-/** In the order of their ids. */
+/** In the order of their ids. Bounded: `heldMax` of each kind. */
 async function knownOn({ state }: HoldsContext, socketId: string): Promise<Known[]> {
-  const texts = await state.members(heldOn(socketId));
+  const texts = await Promise.all(heldOn(socketId).map((set) => state.members(set)));
   return texts
+    .flat()
     .map((text) => ({ id: hashOf(text).slice(0, 22), subject: subject.parse(JSON.parse(text)) }))
     .toSorted((a, b) => (a.id < b.id ? -1 : 1));
 }

@@ -72,7 +72,6 @@ export function createTolls(state: State, clock: Clock): Tolls {
   const places = (subject: Subject) => `identity:failed:${nameOf(subject)}`;
   const waits = (subject: Subject) => `identity:waited:${nameOf(subject)}`;
   const holdKey = (subject: Subject) => `identity:hold:${nameOf(subject)}`;
-  const index = (subject: Subject) => heldOn(subject.socketId);
 
   async function found(subject: Subject) {
     const entry = await state.get(holdKey(subject));
@@ -93,8 +92,8 @@ export function createTolls(state: State, clock: Clock): Tolls {
     const version = await state.create(holdKey(subject), value, ms);
     if (version === null) return null;
     await state.add(waits(subject), 1, windowMs);
-    // For the owner to see. What is no more is not shown, so that it may stay there longer.
-    await state.join(index(subject), JSON.stringify(subject), untilMs + windowMs);
+    // For the owner to see. What is no more is not shown, so that it may stay there longer: it is the first that makes room.
+    await state.join(heldWith(subject), JSON.stringify(subject), untilMs + windowMs, heldMax);
     return { version, isLockout };
   }
 
@@ -193,7 +192,23 @@ export function createTolls(state: State, clock: Clock): Tolls {
   };
 }
 
-/** The subjects of a socket that were held not long ago. */
-export function heldOn(socketId: string): string {
-  return `identity:held:${socketId}`;
+/**
+ * So many of a socket are listed of either kind. What ends first is left out where there are more: it holds all the same, and ends by itself, and the owner cannot
+ * end it before.
+ */
+export const heldMax = 2_000;
+
+/**
+ * The subjects of a socket that were held not long ago: gates of members, wherever somebody failed at them, and apart from them whatever names a network. Whoever comes
+ * from addresses without end adds to the second kind alone, and cannot move a member whom they have locked out off the list by it. There, too, a lockout
+ * outlives delays, and one takes many failures over hours from each of those networks.
+ */
+export function heldOn(socketId: string): readonly string[] {
+  return [`identity:held:members:${socketId}`, `identity:held:networks:${socketId}`];
+}
+
+/** Where this one is among those. */
+export function heldWith({ socketId, network }: Subject): string {
+  const [members = "", networks = ""] = heldOn(socketId);
+  return network === null ? members : networks;
 }

@@ -1,17 +1,19 @@
+import type { Caller } from "@portcullis/bus";
+import { recordIdentity, ServiceError } from "@portcullis/contracts";
 import { CryptoError } from "@portcullis/crypto";
 import { type AskDirectory, type ConsumerDown, ProtocolError, type Publish } from "@portcullis/protocol";
-import type { StoredSession } from "../sessions/session-secrets.ts";
+import type { Sender } from "../messages/place.ts";
 import type { Directory } from "./directory.ts";
 
 /**
  * Anybody on the socket may ask who is behind a name; the owner's program says so. In a decoy it is what the real socket has: everybody there may see it, and
  * who asks could otherwise tell.
  *
- * @throws {ProtocolError} out-of-order: members publish nothing
+ * @throws {ProtocolError} out-of-order: members publish nothing, and nobody else comes into a decoy
  */
 export async function answerDirectory(
-  directory: Directory,
-  session: Pick<StoredSession, "role" | "socketId" | "decoyOf" | "endToEnd">,
+  { directory, caller }: { readonly directory: Directory; readonly caller: Pick<Caller, "call"> },
+  { sid, session }: Sender,
   said: AskDirectory | Publish,
 ): Promise<ConsumerDown> {
   const { ref, name } = said;
@@ -26,11 +28,15 @@ export async function answerDirectory(
     return { t: "entry", ref, name, history: [...history], ...(prekey === undefined ? {} : { prekey }) };
   }
   try {
-    const code = await directory.publish(socketId, said);
+    const code = await directory.publish(socketId, said, async (identity) => {
+      await caller.call(recordIdentity, { socketId, by: sid, name, ...identity });
+    });
     return code === null ? { t: "done", ref } : { t: "failed", ref, code };
   } catch (error) {
     // Not signed by whom it has to be, or by a clock that is wrong: nothing that asking again would change.
     if (error instanceof CryptoError || error instanceof ProtocolError) return { t: "failed", ref, code: "conflict" };
+    // What cannot be recorded does not happen; it can be published again.
+    if (error instanceof ServiceError) return { t: "failed", ref, code: "unavailable" };
     throw error;
   }
 }

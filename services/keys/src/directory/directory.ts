@@ -13,16 +13,27 @@ import {
 import type { Clock } from "@portcullis/runtime";
 import type { DirectoryCollection, StoredEntry } from "./store.ts";
 
+/** Which identity a name is to stand for, by fingerprints; `before` is null for the first. */
+export interface NewIdentity {
+  readonly fingerprint: string;
+  readonly before: string | null;
+}
+
 /** Who on a socket can be sealed to. What it checks protects the owner from a stolen app key; clients check all of it themselves, and more. */
 export interface Directory {
   find(socketId: string, name: string): Promise<DirectoryEntry | null>;
   /**
    * A first identity, one that the identity before has signed, or a prekey of the identity that counts.
    *
+   * @param record called once, before anybody can be told of another identity. What it throws is thrown, and nothing is published
    * @returns null: it is so. `conflict`: the name is another identity's, or what is published is older. `too-many`: names
    * @throws {CryptoError | ProtocolError} on what is not signed, or is no statement
    */
-  publish(socketId: string, said: Pick<Publish, "name" | "identity" | "prekey">): Promise<Failure | null>;
+  publish(
+    socketId: string,
+    said: Pick<Publish, "name" | "identity" | "prekey">,
+    record: (identity: NewIdentity) => Promise<void>,
+  ): Promise<Failure | null>;
   all(socketId: string): Promise<Stored<StoredEntry>[]>;
   /** @param name null: all. @returns how many there were */
   drop(socketId: string, name: string | null): Promise<number>;
@@ -81,13 +92,20 @@ export function createDirectory(entries: DirectoryCollection, clock: Clock): Dir
       const { history, prekey } = stored.body;
       return { name, history, ...(prekey === null ? {} : { prekey }) };
     },
-    async publish(socketId, said) {
+    async publish(socketId, said, record) {
       const id = idOf(socketId, said.name);
+      let isRecorded = false;
       for (let tries = 0; tries < triesMax; tries += 1) {
         const stored = await entries.get(id);
         const after = await next(socketId, stored?.body ?? null, said);
         if (after === null) return "conflict";
         if (JSON.stringify(after) === JSON.stringify(stored?.body)) return null;
+        if (stored === null && (await entries.count({ socketId })) >= namesMax) return "too-many";
+        // Should another one come first after all, the book has one that came to nothing, and never lacks one that counted.
+        if (!isRecorded && after.history !== stored?.body.history) {
+          await record(await newIdentityIn(stored?.body ?? null, after));
+          isRecorded = true;
+        }
         if (stored !== null) {
           if ((await entries.replace(id, stored.version, after)) !== null) return null;
         } else {
@@ -120,6 +138,11 @@ export function currentOf({ name, history }: Pick<StoredEntry, "name" | "history
   const last = history.at(-1);
   if (last === undefined) throw new Error("an entry without an identity");
   return verifyIdentityStatement(last, { socket: null, name }, null);
+}
+
+async function newIdentityIn(before: StoredEntry | null, after: StoredEntry): Promise<NewIdentity> {
+  const [was, is] = await Promise.all([before === null ? null : currentOf(before), currentOf(after)]);
+  return { fingerprint: is.fingerprint, before: was?.fingerprint ?? null };
 }
 
 /** A stolen app key of role `consumer` is not enough to take somebody's name: the identity before has to have signed. */

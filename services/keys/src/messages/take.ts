@@ -57,8 +57,7 @@ export async function takeFrames(
       }
       // An answer is much longer than its question: of many that come at once, one is answered.
       else if (said.t === "catch-up") asked = Math.min(asked ?? said.after, said.after);
-      else if (said.t === "directory" || said.t === "publish")
-        desk.answer(await answerDirectory(context.directory, session, said));
+      else if (said.t === "directory" || said.t === "publish") desk.answer(await answerDirectory(context, from, said));
       else if (said.t === "who" || said.t === "kick" || said.t === "step-up")
         desk.answer(await answerControl(context, from, said));
       else await desk.action(said, counter);

@@ -12,6 +12,7 @@ import {
   liveSessionKey,
   mintAppKey,
   type Outcome,
+  recordIdentity,
   ServiceError,
   type ServiceErrorCode,
   type Step,
@@ -34,6 +35,9 @@ export interface FakeIdentity {
   readonly taken: Taking[];
   onOpen: (request: Opening) => Promise<Outcome> | Outcome;
   onStep: (request: Taking) => Promise<Outcome> | Outcome;
+  /** What was to go into the book of a socket before it is in the directory. */
+  readonly recorded: z.infer<(typeof recordIdentity)["request"]>[];
+  onRecord: () => Promise<void> | void;
   /** Sessions that must not be. */
   readonly abandoned: string[];
 }
@@ -115,6 +119,8 @@ export async function startWorld({ replicas = 2, dataDir, tickEveryMs = 15_000 }
     taken: [],
     onOpen: () => challenge(nowMs + 120_000),
     onStep: () => accepted(nowMs + 3_600_000),
+    recorded: [],
+    onRecord: () => {},
     abandoned: [],
   };
   const other = embedded.platformFor("identity");
@@ -140,6 +146,11 @@ export async function startWorld({ replicas = 2, dataDir, tickEveryMs = 15_000 }
   await other.server.serve(identityStep, (body) => {
     identity.taken.push(body);
     return once(`${body.hid} ${body.n} ${JSON.stringify(body.action)}`, () => identity.onStep(body));
+  });
+  await other.server.serve(recordIdentity, async (body) => {
+    identity.recorded.push(body);
+    await identity.onRecord();
+    return {};
   });
   await other.server.on(sessionAbandoned, ({ sid }) => void identity.abandoned.push(sid));
 

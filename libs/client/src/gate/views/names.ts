@@ -10,5 +10,5 @@ export function titleOf(say: Say, { gate, ask }: Pick<QuestionOption, "gate" | "
 /** What it is called among others. */
 export function wayOf(say: Say, option: Pick<QuestionOption, "gate" | "ask" | "details">): string {
   const way = say.named(`way.${option.gate}`, "");
-  return option.details.by === "link" && way !== "" ? say("choose.link", { way }) : titleOf(say, option);
+  return way === "" ? titleOf(say, option) : say(option.details.by === "link" ? "choose.link" : "choose.code", { way });
 }

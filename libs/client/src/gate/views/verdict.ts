@@ -13,7 +13,7 @@ export function acceptedView(say: Say, { gates, words, member }: Session): View 
     name: "accepted",
     title: `${say("accepted.title")}${member === null ? "" : `: \u2068${harmless(member)}\u2069`}`,
     body: [
-      h("p", {}, say("accepted.text", { gates: passed })),
+      ...(passed === "" ? [] : [h("p", {}, say("accepted.text", { gates: passed }))]),
       h(
         "figure",
         {},
