@@ -1,4 +1,3 @@
-import { timingSafeEqual } from "node:crypto";
 import { type Documents, DuplicateError, type Stored } from "@portcullis/documents";
 import { type Kms, keyBytes } from "@portcullis/kms";
 import {
@@ -7,7 +6,6 @@ import {
   errorClass,
   type Logger,
   type Random,
-  type Root,
   rootOf,
   type Vault,
   type VaultKeys,
@@ -70,7 +68,7 @@ export async function openKeyRing(options: KeyRingOptions): Promise<KeyRing> {
   const store = await openRingStore(documents, service);
   const opened = createOpenedKeys(kms, service);
   const registration = createRegistration({ readers: store.readers, instance, random, clock, leaseClock, leaseMs });
-  /** Of keys that were made here: nobody has opened them yet when they are written. */
+  /** By id, of keys that were made or opened here: nothing can be had from them but what is compared. */
   const prints = new Map<string, string>();
   let keys: VaultKeys | null = null;
   let knows = 0;
@@ -102,6 +100,7 @@ export async function openKeyRing(options: KeyRingOptions): Promise<KeyRing> {
     const anew = keys === null || startedAt - openedAt >= leaseMs / 2;
     if (anew || version !== knows) {
       keys = await opened.open(body, anew);
+      remember(keys);
       if (anew) openedAt = startedAt;
     }
     readAt = registeredAt;
@@ -130,27 +129,38 @@ export async function openKeyRing(options: KeyRingOptions): Promise<KeyRing> {
     }
   }
 
-  function rootWith(id: string): Root {
-    const { current, others, index } = keysNow();
-    const root = id === indexId ? index : [current, ...others].find((each) => each.id === id);
-    if (root === undefined) throw new AlteredRingError();
-    return root;
+  function remember({ current, others, index }: VaultKeys): void {
+    for (const root of [current, ...others]) prints.set(root.id, printOf(root));
+    prints.set(indexId, printOf(index));
   }
 
-  const printWith = (id: string) => prints.get(id) ?? printOf(rootWith(id));
+  function printWith(id: string): string {
+    const print = prints.get(id);
+    if (print === undefined) throw new AlteredRingError();
+    return print;
+  }
 
   /** What is wrapped anew takes the place of what was: it has to be the very key that this process works with. */
   function assertIsKnown(id: string, key: Uint8Array): void {
     const root = rootOf(key, service);
-    const isKnown = timingSafeEqual(root.bytes, rootWith(id).bytes);
+    const print = printOf(root);
     root.bytes.fill(0);
-    if (!isKnown) throw new AlteredRingError();
+    if (print !== printWith(id)) throw new AlteredRingError();
   }
 
   async function read(): Promise<Stored<Ring>> {
     const found = await store.rings.get(ringId);
     if (found === null) throw new Error("the key ring vanished");
     return found;
+  }
+
+  /** As it is stored, with all of its keys open here: others may write between two looks. */
+  async function readOpen(): Promise<Stored<Ring>> {
+    for (;;) {
+      await refresh();
+      const found = await read();
+      if (found.version === knows) return found;
+    }
   }
 
   async function makeKey(state: Entry["state"]): Promise<Entry> {
@@ -211,15 +221,13 @@ export async function openKeyRing(options: KeyRingOptions): Promise<KeyRing> {
     refresh,
     read,
     async change(change) {
-      await refresh();
-      const before = await read();
+      const before = await readOpen();
       const next = change(before.body.keys, before.body);
       return next === null ? null : write(before, next, before.body.index);
     },
     makeKey,
     async rewrap() {
-      await refresh();
-      const before = await read();
+      const before = await readOpen();
       const again = async (id: string, wrapped: string) => {
         const key = await kms.unwrap(wrapped, { service, key: id });
         try {

@@ -2,7 +2,7 @@ import { setImmediate as turn } from "node:timers/promises";
 import type { Collection, Documents } from "@portcullis/documents";
 import { VaultError } from "@portcullis/runtime";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { erasableAfterMs, type KeyRing, retire, rotate } from "../src/mod.ts";
+import { erasableAfterMs, type KeyRing, retire, rewrapRing, rotate } from "../src/mod.ts";
 import { openRingStore } from "../src/store.ts";
 import { createWorld, leaseMs, opened, sealed, secretsDefinition, statesOf, type World } from "./support/world.ts";
 
@@ -191,6 +191,47 @@ describe("another data key", () => {
     expect(await statesOf(a)).toEqual(["previous", "current"]);
     expect([await isAllCurrent(a), await world.open(b, "id7")]).toEqual([true, "secret"]);
     expect(world.lines.join("\n")).toMatch(/going on with (theirs|the rotation)/);
+  });
+
+  it("is not in the way of whoever changes the ring at the same moment: what another has just added is opened before anything is written behind it", async () => {
+    const b = await world.replica("b");
+    let gets = Number.NEGATIVE_INFINITY;
+    const slow = hooked(world.documents, async (method) => {
+      if (method !== "get") return;
+      gets += 1;
+      // Between the look that opens all keys and the one behind which it is written.
+      if (gets === 2) await b.change((keys) => [...keys, next]);
+    });
+    const a = await world.replica("a", { documents: slow });
+    const next = await b.makeKey("next");
+    gets = 0;
+    const written = await a.change((keys) => keys);
+    expect(written?.body.keys.map(({ state }) => state)).toEqual(["current", "next"]);
+    await (await world.replica("c")).check();
+  });
+
+  it("loses nothing where two operators rotate, wrap anew and retire at once", async () => {
+    const [a, b] = [await world.replica("a"), await world.replica("b")];
+    for (let n = 0; n < 40; n += 1) await world.put(a, `id${n}`, `secret ${n}`);
+    const reading = setInterval(() => {
+      for (const ring of [a, b]) ring.refresh().catch(() => undefined);
+    }, 1);
+    const acts = [rotate, rewrapRing, rotate, rewrapRing] as const;
+    const operate = async (ring: KeyRing, order: readonly (typeof acts)[number][]) => {
+      for (const act of order)
+        await act(world.rotation(ring)).catch((error: unknown) => {
+          // Of two who write at once one is told so.
+          expect(String(error)).toMatch(/at this moment/);
+        });
+    };
+    await Promise.all([operate(a, acts), operate(b, acts.toReversed())]);
+    world.advance(erasableAfterMs);
+    await Promise.all([a.refresh(), b.refresh()]);
+    await Promise.all([a, b].map((ring) => retire(world.rotation(ring), { unreadableToo: false })));
+    clearInterval(reading);
+    const fresh = await world.replica("fresh");
+    for (let n = 0; n < 40; n += 1) expect(await world.open(fresh, `id${n}`)).toBe(`secret ${n}`);
+    expect(await statesOf(fresh)).toEqual(["current"]);
   });
 
   it("is refused where there are as many as may be", async () => {
