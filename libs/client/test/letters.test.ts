@@ -1,6 +1,7 @@
 import {
   generateEndToEndIdentity,
   importEndToEndIdentity,
+  openBody,
   prekeyPair,
   sealBody,
   secureRandom,
@@ -12,6 +13,7 @@ import {
   type DirectoryEntry,
   type PrekeyStatement,
   parsePrekeyStatement,
+  parseSealedBody,
   type SuiteId,
   utf8,
 } from "@portcullis/protocol";
@@ -107,6 +109,32 @@ it("two sessions of a member that the server gives one name are not put together
   await expect(recipient.open(first)).rejects.toMatchObject({ code: "unopened" });
   expect(await recipient.open(await one(1))).toMatchObject({ seq: 1, missed: 0 });
   recipient.end();
+});
+
+it("an identity goes on counting in its session, whoever speaks for it: answers of a program that begins anew there are not taken for ones that were had", async () => {
+  const [identity, prekeys] = [generateEndToEndIdentity(), createPrekeyStore()];
+  const sent: Uint8Array[] = [];
+  const session = sessionOf({ sendTo: async (_sid, bytes) => void sent.push(bytes as Uint8Array) });
+  const seed = secureRandom(32);
+  const pair = await prekeyPair(seed, suite);
+  const sender = await own();
+  for (const seq of [0, 1, 2]) {
+    const recipient = await createRecipient(session, { identity, prekeys });
+    const [key = expect.fail()] = JSON.parse(prekeys.get()?.toString() ?? "") as { seed: string; id: string }[];
+    const { publicKey } = await prekeyPair(base64url.decode(key.seed), suite);
+    const to = { fingerprint: recipient.fingerprint, keyId: base64url.decode(key.id), suite, publicKey };
+    const reply = { keyId: new Uint8Array(8), suite, publicKey: pair.publicKey };
+    const body = await sealBody({ ...place, sender, to, messageId: secureRandom(16), seq, reply, body: utf8("x") });
+    const letter = await recipient.open({ bytes: body, from: { sid: "s", member: null, memberProven: false } });
+    await letter?.sender.reply("y");
+    recipient.end();
+  }
+  const { privateKey } = pair;
+  const numbers = sent.map(async (bytes) => {
+    const opened = { ...place, recipient: sender.fingerprint, privateKey, body: parseSealedBody(bytes) };
+    return (await openBody(opened)).seq;
+  });
+  expect(await Promise.all(numbers)).toEqual([0, 1, 2]);
 });
 
 it("a floor holds for a program as well: it publishes nothing below it, opens nothing below it, and answers nothing below it", async () => {

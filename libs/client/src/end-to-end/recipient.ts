@@ -14,7 +14,7 @@ import { createInOrder } from "./in-order.ts";
 import { type KeyChangeCallback, tellChange } from "./key-change.ts";
 import { contentOf, type Opened, openedOf, type SealedMessage, sealedFor } from "./opened.ts";
 import { createPrekeys } from "./prekeys.ts";
-import { createSpeaker } from "./speaker.ts";
+import { speakerOf } from "./speaker.ts";
 import { createPrekeyStore, createSeen, type PinStore, type PrekeyStore, type SeenStore } from "./stores.ts";
 
 export interface RecipientOptions {
@@ -88,7 +88,7 @@ export async function createRecipient(session: ConsumerSession, options: Recipie
   const { fingerprint } = identity;
   const whose = { socket: session.label, name };
   const prekeys = createPrekeys({ store, rotateMs, graceMs, clock, suites });
-  const speaker = createSpeaker(session, identity);
+  const speaker = speakerOf(session, identity);
   const inOrder = createInOrder();
   let timer: ReturnType<typeof setTimeout> | undefined;
   let ended = false;

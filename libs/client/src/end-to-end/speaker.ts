@@ -65,3 +65,18 @@ export function createSpeaker(
     },
   };
 }
+
+/** Gone with their sessions. */
+const speakers = new WeakMap<object, Map<string, Speaker>>();
+
+/**
+ * The one of an identity in a session, for what nobody answers: whoever hears it tells sessions by their names alone, so that one who begins anew in the same session must go on
+ * where the one before has come to.
+ */
+export function speakerOf(session: Pick<Session, "label" | "sid" | "limits">, sender: Identity): Speaker {
+  const own = speakers.get(session) ?? new Map<string, Speaker>();
+  speakers.set(session, own);
+  const speaker = own.get(sender.fingerprint) ?? createSpeaker(session, sender);
+  own.set(sender.fingerprint, speaker);
+  return speaker;
+}
