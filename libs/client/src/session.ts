@@ -52,6 +52,7 @@ export interface Session extends AsyncIterable<Message> {
   /** Epoch milliseconds of the server's clock. */
   readonly expiresAt: number;
   readonly limits: SessionLimits;
+  /** Of the handshake that let in; where the session goes on, it does so under one that is good enough to its application, which may be another. */
   readonly suite: SuiteId;
   /** The weakest that is good enough to its application, as it has said. */
   readonly minSuite: SuiteId;

@@ -46,6 +46,7 @@ export interface EndToEnd {
   /**
    * Seals to a recipient, and sends. Resolves and rejects as `session.send`; besides with `untrusted-recipient` where its identity is not the pinned one nor follows it,
    * `not-found` where it has published none, `unavailable` where it has no prekey, `unsupported` where the socket has no directory, or the prekey no suite that is good enough.
+   * What is refused as `full` has its number already: the recipient is told that something is missing.
    *
    * @param about.to name in the directory. Default "consumer"
    */
