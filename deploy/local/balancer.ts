@@ -30,7 +30,7 @@ export async function startBalancer(options: {
     const onward = request(
       { host: "127.0.0.1", port: apiPort, method: incoming.method, path: incoming.url, headers },
       (answer) => {
-        outgoing.writeHead(answer.statusCode ?? 502, answer.rawHeaders);
+        outgoing.writeHead(answer.statusCode ?? 502, passedOn(answer));
         answer.pipe(outgoing);
       },
     );
@@ -100,4 +100,13 @@ function forwarded(incoming: IncomingMessage): Record<string, string | string[] 
   const before = incoming.headers["x-forwarded-for"];
   const from = incoming.socket.remoteAddress ?? "";
   return { ...incoming.headers, "x-forwarded-for": before === undefined ? from : `${String(before)}, ${from}` };
+}
+
+/**
+ * What is said of one connection is not said of the next (RFC 9110 section 7.6.1): a program that believed the API's word for how long this one stays open would write to one that
+ * is being closed.
+ */
+function passedOn({ rawHeaders }: IncomingMessage): string[] {
+  const pairs = Array.from({ length: rawHeaders.length / 2 }, (_, n) => rawHeaders.slice(2 * n, 2 * n + 2));
+  return pairs.filter(([name = ""]) => !["connection", "keep-alive"].includes(name.toLowerCase())).flat();
 }
