@@ -12,7 +12,8 @@ const full = process.env.PORTCULLIS_FULL === "1";
  *
  * What is compared is tried in turns, in an order that is drawn anew each time, so that whatever else the machine does meets all alike; and the server is another process,
  * so that what is measured is not the hunter's own work. Each bound is nearly four standard errors of so many probes of each class: of ten comparisons
- * that find nothing, one in a thousand runs says that one did.
+ * that find nothing, one in a thousand runs says that one did. What is found is looked for once more, in probes of its own: a machine that stumbles over one kind for a while does
+ * so once, and what gives something away does so each time.
  */
 interface Hunt {
   readonly probesOfEach: number;
@@ -116,11 +117,15 @@ describe.runIf(full)("a hunter with thousands of probes", () => {
   afterAll(() => hunted.stop());
 
   test.each(hunts)("cannot tell, by $probesOfEach probes of each: $pairs", { timeout: 900_000 }, async (hunt) => {
-    const wanted = new Set(hunt.pairs.flat());
-    const all = Object.entries(kinds(hunted.port)).filter(([kind]) => wanted.has(kind as Kind));
-    const seen = await inTurns(Object.fromEntries(all), hunt.probesOfEach);
-    const aucs = hunt.pairs.map(([one, other]) => ({ pair: `${one}, ${other}`, auc: aucIn(seen, one, other) }));
-    expect(aucs.filter(({ auc }) => Math.abs(auc - 0.5) >= hunt.bound)).toEqual([]);
+    /** Those of the pairs that can be told. */
+    const find = async (pairs: (typeof hunt)["pairs"]) => {
+      const wanted = new Set<string>(pairs.flat());
+      const all = Object.entries(kinds(hunted.port)).filter(([kind]) => wanted.has(kind));
+      const seen = await inTurns(Object.fromEntries(all), hunt.probesOfEach);
+      return pairs.filter(([one, other]) => Math.abs(aucIn(seen, one, other) - 0.5) >= hunt.bound);
+    };
+    const found = await find(hunt.pairs);
+    expect(found.length === 0 ? [] : await find(found)).toEqual([]);
   });
 
   test("cannot tell a socket's page from the page of none, nor what is posted there", {
