@@ -284,6 +284,30 @@ describe.skipIf(program === null || !full)("<portcullis-gate>, gate by gate", { 
     await sending;
   });
 
+  test("stays above the page where it is moved during a step-up, and takes one up when it is put back into the page", async () => {
+    const bob = await bobOn([], { during: [{ message: "transfer", gate: "otp" }], resume: "30s" });
+    const card = at.tab.locator("portcullis-gate .card");
+    const isAbove = () => card.evaluate((element) => element.matches(":popover-open"));
+    await at.put(given(bob));
+    await at.start();
+    await at.shows("otp");
+    await at.type(bob.code());
+    await at.shows("accepted");
+    await at.remove();
+    const sending = at.send("a transfer", "transfer");
+    void sending.catch(() => undefined);
+    await expect.poll(() => at.states(), soon).toContain("step-up");
+    await at.move();
+    await expect.poll(isAbove).toBe(true);
+    await at.move();
+    expect(await isAbove()).toBe(true);
+    expect(await card.isVisible()).toBe(true);
+    await card.getByRole("textbox").fill(bob.code());
+    await at.shows("accepted");
+    await sending;
+    expect(await isAbove()).toBe(false);
+  });
+
   test("has the person fill in what the page does not know, and says what of it is wrong", async () => {
     const bob = await bobOn([{ gate: "otp" }]);
     await at.put({ member: "" });

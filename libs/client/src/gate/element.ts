@@ -94,6 +94,7 @@ export function createGateElement(connectWith: typeof connect): new () => GateEl
     connectedCallback(): void {
       this.#stopTicking();
       this.#stopTicking = startTicking(this.#stage);
+      this.#stage.lift();
       // Behind the module that imports this one, which says there what the page gives.
       queueMicrotask(() => {
         if (!this.#isShown) this.#visit.idle();

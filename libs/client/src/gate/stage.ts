@@ -19,6 +19,8 @@ export interface Stage {
   announce(text: string): void;
   /** A dialog above the page, which does not keep anybody from the page; afterwards the focus goes back to where it was. */
   raise(isRaised: boolean): void;
+  /** It is in the page again: what was raised is so again. */
+  lift(): void;
   tick(nowMs: number): void;
 }
 
@@ -93,6 +95,13 @@ export function createStage(root: ShadowRoot, parts: { say(): Say; cancel(): voi
     view?.tick?.(nowMs);
   }
 
+  /** Where the platform can, above everything else of the page; unlike a modal dialog it takes no focus and keeps nobody inside. */
+  function lift(): void {
+    // What is in no page cannot be above it, and whatever leaves it is above it no more.
+    if (!card.isConnected || !card.hasAttribute("data-raised") || !("popover" in card)) return;
+    if (!card.matches(":popover-open")) card.showPopover();
+  }
+
   return {
     show,
     ask<T>(signal: AbortSignal, make: (done: (value: T) => void) => View) {
@@ -123,15 +132,15 @@ export function createStage(root: ShadowRoot, parts: { say(): Say; cancel(): voi
       setText(status, text);
     },
     raise(isRaised) {
+      if (card.hasAttribute("data-raised") === isRaised) return;
       if (isRaised) before = document.activeElement;
       else if (root.activeElement !== null && before instanceof HTMLElement && before !== root.host) before.focus();
       card.setAttribute("role", isRaised ? "dialog" : "group");
       card.toggleAttribute("data-raised", isRaised);
-      // Where the platform can, above everything else of the page; unlike a modal dialog it takes no focus and keeps nobody inside.
-      if (!("popover" in card)) return;
-      card.popover = isRaised ? "manual" : null;
-      if (isRaised) card.showPopover();
+      if ("popover" in card) card.popover = isRaised ? "manual" : null;
+      lift();
     },
+    lift,
     tick,
   };
 }
