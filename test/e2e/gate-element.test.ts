@@ -131,6 +131,21 @@ describe.skipIf(program === null || !full)("<portcullis-gate>, gate by gate", { 
     await at.shows("accepted");
   });
 
+  test("says that a code from a message was wrong, and still has the message", async () => {
+    const bob = await bobOn([{ gate: "sms" }]);
+    await at.put(given(bob));
+    await at.start();
+    await at.shows("sms");
+    const code = codeIn(await textTo(bob.phone));
+    await at.type(wrong(code));
+    await expect.poll(async () => (await at.wrongs()).field, soon).toMatch(/^That code was wrong/);
+    expect(await at.focused()).toBe("input Code from the text message");
+    expect(await at.text()).toMatch(/Text message to \S+ was sent\./);
+    expect(await at.text()).toContain("2 attempts left.");
+    await at.type(code);
+    await at.shows("accepted");
+  });
+
   test("shows the number for the page behind a link, and goes on when it was typed there", async () => {
     const bob = await bobOn([{ gate: "email", by: "link" }]);
     await at.put(given(bob));
