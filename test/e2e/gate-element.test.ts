@@ -299,6 +299,23 @@ describe.skipIf(program === null || !full)("<portcullis-gate>, gate by gate", { 
     await sending;
   });
 
+  test("takes the focus out of nothing in which somebody may be typing: no frame, and nothing that it cannot look into", async () => {
+    const bob = await bobOn([{ gate: "otp" }]);
+    const elsewhere = [
+      "document.createElement('iframe')",
+      "(() => { const made = document.createElement('x-editor'); made.tabIndex = 0; made.attachShadow({ mode: 'closed' }); return made; })()",
+      "(() => { const made = document.createElement('div'); made.tabIndex = 0; made.role = 'textbox'; return made; })()",
+    ];
+    for (const made of elsewhere) {
+      await at.put(given(bob));
+      await at.tab.evaluate(`{ globalThis.typing = ${made}; document.body.append(typing); typing.focus(); }`);
+      await at.start();
+      await at.shows("otp");
+      expect(await at.tab.evaluate("document.activeElement === typing")).toBe(true);
+      await at.tab.evaluate("typing.remove()");
+    }
+  });
+
   test("stays above the page where it is moved during a step-up, and takes one up when it is put back into the page", async () => {
     const bob = await bobOn([], { during: [{ message: "transfer", gate: "otp" }], resume: "30s" });
     const card = at.tab.locator("portcullis-gate .card");

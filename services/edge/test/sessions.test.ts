@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { admittedClient, connect, enter, message, rawUpgrade } from "./support/client.ts";
 import { accept, createWorld } from "./support/world.ts";
 
@@ -174,6 +174,27 @@ describe("a session that expires", () => {
     expect(client.waiting.map(String)).toEqual(["s1 expired"]);
     stays.send(message(1, "the only other one"));
     expect((await stays.message()).body.toString()).toBe("the only other one");
+  });
+
+  it.each(["says", "hears"])("%s nothing more by a timer that runs late", async (does) => {
+    const world = await createWorld();
+    const { port } = await world.edge();
+    world.onOpen = async () => accept({ sid: "stays" });
+    const stays = await admittedClient(port);
+    world.onOpen = async () => accept({ sid: "s1", expiresAtMs: Date.now() + 3_000 });
+    const client = await admittedClient(port);
+    const now = Date.now.bind(Date);
+    const late = vi.spyOn(Date, "now").mockImplementation(() => now() + 3_001);
+    try {
+      (does === "says" ? client : stays).send(message(0, "too late"));
+      expect(await client.closed).toEqual(expiredClose);
+      expect(client.waiting.map(String)).toEqual(["s1 expired"]);
+    } finally {
+      late.mockRestore();
+    }
+    stays.send(message(does === "says" ? 0 : 1, "the only one"));
+    const heard = does === "says" ? ["the only one"] : ["too late", "the only one"];
+    for (const text of heard) expect((await stays.message()).body.toString()).toBe(text);
   });
 
   it.each<[string, () => Promise<readonly string[]>]>([

@@ -1,4 +1,9 @@
-const editable = "input, textarea, select, [contenteditable]";
+/** Where somebody may be typing. What is in a frame, or behind a closed shadow root, nobody here can tell. */
+const editable = [
+  "input:not([type=button], [type=submit], [type=reset], [type=image])",
+  "textarea, select, iframe, object, embed, [contenteditable], [role=textbox], [role=searchbox], [role=combobox]",
+].join();
+const isOpaque = ({ localName, shadowRoot }: Element) => localName.includes("-") && shadowRoot === null;
 
 /**
  * Whether the focus may go to what is shown next. It may come from this element itself, from nowhere, and from a button or link of the page that led
@@ -8,5 +13,5 @@ export function mayTakeFocus(root: ShadowRoot): boolean {
   if (root.activeElement !== null) return true;
   let active = document.activeElement;
   while (active?.shadowRoot?.activeElement) active = active.shadowRoot.activeElement;
-  return active === null || !active.matches(editable);
+  return active === null || !(active.matches(editable) || isOpaque(active));
 }

@@ -66,10 +66,10 @@ export function createStage(root: ShadowRoot, parts: { say(): Say; cancel(): voi
       ...(next.isIdle === true ? [] : [button(say()("cancel"), "cancel", parts.cancel)]),
     );
     tick(Date.now());
-    // Also where it is the same again: it is a new answer that was wrong.
+    // Both also where they are the same again: it is a new question, and a new answer that was wrong.
     alert.textContent = next.wrong ?? "";
     if (takes) (next.focus ?? title).focus();
-    else setText(status, next.title);
+    else status.textContent = next.title;
   }
 
   /** A secret stays in no field, and what is typed while it is looked at would be lost. */
@@ -108,8 +108,15 @@ export function createStage(root: ShadowRoot, parts: { say(): Say; cancel(): voi
       const { promise, resolve } = Promise.withResolvers<T | typeof gone>();
       if (signal.aborted) resolve(gone);
       else {
-        signal.addEventListener("abort", () => resolve(gone), { once: true });
-        show(make(resolve));
+        const leave = () => resolve(gone);
+        signal.addEventListener("abort", leave);
+        show(
+          make((value) => {
+            // It would keep what was typed for as long as the signal is there.
+            signal.removeEventListener("abort", leave);
+            resolve(value);
+          }),
+        );
       }
       return promise;
     },
@@ -122,7 +129,7 @@ export function createStage(root: ShadowRoot, parts: { say(): Say; cancel(): voi
     notice(text) {
       notice.hidden = text === null;
       setText(notice, text ?? "");
-      setText(status, text ?? "");
+      if (text !== null) setText(status, text);
     },
     banner(which, ...nodes) {
       banners[which].hidden = nodes.length === 0;
@@ -135,6 +142,7 @@ export function createStage(root: ShadowRoot, parts: { say(): Say; cancel(): voi
       if (card.hasAttribute("data-raised") === isRaised) return;
       if (isRaised) before = document.activeElement;
       else if (root.activeElement !== null && before instanceof HTMLElement && before !== root.host) before.focus();
+      if (!isRaised) before = null;
       card.setAttribute("role", isRaised ? "dialog" : "group");
       card.toggleAttribute("data-raised", isRaised);
       if ("popover" in card) card.popover = isRaised ? "manual" : null;

@@ -79,7 +79,10 @@ export function createSessionPhase(
     hid,
     socketId,
     epoch: admitted.epoch,
-    write: outbound.write,
+    write(frame) {
+      endIfOver();
+      if (state === "live") outbound.write(frame);
+    },
     flush: outbound.flush,
     deliver,
     end: bidFarewell,
@@ -110,7 +113,13 @@ export function createSessionPhase(
     }
   }
 
+  /** Timers run late where there is much to do, and nothing is said or heard by who has run out. */
+  function endIfOver(): void {
+    if (clock() >= admitted.expiresAtMs) expire();
+  }
+
   function deliver(ref: string | null, frame: Uint8Array): boolean {
+    endIfOver();
     if (state !== "live" || line.isClosed() || !outbound.isOpen) return false;
     if (!delivered.see(ref)) return true;
     tell(frame);
@@ -166,7 +175,10 @@ export function createSessionPhase(
       if (farewell === null) begin(joined);
       else bidFarewell(farewell);
     },
-    receive: (data, binary) => (state === "live" ? (upstream?.message(data, binary) ?? null) : null),
+    receive(data, binary) {
+      endIfOver();
+      return state === "live" ? (upstream?.message(data, binary) ?? null) : null;
+    },
     control: () => upstream?.control() ?? null,
     stop() {
       expiry.clear();
