@@ -121,6 +121,27 @@ describe("a sealed socket", () => {
     expect(last).toBe(first + 1);
   });
 
+  test("has another key as soon as its policy was changed, though nobody has to go", async () => {
+    const socket = await makeSocket(world.owner, sealed);
+    const seen = sniffer();
+    const [sender, witness] = [await join(socket, 0), await join(socket, 1, { webSocket: seen.webSocket })];
+    const epochs = () =>
+      seen.frames.filter(([type]) => type === recordTypes.group).map((frame) => frame.readUInt32BE(1));
+    await sender.send("before");
+    expect(await read(witness, 1)).toEqual(["before"]);
+    const { version } = await world.owner.get<{ version: number }>(`/v1/sockets/${socket.id}`);
+    await world.owner.patch(`/v1/sockets/${socket.id}`, { version, policy: { ...sealed, session: "2h" } });
+    await sender.send("after");
+    expect(await read(witness, 1)).toEqual(["after"]);
+    expect(epochs().at(-1)).toBe((epochs()[0] ?? 0) + 1);
+    // Under a path, or a name for the parameter, nobody speaks.
+    const renamed = await world.owner.get<{ version: number }>(`/v1/sockets/${socket.id}`);
+    await world.owner.patch(`/v1/sockets/${socket.id}`, { version: renamed.version, idParameter: "who" });
+    await sender.send("still");
+    expect(await read(witness, 1)).toEqual(["still"]);
+    expect(epochs().at(-1)).toBe((epochs()[0] ?? 0) + 1);
+  });
+
   test("refuses what is not sealed, and closes on it", async () => {
     const socket = await makeSocket(world.owner, sealed);
     let own: WebSocket | undefined;

@@ -6,7 +6,7 @@
 /** Entry: there for exactly as long as the session lives. */
 export const liveSessionKey = (sid: string): string => `identity:session:${sid}`;
 
-/** Counter: how often somebody was put out of a socket. Counted in one step with the end of their session. */
+/** Counter: how often somebody was put out of a socket, in one step with the end of their session; and how often its policy was changed. */
 export const removalsKey = (socketId: string): string => `identity:removals:${socketId}`;
 
 /** Longer than anything that is counted from it. */

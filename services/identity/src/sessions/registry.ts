@@ -39,6 +39,8 @@ export interface SessionRegistry {
    * counted in the same step: from then on nothing is sealed under a key that they have.
    */
   remove(session: Session, why: FarewellReason | "left" | null): Promise<boolean>;
+  /** Those who stay speak under another group key from now on, though nobody was put out. */
+  renewKey(socketId: string): Promise<void>;
   /** Why a session that is no longer there went. */
   whyGone(sid: string): Promise<FarewellReason>;
   /** Whether somebody was put out, or left and meant it, not long ago. False for one that is there, and for one that nobody ever was on. */
@@ -140,6 +142,9 @@ export function createSessionRegistry(state: State, clock: Clock): SessionRegist
       if (wasThere) await state.leave(index(socketId), sid);
       if (wasThere && role === "consumer") await state.leave(consumersKey(socketId), sid);
       return wasThere;
+    },
+    async renewKey(socketId) {
+      await state.add(removalsKey(socketId), 1, removalsTtlMs);
     },
     async whyGone(sid) {
       const found = await state.get(gone(sid));

@@ -112,7 +112,11 @@ export async function updateSocketOf(
   };
   const written = await context.store.sockets.replace(socket.id, socket.version, body);
   if (written === null) throw new ServiceError("conflict");
-  if (request.policy !== null) await endSessionsApart(context, socket.id, request.policy);
+  if (request.policy !== null) {
+    await endSessionsApart(context, socket.id, request.policy);
+    // What is said from now on is said under the new policy, and not for whoever has the key of before.
+    await context.sessions.renewKey(socket.id);
+  }
   return view(written, path);
 }
 
