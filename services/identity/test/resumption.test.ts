@@ -262,7 +262,17 @@ describe("the end of a session", () => {
     await world.api.call(updateSocket, { ...mine, version, path: null, idParameter: null, policy: plain });
     await expect.poll(() => world.closed).toEqual([{ sid, frame: `policy-changed ${sid}`, closeCode: 4003 }]);
     expect(await listed()).toEqual([]);
-    // With it another key of the group: they had the one before.
+    // With it another key of the group: they had the one before. And once more with the policy.
+    expect(await removals()).toBe(before + 2);
+  });
+
+  it("comes to nobody where that does not change; those who stay get another key of the group all the same", async () => {
+    await enter();
+    const before = await removals();
+    await world.api.call(updateSocket, { ...mine, version, path: null, idParameter: null, policy });
+    expect(await listed()).toHaveLength(1);
+    expect(await removals()).toBe(before + 1);
+    await world.api.call(updateSocket, { ...mine, version: version + 1, path: null, idParameter: "who", policy: null });
     expect(await removals()).toBe(before + 1);
   });
 });
