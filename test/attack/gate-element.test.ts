@@ -2,7 +2,8 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { json, type Receiver, startReceiver } from "../../libs/runtime/test/support/webhook-receiver.ts";
 import { findBrowser } from "../e2e/browser/find-browser.ts";
 import { type GatePage, type GateTab, openGatePage } from "../e2e/support/gate-page.ts";
-import { type Bob, codeIn, outboxKey, peopleOf } from "../e2e/support/gate-people.ts";
+import { type Bob, outboxKey, peopleOf } from "../e2e/support/gate-people.ts";
+import { codeIn } from "../e2e/support/sent.ts";
 import { startWorld, type World } from "../e2e/support/world.ts";
 
 /** With a browser: `npm run test:full`. */

@@ -1,6 +1,7 @@
 import { randomInt } from "node:crypto";
 import { connect, type Waiting } from "@portcullis/client";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { codeIn, linkIn, submit } from "./support/sent.ts";
 import { denial, sessionKeeper } from "./support/sessions.ts";
 import { makeSocket, type OwnedSocket } from "./support/socket.ts";
 import { startTcpProxy, type TcpProxy } from "./support/tcp-proxy.ts";
@@ -38,11 +39,6 @@ async function textTo(to: string): Promise<string> {
   await expect.poll(async () => (await sentTo(to)).length, { timeout: 10_000 }).toBe(1);
   return (await sentTo(to))[0]?.text ?? "";
 }
-/** Written, or said digit by digit. */
-const codeIn = (text: string) => /\b(?:\d{6}|(?:\d, ){5}\d)\b/.exec(text)?.[0].replaceAll(", ", "") ?? "no code";
-const linkIn = (text: string) => /https?:\/\/\S+\/confirm\/\S+/.exec(text)?.[0] ?? "no link";
-const submit = (link: string, number: string) =>
-  fetch(link, { method: "POST", body: new URLSearchParams({ number }), redirect: "manual" });
 
 describe("a gate that waits", () => {
   test.for([
