@@ -77,6 +77,20 @@ describe("the sweep", () => {
     await expect.poll(() => world.checks.at(-1)).toEqual(["s4"]);
   });
 
+  it("leaves the last word to a push that is on its way", async () => {
+    const world = await createWorld();
+    const { port } = await world.edge({ SWEEP_INTERVAL: "1s" });
+    world.onOpen = async () => accept({ sid: "s1" });
+    const client = await admittedClient(port);
+    world.gone = [{ sid: "s1", why: "kicked" }];
+    await expect.poll(() => world.checks.at(-1), { timeout: 3_000, interval: 10 }).toEqual(["s1"]);
+    // Its answer is there by now, and the next look is a second away.
+    await sleep(100);
+    world.kick("s1");
+    expect(await client.closed).toEqual({ code: 4504, reason: "revoked" });
+    expect(client.waiting.map(String)).toEqual(["revoked"]);
+  });
+
   it("closes a connection whose session has gone on over another one, should nobody have said so", async () => {
     const world = await createWorld();
     const { port } = await world.edge({ SWEEP_INTERVAL: "100ms" });

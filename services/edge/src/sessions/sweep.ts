@@ -5,6 +5,7 @@ import type { Logger } from "@portcullis/runtime";
 import type { SessionRegistry } from "./registry.ts";
 
 const chunkSize = 1_000;
+/** Until it asks again where it was not answered, or looks once more for what it found gone. */
 const retryMs = 1_000;
 
 export interface Sweep {
@@ -31,6 +32,8 @@ export function startSweep(options: {
 }): Sweep {
   const { caller, edge, registry, displace, intervalMs, log } = options;
   let timer: NodeJS.Timeout | undefined;
+  // Found gone once. Their push is most likely on its way, with the sealed word that says why: a sweep has none to give.
+  let suspected: ReadonlySet<string> = new Set();
   let running: Promise<void> | null = null;
   let troubled = false;
   let stopped = false;
@@ -41,6 +44,7 @@ export function startSweep(options: {
   };
   const check = async () => {
     const held = registry.held();
+    const found = new Set<string>();
     let closed = 0;
     try {
       // Also where there are none: whoever is let in next must be able to come back, should this edge die before it asks again.
@@ -51,6 +55,10 @@ export function startSweep(options: {
           held: held.slice(start, start + chunkSize),
         });
         for (const { sid, why } of gone) {
+          if (why !== "expired" && !suspected.has(sid)) {
+            found.add(sid);
+            continue;
+          }
           if (why === "expired") registry.expireLive(sid);
           else registry.endLive(sid, { frame: null, closeCode: closeCodes[closeNameOf(why)].code });
           closed += 1;
@@ -59,7 +67,8 @@ export function startSweep(options: {
         closed += replaced.length;
       }
       troubled = false;
-      schedule(intervalMs);
+      suspected = found;
+      schedule(found.size === 0 ? intervalMs : Math.min(retryMs, intervalMs));
     } catch {
       if (!troubled) log.warn("sessions could not be checked; trying again");
       troubled = true;
