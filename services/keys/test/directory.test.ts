@@ -243,6 +243,25 @@ describe("the directory", () => {
     expect(answers.filter((answer) => typeof answer === "object" && answer?.t === "done")).toHaveLength(1);
     expect(answers).toContainEqual(failed("conflict"));
   });
+
+  it("has the newest of the prekeys that are published at once, whichever came last", async () => {
+    const programs: Entered[] = [];
+    while (programs.length < 4) programs.push(await come("consumer"));
+    const one = await somebody();
+    const identity = await said(one);
+    for (const ages of [
+      [0, 1, 2, 3],
+      [7, 6, 5, 4],
+    ]) {
+      const prekeys = await Promise.all(ages.map((age) => prekeyOf(one, world.now() + age)));
+      const newest = prekeys[ages.indexOf(Math.max(...ages))];
+      const answers = await Promise.all(
+        programs.map((program, index) => publish(program, { identity, prekey: prekeys[index] })),
+      );
+      expect(answers[ages.indexOf(Math.max(...ages))]).toEqual(done);
+      for (const program of programs) expect(await find(program)).toMatchObject({ prekey: newest });
+    }
+  });
 });
 
 it("what a member says in the clear where it must not be is refused before it has a place", async () => {
