@@ -3,13 +3,35 @@ import { exitCodes } from "../exit.ts";
 import type { Terminal } from "../terminal.ts";
 import type { Pauses } from "./pauses.ts";
 import type { Report } from "./report.ts";
+import type { Voice } from "./voice.ts";
 
 /** Line by line, from a person or a pipe. @returns the exit code. */
-export async function chat(session: Session, terminal: Terminal, report: Report, pauses: Pauses): Promise<number> {
+export async function chat(
+  session: Session,
+  {
+    voice,
+    terminal,
+    report,
+    pauses,
+  }: {
+    readonly voice: Voice;
+    readonly terminal: Terminal;
+    readonly report: Report;
+    readonly pauses: Pauses;
+  },
+): Promise<number> {
   const closing = session.closed;
   let left = false;
   const reading = (async () => {
-    for await (const message of session) report.message(message);
+    for await (const message of session) {
+      try {
+        const heard = await voice.hear(message);
+        if (heard !== null) report.message(heard);
+      } catch (error) {
+        if (!(error instanceof PortcullisError)) throw error;
+        report.notOpened(error);
+      }
+    }
   })();
   reading.catch(() => {});
 
@@ -23,7 +45,7 @@ export async function chat(session: Session, terminal: Terminal, report: Report,
     if (line === null) break;
     const [, kind, text = line] = /^\/class ([a-z][a-z0-9-]{0,31}) (.*)$/.exec(line) ?? [];
     try {
-      if (line !== "") await session.send(text, { class: kind });
+      if (line !== "") await voice.say(text, kind);
     } catch (error) {
       if (!(error instanceof PortcullisError)) throw error;
       if (error.code === "closed") break;

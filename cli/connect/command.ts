@@ -8,6 +8,7 @@ import { createPauses, type Pauses } from "./pauses.ts";
 import { createPerson, GivenUp } from "./person.ts";
 import { createReport, type Report } from "./report.ts";
 import { findTarget, type Target } from "./target.ts";
+import { openVoice, type Recipient, readRecipient, sealedVoice } from "./voice.ts";
 
 const help = `portcullis connect [URL] [options]          also: npm run connect -- [URL] [options]
 
@@ -29,11 +30,13 @@ In the chat,  /class NAME text  sends a message of a class, for which the socket
   --answer-secret KEY   your answer secret, pa1.…; likewise PORTCULLIS_ANSWER_SECRET
   --ticket TICKET       a one-time ticket, pt1.…; likewise PORTCULLIS_TICKET
   --pin FINGERPRINT     the server, where there is a ticket and no app key; portcullis owner ticket says it
+  --to FINGERPRINT      seals what you type to the owner's program, beyond the server, and opens what it answers; portcullis e2e show says the fingerprint,
+                        which you should have from its owner. NAME=FINGERPRINT, where it is not published as consumer
   --receipt FILE        writes what the server signs for whoever it lets in; portcullis receipt verify checks it
   --code CODE           the code of your authenticator app, instead of asking for it
   --code auto           computes it as your phone would, from the demo's authenticator
-  --json                one JSON object per line, for programs: server, ident, waiting, refused, accepted, message, not-sent, lost, resumed, gap, step-up,
-                        stepped-up, closed
+  --json                one JSON object per line, for programs: server, ident, waiting, refused, accepted, message, not-sent, not-opened, key-change, lost,
+                        resumed, gap, step-up, stepped-up, closed
   --help
 
 For a chat, run it in two terminals. Each code lets in once, so the second one takes the next code, 30 seconds later.
@@ -49,6 +52,7 @@ const options = {
   "answer-secret": string,
   ticket: string,
   pin: string,
+  to: string,
   receipt: string,
   code: string,
   json: flag,
@@ -63,6 +67,7 @@ export async function connectCommand(args: readonly string[]): Promise<number> {
     return exitCodes.ok;
   }
   const { pin, ticket = process.env.PORTCULLIS_TICKET } = given;
+  const to = given.to === undefined ? null : readRecipient(given.to);
   const target = await findTarget({
     url: words[0] ?? given.url ?? process.env.PORTCULLIS_URL,
     appKey: given["app-key"] ?? process.env.PORTCULLIS_APP_KEY,
@@ -73,14 +78,16 @@ export async function connectCommand(args: readonly string[]): Promise<number> {
   const report = createReport(terminal, given.json);
   try {
     const pauses = createPauses();
-    const session = await enter(target, { code: given.code, answerSecret, ticket, pin, terminal, report, pauses });
-    report.accepted(session);
-    if (given.receipt !== undefined)
-      await keepReceipt(session, given.receipt).catch(async (error: unknown) => {
-        await session.close();
-        throw error;
-      });
-    return await chat(session, terminal, report, pauses);
+    const session = await enter(target, { code: given.code, answerSecret, ticket, pin, to, terminal, report, pauses });
+    try {
+      report.accepted(session, to);
+      if (given.receipt !== undefined) await keepReceipt(session, given.receipt);
+      const voice = to === null ? openVoice(session) : await sealedVoice(session, to, report.keyChange);
+      return await chat(session, { voice, terminal, report, pauses });
+    } catch (error) {
+      await session.close();
+      throw error;
+    }
   } finally {
     terminal.close();
   }
@@ -104,12 +111,13 @@ async function enter(
     readonly answerSecret: string | undefined;
     readonly ticket: string | undefined;
     readonly pin: string | undefined;
+    readonly to: Recipient | null;
     readonly terminal: Terminal;
     readonly report: Report;
     readonly pauses: Pauses;
   },
 ): Promise<Session> {
-  const { code, answerSecret, ticket, pin, terminal, report, pauses } = options;
+  const { code, answerSecret, ticket, pin, to, terminal, report, pauses } = options;
   // It says hello again where the connection breaks.
   let shown = false;
   const person = createPerson({ code, authenticator: target.authenticator, terminal, report });
@@ -119,6 +127,7 @@ async function enter(
       ...(ticket === undefined ? {} : { ticket }),
       ...(pin === undefined ? {} : { pin }),
       ...(answerSecret === undefined ? {} : { answerSecret }),
+      requireEndToEnd: to !== null,
       onChallenge: person.answer,
       onWait: person.waitFor,
       onIdent: report.ident,
@@ -135,6 +144,11 @@ async function enter(
     });
   } catch (error) {
     if (error instanceof PortcullisError) report.refused(error);
+    if (to !== null && error instanceof PortcullisError && error.code === "unsupported")
+      throw new Sorry(
+        exitCodes.refused,
+        "nothing can be sealed beyond the server on this socket, or it asks for what this client does not know",
+      );
     throw sorryFor(person.signal.aborted ? person.signal.reason : error, target);
   } finally {
     person.leave();

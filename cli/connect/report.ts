@@ -1,16 +1,10 @@
-import type {
-  Closing,
-  IdentCallback,
-  Message,
-  PortcullisError,
-  Session,
-  SessionState,
-  Waiting,
-} from "@portcullis/client";
+import type { Closing, IdentCallback, PortcullisError, Session, SessionState, Waiting } from "@portcullis/client";
+import type { KeyChange } from "@portcullis/client/end-to-end";
 import { fingerprintWords } from "@portcullis/crypto/words";
 import { harmless, harmlessJson } from "../harmless.ts";
 import type { Terminal } from "../terminal.ts";
 import { describeIdent } from "./ident.ts";
+import type { Heard, Recipient } from "./voice.ts";
 
 /** What happens, for a person or, as one JSON object per line, for a program. */
 export interface Report {
@@ -23,9 +17,14 @@ export interface Report {
   waiting(waiting: Waiting): void;
   /** Not let in. For programs only: people are told why on standard error. */
   refused(error: PortcullisError): void;
-  accepted(session: Session): void;
+  /** @param to null: what is typed is not sealed beyond the server */
+  accepted(session: Session, to: Recipient | null): void;
   state(state: SessionState): void;
-  message(message: Message): void;
+  message(heard: Heard): void;
+  /** Sealed for us, and not as it was said, or by somebody else. */
+  notOpened(error: PortcullisError): void;
+  /** The recipient has another key than was known. */
+  keyChange(change: KeyChange): void;
   /** What was typed last went nowhere. */
   notSent(error: PortcullisError, limits: Session["limits"]): void;
   closed(closing: Closing): void;
@@ -41,12 +40,17 @@ export function createReport(terminal: Terminal, json: boolean): Report {
     ident: (shown) => describeIdent(shown).forEach((line) => void say(line)),
     waiting: (waiting) => say(describe(waiting)),
     refused: () => undefined,
-    accepted({ member, gates, edge, sealed, words, server }) {
+    accepted({ member, gates, edge, sealed, words, server, endToEnd }, to) {
       say(`You are in as ${harmless(member ?? "somebody")}, through ${gates.join(" and ")}, on ${edge}.`);
       say(`Words of this session, to compare with who else is in it: ${words}`);
       if (server.successorOf !== null)
         say(`The server has another key since your app key was made. Its last part is now:  ${server.fingerprint}`);
-      say(`What you type goes to everybody here${sealed ? ", sealed" : ""}; Ctrl-D ends it.`);
+      if (to !== null) say(`What you type is sealed to ${to.name}, and the server cannot read it; Ctrl-D ends it.`);
+      else if (endToEnd === "required")
+        say(
+          "Nothing goes out here but what is sealed to the owner's program: come again with --to and its fingerprint.",
+        );
+      else say(`What you type goes to everybody here${sealed ? ", sealed" : ""}; Ctrl-D ends it.`);
     },
     state(state) {
       if (state.is === "lost") say("(the connection is lost; trying another one)");
@@ -56,12 +60,19 @@ export function createReport(terminal: Terminal, json: boolean): Report {
       // Of what nobody took, whoever sent it is told where it was sent.
       else if (state.is === "gap") say("(something that was said meanwhile is lost)");
     },
-    message({ from, missed, text }) {
-      if (missed > 0) say(`(${missed} messages are missing here)`);
-      say(`${harmless(from.member ?? "somebody")}> ${harmless(text())}`);
+    message({ message, answer, from }) {
+      if (message.missed > 0) say(`(${message.missed} messages are missing here)`);
+      if (answer !== null && answer.missed > 0) say(`(${answer.missed} sealed messages are missing here)`);
+      say(`${harmless(from)}> ${harmless((answer ?? message).text())}`);
     },
-    notSent: ({ code, message }, { maxBytes }) =>
-      say(code === "too-large" ? `Not sent: at most ${maxBytes} bytes go at once.` : `Not sent: ${message}`),
+    notOpened: ({ message }) => say(`(something sealed for you was not opened: ${message})`),
+    keyChange: ({ name, from, to, words, vouched }) =>
+      say(
+        vouched
+          ? `${name} has another key by now, which the one before has signed:  --to ${to}  (${words})`
+          : `${name} shows another key than ${from}, which has not signed it: nothing is sealed to it. Ask its owner, by another way than this.`,
+      ),
+    notSent: (error, { maxBytes }) => say(`Not sent: ${notSentWords(error, maxBytes)}`),
     closed({ reason, what, retryAfterMs }) {
       const again = retryAfterMs === null ? "" : ` Come back in ${Math.ceil(retryAfterMs / 1_000)} s.`;
       say(`The session is over: ${what ?? reason}.${again}`);
@@ -80,15 +91,34 @@ function forPrograms(terminal: Terminal): Report {
       tell("waiting", { gate, at, by, to, number, details, status, resendAtMs, untilMs, attemptsLeft, retry }),
     refused: ({ code, retryable, retryAfterMs, closeCode, sealed }) =>
       tell("refused", { code, retryable, retryAfterMs, closeCode, sealed }),
-    accepted: ({ sid, member, gates, assurance, edge, sealed, expiresAt, words, server: { successorOf } }) =>
-      tell("accepted", { sid, member, gates, assurance, edge, sealed, expiresAt, words, successorOf }),
+    accepted: (
+      { sid, member, gates, assurance, edge, sealed, expiresAt, words, endToEnd, server: { successorOf } },
+      to,
+    ) => tell("accepted", { sid, member, gates, assurance, edge, sealed, expiresAt, words, successorOf, endToEnd, to }),
     state: ({ is, ...more }) => tell(is, more),
-    message: ({ from, seq, place, id, missed, text }) =>
-      tell("message", { from, seq, place, id, missed, text: text() }),
+    message({ message: { from, seq, place, id, missed, text }, answer }) {
+      const sealedBy = answer && { ...answer.sender, seq: answer.seq, id: answer.id, missed: answer.missed };
+      tell("message", { from, seq, place, id, missed, text: (answer?.text ?? text)(), sealedBy });
+    },
+    notOpened: ({ code }) => tell("not-opened", { code }),
+    keyChange: (change) => tell("key-change", { ...change }),
     notSent: ({ code }) => tell("not-sent", { code }),
     closed: ({ code, name, reason, what, retry, retryAfterMs, sealed }) =>
       tell("closed", { code, name, reason, what, retry, retryAfterMs, sealed }),
   };
+}
+
+function notSentWords({ code, message }: PortcullisError, maxBytes: number): string {
+  switch (code) {
+    case "too-large":
+      return `at most ${maxBytes} bytes go at once.`;
+    case "untrusted-recipient":
+      return "who is there now is not whom --to names.";
+    case "not-found":
+      return "nobody of that name has published a key on this socket. Is the program running?";
+    default:
+      return message;
+  }
 }
 
 const channels: Readonly<Record<string, string>> = { email: "An e-mail", sms: "A text message", call: "A call" };
