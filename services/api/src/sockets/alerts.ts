@@ -7,11 +7,11 @@ import {
   setAlertSettings,
 } from "@portcullis/contracts";
 import { z } from "zod";
-import { ownerOf } from "../callers/guard.ts";
 import type { App } from "../http/app.ts";
 import { id, time, timeOf } from "../http/fields.ts";
 import { nextField, pageOf, pageQuery } from "../http/pages.ts";
 import type { RouteContext } from "../routes.ts";
+import { ownedSocket } from "./owned-socket.ts";
 
 const url = "/v1/sockets/:id/alerts";
 const tags = ["sockets"];
@@ -52,7 +52,7 @@ export function alertRoutes(app: App, { caller }: RouteContext): void {
       },
     },
     async (request) => {
-      const { alerts, next } = await caller.call(listAlerts, { ...mine(request), ...pageOf(request.query) });
+      const { alerts, next } = await caller.call(listAlerts, { ...ownedSocket(request), ...pageOf(request.query) });
       return { alerts: alerts.map(viewOf), next };
     },
   );
@@ -69,7 +69,7 @@ export function alertRoutes(app: App, { caller }: RouteContext): void {
         response: { 200: settings },
       },
     },
-    (request): Promise<AlertSettings> => caller.call(readAlertSettings, mine(request)),
+    (request): Promise<AlertSettings> => caller.call(readAlertSettings, ownedSocket(request)),
   );
 
   app.put(
@@ -86,12 +86,9 @@ export function alertRoutes(app: App, { caller }: RouteContext): void {
         response: { 200: settings },
       },
     },
-    (request): Promise<AlertSettings> => caller.call(setAlertSettings, { ...mine(request), settings: request.body }),
+    (request): Promise<AlertSettings> =>
+      caller.call(setAlertSettings, { ...ownedSocket(request), settings: request.body }),
   );
-}
-
-function mine(request: Parameters<typeof ownerOf>[0] & { readonly params: { readonly id: string } }) {
-  return { ownerId: ownerOf(request).ownerId, socketId: request.params.id };
 }
 
 function viewOf({ atMs, lastAtMs, ...same }: AlertView): z.infer<typeof alert> {

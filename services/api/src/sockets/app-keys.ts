@@ -1,9 +1,9 @@
 import { createAppKey, listAppKeys, revokeAppKey } from "@portcullis/contracts";
 import { z } from "zod";
-import { ownerOf } from "../callers/guard.ts";
 import type { App } from "../http/app.ts";
 import { caption, id } from "../http/fields.ts";
 import type { RouteContext } from "../routes.ts";
+import { ownedSocket } from "./owned-socket.ts";
 import { appKey, keyRole, viewOfAppKey } from "./views.ts";
 
 const tags = ["sockets"];
@@ -40,8 +40,7 @@ export function appKeyRoutes(app: App, { caller }: RouteContext): void {
     },
     async (request, reply) => {
       const made = await caller.call(createAppKey, {
-        ownerId: ownerOf(request).ownerId,
-        socketId: request.params.id,
+        ...ownedSocket(request),
         label: request.body.label,
         role: request.body.role,
         canary: request.body.canary,
@@ -64,8 +63,7 @@ export function appKeyRoutes(app: App, { caller }: RouteContext): void {
     },
     async (request) => {
       const { appKeys } = await caller.call(listAppKeys, {
-        ownerId: ownerOf(request).ownerId,
-        socketId: request.params.id,
+        ...ownedSocket(request),
       });
       return { appKeys: appKeys.map(viewOfAppKey) };
     },
@@ -85,8 +83,7 @@ export function appKeyRoutes(app: App, { caller }: RouteContext): void {
     },
     (request) =>
       caller.call(revokeAppKey, {
-        ownerId: ownerOf(request).ownerId,
-        socketId: request.params.id,
+        ...ownedSocket(request),
         keyId: request.params.keyId,
       }),
   );

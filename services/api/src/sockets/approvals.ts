@@ -4,6 +4,7 @@ import { ownerOf } from "../callers/guard.ts";
 import type { App } from "../http/app.ts";
 import { id, time, timeOf } from "../http/fields.ts";
 import type { RouteContext } from "../routes.ts";
+import { ownedSocket } from "./owned-socket.ts";
 
 const tags = ["sockets"];
 const number = z
@@ -47,8 +48,7 @@ export function approvalRoutes(app: App, { caller }: RouteContext): void {
       },
     },
     async (request) => {
-      const mine = { ownerId: ownerOf(request).ownerId, socketId: request.params.id };
-      return { approvals: (await caller.call(listApprovals, mine)).approvals.map(viewOfApproval) };
+      return { approvals: (await caller.call(listApprovals, ownedSocket(request))).approvals.map(viewOfApproval) };
     },
   );
 

@@ -13,12 +13,12 @@ import {
 } from "@portcullis/contracts";
 import type { FastifyReply } from "fastify";
 import { z } from "zod";
-import { ownerOf } from "../callers/guard.ts";
 import type { App } from "../http/app.ts";
 import { id, time, timeOf } from "../http/fields.ts";
 import { done, nothing } from "../http/nothing.ts";
 import { nextField, pageOf, pageQuery } from "../http/pages.ts";
 import type { RouteContext } from "../routes.ts";
+import { type OwnedSocket, ownedSocket } from "./owned-socket.ts";
 
 const url = "/v1/sockets/:id/audit";
 const tags = ["sockets"];
@@ -76,7 +76,7 @@ export function auditRoutes(app: App, { caller }: RouteContext): void {
     },
     async (request) => {
       const { order = "newest", event = null, ...page } = request.query;
-      const found = await caller.call(listAudit, { ...mine(request), ...pageOf(page), order, event });
+      const found = await caller.call(listAudit, { ...ownedSocket(request), ...pageOf(page), order, event });
       return { ...found, entries: found.entries.map(viewOf) };
     },
   );
@@ -101,7 +101,7 @@ export function auditRoutes(app: App, { caller }: RouteContext): void {
       },
     },
     async (request, reply) => {
-      const lines = exportOf(caller, mine(request));
+      const lines = exportOf(caller, ownedSocket(request));
       // Whatever can be refused is refused before the first byte.
       const first = await lines.next();
       return stream(reply, first.done === true ? "" : first.value, lines);
@@ -133,7 +133,7 @@ export function auditRoutes(app: App, { caller }: RouteContext): void {
         },
       },
     },
-    async (request) => verified(caller, mine(request)),
+    async (request) => verified(caller, ownedSocket(request)),
   );
 
   app.put(
@@ -150,7 +150,7 @@ export function auditRoutes(app: App, { caller }: RouteContext): void {
       },
     },
     async (request, reply) => {
-      await caller.call(keepAudit, { ...mine(request), days: request.body.days });
+      await caller.call(keepAudit, { ...ownedSocket(request), days: request.body.days });
       return done(reply);
     },
   );
@@ -164,17 +164,11 @@ function stream(reply: FastifyReply, first: string, rest: AsyncIterable<string>)
   return reply.type("application/x-ndjson").send(Readable.from(all()));
 }
 
-type Mine = ReturnType<typeof mine>;
-
-function mine(request: Parameters<typeof ownerOf>[0] & { readonly params: { readonly id: string } }) {
-  return { ownerId: ownerOf(request).ownerId, socketId: request.params.id };
-}
-
 function viewOf({ atMs, ...same }: ShownAuditEntry): z.infer<typeof entry> {
   return { ...same, at: timeOf(atMs) };
 }
 
-async function* exportOf(caller: Pick<Caller, "call">, who: Mine): AsyncGenerator<string, void> {
+async function* exportOf(caller: Pick<Caller, "call">, who: OwnedSocket): AsyncGenerator<string, void> {
   let after: number | null = null;
   let range: { first: number; last: number } | null = null;
   for (let parts = 0; parts < partsMax; parts += 1) {
@@ -189,7 +183,7 @@ async function* exportOf(caller: Pick<Caller, "call">, who: Mine): AsyncGenerato
   throw new ServiceError("unavailable");
 }
 
-async function verified(caller: Pick<Caller, "call">, who: Mine) {
+async function verified(caller: Pick<Caller, "call">, who: OwnedSocket) {
   let blocks = 0;
   let from: number | null = null;
   let after: number | null = null;
@@ -205,6 +199,6 @@ async function verified(caller: Pick<Caller, "call">, who: Mine) {
   throw new ServiceError("unavailable");
 }
 
-function askFor(caller: Pick<Caller, "call">, who: Mine, after: number | null) {
+function askFor(caller: Pick<Caller, "call">, who: OwnedSocket, after: number | null) {
   return caller.call(verifyAudit, { ...who, after });
 }

@@ -10,12 +10,12 @@ import {
   setDecoyScript,
 } from "@portcullis/contracts";
 import { z } from "zod";
-import { ownerOf } from "../callers/guard.ts";
 import type { App } from "../http/app.ts";
 import { id, memberName, time, timeOf } from "../http/fields.ts";
 import { done, nothing } from "../http/nothing.ts";
 import { nextField, pageOf, pageQuery } from "../http/pages.ts";
 import type { RouteContext } from "../routes.ts";
+import { ownedSocket } from "./owned-socket.ts";
 
 const tags = ["sockets"];
 const params = z.strictObject({ id });
@@ -83,7 +83,7 @@ export function decoyRoutes(app: App, { caller }: RouteContext): void {
       },
     },
     async (request) => {
-      const { decoys, next } = await caller.call(listDecoys, { ...mine(request), ...pageOf(request.query) });
+      const { decoys, next } = await caller.call(listDecoys, { ...ownedSocket(request), ...pageOf(request.query) });
       return { decoys: decoys.map(viewOf), next };
     },
   );
@@ -110,7 +110,7 @@ export function decoyRoutes(app: App, { caller }: RouteContext): void {
     },
     async (request) => {
       const page = { after: request.query.after ?? 0, limit: recordsMax };
-      const found = await caller.call(readDecoy, { ...mine(request), room: request.params.room, ...page });
+      const found = await caller.call(readDecoy, { ...ownedSocket(request), room: request.params.room, ...page });
       return { decoy: viewOf(found.decoy), records: found.records.map(recordOf), next: found.next };
     },
   );
@@ -128,7 +128,7 @@ export function decoyRoutes(app: App, { caller }: RouteContext): void {
         response: { 200: z.object({ closed: z.number().int().describe("sessions that were there") }) },
       },
     },
-    async (request) => caller.call(endDecoy, { ...mine(request), room: request.params.room }),
+    async (request) => caller.call(endDecoy, { ...ownedSocket(request), room: request.params.room }),
   );
 
   app.get(
@@ -144,7 +144,7 @@ export function decoyRoutes(app: App, { caller }: RouteContext): void {
       },
     },
     async (request) => {
-      const { script } = await caller.call(getDecoyScript, mine(request));
+      const { script } = await caller.call(getDecoyScript, ownedSocket(request));
       return { script: script === null ? null : writtenOf(script) };
     },
   );
@@ -165,7 +165,7 @@ export function decoyRoutes(app: App, { caller }: RouteContext): void {
       },
     },
     async (request, reply) => {
-      await caller.call(setDecoyScript, { ...mine(request), script: storedOf(request.body) });
+      await caller.call(setDecoyScript, { ...ownedSocket(request), script: storedOf(request.body) });
       return done(reply);
     },
   );
@@ -183,14 +183,10 @@ export function decoyRoutes(app: App, { caller }: RouteContext): void {
       },
     },
     async (request, reply) => {
-      await caller.call(setDecoyScript, { ...mine(request), script: null });
+      await caller.call(setDecoyScript, { ...ownedSocket(request), script: null });
       return done(reply);
     },
   );
-}
-
-function mine(request: Parameters<typeof ownerOf>[0] & { readonly params: { readonly id: string } }) {
-  return { ownerId: ownerOf(request).ownerId, socketId: request.params.id };
 }
 
 function viewOf({ sinceMs, lastMs, ...same }: DecoyView) {

@@ -5,6 +5,7 @@ import type { App } from "../http/app.ts";
 import { id, time, timeOf } from "../http/fields.ts";
 import { done, nothing } from "../http/nothing.ts";
 import type { RouteContext } from "../routes.ts";
+import { ownedSocket } from "./owned-socket.ts";
 
 const tags = ["sockets"];
 const params = z.strictObject({ id, name: id.describe("the recipient's, such as `consumer`") });
@@ -40,8 +41,7 @@ export function directoryRoutes(app: App, { caller }: RouteContext): void {
       },
     },
     async (request) => {
-      const mine = { ownerId: ownerOf(request).ownerId, socketId: request.params.id };
-      const { entries } = await caller.call(listDirectory, mine);
+      const { entries } = await caller.call(listDirectory, ownedSocket(request));
       return { entries: entries.map(viewOf) };
     },
   );

@@ -6,6 +6,7 @@ import { id, time, timeOf } from "../http/fields.ts";
 import { done, nothing } from "../http/nothing.ts";
 import { nextField, pageOf, pageQuery } from "../http/pages.ts";
 import type { RouteContext } from "../routes.ts";
+import { ownedSocket } from "./owned-socket.ts";
 
 const tags = ["sockets"];
 
@@ -41,8 +42,7 @@ export function holdRoutes(app: App, { caller }: RouteContext): void {
       },
     },
     async (request) => {
-      const mine = { ownerId: ownerOf(request).ownerId, socketId: request.params.id };
-      const { holds, next } = await caller.call(listHolds, { ...mine, ...pageOf(request.query) });
+      const { holds, next } = await caller.call(listHolds, { ...ownedSocket(request), ...pageOf(request.query) });
       return { holds: holds.map(viewOfHold), next };
     },
   );

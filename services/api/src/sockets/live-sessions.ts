@@ -6,6 +6,7 @@ import { id } from "../http/fields.ts";
 import { done, nothing } from "../http/nothing.ts";
 import { nextField, pageOf, pageQuery } from "../http/pages.ts";
 import type { RouteContext } from "../routes.ts";
+import { ownedSocket } from "./owned-socket.ts";
 import { session, viewOfSession } from "./views.ts";
 
 const tags = ["sockets"];
@@ -26,8 +27,7 @@ export function liveSessionRoutes(app: App, { caller }: RouteContext): void {
     },
     async (request) => {
       const { sessions, next } = await caller.call(listLiveSessions, {
-        ownerId: ownerOf(request).ownerId,
-        socketId: request.params.id,
+        ...ownedSocket(request),
         ...pageOf(request.query),
       });
       return { sessions: sessions.map(viewOfSession), next };
@@ -74,8 +74,7 @@ export function liveSessionRoutes(app: App, { caller }: RouteContext): void {
     },
     async (request, reply) => {
       await caller.call(kickSession, {
-        ownerId: ownerOf(request).ownerId,
-        socketId: request.params.id,
+        ...ownedSocket(request),
         sid: request.params.sid,
       });
       return done(reply);

@@ -1,11 +1,11 @@
 import { createMember, listMembers, removeMember, updateMember } from "@portcullis/contracts";
 import { z } from "zod";
-import { ownerOf } from "../callers/guard.ts";
 import type { App } from "../http/app.ts";
 import { email, id, memberName, password } from "../http/fields.ts";
 import { nextField, pageOf, pageQuery } from "../http/pages.ts";
 import { ifMatch, tagVersion, versionField, versionOf } from "../http/versions.ts";
 import type { RouteContext } from "../routes.ts";
+import { ownedSocket } from "./owned-socket.ts";
 import { member, viewOfMember } from "./views.ts";
 
 const tags = ["sockets"];
@@ -47,8 +47,7 @@ export function memberRoutes(app: App, { caller }: RouteContext): void {
     async (request, reply) => {
       const { name, canary, contacts, passphrase = null } = request.body;
       const made = await caller.call(createMember, {
-        ownerId: ownerOf(request).ownerId,
-        socketId: request.params.id,
+        ...ownedSocket(request),
         name,
         canary,
         contacts: wholeContacts(contacts ?? {}),
@@ -74,8 +73,7 @@ export function memberRoutes(app: App, { caller }: RouteContext): void {
     },
     async (request) => {
       const { members, next } = await caller.call(listMembers, {
-        ownerId: ownerOf(request).ownerId,
-        socketId: request.params.id,
+        ...ownedSocket(request),
         ...pageOf(request.query),
       });
       return { members: members.map(viewOfMember), next };
@@ -100,8 +98,7 @@ export function memberRoutes(app: App, { caller }: RouteContext): void {
     async (request, reply) => {
       const { contacts, passphrase } = request.body;
       const changed = await caller.call(updateMember, {
-        ownerId: ownerOf(request).ownerId,
-        socketId: request.params.id,
+        ...ownedSocket(request),
         name: request.params.name,
         version: versionOf(request.headers, request.body),
         contacts: contacts === undefined ? null : wholeContacts(contacts),
@@ -127,8 +124,7 @@ export function memberRoutes(app: App, { caller }: RouteContext): void {
     },
     (request) =>
       caller.call(removeMember, {
-        ownerId: ownerOf(request).ownerId,
-        socketId: request.params.id,
+        ...ownedSocket(request),
         name: request.params.name,
       }),
   );

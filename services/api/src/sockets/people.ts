@@ -14,6 +14,7 @@ import type { App } from "../http/app.ts";
 import { email, id, mailToken, time, timeOf, timeOrNull } from "../http/fields.ts";
 import { done, nothing } from "../http/nothing.ts";
 import type { RouteContext } from "../routes.ts";
+import { ownedSocket } from "./owned-socket.ts";
 
 const tags = ["sockets"];
 const role = invitedRole.describe(
@@ -50,8 +51,7 @@ export function peopleRoutes(app: App, { caller }: RouteContext): void {
     },
     async (request, reply) => {
       const invited = await caller.call(invitePerson, {
-        ownerId: ownerOf(request).ownerId,
-        socketId: request.params.id,
+        ...ownedSocket(request),
         ...request.body,
       });
       return reply.code(201).send(viewOfPerson(invited));
@@ -71,8 +71,7 @@ export function peopleRoutes(app: App, { caller }: RouteContext): void {
       },
     },
     async (request) => {
-      const mine = { ownerId: ownerOf(request).ownerId, socketId: request.params.id };
-      return { people: (await caller.call(listPeople, mine)).people.map(viewOfPerson) };
+      return { people: (await caller.call(listPeople, ownedSocket(request))).people.map(viewOfPerson) };
     },
   );
 

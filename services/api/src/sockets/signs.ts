@@ -1,11 +1,11 @@
 import { inviteSign, readSign, removeSign, setOwnSign, setSign } from "@portcullis/contracts";
 import { signProblemOf } from "@portcullis/protocol";
 import { z } from "zod";
-import { ownerOf } from "../callers/guard.ts";
 import type { App } from "../http/app.ts";
 import { id, memberName, time, timeOf } from "../http/fields.ts";
 import { done, nothing } from "../http/nothing.ts";
 import type { RouteContext } from "../routes.ts";
+import { ownedSocket } from "./owned-socket.ts";
 
 const url = "/v1/sockets/:id/members/:name/sign";
 const tags = ["sockets"];
@@ -25,9 +25,8 @@ const shown = z.object({ art: z.string() });
 const token = z.string().regex(/^psi_[A-Za-z0-9_-]{43}$/, { error: "must be the token that the owner gave" });
 
 export function signRoutes(app: App, { caller }: RouteContext): void {
-  const whose = (request: Parameters<typeof ownerOf>[0] & { params: z.infer<typeof params> }) => ({
-    ownerId: ownerOf(request).ownerId,
-    socketId: request.params.id,
+  const whose = (request: Parameters<typeof ownedSocket>[0] & { params: z.infer<typeof params> }) => ({
+    ...ownedSocket(request),
     name: request.params.name,
   });
 

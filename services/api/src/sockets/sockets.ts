@@ -7,6 +7,7 @@ import { done, nothing } from "../http/nothing.ts";
 import { nextField, pageOf, pageQuery } from "../http/pages.ts";
 import { ifMatch, tagVersion, versionField, versionOf } from "../http/versions.ts";
 import type { RouteContext } from "../routes.ts";
+import { ownedSocket } from "./owned-socket.ts";
 import { policy, socket, viewOfSocket } from "./views.ts";
 
 const tags = ["sockets"];
@@ -84,7 +85,7 @@ export function socketRoutes(app: App, { caller, site }: RouteContext): void {
       schema: { operationId: "getSocket", summary: "One socket", tags, params, response: { 200: socket } },
     },
     async (request, reply) => {
-      const found = await caller.call(getSocket, { ownerId: ownerOf(request).ownerId, socketId: request.params.id });
+      const found = await caller.call(getSocket, ownedSocket(request));
       tagVersion(reply, found.version);
       return viewOfSocket(found, site);
     },
@@ -109,8 +110,7 @@ export function socketRoutes(app: App, { caller, site }: RouteContext): void {
     async (request, reply) => {
       const { path, idParameter = null, policy = null } = request.body;
       const changed = await caller.call(updateSocket, {
-        ownerId: ownerOf(request).ownerId,
-        socketId: request.params.id,
+        ...ownedSocket(request),
         version: versionOf(request.headers, request.body),
         // The contract's null keeps, its "" generates.
         path: path === undefined ? null : (path ?? ""),
@@ -135,7 +135,7 @@ export function socketRoutes(app: App, { caller, site }: RouteContext): void {
       },
     },
     async (request, reply) => {
-      await caller.call(deleteSocket, { ownerId: ownerOf(request).ownerId, socketId: request.params.id });
+      await caller.call(deleteSocket, ownedSocket(request));
       return done(reply);
     },
   );

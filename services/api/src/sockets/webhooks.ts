@@ -1,10 +1,10 @@
 import { createWebhook, listWebhooks, removeWebhook, rotateWebhook, type WebhookView } from "@portcullis/contracts";
 import { z } from "zod";
-import { ownerOf } from "../callers/guard.ts";
 import type { App } from "../http/app.ts";
 import { caption, id, time, timeOf, timeOrNull } from "../http/fields.ts";
 import { done, nothing } from "../http/nothing.ts";
 import type { RouteContext } from "../routes.ts";
+import { ownedSocket } from "./owned-socket.ts";
 
 const url = "/v1/sockets/:id/webhooks";
 const tags = ["sockets"];
@@ -45,7 +45,7 @@ export function webhookRoutes(app: App, { caller }: RouteContext): void {
     },
     async (request, reply) => {
       const { url, purpose = null } = request.body;
-      const made = await caller.call(createWebhook, { ...mine(request), url, purpose });
+      const made = await caller.call(createWebhook, { ...ownedSocket(request), url, purpose });
       return reply.code(201).send(viewWithSecret(made));
     },
   );
@@ -63,7 +63,7 @@ export function webhookRoutes(app: App, { caller }: RouteContext): void {
       },
     },
     async (request) => {
-      const { webhooks } = await caller.call(listWebhooks, mine(request));
+      const { webhooks } = await caller.call(listWebhooks, ownedSocket(request));
       return { webhooks: webhooks.map(viewOf) };
     },
   );
@@ -84,7 +84,9 @@ export function webhookRoutes(app: App, { caller }: RouteContext): void {
     },
     async (request, reply) => {
       const { webhookId } = request.params;
-      return reply.code(201).send(viewWithSecret(await caller.call(rotateWebhook, { ...mine(request), webhookId })));
+      return reply
+        .code(201)
+        .send(viewWithSecret(await caller.call(rotateWebhook, { ...ownedSocket(request), webhookId })));
     },
   );
 
@@ -103,14 +105,10 @@ export function webhookRoutes(app: App, { caller }: RouteContext): void {
     },
     async (request, reply) => {
       const { webhookId } = request.params;
-      await caller.call(removeWebhook, { ...mine(request), webhookId });
+      await caller.call(removeWebhook, { ...ownedSocket(request), webhookId });
       return done(reply);
     },
   );
-}
-
-function mine(request: Parameters<typeof ownerOf>[0] & { readonly params: { readonly id: string } }) {
-  return { ownerId: ownerOf(request).ownerId, socketId: request.params.id };
 }
 
 function viewOf({ createdAtMs, previousUntilMs, ...same }: WebhookView): z.infer<typeof webhook> {
