@@ -317,6 +317,15 @@ describe.skipIf(program === null || !full)("<portcullis-gate>, gate by gate", { 
     }
   });
 
+  test("gives the focus to what is to be typed also where a click gives none to a button, as in Safari", async () => {
+    await at.put(given(await bobOn([{ gate: "otp" }])));
+    const noFocus = "(event) => event.preventDefault()";
+    await at.tab.evaluate(`document.querySelector("portcullis-gate").addEventListener("mousedown", ${noFocus})`);
+    await at.tab.getByRole("button", { name: "Connect" }).click();
+    await at.shows("otp");
+    expect(await at.focused()).toBe("input Code from your authenticator app");
+  });
+
   test("stays above the page where it is moved during a step-up, and takes one up when it is put back into the page", async () => {
     const bob = await bobOn([], { during: [{ message: "transfer", gate: "otp" }], resume: "30s" });
     const card = at.tab.locator("portcullis-gate .card");

@@ -85,10 +85,8 @@ export function createGateElement(connectWith: typeof connect): new () => GateEl
     constructor() {
       super();
       this.#root.adoptedStyleSheets = [styleSheet()];
-      // Whoever has pressed something in here wants to be led on.
-      this.#root.addEventListener("focusin", () => {
-        this.#isWanted = true;
-      });
+      // Whoever has pressed something in here wants to be led on. In Safari a button that is clicked gets no focus.
+      for (const act of ["focusin", "click"]) this.#root.addEventListener(act, () => this.#want(), { capture: true });
     }
 
     connectedCallback(): void {
@@ -111,13 +109,17 @@ export function createGateElement(connectWith: typeof connect): new () => GateEl
     }
 
     start(): void {
-      this.#isWanted = true;
+      this.#want();
       this.#isShown = true;
       this.#visit.start();
     }
 
     cancel(): void {
       this.#visit.cancel();
+    }
+
+    #want(): void {
+      this.#isWanted = true;
     }
 
     #given(): Given {
