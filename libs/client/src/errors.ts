@@ -111,6 +111,15 @@ export function blameApplication(error: unknown): never {
   throw error;
 }
 
+/** Before anything else is made of it. @throws {TypeError} on what the server would refuse */
+export function assertValid(encode: () => Uint8Array): void {
+  try {
+    encode();
+  } catch (error) {
+    blameApplication(error);
+  }
+}
+
 export function nameOf(name: string): CloseCodeName {
   return Object.hasOwn(closeCodes, name) ? (name as CloseCodeName) : "closed";
 }

@@ -55,6 +55,16 @@ describe("messages", () => {
     await session.close();
   });
 
+  it("of a class that can be none are a wrong argument, and take no number", async () => {
+    const { session, played } = await inside(async (peer) =>
+      expect(await peer.readMessage()).toMatchObject({ counter: 0, body: bytesOf("right") }),
+    );
+    await expect(session.send("wrong", { class: "No Class" })).rejects.toBeInstanceOf(TypeError);
+    await session.send("right");
+    await played();
+    await session.close();
+  });
+
   it("are held back to the socket's rate", async () => {
     const arrived: number[] = [];
     const { session, played } = await inside(
