@@ -97,7 +97,9 @@ async function attempt(parts: {
   readonly dialogue: Dialogue;
   readonly scope: Scope;
 }): Promise<Attempted> {
-  const { settings, credentials, comeback, dialogue, scope } = parts;
+  const { settings, credentials, comeback, dialogue } = parts;
+  // Where this connection fails, another one may not.
+  const scope = parts.scope.part();
   const { address, WebSocket, queueMax, queueBytesMax, narrate, options } = settings;
   const wire = openWire({
     href: address.href,
@@ -137,6 +139,7 @@ async function attempt(parts: {
     if (!settings.comeBack || !isParked || !mayComeBack(error)) throw error;
     return { session: null, lost: { error, comeback: await comebackOf(opened) } };
   } finally {
+    scope.end();
     opened?.channel.erase();
   }
 }
