@@ -3,8 +3,14 @@ import { PortcullisError, type PortcullisErrorCode } from "./errors.ts";
 import type { Credentials, Opened } from "./opening.ts";
 import type { Pause } from "./pause.ts";
 
-/** What says nothing of the handshake: the network, an edge or a part behind it is gone for a while. */
-const passing: ReadonlySet<PortcullisErrorCode> = new Set(["unreachable", "unavailable", "closed", "expired-bundle"]);
+/** What says nothing of the handshake: the network, an edge or a part behind it is gone for a while, or what the application was to fetch. */
+const passing: ReadonlySet<PortcullisErrorCode> = new Set([
+  "unreachable",
+  "unavailable",
+  "closed",
+  "expired-bundle",
+  "cancelled",
+]);
 
 const pauseMsFirst = 200;
 

@@ -37,6 +37,7 @@ export async function connectOwn(url: string | URL, options: ConnectOptions): Pr
   const settings = readOptions(url, options);
   const scope = createScope(options.signal);
   try {
+    if (options.signal?.aborted === true) throw new PortcullisError("cancelled");
     scope.failAfter(settings.timeoutMs, new PortcullisError("timeout"));
     for (let tries = 0; ; ) {
       try {

@@ -10,7 +10,7 @@ import {
 } from "@portcullis/crypto";
 import { type Hello, ProtocolError, parseHandshakeId, parseHello, type SuiteId } from "@portcullis/protocol";
 import { type Channel, createChannel } from "./channel.ts";
-import { blameApplication, errorOfClose, PortcullisError } from "./errors.ts";
+import { blameApplication, errorOfClose, ofCallback, PortcullisError } from "./errors.ts";
 import { createOffers, type Offers } from "./offers.ts";
 import { onDemand } from "./on-demand.ts";
 import { type ConnectOptions, parametersOf, type Settings } from "./options.ts";
@@ -159,7 +159,8 @@ async function readHello(wire: Wire): Promise<Hello> {
 async function callback<T>(get: () => T | PromiseLike<T>): Promise<T> {
   try {
     return await get();
-  } catch (cause) {
-    throw new PortcullisError("cancelled", { cause });
+  } catch (thrown) {
+    // What it is to fetch may be there then.
+    throw ofCallback(thrown, true);
   }
 }

@@ -1,5 +1,5 @@
 import { getEventListeners } from "node:events";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import type { ConnectOptions, Session } from "../src/mod.ts";
 import { createOutbox } from "../src/outbox.ts";
 import { enter, pause, played, refusal, serve, take } from "./support/harness.ts";
@@ -408,9 +408,11 @@ describe("an abort", () => {
     },
   );
 
-  it("that came before opens no connection", async () => {
+  it("that came before opens no connection, and asks the application for nothing", async () => {
     const server = await serve((peer) => peer.letIn());
-    await refusal(enter(server, { signal: AbortSignal.abort() }), "cancelled");
+    const appKey = vi.fn(() => "");
+    await refusal(enter(server, { signal: AbortSignal.abort(), appKey }), "cancelled");
+    expect(appKey).not.toHaveBeenCalled();
     expect(server.peers).toHaveLength(0);
   });
 });
