@@ -121,6 +121,9 @@ export function createDirected(options: {
           undelivered.add(said.counter);
           const [oldest] = undelivered;
           if (undelivered.size > rememberedMax && oldest !== undefined) undelivered.delete(oldest);
+          // At once: when `arrived` comes it may not be remembered any more.
+          const waiting = arrivals.get(said.counter);
+          if (waiting !== undefined) settle(said.counter, waiting);
           if (isNew) onUndelivered(said.counter);
           break;
         }
