@@ -1,4 +1,5 @@
 import { getEventListeners } from "node:events";
+import { encodeControl } from "@portcullis/protocol";
 import { describe, expect, it, vi } from "vitest";
 import type { ConnectOptions, Session } from "../src/mod.ts";
 import { createOutbox } from "../src/outbox.ts";
@@ -366,6 +367,31 @@ describe("the end of a session", () => {
     expect(performance.now() - startedMs).toBeLessThan(2_600);
     server.peers[0]?.socket.terminate();
   });
+});
+
+it("a session that its program closes when it is told of a step-up asks nobody for it", async () => {
+  const otp = vi.fn(() => "123456");
+  const { session } = await inside(
+    async (peer) => {
+      await pause(20);
+      const options = [{ at: "1", gate: "otp" }];
+      const asked = {
+        t: "challenge" as const,
+        n: 1,
+        cid: "c",
+        options,
+        attemptsLeft: 3,
+        answerMs: 1_000,
+        retry: false,
+      };
+      await peer.tell(encodeControl(asked));
+      await peer.closed;
+    },
+    { answers: { otp }, onState: ({ is }) => void (is === "step-up" && session.close()) },
+  );
+  await session.closed;
+  await pause(20);
+  expect(otp).not.toHaveBeenCalled();
 });
 
 describe("an abort", () => {
