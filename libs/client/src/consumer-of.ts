@@ -1,5 +1,6 @@
 import { type ConsumerOptions, type ConsumerSession, connectConsumer } from "./consumer.ts";
 import { PortcullisError } from "./errors.ts";
+import { createScope } from "./scope.ts";
 
 export interface ConsumerOf extends Omit<ConsumerOptions, "appKey" | "pin" | "ticket" | "unpinned"> {
   /** Where the API is, for example `https://api.example.com`. It is believed, and says by what the socket's server is known. */
@@ -22,6 +23,7 @@ interface Minted {
 }
 
 const answerCharsMax = 16_384;
+const answerMsMax = 15_000;
 
 /**
  * Comes in as the owner's program by an API token: has a ticket made, and connects by it.
@@ -36,7 +38,7 @@ export async function consumerOf({
   fetch = globalThis.fetch,
   ...options
 }: ConsumerOf): Promise<ConsumerSession> {
-  const { ticket, url, pin } = await mint(
+  const { ticket, url, pin } = await minted(
     fetch,
     new URL(`/v1/sockets/${encodeURIComponent(socket)}/tickets`, api),
     token,
@@ -48,24 +50,39 @@ export async function consumerOf({
   );
 }
 
-async function mint(
+async function minted(
   fetch: typeof globalThis.fetch,
   url: URL,
   token: string,
   signal: AbortSignal | undefined,
 ): Promise<Minted> {
+  if (signal?.aborted === true) throw new PortcullisError("cancelled");
+  const scope = createScope(signal);
+  const over = new AbortController();
+  try {
+    scope.failAfter(answerMsMax, new PortcullisError("unreachable"));
+    return await scope.race(mint(fetch, url, token, over.signal));
+  } finally {
+    scope.end();
+    // What is not read is let go of.
+    over.abort();
+  }
+}
+
+async function mint(fetch: typeof globalThis.fetch, url: URL, token: string, signal: AbortSignal): Promise<Minted> {
+  const unreachable = () => {
+    throw new PortcullisError("unreachable");
+  };
   const response = await fetch(url, {
     method: "POST",
     redirect: "error",
-    ...(signal === undefined ? {} : { signal }),
+    signal,
     headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
     body: JSON.stringify({ role: "consumer" }),
-  }).catch(() => {
-    throw new PortcullisError(signal?.aborted === true ? "cancelled" : "unreachable");
-  });
+  }).catch(unreachable);
   if (response.status >= 500 || response.status === 429) throw new PortcullisError("unavailable");
   if (!response.ok) throw new PortcullisError("denied");
-  const text = await response.text();
+  const text = await response.text().catch(unreachable);
   const answer = text.length > answerCharsMax ? null : jsonOf(text);
   if (!isMinted(answer)) throw new PortcullisError("protocol");
   return answer;

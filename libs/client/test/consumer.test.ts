@@ -1,10 +1,14 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { beginConsumer, type Peer } from "../src/consumer.ts";
+import { consumerOf } from "../src/consumer-of.ts";
 import { createDirected } from "../src/directed.ts";
 import type { OwnSession } from "../src/session.ts";
 import { pause } from "./support/harness.ts";
 
-afterEach(() => void vi.restoreAllMocks());
+afterEach(() => {
+  vi.restoreAllMocks();
+  vi.useRealTimers();
+});
 
 const about = (ref: string, sid: string) => ({
   ...{ t: "about" as const, ref, sid, member: null, memberProven: false, role: "member" as const, gates: [] },
@@ -73,4 +77,35 @@ it("whoever waits for a message that nobody has taken is told so, however many t
   expect(new Set(await Promise.all(outcomes))).toEqual(new Set(["undelivered"]));
   expect(undelivered).toHaveLength(count);
   directed.end();
+});
+
+describe("the API that makes the ticket of an owner's program", () => {
+  const entering = (fetch: typeof globalThis.fetch, signal?: AbortSignal) =>
+    consumerOf({ api: "https://api.example.com", token: "t", socket: "s", path: "p", fetch, signal });
+
+  it("is unreachable where it breaks off, and where it does not answer", async () => {
+    const broken = new ReadableStream({ start: (stream) => stream.error(new TypeError("terminated")) });
+    await expect(entering(async () => new Response(broken))).rejects.toMatchObject({ code: "unreachable" });
+    vi.useFakeTimers();
+    let given: AbortSignal | null | undefined;
+    const silent = entering((_url, init) => {
+      given = init?.signal;
+      return new Promise(() => {});
+    });
+    const outcome = expect(silent).rejects.toMatchObject({ code: "unreachable" });
+    await vi.advanceTimersByTimeAsync(30_000);
+    await outcome;
+    expect(given?.aborted).toBe(true);
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  it("is left by an abort, and not asked behind one", async () => {
+    const over = new AbortController();
+    const fetch = vi.fn(async () => new Response(new ReadableStream()));
+    const left = entering(fetch, over.signal);
+    setTimeout(() => over.abort(), 10);
+    await expect(left).rejects.toMatchObject({ code: "cancelled" });
+    await expect(entering(fetch, over.signal)).rejects.toMatchObject({ code: "cancelled" });
+    expect(fetch).toHaveBeenCalledOnce();
+  });
 });
