@@ -233,6 +233,46 @@ describe.skipIf(program === null || !full)("<portcullis-gate>, gate by gate", { 
     await at.shows("accepted");
   });
 
+  test("stays in where somebody is let in by a link while a device, or the browser itself, is still at another way", async () => {
+    const origin = new URL(at.url).origin;
+    const ways = {
+      Passkey: { gate: "passkey", relyingParty: "localhost", origins: [origin] },
+      "Proof of work": { gate: "captcha", cost: "low" },
+    };
+    await addDevice(at.tab);
+    // Neither ever comes to an end by itself.
+    await at.tab.evaluate(`
+      navigator.credentials.get = ({ signal }) =>
+        new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
+      crypto.subtle.deriveBits = () => new Promise((resolve) => setTimeout(resolve, 20, new ArrayBuffer(32)));
+    `);
+    for (const [way, gate] of Object.entries(ways)) {
+      const bob = await bobOn([{ anyOf: [{ gate: "email", by: "link" }, gate] }]);
+      const id = { socketId: bob.socket.id, member: "bob", origin };
+      if (way === "Passkey") await registerMember(world.owner, id, (options) => at.tab.evaluate(registering(options)));
+      await at.put(given(bob));
+      await at.start();
+      await at.shows("choose");
+      await at.tabTo("E-mail");
+      await at.press("Enter");
+      await at.shows("waiting");
+      const number = await at.number();
+      await at.tabTo("Another way");
+      await at.press("Enter");
+      await at.tabTo(way);
+      await at.press("Enter");
+      if (way === "Passkey") {
+        await at.shows("passkey");
+        await at.press("Enter");
+      } else await at.shows("captcha");
+      await submit(linkIn(await textTo(bob.email)), number);
+      await expect.poll(() => at.states(), soon).toContain("accepted");
+      await at.tab.waitForTimeout(300);
+      expect(await at.view()).toBe("accepted");
+      expect((await at.states()).at(-1)).toBe("accepted");
+    }
+  });
+
   test("says that a session was refused, and no more; and begins anew", async () => {
     const bob = await bobOn([{ gate: "otp" }]);
     const other = await makeSocket(world.owner);
@@ -275,6 +315,40 @@ describe.skipIf(program === null || !full)("<portcullis-gate>, gate by gate", { 
     await expect.poll(() => at.text(), soon).toContain("The connection is back.");
     expect(await at.focused()).toBe("input Code from your authenticator app");
     await at.type(code.slice(3));
+    await at.shows("accepted");
+    await proxy.close();
+  });
+
+  test("goes back to what is waited for where the connection is lost under the work for another way", async () => {
+    const bob = await bobOn([
+      {
+        anyOf: [
+          { gate: "email", by: "link" },
+          { gate: "captcha", cost: "low" },
+        ],
+      },
+    ]);
+    const proxy = await startTcpProxy(world.edges[0] ?? "");
+    await at.tab.evaluate(
+      "crypto.subtle.deriveBits = () => new Promise((resolve) => setTimeout(resolve, 20, new ArrayBuffer(32)))",
+    );
+    await at.put({ ...given(bob), url: proxy.through(bob.socket.url) });
+    await at.start();
+    await at.shows("choose");
+    await at.tabTo("E-mail");
+    await at.press("Enter");
+    await at.shows("waiting");
+    const number = await at.number();
+    await at.tabTo("Another way");
+    await at.press("Enter");
+    await at.tabTo("Proof of work");
+    await at.press("Enter");
+    await at.shows("captcha");
+    proxy.cut();
+    proxy.leadTo(world.edges[1] ?? "");
+    await at.shows("waiting");
+    expect(await at.number()).toBe(number);
+    await submit(linkIn(await textTo(bob.email)), number);
     await at.shows("accepted");
     await proxy.close();
   });

@@ -85,8 +85,8 @@ export function createDialogue({ options: given, clock }: Settings): Dialogue {
     return asking;
   }
 
-  function ask(cid: string, place: Place, put: (answering: Answering) => Promise<Reply | null>): void {
-    const own = turnTo(cid);
+  function ask(own: Asking, place: Place, put: (answering: Answering) => Promise<Reply | null>): void {
+    const { cid } = own;
     const { answers = {}, onChallenge, onWait, automatic = true } = given;
     const { server } = place;
     const { signal } = own.stop;
@@ -125,7 +125,7 @@ export function createDialogue({ options: given, clock }: Settings): Dialogue {
       showIdent(place);
       untilMs = clock() + challenge.answerMs;
       if (isNew(challenge.cid, place))
-        ask(challenge.cid, place, (answering) => askApplication(options, challenge, answering));
+        ask(turnTo(challenge.cid), place, (answering) => askApplication(options, challenge, answering));
     },
     wait(wait, place) {
       const { cid } = wait;
@@ -144,11 +144,10 @@ export function createDialogue({ options: given, clock }: Settings): Dialogue {
         wish({ kind: "answered", cid, reply: value === null ? { gate, at, value } : replyOf(option, value) });
       };
       const solve: Waiting["solve"] = (option) => (asking?.cid === cid ? answerer(asking, place)(option) : null);
-      const waiting = waitingOf(wait, { options, nowMs, resend, choose, solve });
-      if (isNew(cid, place)) {
-        if (waiting.by !== "code") turnTo(cid);
-        else ask(cid, place, (answering) => askForCode(waiting, wait, answering));
-      }
+      const isOther = isNew(cid, place);
+      const own = isOther || asking === null ? turnTo(cid) : asking;
+      const waiting = waitingOf(wait, { options, nowMs, resend, choose, solve, signal: own.stop.signal });
+      if (isOther && waiting.by === "code") ask(own, place, (answering) => askForCode(waiting, wait, answering));
       given.onWait?.(waiting);
     },
     next() {

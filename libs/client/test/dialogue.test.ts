@@ -124,6 +124,25 @@ describe("a dialogue over several connections", () => {
     }
   });
 
+  it("tells when a wait is over: whoever answers beside it need not go on", async () => {
+    const shown: Waiting[] = [];
+    const dialogue = dialogueOf({
+      onChallenge: () => ({ gate: "sms" }),
+      onWait: (waiting) => void shown.push(waiting),
+    });
+    const isOver = () => shown.map(({ signal }) => signal.aborted);
+    const link: Wait = { ...wait, prompt: { ...wait.prompt, by: "link", number: "417" } };
+    dialogue.challenge(challenge("sms", "otp"), place(true));
+    dialogue.said(await dialogue.next());
+    dialogue.wait(link, place(false));
+    dialogue.wait({ ...link, status: "failed" }, place(false));
+    expect(isOver()).toEqual([false, false]);
+    dialogue.wait({ ...link, cid: "c3" }, place(false));
+    expect(isOver()).toEqual([true, true, false]);
+    dialogue.stop();
+    expect(isOver()).toEqual([true, true, true]);
+  });
+
   it("normalises what is chosen beside a wait as it does what is asked for", async () => {
     const shown: Waiting[] = [];
     const dialogue = dialogueOf({
