@@ -211,4 +211,11 @@ describe.skipIf(program === null || !full)("<portcullis-gate> is for everybody",
       expect(found, look.name).toEqual([]);
     }
   });
+
+  test("says at the field what is asked, to whoever does not see it", async () => {
+    await views["question typed"]?.();
+    await at.shows("question");
+    expect(await at.focused()).toBe("input Your answer");
+    expect(await at.described()).toContain("Which street?");
+  });
 });

@@ -119,17 +119,46 @@ describe.skipIf(program === null || !full)("<portcullis-gate>, gate by gate", { 
     await at.shows("otp");
     const code = bob.code();
     await at.type("12345");
+    await at.tabTo("Go on");
     await at.press("Enter");
-    expect(await at.wrongs()).toEqual({ field: "A code has 6 digits.", aloud: "" });
+    const unfit = "A code has 6 digits.";
+    expect(await at.wrongs()).toEqual({ field: unfit, aloud: unfit });
+    expect(await at.focused()).toBe("input Code from your authenticator app");
     await at.press("Control+A");
     await at.type(wrong(code));
     const said = "That code was wrong or has been used: each one lets in once.";
     await expect.poll(() => at.wrongs()).toEqual({ field: said, aloud: said });
     expect(await at.focused()).toBe("input Code from your authenticator app");
-    expect(await at.text()).toContain("2 attempts left.");
+    expect(await at.described()).toBe(`2 attempts left. ${said}`);
     // As people type it, and as some apps show it.
     await at.type(`${code.slice(0, 3)} ${code.slice(3)}`);
     await at.shows("accepted");
+  });
+
+  test("takes no second press for an answer while the first is on its way, and says once that it looks", async () => {
+    let lateMs = 0;
+    await at.tab.routeWebSocket(/./, (socket) => {
+      const server = socket.connectToServer();
+      server.onMessage((message) => void setTimeout(() => socket.send(message), lateMs));
+    });
+    const bob = await bobOn([{ gate: "otp" }]);
+    await at.put(given(bob));
+    await at.start();
+    await at.shows("otp");
+    const root = at.tab.locator("portcullis-gate");
+    lateMs = 500;
+    await at.type(wrong(bob.code()));
+    await at.press("Enter");
+    await root.getByRole("button", { name: "Go on" }).click();
+    expect(await at.wrongs()).toEqual({ field: "", aloud: "" });
+    // What is busy is of no interest to a screen reader: what it is to read stands beside it.
+    await expect.poll(() => root.locator("[aria-busy=true]").count()).toBe(1);
+    expect(await root.locator("[aria-busy=true] :is([role=status], .foot)").count()).toBe(0);
+    expect(await root.getByRole("status").innerText()).toBe("Checking");
+    await expect.poll(async () => (await at.wrongs()).aloud, soon).toMatch(/^That code was wrong/);
+    expect(await root.locator("[aria-busy=true]").count()).toBe(0);
+    // So that it is read out once more.
+    expect(await root.getByRole("status").innerText()).toBe("");
   });
 
   test("says that a code from a message was wrong, and still has the message", async () => {
@@ -280,6 +309,7 @@ describe.skipIf(program === null || !full)("<portcullis-gate>, gate by gate", { 
     await at.start();
     await at.shows("denied");
     expect(await at.text()).toContain("A server does not say why: the key, the address, the name or an answer.");
+    expect(await at.text()).not.toContain("The connection is lost");
     expect(await at.errors()).toEqual(["denied: denied"]);
     expect(await at.focused()).toBe("h2 Not let in");
     await at.tabTo("Try again");

@@ -41,10 +41,9 @@ export function createStage(root: ShadowRoot, parts: { say(): Say; cancel(): voi
   const body = h("div", { part: "body", class: "body" });
   const foot = h("div", { part: "foot", class: "foot" });
   const status = h("p", { class: "unseen", role: "status" });
-  const alert = h("p", { class: "unseen", role: "alert" });
   const head = h("div", { class: "head" }, title, clock);
   const card = h("section", { part: "card", class: "card", role: "group", "aria-labelledby": "title" });
-  card.append(progress, head, banners.server, banners.ident, notice, body, foot, status, alert);
+  card.append(progress, head, banners.server, banners.ident, notice, body, foot, status);
   root.append(card);
   let view: View | null = null;
   let secondsLeft = Number.POSITIVE_INFINITY;
@@ -57,7 +56,7 @@ export function createStage(root: ShadowRoot, parts: { say(): Say; cancel(): voi
     view = next;
     secondsLeft = Number.POSITIVE_INFINITY;
     card.dataset.view = next.name;
-    card.removeAttribute("aria-busy");
+    body.removeAttribute("aria-busy");
     progress.hidden = true;
     setText(title, next.title);
     body.replaceChildren(...next.body);
@@ -66,10 +65,9 @@ export function createStage(root: ShadowRoot, parts: { say(): Say; cancel(): voi
       ...(next.isIdle === true ? [] : [button(say()("cancel"), "cancel", parts.cancel)]),
     );
     tick(Date.now());
-    // Both also where they are the same again: it is a new question, and a new answer that was wrong.
-    alert.textContent = next.wrong ?? "";
+    // Also where it is the same again: it is a new question. What takes the focus is read out by that, and what was said before it is over.
+    status.textContent = takes ? "" : next.title;
     if (takes) (next.focus ?? title).focus();
-    else status.textContent = next.title;
   }
 
   /** A secret stays in no field, and what is typed while it is looked at would be lost. */
@@ -122,7 +120,8 @@ export function createStage(root: ShadowRoot, parts: { say(): Say; cancel(): voi
     },
     busy(text) {
       forget();
-      card.setAttribute("aria-busy", "true");
+      // Not the card: a screen reader may take no notice of what is in it, and there are the status and the way out.
+      body.setAttribute("aria-busy", "true");
       progress.hidden = false;
       setText(status, text);
     },

@@ -6,8 +6,6 @@ export interface View {
   readonly body: readonly Node[];
   /** What gets the focus; null: the title, so that it is read out. */
   readonly focus: HTMLElement | null;
-  /** What was wrong before: said aloud at once. The view ties it to its field. */
-  readonly wrong?: string | undefined;
   /** Epoch milliseconds until which it is asked. */
   readonly untilMs?: number | undefined;
   /** Pressed: another way is wanted. */

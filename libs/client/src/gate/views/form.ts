@@ -47,7 +47,6 @@ export function formView(say: Say, missing: Missing, wrong: WrongField | null, d
     title: say("form.title"),
     body: [formWith(say("form.go"), submit, ...fields.flatMap(({ nodes }) => nodes))],
     focus: (wrong === "key" ? key : fields[0])?.input ?? null,
-    wrong: said,
     isIdle: true,
   };
 }
@@ -58,12 +57,11 @@ export function unpinnedView(say: Say, done: (goesOn: boolean) => void): View {
     name: "unpinned",
     title: say("unpinned.title"),
     body: [
-      h("p", { part: "warning", class: "warning" }, say("unpinned.text")),
+      h("p", { part: "warning", class: "warning", role: "alert" }, say("unpinned.text")),
       button(say("unpinned.back"), "back", () => done(false)),
       button(say("unpinned.go"), "unpinned", () => done(true)),
     ],
     focus: null,
-    wrong: say("unpinned.text"),
     isIdle: true,
   };
 }

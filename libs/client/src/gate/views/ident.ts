@@ -24,7 +24,6 @@ export function identView(say: Say, asked: Asked, done: Done): View {
       button(say("ident.not"), "not-recognised", () => done(notRecognised)),
     ],
     focus,
-    wrong,
     untilMs,
     other: hasOthers ? () => done(another) : undefined,
   };

@@ -1,5 +1,5 @@
 import type { Asked } from "../asked.ts";
-import { button, h } from "../dom.ts";
+import { button, errorOf, h } from "../dom.ts";
 import type { Say } from "../texts.ts";
 import { another, type View } from "../view.ts";
 import { titleOf } from "./names.ts";
@@ -17,13 +17,12 @@ export function passkeyView(
 ): View {
   const { option, retry, wrong, attemptsLeft, hasOthers, untilMs } = asked;
   const said = canSign ? (wrong ?? (retry ? say("wrong") : undefined)) : say("passkey.none");
-  const error = said === undefined ? [] : [h("p", { part: "error", class: "error" }, said)];
   const go = button(say("passkey.go"), "submit", () => done("sign"));
   return {
     name: "passkey",
     title: titleOf(say, option),
     body: [
-      ...error,
+      errorOf(said),
       ...(canSign
         ? [
             h("p", {}, say("passkey.text")),
@@ -33,7 +32,6 @@ export function passkeyView(
         : []),
     ],
     focus: canSign ? go : null,
-    wrong: said,
     untilMs,
     other: hasOthers ? () => done(another) : undefined,
   };

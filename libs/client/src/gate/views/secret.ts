@@ -25,7 +25,6 @@ export function secretView(say: Say, asked: Asked, done: (value: string | typeof
     title: titleOf(say, option),
     body: [createForm(say, submit, ...field.nodes)],
     focus: field.input,
-    wrong: said,
     untilMs,
     other: hasOthers ? () => done(another) : undefined,
   };

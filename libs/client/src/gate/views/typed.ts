@@ -19,7 +19,7 @@ export function typedView(say: Say, asked: Asked, panel: MessagePanel | null, do
   const left = h("p", { part: "attempts", class: "hint" }, say("attemptsLeft", { n: attemptsLeft }));
   const wrong = wrongOf(say, asked);
   const { body, focus } =
-    choices.length > 0 ? chosenBody(say, asked, choices, wrong, done) : typedBody(say, asked, wrong, done);
+    choices.length > 0 ? chosenBody(say, asked, choices, wrong, done) : typedBody(say, asked, left, wrong, done);
   return {
     name: option.gate,
     title: titleOf(say, option),
@@ -27,7 +27,6 @@ export function typedView(say: Say, asked: Asked, panel: MessagePanel | null, do
       (node) => node !== undefined,
     ),
     focus,
-    wrong,
     untilMs: asked.untilMs,
     other: hasOthers ? () => done(another) : undefined,
     tick: panel?.tick,
@@ -45,14 +44,16 @@ interface Body {
   readonly focus: HTMLElement | null;
 }
 
-function typedBody(say: Say, { option }: Asked, wrong: string | undefined, done: Done): Body {
+function typedBody(say: Say, { option }: Asked, left: HTMLElement, wrong: string | undefined, done: Done): Body {
   const { ask, details } = option;
   const shown = ask?.shown?.(details) ?? null;
   const isRule = details.kind === "rule";
   const isCode = ask?.inputMode === "numeric";
+  const quoted = shown === null ? [] : [isRule ? statementOf(say, shown) : quoteOf(shown)];
   const field = createField({
     label: titleOf(say, option),
     hint: isRule ? say("rule.hint") : undefined,
+    about: [...quoted, left],
     wrong,
     attributes: {
       inputmode: ask?.inputMode,
@@ -73,7 +74,6 @@ function typedBody(say: Say, { option }: Asked, wrong: string | undefined, done:
   field.input.addEventListener("input", () => {
     if (isCode && normal().length === digits && fits(ask, normal())) submit();
   });
-  const quoted = shown === null ? [] : [isRule ? statementOf(say, shown) : quoteOf(shown)];
   return { body: [...quoted, createForm(say, submit, ...field.nodes)], focus: field.input };
 }
 
@@ -103,12 +103,12 @@ function chosenBody(
 }
 
 /** Text of somebody else, in a frame of its own: whatever it says, it is not this element that says it. */
-function quoteOf(text: string): Node {
+function quoteOf(text: string): HTMLElement {
   return h("blockquote", { part: "quote", class: "quote", dir: "auto" }, harmless(text));
 }
 
 /** Numbered, since the rule of whoever reads it counts. */
-function statementOf(say: Say, statement: string): Node {
+function statementOf(say: Say, statement: string): HTMLElement {
   const words = statement.split(" ").map((word) => h("li", {}, harmless(word)));
   return h("ol", { part: "statement", class: "statement", dir: "ltr", "aria-label": say("rule.statement") }, ...words);
 }

@@ -82,9 +82,8 @@ function endView(
   return {
     name,
     title,
-    body: [...(text === "" ? [] : [h("p", {}, text)]), wait, press],
+    body: [...(text === "" ? [] : [h("p", { role: "alert" }, text)]), wait, press],
     focus: null,
-    wrong: text,
     isIdle: true,
     tick(nowMs) {
       const isReady = nowMs >= readyMs;
