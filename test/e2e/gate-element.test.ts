@@ -397,11 +397,37 @@ describe.skipIf(program === null || !full)("<portcullis-gate>, gate by gate", { 
     await at.type("still searching");
     expect(await at.tab.getByLabel("Search").inputValue()).toBe("still searching");
     const dialog = at.tab.getByRole("dialog", { name: "Code from your authenticator app" });
+    // It says what is left by it.
+    expect(await at.buttons()).toContain("End the session");
     await dialog.getByRole("textbox").focus();
     await at.type(bob.code());
     await at.shows("accepted");
     await expect.poll(() => at.focused()).toBe("input Search");
     await sending;
+  });
+
+  test("gives the focus back to what had it, also inside of another element", async () => {
+    const bob = await bobOn([], { during: [{ message: "transfer", gate: "otp" }], resume: "30s" });
+    await at.put(given(bob));
+    await at.start();
+    await at.shows("otp");
+    await at.type(bob.code());
+    await at.shows("accepted");
+    await at.tab.evaluate(`{
+      const panel = document.createElement("x-panel");
+      const send = document.createElement("button");
+      send.append("Transfer");
+      panel.attachShadow({ mode: "open" }).append(send);
+      document.body.append(panel);
+      send.focus();
+    }`);
+    const sending = at.send("a transfer", "transfer");
+    void sending.catch(() => undefined);
+    await at.shows("otp");
+    expect(await at.focused()).toBe("input Code from your authenticator app");
+    await at.type(bob.code());
+    await sending;
+    await expect.poll(() => at.focused()).toBe("button Transfer");
   });
 
   test("takes the focus out of nothing in which somebody may be typing: no frame, and nothing that it cannot look into", async () => {
@@ -453,15 +479,22 @@ describe.skipIf(program === null || !full)("<portcullis-gate>, gate by gate", { 
     await at.tab.getByLabel("App key").fill(bob.socket.appKey);
     await at.tab.getByLabel("Your name there").fill("bob");
     await at.press("Enter");
-    await expect.poll(() => at.text()).toContain("This is no address of a socket.");
+    expect(await at.wrongs()).toMatchObject({ field: "This is no address of a socket." });
+    expect(await at.focused()).toBe("input Address of the socket");
+    // Nothing but what was wrong is to be typed again.
+    await at.tab.getByLabel("Address of the socket").fill(bob.socket.url);
+    await at.press("Enter");
+    await at.shows("otp");
+    await at.tab.getByRole("button", { name: "Cancel" }).click();
+    await at.put({ member: "" });
     await at.tab.getByLabel("Address of the socket").fill(bob.socket.url);
     await at.tab.getByLabel("App key").fill("pc1.nothing");
     await at.tab.getByLabel("Your name there").fill("bob");
     await at.press("Enter");
-    await expect.poll(() => at.text()).toContain("This is no app key.");
-    await at.tab.getByLabel("Address of the socket").fill(bob.socket.url);
-    await at.tab.getByLabel("App key").fill(bob.socket.appKey);
-    await at.tab.getByLabel("Your name there").fill("bob");
+    await expect.poll(() => at.wrongs()).toMatchObject({ field: "This is no app key." });
+    expect(await at.focused()).toBe("input App key");
+    expect(await at.markup()).not.toContain(new URL(bob.socket.url).pathname);
+    await at.type(bob.socket.appKey);
     await at.press("Enter");
     await at.shows("otp");
     await at.type(bob.code());
@@ -529,6 +562,18 @@ describe.skipIf(program === null || !full)("<portcullis-gate>, gate by gate", { 
     await expect.poll(() => at.broken.splice(0)).toEqual([expect.stringContaining("no code of the page's")]);
   });
 
+  test("says that it is the page's doing where what it gave can never work, and tells the page why", async () => {
+    const { url, appKey } = given(await bobOn([]));
+    for (const wrong of [{ pin: "no fingerprint" }, { url: "https://example.com/chat/path" }]) {
+      await at.put({ url, appKey, ...wrong });
+      await at.tab.getByRole("button", { name: "Connect" }).click();
+      await at.shows("denied");
+      expect(await at.text()).toContain("This page could not give what is asked for.");
+      expect(await at.errors()).toEqual(["denied: cancelled"]);
+      await expect.poll(() => at.broken.splice(0)).toEqual([expect.stringMatching(/^(pin|The URL) is not /)]);
+    }
+  });
+
   test("says that the session is over when the page logs out, and nothing of a connection that is lost", async () => {
     await at.put(given(await bobOn([])));
     await at.start();
@@ -546,8 +591,12 @@ describe.skipIf(program === null || !full)("<portcullis-gate>, gate by gate", { 
     await at.shows("accepted");
     const url = `/v1/sockets/${bob.socket.id}/sessions`;
     const { sessions } = await world.owner.get<{ sessions: { sid: string }[] }>(url);
+    await at.tab.locator("#enter").focus();
     await world.owner.delete(`${url}/${sessions[0]?.sid}`);
     await at.shows("closed");
+    // The person is elsewhere since, and hears of it there.
+    expect(await at.focused()).toBe("button Enter");
+    expect(await at.tab.locator("portcullis-gate").getByRole("status").innerText()).toBe("The session is over");
     await at.tabTo("Connect again");
     await at.press("Enter");
     await at.shows("accepted");

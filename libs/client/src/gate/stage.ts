@@ -1,6 +1,6 @@
 import { secondsUntil, timeUntil } from "./clock.ts";
 import { button, h, setText } from "./dom.ts";
-import { mayTakeFocus } from "./focus.ts";
+import { focused, mayTakeFocus } from "./focus.ts";
 import type { Say } from "./texts.ts";
 import { gone, type View } from "./view.ts";
 
@@ -18,7 +18,7 @@ export interface Stage {
   /** Read out politely, and not shown. */
   announce(text: string): void;
   /** A dialog above the page, which does not keep anybody from the page; afterwards the focus goes back to where it was. */
-  raise(isRaised: boolean): void;
+  raise(isUp: boolean): void;
   /** It is in the page again: what was raised is so again. */
   lift(): void;
   tick(nowMs: number): void;
@@ -50,8 +50,11 @@ export function createStage(root: ShadowRoot, parts: { say(): Say; cancel(): voi
   /** Where the focus was before the dialog. */
   let before: Element | null = null;
 
+  const isRaised = () => card.hasAttribute("data-raised");
+
   function show(next: View): void {
-    const takes = parts.isWanted() && mayTakeFocus(root);
+    const isWanted = next.isUnasked !== true && parts.isWanted() && mayTakeFocus();
+    const takes = isWanted || root.activeElement !== null;
     forget();
     view = next;
     secondsLeft = Number.POSITIVE_INFINITY;
@@ -62,7 +65,7 @@ export function createStage(root: ShadowRoot, parts: { say(): Say; cancel(): voi
     body.replaceChildren(...next.body);
     foot.replaceChildren(
       ...(next.other === undefined ? [] : [button(say()("other"), "other", next.other)]),
-      ...(next.isIdle === true ? [] : [button(say()("cancel"), "cancel", parts.cancel)]),
+      ...(next.isIdle === true ? [] : [button(say()(isRaised() ? "leave" : "cancel"), "cancel", parts.cancel)]),
     );
     tick(Date.now());
     // Also where it is the same again: it is a new question. What takes the focus is read out by that, and what was said before it is over.
@@ -96,7 +99,7 @@ export function createStage(root: ShadowRoot, parts: { say(): Say; cancel(): voi
   /** Where the platform can, above everything else of the page; unlike a modal dialog it takes no focus and keeps nobody inside. */
   function lift(): void {
     // What is in no page cannot be above it, and whatever leaves it is above it no more.
-    if (!card.isConnected || !card.hasAttribute("data-raised") || !("popover" in card)) return;
+    if (!card.isConnected || !isRaised() || !("popover" in card)) return;
     if (!card.matches(":popover-open")) card.showPopover();
   }
 
@@ -137,14 +140,13 @@ export function createStage(root: ShadowRoot, parts: { say(): Say; cancel(): voi
     announce(text) {
       setText(status, text);
     },
-    raise(isRaised) {
-      if (card.hasAttribute("data-raised") === isRaised) return;
-      if (isRaised) before = document.activeElement;
-      else if (root.activeElement !== null && before instanceof HTMLElement && before !== root.host) before.focus();
-      if (!isRaised) before = null;
-      card.setAttribute("role", isRaised ? "dialog" : "group");
-      card.toggleAttribute("data-raised", isRaised);
-      if ("popover" in card) card.popover = isRaised ? "manual" : null;
+    raise(isUp) {
+      if (isRaised() === isUp) return;
+      if (!isUp && root.activeElement !== null && before instanceof HTMLElement) before.focus();
+      before = isUp ? focused() : null;
+      card.setAttribute("role", isUp ? "dialog" : "group");
+      card.toggleAttribute("data-raised", isUp);
+      if ("popover" in card) card.popover = isUp ? "manual" : null;
       lift();
     },
     lift,

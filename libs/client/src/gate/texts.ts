@@ -27,6 +27,7 @@ export const english = {
   timeLeftSoon: { one: "{n} second left.", other: "{n} seconds left." },
   attemptsLeft: { one: "{n} attempt left.", other: "{n} attempts left." },
   cancel: "Cancel",
+  leave: "End the session",
   other: "Another way",
   submit: "Go on",
   wrong: "That was not right.",

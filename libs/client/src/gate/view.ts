@@ -12,6 +12,8 @@ export interface View {
   readonly other?: (() => void) | undefined;
   /** Nothing is begun yet, or all is over: there is nothing to be cancelled. */
   readonly isIdle?: boolean | undefined;
+  /** It comes without anybody having done anything here: the focus stays where it is, unless that is in here. */
+  readonly isUnasked?: boolean | undefined;
   /** Several times a second, for what counts down. */
   readonly tick?: ((nowMs: number) => void) | undefined;
 }

@@ -54,7 +54,7 @@ export function cancelledView(say: Say, isRecognised: boolean, again: () => void
 
 /** The session is over. */
 export function closedView(say: Say, retryAfterMs: number | null, again: () => void): View {
-  return endView(say, {
+  const view = endView(say, {
     name: "closed",
     title: say("closed.title"),
     text: "",
@@ -62,6 +62,7 @@ export function closedView(say: Say, retryAfterMs: number | null, again: () => v
     go: say("closed.again"),
     again,
   });
+  return { ...view, isUnasked: true };
 }
 
 function endView(
