@@ -212,6 +212,12 @@ describe.skipIf(program === null || !full)("<portcullis-gate> is for everybody",
     }
   });
 
+  test("shows a token to nobody who looks over the shoulder", async () => {
+    await views.jwt?.();
+    await at.shows("jwt");
+    expect(await at.tab.locator("portcullis-gate input").getAttribute("type")).toBe("password");
+  });
+
   test("says at the field what is asked, to whoever does not see it", async () => {
     await views["question typed"]?.();
     await at.shows("question");

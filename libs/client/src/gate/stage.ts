@@ -85,8 +85,9 @@ export function createStage(root: ShadowRoot, parts: { say(): Say; cancel(): voi
     const untilMs = view?.untilMs;
     clock.hidden = untilMs === undefined;
     if (untilMs !== undefined) {
-      setText(clock, timeUntil(untilMs, nowMs));
-      clock.setAttribute("aria-label", `${say()("timeLeft")} ${timeUntil(untilMs, nowMs)}`);
+      const time = timeUntil(untilMs, nowMs);
+      if (clock.textContent !== time) clock.setAttribute("aria-label", `${say()("timeLeft")} ${time}`);
+      setText(clock, time);
       const left = secondsUntil(untilMs, nowMs);
       for (const each of announcedSeconds)
         if (left <= each && secondsLeft > each && secondsLeft < Number.POSITIVE_INFINITY)

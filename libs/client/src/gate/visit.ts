@@ -103,7 +103,7 @@ export function createVisit(parts: {
       const closing = await made.closed;
       session = null;
       leave(walk);
-      stage.show(closedView(say(), closing.retryAfterMs, start));
+      stage.show(closedView(say(), closing.retryAfterMs, stage.announce, start));
       tell.state({ is: "closed", closing });
     } catch (error) {
       session = null;
@@ -131,11 +131,11 @@ export function createVisit(parts: {
     // What the person pasted is corrected by the person.
     if (error.code === "key" && by.key) idle({ ...by, key: undefined }, true);
     else if (!isOfPage && (error.code === "cancelled" || error.code === "not-recognised")) {
-      stage.show(cancelledView(say(), error.code === "cancelled", start));
+      stage.show(cancelledView(say(), error.code === "cancelled", stage.announce, start));
       tell.state({ is: "cancelled" });
       tell.cancelled(error);
     } else {
-      stage.show(deniedView(say(), error, start));
+      stage.show(deniedView(say(), error, stage.announce, start));
       tell.state({ is: "denied" });
       tell.denied(error);
     }

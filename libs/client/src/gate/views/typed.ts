@@ -23,9 +23,7 @@ export function typedView(say: Say, asked: Asked, panel: MessagePanel | null, do
   return {
     name: option.gate,
     title: titleOf(say, option),
-    body: [...(panel === null ? [] : [panel.nodes[0]]), ...body, left, ...(panel?.nodes.slice(1) ?? [])].filter(
-      (node) => node !== undefined,
-    ),
+    body: [...(panel === null ? [] : [panel.status]), ...body, left, ...(panel?.resend ?? [])],
     focus,
     untilMs: asked.untilMs,
     other: hasOthers ? () => done(another) : undefined,
@@ -56,6 +54,8 @@ function typedBody(say: Say, { option }: Asked, left: HTMLElement, wrong: string
     about: [...quoted, left],
     wrong,
     attributes: {
+      // Whoever has a token is let in by it.
+      type: option.gate === "jwt" ? "password" : "text",
       inputmode: ask?.inputMode,
       autocomplete: ask?.autocomplete,
       ...(isCode ? { class: "code", dir: "ltr" } : {}),
@@ -70,10 +70,15 @@ function typedBody(say: Say, { option }: Asked, left: HTMLElement, wrong: string
     field.input.value = "";
     done(value);
   };
-  // Typed, pasted with a space, or filled in by the platform: a code that is complete needs no button.
-  field.input.addEventListener("input", () => {
+  const submitWhole = () => {
     if (isCode && normal().length === digits && fits(ask, normal())) submit();
+  };
+  // Typed, pasted with a space, or filled in by the platform: a code that is complete needs no button. What an input method has not finished would be
+  // put into the next field.
+  field.input.addEventListener("input", (event) => {
+    if (!(event instanceof InputEvent && event.isComposing)) submitWhole();
   });
+  field.input.addEventListener("compositionend", submitWhole);
   return { body: [...quoted, createForm(say, submit, ...field.nodes)], focus: field.input };
 }
 

@@ -24,7 +24,7 @@ export function waitingView(
     view: {
       name: "waiting",
       title: wayOf(say, { ...waiting, ask: null }),
-      body: [errorOf(parts.wrong), ...read, ...panel.nodes],
+      body: [errorOf(parts.wrong), ...read, panel.status, ...panel.resend],
       focus: null,
       untilMs,
       other: parts.other,
