@@ -31,8 +31,7 @@ export function typedView(say: Say, asked: Asked, panel: MessagePanel | null, do
   };
 }
 
-function wrongOf(say: Say, { option, retry, wrong }: Asked): string | undefined {
-  if (wrong !== undefined) return wrong;
+function wrongOf(say: Say, { option, retry }: Asked): string | undefined {
   if (!retry) return undefined;
   return option.ask?.inputMode === "numeric" ? say("wrong.code") : say("wrong");
 }
