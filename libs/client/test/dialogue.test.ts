@@ -3,6 +3,7 @@ import type { Challenge, Wait } from "@portcullis/protocol";
 import { describe, expect, it } from "vitest";
 import { createDialogue, type Place } from "../src/dialogue.ts";
 import { type ConnectOptions, readOptions } from "../src/options.ts";
+import type { Question } from "../src/question.ts";
 import type { Waiting } from "../src/waiting.ts";
 
 const words = "the six words of the server";
@@ -79,6 +80,24 @@ describe("a dialogue over several connections", () => {
     expect(after).not.toEqual(before);
     dialogue.said(after);
     expect(await pending(dialogue)).toBe(null);
+  });
+
+  it("proves for the connection that there is, where a person takes their time and it is another one meanwhile", async () => {
+    const answerSecret = formatAnswerSecret(new Uint8Array(32));
+    const questions: Question[] = [];
+    const onChallenge = (question: Question) => {
+      questions.push(question);
+      return new Promise<null>(() => {});
+    };
+    const dialogue = dialogueOf({ answerSecret, automatic: false, onChallenge });
+    dialogue.challenge(challenge("question"), place(true));
+    dialogue.challenge(challenge("question"), place(true, 2));
+    const [question, again] = questions;
+    expect(again).toBe(undefined);
+    const fresh = dialogueOf({ answerSecret });
+    fresh.challenge(challenge("question"), place(true, 2));
+    const value = question === undefined ? null : await question.solve(question);
+    expect(await fresh.next()).toMatchObject({ reply: { value } });
   });
 
   it("gives each question one answer: a second click, or a code typed beside it, would count as wrong", async () => {
