@@ -1,3 +1,4 @@
+import { limits } from "@portcullis/protocol";
 import type { Prompt } from "../../prompts/prompt.ts";
 import type { Asked } from "../asked.ts";
 import { h } from "../dom.ts";
@@ -82,6 +83,8 @@ function typedBody(say: Say, { option }: Asked, left: HTMLElement, wrong: string
 }
 
 function fits(ask: Prompt | null, normal: string): boolean {
+  // Longer than that nothing is sent, and it would be over.
+  if (normal.length > limits.answerChars) return false;
   return ask === null || new RegExp(`^(?:${ask.pattern})$`, "u").test(normal);
 }
 
