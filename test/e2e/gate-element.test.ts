@@ -366,6 +366,8 @@ describe.skipIf(program === null || !full)("<portcullis-gate>, gate by gate", { 
     await expect.poll(() => at.text(), soon).toContain("The connection is lost. Another one is tried.");
     proxy.leadTo(world.edges[1] ?? "");
     await expect.poll(() => at.text(), soon).toContain("The connection is back.");
+    // Said, and not left standing there.
+    expect(await at.tab.locator("portcullis-gate .notice").isVisible()).toBe(false);
     expect(await at.focused()).toBe("input Code from your authenticator app");
     await at.type(code.slice(3));
     await at.shows("accepted");

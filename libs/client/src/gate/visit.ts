@@ -176,7 +176,7 @@ export function createVisit(parts: {
       },
       onState(state) {
         if (state.is === "lost" || state.is === "gap") stage.notice(say()(state.is));
-        if (state.is === "resumed") stage.notice(say()("back"));
+        if (state.is === "resumed") back();
         if (state.is === "step-up" || state.is === "stepped-up") turn(state.is === "step-up");
         tell.state(state);
         options.onState?.(state);
@@ -185,7 +185,7 @@ export function createVisit(parts: {
         options.onFrame?.(direction, kind, summary);
         if (!isEntering()) return;
         if (kind === "close") stage.notice(say()("lost"));
-        if (kind === "hello" && isLost) stage.notice(say()("back"));
+        if (kind === "hello" && isLost) back();
         isLost = kind === "close" || (isLost && kind !== "hello");
       },
     };
@@ -197,6 +197,11 @@ export function createVisit(parts: {
     if (!isUp && session !== null) showSession(session);
     stage.raise(isUp);
     if (!isUp) stage.announce(say()("stepUp.passed"));
+  }
+
+  function back(): void {
+    stage.notice(null);
+    stage.announce(say()("back"));
   }
 
   function warningsOf({ pinned, successorOf, words }: Server): readonly Node[] {
