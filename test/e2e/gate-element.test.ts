@@ -225,6 +225,24 @@ describe.skipIf(program === null || !full)("<portcullis-gate>, gate by gate", { 
     expect(await at.number()).not.toBe(number);
   });
 
+  test("says, shown and aloud, why another way is asked for after as many wrong numbers as there may be", async () => {
+    const bob = await bobOn([{ anyOf: [{ gate: "otp" }, { gate: "email", by: "link" }] }]);
+    await at.put(given(bob));
+    await at.start();
+    await at.shows("choose");
+    await at.tabTo("E-mail");
+    await at.press("Enter");
+    await at.shows("waiting");
+    const number = await at.number();
+    const link = linkIn(await textTo(bob.email));
+    for (let tries = 0; tries < 3; tries += 1) await submit(link, wrong(number));
+    await at.shows("choose");
+    const said = "Too many wrong numbers were typed.";
+    const root = at.tab.locator("portcullis-gate");
+    expect(await root.locator(".notice").innerText()).toBe(said);
+    expect(await root.getByRole("status").innerText()).toBe(said);
+  });
+
   test("lets choose among several ways, leave one for another, and come back to what is waited for", async () => {
     const bob = await bobOn([{ anyOf: [{ gate: "otp" }, { gate: "email", by: "link" }, { gate: "sms" }] }]);
     await at.put(given(bob));

@@ -68,9 +68,14 @@ export function createStage(root: ShadowRoot, parts: { say(): Say; cancel(): voi
       ...(next.isIdle === true ? [] : [button(say()(isRaised() ? "leave" : "cancel"), "cancel", parts.cancel)]),
     );
     tick(Date.now());
-    // Also where it is the same again: it is a new question. What takes the focus is read out by that, and what was said before it is over.
-    status.textContent = takes ? "" : next.title;
-    if (takes) (next.focus ?? title).focus();
+    if (takes) {
+      // What takes the focus is read out by that, and what was said before it is over.
+      setText(status, notice.textContent ?? "");
+      (next.focus ?? title).focus();
+    } else {
+      // Also where it is the same again: it is a new question.
+      status.textContent = `${notice.textContent} ${next.title}`.trim();
+    }
   }
 
   /** A secret stays in no field, and what is typed while it is looked at would be lost. */

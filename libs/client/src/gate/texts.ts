@@ -74,6 +74,7 @@ export const english = {
   "approval.refused": "Nobody is asked to let you in: it was asked too often. Try again in an hour.",
   "number.link": "Open the link and type this number there:",
   "number.approval": "Tell them this number:",
+  "number.wrong": "Too many wrong numbers were typed.",
   "number.again": "Too many wrong numbers were typed. This is another number.",
   resend: "Send again",
   "resend.in": "Send again in {time}",

@@ -54,7 +54,7 @@ export function createWalk(parts: {
     if (ways.length === 0) throw new PortcullisError("unsupported");
     const again = question.retry ? ways.find(({ at }) => at === tried) : undefined;
     // What was done elsewhere, and wrongly, is said once.
-    stage.notice(question.retry && question.waiting === null && waiting?.number != null ? say()("number.again") : null);
+    stage.notice(question.retry && question.waiting === null && waiting?.number != null ? say()("number.wrong") : null);
     if (question.waiting === null) waiting = null;
     let option: QuestionOption | null =
       question.waiting === null ? (again ?? (ways.length === 1 ? (ways[0] ?? null) : null)) : question;
