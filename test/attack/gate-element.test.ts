@@ -46,6 +46,17 @@ async function bobWhoIsAsked(question: object): Promise<Bob> {
   return bob;
 }
 
+/** Whether a text is in what scripts of the page can still get at. */
+async function isInMemory(text: string): Promise<boolean> {
+  const devTools = await at.tab.context().newCDPSession(at.tab);
+  const chunks: string[] = [];
+  devTools.on("HeapProfiler.addHeapSnapshotChunk", ({ chunk }) => void chunks.push(chunk));
+  await devTools.send("HeapProfiler.collectGarbage");
+  await devTools.send("HeapProfiler.takeHeapSnapshot");
+  await devTools.detach();
+  return chunks.join("").includes(text);
+}
+
 describe.skipIf(program === null || !full)("whoever says what <portcullis-gate> shows", { timeout: 60_000 }, () => {
   const markup = [
     "<img src=x onerror=mark()>",
@@ -139,6 +150,25 @@ describe.skipIf(program === null || !full)(
       // It would be found.
       secrets.push("closed");
       expect(await find()).toEqual(["closed"]);
+    });
+
+    test("finds no key and no answer secret in the memory of the page, once they have let in", async () => {
+      const bob = await bobOn([{ gate: "question" }, { gate: "otp" }]);
+      const answers = `/v1/sockets/${bob.socket.id}/members/bob/answer-secret`;
+      const { secret } = await world.owner.post<{ secret: string }>(answers);
+      await at.put({ url: bob.socket.url, member: "bob" });
+      await at.tab.getByLabel("App key").focus();
+      await at.type(bob.socket.appKey);
+      await at.press("Enter");
+      await at.shows("secret");
+      // It would be found.
+      expect(await isInMemory(bob.socket.appKey)).toBe(true);
+      await at.type(secret);
+      await at.press("Enter");
+      await at.shows("otp");
+      await at.type(bob.code());
+      await at.shows("accepted");
+      expect([await isInMemory(bob.socket.appKey), await isInMemory(secret)]).toEqual([false, false]);
     });
 
     test("hears of no session by listening above the element, unless they mean to catch what passes there", async () => {

@@ -211,4 +211,29 @@ describe.skipIf(program === null || !full)("<portcullis-gate> is for everybody",
       expect(found, look.name).toEqual([]);
     }
   });
+
+  test("shows a token to nobody who looks over the shoulder", async () => {
+    await views.jwt?.();
+    await at.shows("jwt");
+    expect(await at.tab.locator("portcullis-gate input").getAttribute("type")).toBe("password");
+  });
+
+  test("says at the field that an answer is too long, and does not end over it", async () => {
+    await views["question typed"]?.();
+    await at.shows("question");
+    await at.tab.locator("portcullis-gate input").fill("x".repeat(4_097));
+    await at.press("Enter");
+    const said = "That was not right.";
+    expect(await at.wrongs()).toEqual({ field: said, aloud: said });
+    await at.tab.waitForTimeout(200);
+    expect(await at.view()).toBe("question");
+    expect(await at.text()).toContain("3 attempts left.");
+  });
+
+  test("says at the field what is asked, to whoever does not see it", async () => {
+    await views["question typed"]?.();
+    await at.shows("question");
+    expect(await at.focused()).toBe("input Your answer");
+    expect(await at.described()).toContain("Which street?");
+  });
 });

@@ -119,17 +119,63 @@ describe.skipIf(program === null || !full)("<portcullis-gate>, gate by gate", { 
     await at.shows("otp");
     const code = bob.code();
     await at.type("12345");
+    await at.tabTo("Go on");
     await at.press("Enter");
-    expect(await at.wrongs()).toEqual({ field: "A code has 6 digits.", aloud: "" });
+    const unfit = "A code has 6 digits.";
+    expect(await at.wrongs()).toEqual({ field: unfit, aloud: unfit });
+    expect(await at.focused()).toBe("input Code from your authenticator app");
     await at.press("Control+A");
     await at.type(wrong(code));
     const said = "That code was wrong or has been used: each one lets in once.";
     await expect.poll(() => at.wrongs()).toEqual({ field: said, aloud: said });
     expect(await at.focused()).toBe("input Code from your authenticator app");
-    expect(await at.text()).toContain("2 attempts left.");
+    expect(await at.described()).toBe(`2 attempts left. ${said}`);
     // As people type it, and as some apps show it.
     await at.type(`${code.slice(0, 3)} ${code.slice(3)}`);
     await at.shows("accepted");
+  });
+
+  test("takes no second press for an answer while the first is on its way, and says once that it looks", async () => {
+    let lateMs = 0;
+    await at.tab.routeWebSocket(/./, (socket) => {
+      const server = socket.connectToServer();
+      server.onMessage((message) => void setTimeout(() => socket.send(message), lateMs));
+    });
+    const bob = await bobOn([{ gate: "otp" }]);
+    await at.put(given(bob));
+    await at.start();
+    await at.shows("otp");
+    const root = at.tab.locator("portcullis-gate");
+    lateMs = 500;
+    await at.type(wrong(bob.code()));
+    await at.press("Enter");
+    await root.getByRole("button", { name: "Go on" }).click();
+    expect(await at.wrongs()).toEqual({ field: "", aloud: "" });
+    // What is busy is of no interest to a screen reader: what it is to read stands beside it.
+    await expect.poll(() => root.locator("[aria-busy=true]").count()).toBe(1);
+    expect(await root.locator("[aria-busy=true] :is([role=status], .foot)").count()).toBe(0);
+    expect(await root.getByRole("status").innerText()).toBe("Checking");
+    await expect.poll(async () => (await at.wrongs()).aloud, soon).toMatch(/^That code was wrong/);
+    expect(await root.locator("[aria-busy=true]").count()).toBe(0);
+    // So that it is read out once more.
+    expect(await root.getByRole("status").innerText()).toBe("");
+  });
+
+  test("lets an input method finish: what it still puts in belongs to this code, and not to the next one", async () => {
+    const bob = await bobOn([{ gate: "otp" }, { gate: "sms" }]);
+    await at.put(given(bob));
+    await at.start();
+    await at.shows("otp");
+    const text = bob.code().replace(/\d/g, (digit) => String.fromCharCode(digit.charCodeAt(0) + 0xfee0));
+    const devTools = await at.tab.context().newCDPSession(at.tab);
+    const [selectionStart, selectionEnd] = [text.length, text.length];
+    await devTools.send("Input.imeSetComposition", { text, selectionStart, selectionEnd });
+    expect(await at.tab.locator("portcullis-gate input").inputValue()).toBe(text);
+    await devTools.send("Input.insertText", { text });
+    await at.shows("sms");
+    await at.tab.waitForTimeout(100);
+    expect(await at.wrongs()).toEqual({ field: "", aloud: "" });
+    expect(await at.text()).toContain("3 attempts left.");
   });
 
   test("says that a code from a message was wrong, and still has the message", async () => {
@@ -177,6 +223,24 @@ describe.skipIf(program === null || !full)("<portcullis-gate>, gate by gate", { 
     for (let tries = 0; tries < 3; tries += 1) await submit(link, wrong(number));
     await expect.poll(() => at.text(), soon).toContain("Too many wrong numbers were typed. This is another number.");
     expect(await at.number()).not.toBe(number);
+  });
+
+  test("says, shown and aloud, why another way is asked for after as many wrong numbers as there may be", async () => {
+    const bob = await bobOn([{ anyOf: [{ gate: "otp" }, { gate: "email", by: "link" }] }]);
+    await at.put(given(bob));
+    await at.start();
+    await at.shows("choose");
+    await at.tabTo("E-mail");
+    await at.press("Enter");
+    await at.shows("waiting");
+    const number = await at.number();
+    const link = linkIn(await textTo(bob.email));
+    for (let tries = 0; tries < 3; tries += 1) await submit(link, wrong(number));
+    await at.shows("choose");
+    const said = "Too many wrong numbers were typed.";
+    const root = at.tab.locator("portcullis-gate");
+    expect(await root.locator(".notice").innerText()).toBe(said);
+    expect(await root.getByRole("status").innerText()).toBe(said);
   });
 
   test("lets choose among several ways, leave one for another, and come back to what is waited for", async () => {
@@ -233,6 +297,46 @@ describe.skipIf(program === null || !full)("<portcullis-gate>, gate by gate", { 
     await at.shows("accepted");
   });
 
+  test("stays in where somebody is let in by a link while a device, or the browser itself, is still at another way", async () => {
+    const origin = new URL(at.url).origin;
+    const ways = {
+      Passkey: { gate: "passkey", relyingParty: "localhost", origins: [origin] },
+      "Proof of work": { gate: "captcha", cost: "low" },
+    };
+    await addDevice(at.tab);
+    // Neither ever comes to an end by itself.
+    await at.tab.evaluate(`
+      navigator.credentials.get = ({ signal }) =>
+        new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
+      crypto.subtle.deriveBits = () => new Promise((resolve) => setTimeout(resolve, 20, new ArrayBuffer(32)));
+    `);
+    for (const [way, gate] of Object.entries(ways)) {
+      const bob = await bobOn([{ anyOf: [{ gate: "email", by: "link" }, gate] }]);
+      const id = { socketId: bob.socket.id, member: "bob", origin };
+      if (way === "Passkey") await registerMember(world.owner, id, (options) => at.tab.evaluate(registering(options)));
+      await at.put(given(bob));
+      await at.start();
+      await at.shows("choose");
+      await at.tabTo("E-mail");
+      await at.press("Enter");
+      await at.shows("waiting");
+      const number = await at.number();
+      await at.tabTo("Another way");
+      await at.press("Enter");
+      await at.tabTo(way);
+      await at.press("Enter");
+      if (way === "Passkey") {
+        await at.shows("passkey");
+        await at.press("Enter");
+      } else await at.shows("captcha");
+      await submit(linkIn(await textTo(bob.email)), number);
+      await expect.poll(() => at.states(), soon).toContain("accepted");
+      await at.tab.waitForTimeout(300);
+      expect(await at.view()).toBe("accepted");
+      expect((await at.states()).at(-1)).toBe("accepted");
+    }
+  });
+
   test("says that a session was refused, and no more; and begins anew", async () => {
     const bob = await bobOn([{ gate: "otp" }]);
     const other = await makeSocket(world.owner);
@@ -240,6 +344,7 @@ describe.skipIf(program === null || !full)("<portcullis-gate>, gate by gate", { 
     await at.start();
     await at.shows("denied");
     expect(await at.text()).toContain("A server does not say why: the key, the address, the name or an answer.");
+    expect(await at.text()).not.toContain("The connection is lost");
     expect(await at.errors()).toEqual(["denied: denied"]);
     expect(await at.focused()).toBe("h2 Not let in");
     await at.tabTo("Try again");
@@ -258,7 +363,13 @@ describe.skipIf(program === null || !full)("<portcullis-gate>, gate by gate", { 
       if ((await at.text()).includes("Come back in")) break;
     }
     expect(await at.text()).toMatch(/Come back in \d+:\d\d\./);
-    expect(await at.tab.getByRole("button", { name: "Try again" }).getAttribute("aria-disabled")).toBe("true");
+    const again = at.tab.getByRole("button", { name: "Try again" });
+    expect(await again.getAttribute("aria-disabled")).toBe("true");
+    await at.tab.clock.install();
+    await at.tab.clock.fastForward(3_600_000);
+    await expect.poll(() => again.getAttribute("aria-disabled"), soon).toBe(null);
+    const status = at.tab.locator("portcullis-gate").getByRole("status");
+    expect(await status.innerText()).toBe("You can try again now.");
   });
 
   test("goes on at the same gate where the connection is lost, with what was typed already", async () => {
@@ -273,8 +384,44 @@ describe.skipIf(program === null || !full)("<portcullis-gate>, gate by gate", { 
     await expect.poll(() => at.text(), soon).toContain("The connection is lost. Another one is tried.");
     proxy.leadTo(world.edges[1] ?? "");
     await expect.poll(() => at.text(), soon).toContain("The connection is back.");
+    // Said, and not left standing there.
+    expect(await at.tab.locator("portcullis-gate .notice").isVisible()).toBe(false);
     expect(await at.focused()).toBe("input Code from your authenticator app");
     await at.type(code.slice(3));
+    await at.shows("accepted");
+    await proxy.close();
+  });
+
+  test("goes back to what is waited for where the connection is lost under the work for another way", async () => {
+    const bob = await bobOn([
+      {
+        anyOf: [
+          { gate: "email", by: "link" },
+          { gate: "captcha", cost: "low" },
+        ],
+      },
+    ]);
+    const proxy = await startTcpProxy(world.edges[0] ?? "");
+    await at.tab.evaluate(
+      "crypto.subtle.deriveBits = () => new Promise((resolve) => setTimeout(resolve, 20, new ArrayBuffer(32)))",
+    );
+    await at.put({ ...given(bob), url: proxy.through(bob.socket.url) });
+    await at.start();
+    await at.shows("choose");
+    await at.tabTo("E-mail");
+    await at.press("Enter");
+    await at.shows("waiting");
+    const number = await at.number();
+    await at.tabTo("Another way");
+    await at.press("Enter");
+    await at.tabTo("Proof of work");
+    await at.press("Enter");
+    await at.shows("captcha");
+    proxy.cut();
+    proxy.leadTo(world.edges[1] ?? "");
+    await at.shows("waiting");
+    expect(await at.number()).toBe(number);
+    await submit(linkIn(await textTo(bob.email)), number);
     await at.shows("accepted");
     await proxy.close();
   });
@@ -293,11 +440,37 @@ describe.skipIf(program === null || !full)("<portcullis-gate>, gate by gate", { 
     await at.type("still searching");
     expect(await at.tab.getByLabel("Search").inputValue()).toBe("still searching");
     const dialog = at.tab.getByRole("dialog", { name: "Code from your authenticator app" });
+    // It says what is left by it.
+    expect(await at.buttons()).toContain("End the session");
     await dialog.getByRole("textbox").focus();
     await at.type(bob.code());
     await at.shows("accepted");
     await expect.poll(() => at.focused()).toBe("input Search");
     await sending;
+  });
+
+  test("gives the focus back to what had it, also inside of another element", async () => {
+    const bob = await bobOn([], { during: [{ message: "transfer", gate: "otp" }], resume: "30s" });
+    await at.put(given(bob));
+    await at.start();
+    await at.shows("otp");
+    await at.type(bob.code());
+    await at.shows("accepted");
+    await at.tab.evaluate(`{
+      const panel = document.createElement("x-panel");
+      const send = document.createElement("button");
+      send.append("Transfer");
+      panel.attachShadow({ mode: "open" }).append(send);
+      document.body.append(panel);
+      send.focus();
+    }`);
+    const sending = at.send("a transfer", "transfer");
+    void sending.catch(() => undefined);
+    await at.shows("otp");
+    expect(await at.focused()).toBe("input Code from your authenticator app");
+    await at.type(bob.code());
+    await sending;
+    await expect.poll(() => at.focused()).toBe("button Transfer");
   });
 
   test("takes the focus out of nothing in which somebody may be typing: no frame, and nothing that it cannot look into", async () => {
@@ -358,15 +531,22 @@ describe.skipIf(program === null || !full)("<portcullis-gate>, gate by gate", { 
     await at.tab.getByLabel("App key").fill(bob.socket.appKey);
     await at.tab.getByLabel("Your name there").fill("bob");
     await at.press("Enter");
-    await expect.poll(() => at.text()).toContain("This is no address of a socket.");
+    expect(await at.wrongs()).toMatchObject({ field: "This is no address of a socket." });
+    expect(await at.focused()).toBe("input Address of the socket");
+    // Nothing but what was wrong is to be typed again.
+    await at.tab.getByLabel("Address of the socket").fill(bob.socket.url);
+    await at.press("Enter");
+    await at.shows("otp");
+    await at.tab.getByRole("button", { name: "Cancel" }).click();
+    await at.put({ member: "" });
     await at.tab.getByLabel("Address of the socket").fill(bob.socket.url);
     await at.tab.getByLabel("App key").fill("pc1.nothing");
     await at.tab.getByLabel("Your name there").fill("bob");
     await at.press("Enter");
-    await expect.poll(() => at.text()).toContain("This is no app key.");
-    await at.tab.getByLabel("Address of the socket").fill(bob.socket.url);
-    await at.tab.getByLabel("App key").fill(bob.socket.appKey);
-    await at.tab.getByLabel("Your name there").fill("bob");
+    await expect.poll(() => at.wrongs()).toMatchObject({ field: "This is no app key." });
+    expect(await at.focused()).toBe("input App key");
+    expect(await at.markup()).not.toContain(new URL(bob.socket.url).pathname);
+    await at.type(bob.socket.appKey);
     await at.press("Enter");
     await at.shows("otp");
     await at.type(bob.code());
@@ -434,6 +614,18 @@ describe.skipIf(program === null || !full)("<portcullis-gate>, gate by gate", { 
     await expect.poll(() => at.broken.splice(0)).toEqual([expect.stringContaining("no code of the page's")]);
   });
 
+  test("says that it is the page's doing where what it gave can never work, and tells the page why", async () => {
+    const { url, appKey } = given(await bobOn([]));
+    for (const wrong of [{ pin: "no fingerprint" }, { url: "https://example.com/chat/path" }]) {
+      await at.put({ url, appKey, ...wrong });
+      await at.tab.getByRole("button", { name: "Connect" }).click();
+      await at.shows("denied");
+      expect(await at.text()).toContain("This page could not give what is asked for.");
+      expect(await at.errors()).toEqual(["denied: cancelled"]);
+      await expect.poll(() => at.broken.splice(0)).toEqual([expect.stringMatching(/^(pin|The URL) is not /)]);
+    }
+  });
+
   test("says that the session is over when the page logs out, and nothing of a connection that is lost", async () => {
     await at.put(given(await bobOn([])));
     await at.start();
@@ -451,8 +643,12 @@ describe.skipIf(program === null || !full)("<portcullis-gate>, gate by gate", { 
     await at.shows("accepted");
     const url = `/v1/sockets/${bob.socket.id}/sessions`;
     const { sessions } = await world.owner.get<{ sessions: { sid: string }[] }>(url);
+    await at.tab.locator("#enter").focus();
     await world.owner.delete(`${url}/${sessions[0]?.sid}`);
     await at.shows("closed");
+    // The person is elsewhere since, and hears of it there.
+    expect(await at.focused()).toBe("button Enter");
+    expect(await at.tab.locator("portcullis-gate").getByRole("status").innerText()).toBe("The session is over");
     await at.tabTo("Connect again");
     await at.press("Enter");
     await at.shows("accepted");
@@ -466,15 +662,24 @@ describe.skipIf(program === null || !full)("<portcullis-gate>, gate by gate", { 
     await at.start();
     await at.shows("sms");
     await textTo(bob.phone);
-    const again = at.tab.getByRole("button", { name: /^Send again/ });
+    // Whoever has the focus on it would hear each second of a name that counts.
+    const again = at.tab.getByRole("button", { name: "Send again", exact: true });
     expect(await again.getAttribute("aria-disabled")).toBe("true");
-    await expect.poll(() => at.buttons(), soon).toContainEqual(expect.stringMatching(/^Send again in 0:\d\d$/));
+    await expect.poll(() => at.text(), soon).toMatch(/^Send again in 0:\d\d$/m);
     await at.type("12");
     world.advance(60_000);
     await at.tab.clock.fastForward(60_000);
-    await expect.poll(() => again.innerText(), soon).toBe("Send again");
-    await again.click();
-    await expect.poll(() => again.getAttribute("aria-disabled"), soon).toBe("true");
+    await expect.poll(() => again.getAttribute("aria-disabled"), soon).toBe(null);
+    expect(await at.tab.locator("portcullis-gate").getByRole("status").innerText()).toBe(
+      "You can ask for another message now.",
+    );
+    // Twice, and it would be said that there were too many.
+    await at.tab.evaluate("globalThis.sent = 0; WebSocket.prototype.send = () => { sent += 1; }");
+    await again.dblclick();
+    await expect.poll(() => at.tab.evaluate("sent"), soon).toBe(1);
+    await at.tab.waitForTimeout(100);
+    expect(await at.tab.evaluate("sent")).toBe(1);
+    expect(await again.getAttribute("aria-disabled")).toBe("true");
     // What was begun to be typed is still there.
     expect(await at.tab.getByRole("textbox", { name: "Code" }).inputValue()).toBe("12");
   });

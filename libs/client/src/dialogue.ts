@@ -44,6 +44,8 @@ interface Asking {
   readonly stop: AbortController;
   /** What answers it holds on one connection only. */
   bound: boolean;
+  /** Of the connection on which it stands now. */
+  th: Uint8Array;
 }
 
 export function createDialogue({ options: given, clock }: Settings): Dialogue {
@@ -77,24 +79,23 @@ export function createDialogue({ options: given, clock }: Settings): Dialogue {
     return asking?.cid !== cid;
   }
 
-  function turnTo(cid: string): Asking {
+  function turnTo(cid: string, { th }: Place): Asking {
     asking?.stop.abort();
     // What was to be said to the question before is of no use any more.
     wishes.splice(0);
-    asking = { cid, stop: new AbortController(), bound: false };
+    asking = { cid, stop: new AbortController(), bound: false, th };
     return asking;
   }
 
-  function ask(cid: string, place: Place, put: (answering: Answering) => Promise<Reply | null>): void {
-    const own = turnTo(cid);
+  function ask(own: Asking, { server }: Place, put: (answering: Answering) => Promise<Reply | null>): void {
+    const { cid } = own;
     const { answers = {}, onChallenge, onWait, automatic = true } = given;
-    const { server } = place;
     const { signal } = own.stop;
     const settled = (one: Wish) => {
       if (asking === own) wish(one);
     };
     const showsWaits = onWait !== undefined;
-    const solve = answerer(own, place);
+    const solve = answerer(own);
     put({ answers, onChallenge, showsWaits, solve, automatic, server, nowMs: clock(), signal }).then(
       (reply) => {
         if (reply === null) return settled({ kind: "given-up", error: new PortcullisError("cancelled") });
@@ -108,10 +109,10 @@ export function createDialogue({ options: given, clock }: Settings): Dialogue {
     for (const { gate, details } of options) if (gate === "ident") given.onIdent?.({ ...identOf(details), server });
   }
 
-  /** What is answered without a person may be a proof that holds on one connection only. */
-  function answerer(own: Asking, { th }: Place): Answering["solve"] {
+  /** What is answered without a person may be a proof that holds on one connection only: on the one that there is when it is made. */
+  function answerer(own: Asking): Answering["solve"] {
     return ({ ask, details }) => {
-      const { cid, stop } = own;
+      const { cid, stop, th } = own;
       const due = { untilMs: untilMs ?? clock(), clock };
       const answer = ask?.automatic?.({ details, th, cid, means: given, ...due, signal: stop.signal }) ?? null;
       if (answer !== null) own.bound = true;
@@ -125,7 +126,8 @@ export function createDialogue({ options: given, clock }: Settings): Dialogue {
       showIdent(place);
       untilMs = clock() + challenge.answerMs;
       if (isNew(challenge.cid, place))
-        ask(challenge.cid, place, (answering) => askApplication(options, challenge, answering));
+        ask(turnTo(challenge.cid, place), place, (answering) => askApplication(options, challenge, answering));
+      else if (asking !== null) asking.th = place.th;
     },
     wait(wait, place) {
       const { cid } = wait;
@@ -143,12 +145,12 @@ export function createDialogue({ options: given, clock }: Settings): Dialogue {
         const option = options.find((each) => each.gate === gate && each.at === at) ?? optionOf({ gate, at });
         wish({ kind: "answered", cid, reply: value === null ? { gate, at, value } : replyOf(option, value) });
       };
-      const solve: Waiting["solve"] = (option) => (asking?.cid === cid ? answerer(asking, place)(option) : null);
-      const waiting = waitingOf(wait, { options, nowMs, resend, choose, solve });
-      if (isNew(cid, place)) {
-        if (waiting.by !== "code") turnTo(cid);
-        else ask(cid, place, (answering) => askForCode(waiting, wait, answering));
-      }
+      const solve: Waiting["solve"] = (option) => (asking?.cid === cid ? answerer(asking)(option) : null);
+      const isOther = isNew(cid, place);
+      const own = isOther || asking === null ? turnTo(cid, place) : asking;
+      own.th = place.th;
+      const waiting = waitingOf(wait, { options, nowMs, resend, choose, solve, signal: own.stop.signal });
+      if (isOther && waiting.by === "code") ask(own, place, (answering) => askForCode(waiting, wait, answering));
       given.onWait?.(waiting);
     },
     next() {

@@ -40,6 +40,8 @@ export interface Waiting {
   choose(choice: { readonly gate: string; readonly at: string; readonly value?: string }): void;
   /** As that of a question. */
   readonly solve: (option: QuestionOption) => Promise<string> | null;
+  /** Aborted when it is waited for no more: something else is asked, or all is over. */
+  readonly signal: AbortSignal;
 }
 
 const ways = ["code", "link", "approval", "callback"] as const;
@@ -49,10 +51,10 @@ export type WaitingCallback = (waiting: Waiting) => void;
 
 export function waitingOf(
   wait: Wait,
-  around: Pick<Waiting, "options" | "resend" | "choose" | "solve"> & { readonly nowMs: number },
+  around: Pick<Waiting, "options" | "resend" | "choose" | "solve" | "signal"> & { readonly nowMs: number },
 ): Waiting {
   const { gate, at, status, resendMs, answerMs, attemptsLeft, retry, prompt = {} } = wait;
-  const { options, nowMs, resend, choose, solve } = around;
+  const { options, nowMs, resend, choose, solve, signal } = around;
   return {
     gate,
     at,
@@ -69,5 +71,6 @@ export function waitingOf(
     resend,
     choose,
     solve,
+    signal,
   };
 }

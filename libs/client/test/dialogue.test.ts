@@ -3,6 +3,7 @@ import type { Challenge, Wait } from "@portcullis/protocol";
 import { describe, expect, it } from "vitest";
 import { createDialogue, type Place } from "../src/dialogue.ts";
 import { type ConnectOptions, readOptions } from "../src/options.ts";
+import type { Question } from "../src/question.ts";
 import type { Waiting } from "../src/waiting.ts";
 
 const words = "the six words of the server";
@@ -81,6 +82,24 @@ describe("a dialogue over several connections", () => {
     expect(await pending(dialogue)).toBe(null);
   });
 
+  it("proves for the connection that there is, where a person takes their time and it is another one meanwhile", async () => {
+    const answerSecret = formatAnswerSecret(new Uint8Array(32));
+    const questions: Question[] = [];
+    const onChallenge = (question: Question) => {
+      questions.push(question);
+      return new Promise<null>(() => {});
+    };
+    const dialogue = dialogueOf({ answerSecret, automatic: false, onChallenge });
+    dialogue.challenge(challenge("question"), place(true));
+    dialogue.challenge(challenge("question"), place(true, 2));
+    const [question, again] = questions;
+    expect(again).toBe(undefined);
+    const fresh = dialogueOf({ answerSecret });
+    fresh.challenge(challenge("question"), place(true, 2));
+    const value = question === undefined ? null : await question.solve(question);
+    expect(await fresh.next()).toMatchObject({ reply: { value } });
+  });
+
   it("gives each question one answer: a second click, or a code typed beside it, would count as wrong", async () => {
     const typed = Promise.withResolvers<string>();
     const shown: Waiting[] = [];
@@ -122,6 +141,25 @@ describe("a dialogue over several connections", () => {
       dialogue.wait({ ...link, cid, retry }, place(false));
       expect(ways()).toEqual(left);
     }
+  });
+
+  it("tells when a wait is over: whoever answers beside it need not go on", async () => {
+    const shown: Waiting[] = [];
+    const dialogue = dialogueOf({
+      onChallenge: () => ({ gate: "sms" }),
+      onWait: (waiting) => void shown.push(waiting),
+    });
+    const isOver = () => shown.map(({ signal }) => signal.aborted);
+    const link: Wait = { ...wait, prompt: { ...wait.prompt, by: "link", number: "417" } };
+    dialogue.challenge(challenge("sms", "otp"), place(true));
+    dialogue.said(await dialogue.next());
+    dialogue.wait(link, place(false));
+    dialogue.wait({ ...link, status: "failed" }, place(false));
+    expect(isOver()).toEqual([false, false]);
+    dialogue.wait({ ...link, cid: "c3" }, place(false));
+    expect(isOver()).toEqual([true, true, false]);
+    dialogue.stop();
+    expect(isOver()).toEqual([true, true, true]);
   });
 
   it("normalises what is chosen beside a wait as it does what is asked for", async () => {

@@ -44,6 +44,8 @@ export interface GateTab {
   shows(view: string): Promise<void>;
   /** What the keyboard acts on. */
   focused(): Promise<string>;
+  /** What a screen reader says of it besides. */
+  described(): Promise<string>;
   states(): Promise<readonly string[]>;
   errors(): Promise<readonly string[]>;
   entered(): Promise<ReturnType<Actions["entered"]>>;
@@ -121,6 +123,7 @@ async function gateTab(tab: Tab, { url }: Served): Promise<GateTab> {
       await expect.poll(() => tab.evaluate(() => page.view()), soon).toBe(view);
     },
     focused,
+    described: () => tab.evaluate(() => page.described()).then(plain),
     states: () => tab.evaluate(() => page.states()),
     errors: () => tab.evaluate(() => page.errors()),
     entered: () => tab.evaluate(() => page.entered()),

@@ -54,6 +54,10 @@ export function createAnswering(parts: {
     return answeredBy(await stage.ask(signal, (done) => typedView(say(), asked, own, done)));
   }
 
+  function wrongOf({ retry }: Asked): string | undefined {
+    return retry ? say()("wrong") : undefined;
+  }
+
   async function byItself({ option, untilMs, solve }: Asked): Promise<Answered> {
     const isShown = option.gate !== "ident";
     if (isShown) {
@@ -66,9 +70,9 @@ export function createAnswering(parts: {
   }
 
   async function byPasskey(asked: Asked): Promise<Answered> {
-    for (let wrong = asked.wrong; ; ) {
+    for (let wrong = wrongOf(asked); ; ) {
       const picked = await stage.ask<"sign" | typeof another>(asked.signal, (done) =>
-        passkeyView(say(), { ...asked, wrong }, canSign, done),
+        passkeyView(say(), asked, canSign ? wrong : say()("passkey.none"), canSign, done),
       );
       if (picked !== "sign") return picked;
       stage.busy(say()("passkey.text"));
@@ -85,9 +89,9 @@ export function createAnswering(parts: {
   }
 
   async function bySecret(asked: Asked): Promise<Answered> {
-    for (let wrong = asked.wrong; ; ) {
+    for (let wrong = wrongOf(asked); ; ) {
       const typed = await stage.ask<string | typeof another>(asked.signal, (done) =>
-        secretView(say(), { ...asked, wrong }, done),
+        secretView(say(), asked, wrong, done),
       );
       if (typeof typed !== "string") return typed;
       secret = typed;

@@ -13,8 +13,6 @@ export interface Asked {
   /** The message in which the code is that is asked for. */
   readonly waiting: Waiting | null;
   readonly hasOthers: boolean;
-  /** What was wrong with what was tried here, and never sent. */
-  readonly wrong?: string | undefined;
   readonly solve: (option: QuestionOption) => Promise<string> | null;
   readonly signal: AbortSignal;
 }

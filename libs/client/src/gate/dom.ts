@@ -28,6 +28,16 @@ export function button(text: string, part: string, pressed: () => void): HTMLBut
   return made;
 }
 
+/** What was wrong: read out at once, where it comes and where it becomes another. Undefined: nothing was. */
+export function errorOf(text: string | undefined, id?: string): HTMLParagraphElement {
+  return h("p", { id, part: "error", class: "error", role: "alert", hidden: text === undefined }, text ?? "");
+}
+
+export function setError(error: HTMLElement, text: string): void {
+  error.hidden = false;
+  error.textContent = text;
+}
+
 /** Stays focusable, so that whoever stands on it with the keyboard is not thrown off. */
 export function disable(button: HTMLButtonElement, isDisabled: boolean): void {
   if (isDisabled) button.setAttribute("aria-disabled", "true");

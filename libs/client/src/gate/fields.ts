@@ -1,9 +1,9 @@
-import { button, h } from "./dom.ts";
+import { button, errorOf, h, setError } from "./dom.ts";
 import type { Say } from "./texts.ts";
 
 type Attributes = Parameters<typeof h>[1];
 
-/** A label, a field, and what was wrong with it: told to assistive technology as one. */
+/** A label, a field, what belongs to it, and what was wrong with it: told to assistive technology as one. */
 export interface Field {
   readonly nodes: readonly Node[];
   readonly input: HTMLInputElement;
@@ -12,17 +12,25 @@ export interface Field {
 
 let made = 0;
 
-/** @param given.hint what is said below the label @param given.wrong what was wrong with the answer before */
+/**
+ * @param given.hint what is said below the label
+ * @param given.about what stands elsewhere, and whoever is in the field has to know
+ * @param given.wrong what was wrong with the answer before
+ */
 export function createField(given: {
   readonly label: string;
   readonly attributes?: Attributes;
   readonly hint?: string | undefined;
+  readonly about?: readonly HTMLElement[];
   readonly wrong?: string | undefined;
 }): Field {
   made += 1;
   const id = `field-${made}`;
-  const { label, hint, wrong } = given;
-  const error = h("p", { id: `${id}-wrong`, part: "error", class: "error", hidden: true });
+  const { label, about = [], wrong } = given;
+  const hint = given.hint === undefined ? [] : [h("p", { part: "hint", class: "hint" }, given.hint)];
+  const error = errorOf(wrong, `${id}-wrong`);
+  const described = [...about, ...hint];
+  for (const [n, each] of described.entries()) each.id = `${id}-about-${n}`;
   const input = h("input", {
     id,
     part: "input",
@@ -32,25 +40,21 @@ export function createField(given: {
     autocorrect: "off",
     spellcheck: "false",
     dir: "auto",
-    "aria-describedby": hint === undefined ? `${id}-wrong` : `${id}-hint ${id}-wrong`,
+    "aria-describedby": [...described, error].map((each) => each.id).join(" "),
+    "aria-invalid": wrong === undefined ? undefined : "true",
     ...given.attributes,
   });
-  const field: Field = {
-    nodes: [
-      h("label", { for: id, part: "label" }, label),
-      ...(hint === undefined ? [] : [h("p", { id: `${id}-hint`, part: "hint", class: "hint" }, hint)]),
-      input,
-      error,
-    ],
+  return {
+    nodes: [h("label", { for: id, part: "label" }, label), ...hint, input, error],
     input,
     fail(text) {
-      error.hidden = false;
-      error.textContent = text;
+      // What was in it is on its way: whoever presses twice has forgotten nothing.
+      if (input.readOnly) return;
+      setError(error, text);
       input.setAttribute("aria-invalid", "true");
+      input.focus();
     },
   };
-  if (wrong !== undefined) field.fail(wrong);
-  return field;
 }
 
 /** One of several, by mouse and arrow keys; nothing is chosen at first. @param given.choices text, or what stands in its place */
@@ -66,22 +70,37 @@ export function createChoices(given: {
 } {
   made += 1;
   const name = `choice-${made}`;
-  const error = h("p", { id: `${name}-wrong`, part: "error", class: "error", hidden: true });
-  const radios = given.choices.map((_choice, index) => h("input", { type: "radio", name, id: `${name}-${index}` }));
+  const { legend, choices, wrong } = given;
+  const error = errorOf(wrong, `${name}-wrong`);
+  const radios = choices.map((_choice, index) => h("input", { type: "radio", name, id: `${name}-${index}` }));
   const rows = radios.map((radio, index) => {
-    const choice = given.choices[index] ?? "";
+    const choice = choices[index] ?? "";
     const label = h("label", { for: `${name}-${index}`, part: "choice", class: "choice" }, radio);
     label.append(typeof choice === "string" ? h("span", { dir: "auto" }, choice) : choice);
     return label;
   });
-  const node = h("fieldset", { "aria-describedby": `${name}-wrong` }, h("legend", {}, given.legend), ...rows, error);
-  const fail = (text: string) => {
-    error.hidden = false;
-    error.textContent = text;
-    for (const radio of radios) radio.setAttribute("aria-invalid", "true");
+  const node = h(
+    "fieldset",
+    {
+      role: "radiogroup",
+      "aria-describedby": error.id,
+      "aria-invalid": wrong === undefined ? undefined : "true",
+    },
+    h("legend", {}, legend),
+    ...rows,
+    error,
+  );
+  const [first = null] = radios;
+  return {
+    node,
+    first,
+    chosen: () => radios.findIndex(({ checked }) => checked),
+    fail(text) {
+      setError(error, text);
+      node.setAttribute("aria-invalid", "true");
+      first?.focus();
+    },
   };
-  if (given.wrong !== undefined) fail(given.wrong);
-  return { node, first: radios[0] ?? null, chosen: () => radios.findIndex(({ checked }) => checked), fail };
 }
 
 /** A form that goes nowhere: Enter in a field and its button do the same. */

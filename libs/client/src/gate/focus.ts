@@ -5,13 +5,18 @@ const editable = [
 ].join();
 const isOpaque = ({ localName, shadowRoot }: Element) => localName.includes("-") && shadowRoot === null;
 
-/**
- * Whether the focus may go to what is shown next. It may come from this element itself, from nowhere, and from a button or link of the page that led
- * here; never out of a field in which somebody may be typing: what they type next would land in the wrong place.
- */
-export function mayTakeFocus(root: ShadowRoot): boolean {
-  if (root.activeElement !== null) return true;
+/** What the keyboard acts on, as far as anybody here can look. */
+export function focused(): Element | null {
   let active = document.activeElement;
   while (active?.shadowRoot?.activeElement) active = active.shadowRoot.activeElement;
+  return active;
+}
+
+/**
+ * Whether the focus may come from where it is: from nowhere, and from a button or link of the page that led here; never out of a field in which somebody
+ * may be typing: what they type next would land in the wrong place.
+ */
+export function mayTakeFocus(): boolean {
+  const active = focused();
   return active === null || !(active.matches(editable) || isOpaque(active));
 }

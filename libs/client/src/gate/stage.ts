@@ -1,6 +1,6 @@
 import { secondsUntil, timeUntil } from "./clock.ts";
 import { button, h, setText } from "./dom.ts";
-import { mayTakeFocus } from "./focus.ts";
+import { focused, mayTakeFocus } from "./focus.ts";
 import type { Say } from "./texts.ts";
 import { gone, type View } from "./view.ts";
 
@@ -18,7 +18,7 @@ export interface Stage {
   /** Read out politely, and not shown. */
   announce(text: string): void;
   /** A dialog above the page, which does not keep anybody from the page; afterwards the focus goes back to where it was. */
-  raise(isRaised: boolean): void;
+  raise(isUp: boolean): void;
   /** It is in the page again: what was raised is so again. */
   lift(): void;
   tick(nowMs: number): void;
@@ -41,35 +41,41 @@ export function createStage(root: ShadowRoot, parts: { say(): Say; cancel(): voi
   const body = h("div", { part: "body", class: "body" });
   const foot = h("div", { part: "foot", class: "foot" });
   const status = h("p", { class: "unseen", role: "status" });
-  const alert = h("p", { class: "unseen", role: "alert" });
   const head = h("div", { class: "head" }, title, clock);
   const card = h("section", { part: "card", class: "card", role: "group", "aria-labelledby": "title" });
-  card.append(progress, head, banners.server, banners.ident, notice, body, foot, status, alert);
+  card.append(progress, head, banners.server, banners.ident, notice, body, foot, status);
   root.append(card);
   let view: View | null = null;
   let secondsLeft = Number.POSITIVE_INFINITY;
   /** Where the focus was before the dialog. */
   let before: Element | null = null;
 
+  const isRaised = () => card.hasAttribute("data-raised");
+
   function show(next: View): void {
-    const takes = parts.isWanted() && mayTakeFocus(root);
+    const isWanted = next.isUnasked !== true && parts.isWanted() && mayTakeFocus();
+    const takes = isWanted || root.activeElement !== null;
     forget();
     view = next;
     secondsLeft = Number.POSITIVE_INFINITY;
     card.dataset.view = next.name;
-    card.removeAttribute("aria-busy");
+    body.removeAttribute("aria-busy");
     progress.hidden = true;
     setText(title, next.title);
     body.replaceChildren(...next.body);
     foot.replaceChildren(
       ...(next.other === undefined ? [] : [button(say()("other"), "other", next.other)]),
-      ...(next.isIdle === true ? [] : [button(say()("cancel"), "cancel", parts.cancel)]),
+      ...(next.isIdle === true ? [] : [button(say()(isRaised() ? "leave" : "cancel"), "cancel", parts.cancel)]),
     );
     tick(Date.now());
-    // Both also where they are the same again: it is a new question, and a new answer that was wrong.
-    alert.textContent = next.wrong ?? "";
-    if (takes) (next.focus ?? title).focus();
-    else status.textContent = next.title;
+    if (takes) {
+      // What takes the focus is read out by that, and what was said before it is over.
+      setText(status, notice.textContent ?? "");
+      (next.focus ?? title).focus();
+    } else {
+      // Also where it is the same again: it is a new question.
+      status.textContent = `${notice.textContent} ${next.title}`.trim();
+    }
   }
 
   /** A secret stays in no field, and what is typed while it is looked at would be lost. */
@@ -84,8 +90,9 @@ export function createStage(root: ShadowRoot, parts: { say(): Say; cancel(): voi
     const untilMs = view?.untilMs;
     clock.hidden = untilMs === undefined;
     if (untilMs !== undefined) {
-      setText(clock, timeUntil(untilMs, nowMs));
-      clock.setAttribute("aria-label", `${say()("timeLeft")} ${timeUntil(untilMs, nowMs)}`);
+      const time = timeUntil(untilMs, nowMs);
+      if (clock.textContent !== time) clock.setAttribute("aria-label", `${say()("timeLeft")} ${time}`);
+      setText(clock, time);
       const left = secondsUntil(untilMs, nowMs);
       for (const each of announcedSeconds)
         if (left <= each && secondsLeft > each && secondsLeft < Number.POSITIVE_INFINITY)
@@ -98,7 +105,7 @@ export function createStage(root: ShadowRoot, parts: { say(): Say; cancel(): voi
   /** Where the platform can, above everything else of the page; unlike a modal dialog it takes no focus and keeps nobody inside. */
   function lift(): void {
     // What is in no page cannot be above it, and whatever leaves it is above it no more.
-    if (!card.isConnected || !card.hasAttribute("data-raised") || !("popover" in card)) return;
+    if (!card.isConnected || !isRaised() || !("popover" in card)) return;
     if (!card.matches(":popover-open")) card.showPopover();
   }
 
@@ -122,7 +129,8 @@ export function createStage(root: ShadowRoot, parts: { say(): Say; cancel(): voi
     },
     busy(text) {
       forget();
-      card.setAttribute("aria-busy", "true");
+      // Not the card: a screen reader may take no notice of what is in it, and there are the status and the way out.
+      body.setAttribute("aria-busy", "true");
       progress.hidden = false;
       setText(status, text);
     },
@@ -138,14 +146,13 @@ export function createStage(root: ShadowRoot, parts: { say(): Say; cancel(): voi
     announce(text) {
       setText(status, text);
     },
-    raise(isRaised) {
-      if (card.hasAttribute("data-raised") === isRaised) return;
-      if (isRaised) before = document.activeElement;
-      else if (root.activeElement !== null && before instanceof HTMLElement && before !== root.host) before.focus();
-      if (!isRaised) before = null;
-      card.setAttribute("role", isRaised ? "dialog" : "group");
-      card.toggleAttribute("data-raised", isRaised);
-      if ("popover" in card) card.popover = isRaised ? "manual" : null;
+    raise(isUp) {
+      if (isRaised() === isUp) return;
+      if (!isUp && root.activeElement !== null && before instanceof HTMLElement) before.focus();
+      before = isUp ? focused() : null;
+      card.setAttribute("role", isUp ? "dialog" : "group");
+      card.toggleAttribute("data-raised", isUp);
+      if ("popover" in card) card.popover = isUp ? "manual" : null;
       lift();
     },
     lift,

@@ -49,7 +49,6 @@ export const styles = `
 }
 .card[data-raised] {
   position: fixed;
-  inset: auto 1rem 1rem auto;
   inset-inline: auto 1rem;
   inset-block: auto 1rem;
   z-index: 2147483647;
@@ -162,10 +161,12 @@ progress { flex: 1; accent-color: var(--accent); }
 }
 @media (prefers-reduced-motion: reduce) {
   .progress::before { inline-size: 100%; animation: none; }
+  progress { appearance: none; block-size: 0.5rem; }
 }
 @media (forced-colors: active) {
   button.submit { color: ButtonText; background: ButtonFace; border: 2px solid ButtonText; }
   :focus-visible, h2:focus { outline-color: Highlight; }
+  button[aria-disabled="true"] { color: GrayText; border-color: GrayText; }
   .choice:has(:checked) { border: 2px solid Highlight; }
   .progress::before { background: Highlight; }
 }

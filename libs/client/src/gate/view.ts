@@ -6,14 +6,14 @@ export interface View {
   readonly body: readonly Node[];
   /** What gets the focus; null: the title, so that it is read out. */
   readonly focus: HTMLElement | null;
-  /** What was wrong before: said aloud at once. The view ties it to its field. */
-  readonly wrong?: string | undefined;
   /** Epoch milliseconds until which it is asked. */
   readonly untilMs?: number | undefined;
   /** Pressed: another way is wanted. */
   readonly other?: (() => void) | undefined;
   /** Nothing is begun yet, or all is over: there is nothing to be cancelled. */
   readonly isIdle?: boolean | undefined;
+  /** It comes without anybody having done anything here: the focus stays where it is, unless that is in here. */
+  readonly isUnasked?: boolean | undefined;
   /** Several times a second, for what counts down. */
   readonly tick?: ((nowMs: number) => void) | undefined;
 }

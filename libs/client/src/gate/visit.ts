@@ -9,7 +9,7 @@ import { addressWith, type Given, isComplete, isUnpinned, missingOf } from "./gi
 import type { Stage } from "./stage.ts";
 import type { Say } from "./texts.ts";
 import { connectingView } from "./views/busy.ts";
-import { type Filled, formView, unpinnedView, type WrongField } from "./views/form.ts";
+import { type Filled, formView, unpinnedView } from "./views/form.ts";
 import { acceptedView, cancelledView, closedView, deniedView } from "./views/verdict.ts";
 import { createWalk, type Walk } from "./walk.ts";
 
@@ -45,8 +45,9 @@ export function createVisit(parts: {
 
   const isEntering = () => run !== null && session === null;
 
-  function idle(wrong: WrongField | null = null): void {
-    stage.show(formView(say(), missingOf(given()), wrong, filled));
+  /** @param before what they gave already @param isWrong its key is none */
+  function idle(before: Filled = {}, isWrong = false): void {
+    stage.show(formView(say(), missingOf(given()), before, isWrong, filled));
   }
 
   function start(): void {
@@ -60,16 +61,17 @@ export function createVisit(parts: {
     void enter({});
   }
 
-  function filled(by: Filled): void {
-    if (run !== null) return;
+  /** @returns false where the address that they gave is none */
+  function filled(by: Filled): boolean {
     try {
       addressWith(given(), by);
     } catch {
-      idle("url");
-      return;
+      // One that the page gave is the page's mistake, and is told like any other of them.
+      if (by.url !== undefined) return false;
     }
     if (!isUnpinned(given(), by)) void enter(by);
-    else stage.show(unpinnedView(say(), (goesOn) => (goesOn ? void enter(by) : idle())));
+    else stage.show(unpinnedView(say(), (goesOn) => (goesOn ? void enter(by) : idle(by))));
+    return true;
   }
 
   async function enter(by: Filled): Promise<void> {
@@ -93,6 +95,7 @@ export function createVisit(parts: {
     try {
       const made = await connect(addressWith(page, by), optionsOf(page, by, walk, own.signal));
       session = made;
+      by.key = undefined;
       stage.notice(null);
       showSession(made);
       tell.state({ is: "accepted" });
@@ -100,12 +103,12 @@ export function createVisit(parts: {
       const closing = await made.closed;
       session = null;
       leave(walk);
-      stage.show(closedView(say(), closing.retryAfterMs, start));
+      stage.show(closedView(say(), closing.retryAfterMs, stage.announce, start));
       tell.state({ is: "closed", closing });
     } catch (error) {
       session = null;
       leave(walk);
-      refused(failure ?? error, by, own.signal.aborted);
+      refused(failure ?? error, by, failure === null && own.signal.aborted);
     }
   }
 
@@ -121,19 +124,18 @@ export function createVisit(parts: {
 
   function refused(thrown: unknown, by: Filled, hasLeft: boolean): void {
     // Anything else is a wrong argument of the page's, or a defect.
-    if (!(thrown instanceof PortcullisError)) reportError(thrown);
-    const error = thrown instanceof PortcullisError ? thrown : new PortcullisError("unsupported");
+    const error = thrown instanceof PortcullisError ? thrown : new PortcullisError("cancelled", { cause: thrown });
     const isOfPage = error.code === "cancelled" && !hasLeft;
-    // A function of the page's has failed: the person has not left, and the page's console says what it was.
+    // What the page gave has failed: the person has not left, and the page's console says what it was.
     if (isOfPage) reportError(error.cause ?? error);
     // What the person pasted is corrected by the person.
-    if (error.code === "key" && by.key) idle("key");
+    if (error.code === "key" && by.key) idle({ ...by, key: undefined }, true);
     else if (!isOfPage && (error.code === "cancelled" || error.code === "not-recognised")) {
-      stage.show(cancelledView(say(), error.code === "cancelled", start));
+      stage.show(cancelledView(say(), error.code === "cancelled", stage.announce, start));
       tell.state({ is: "cancelled" });
       tell.cancelled(error);
     } else {
-      stage.show(deniedView(say(), error, start));
+      stage.show(deniedView(say(), error, stage.announce, start));
       tell.state({ is: "denied" });
       tell.denied(error);
     }
@@ -149,7 +151,8 @@ export function createVisit(parts: {
     let isLost = false;
     return {
       ...options,
-      appKey: by.key || appKey,
+      // Not as a text, which these options would keep as long as the session lives.
+      appKey: by.key ? () => by.key ?? "" : appKey,
       ticket,
       pin,
       unpinned,
@@ -173,7 +176,7 @@ export function createVisit(parts: {
       },
       onState(state) {
         if (state.is === "lost" || state.is === "gap") stage.notice(say()(state.is));
-        if (state.is === "resumed") stage.notice(say()("back"));
+        if (state.is === "resumed") back();
         if (state.is === "step-up" || state.is === "stepped-up") turn(state.is === "step-up");
         tell.state(state);
         options.onState?.(state);
@@ -182,7 +185,7 @@ export function createVisit(parts: {
         options.onFrame?.(direction, kind, summary);
         if (!isEntering()) return;
         if (kind === "close") stage.notice(say()("lost"));
-        if (kind === "hello" && isLost) stage.notice(say()("back"));
+        if (kind === "hello" && isLost) back();
         isLost = kind === "close" || (isLost && kind !== "hello");
       },
     };
@@ -194,6 +197,11 @@ export function createVisit(parts: {
     if (!isUp && session !== null) showSession(session);
     stage.raise(isUp);
     if (!isUp) stage.announce(say()("stepUp.passed"));
+  }
+
+  function back(): void {
+    stage.notice(null);
+    stage.announce(say()("back"));
   }
 
   function warningsOf({ pinned, successorOf, words }: Server): readonly Node[] {

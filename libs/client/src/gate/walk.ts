@@ -38,7 +38,7 @@ export function createWalk(parts: {
   const answering = createAnswering(parts);
   let server: Server | null = null;
   let waiting: Waiting | null = null;
-  /** What is asked while somebody else has to act; aborted when the server says something new. */
+  /** What is asked while somebody else has to act; aborted when there is something else to be seen of the wait. */
   let beside = new AbortController();
   /** What was answered last, to be asked again where that was wrong. */
   let tried: string | null = null;
@@ -50,12 +50,11 @@ export function createWalk(parts: {
   }
 
   const onChallenge: ChallengeCallback = async (question) => {
-    beside.abort();
     const ways = waysOf(question.options);
     if (ways.length === 0) throw new PortcullisError("unsupported");
     const again = question.retry ? ways.find(({ at }) => at === tried) : undefined;
     // What was done elsewhere, and wrongly, is said once.
-    stage.notice(question.retry && question.waiting === null && waiting?.number != null ? say()("number.again") : null);
+    stage.notice(question.retry && question.waiting === null && waiting?.number != null ? say()("number.wrong") : null);
     if (question.waiting === null) waiting = null;
     let option: QuestionOption | null =
       question.waiting === null ? (again ?? (ways.length === 1 ? (ways[0] ?? null) : null)) : question;
@@ -97,7 +96,8 @@ export function createWalk(parts: {
     const before = waiting;
     waiting = now;
     tellOf(now);
-    const isSame = before?.at === now.at && before.number === now.number && before.attemptsLeft === now.attemptsLeft;
+    const isSame =
+      before?.signal === now.signal && before.number === now.number && before.attemptsLeft === now.attemptsLeft;
     if (now.by === "code" || (isSame && tried === null)) {
       answering.update(now);
       return;
@@ -105,7 +105,7 @@ export function createWalk(parts: {
     beside.abort();
     const wrongly = now.retry ? waysBeside(now).find(({ at }) => at === tried) : undefined;
     tried = null;
-    if (wrongly !== undefined) goBeside(wrongly, true);
+    if (wrongly !== undefined) goBeside(now, wrongly);
     else showWait(before?.at === now.at && before.number !== now.number ? say()("number.again") : undefined);
   }
 
@@ -115,8 +115,9 @@ export function createWalk(parts: {
 
   function showWait(wrong?: string): void {
     if (waiting === null) return;
-    const other = waysBeside(waiting).length > 0 ? () => goBeside(null, false) : undefined;
-    const { view, panel } = waitingView(say(), waiting, { announce: stage.announce, other, wrong });
+    const shown = waiting;
+    const other = waysBeside(shown).length > 0 ? () => goBeside(shown) : undefined;
+    const { view, panel } = waitingView(say(), shown, { announce: stage.announce, other, wrong });
     answering.watch(panel);
     stage.show(view);
   }
@@ -126,12 +127,17 @@ export function createWalk(parts: {
     return waysOf(options).filter((option) => option.at !== at && option.gate !== "ident");
   }
 
-  function goBeside(first: QuestionOption | null, retry: boolean): void {
+  /** @param first was answered wrongly, and is asked for again; else they choose */
+  function goBeside(wait: Waiting, first: QuestionOption | null = null): void {
     beside = new AbortController();
-    answerBeside(first, retry, beside.signal).catch(leave);
+    const signal = AbortSignal.any([wait.signal, beside.signal]);
+    // What is still being worked out when the wait is over fails, and nobody needs it.
+    answerBeside(first, signal).catch((reason: unknown) => {
+      if (!signal.aborted) leave(reason);
+    });
   }
 
-  async function answerBeside(first: QuestionOption | null, retry: boolean, signal: AbortSignal): Promise<void> {
+  async function answerBeside(first: QuestionOption | null, signal: AbortSignal): Promise<void> {
     for (let option = first; waiting !== null && server !== null; option = null) {
       const { untilMs, attemptsLeft } = waiting;
       const picked = option ?? (await chosenBeside(waiting, signal));
@@ -142,7 +148,7 @@ export function createWalk(parts: {
       }
       const solve = (each: QuestionOption) => waiting?.solve(each) ?? null;
       const asked = { option: picked, server, attemptsLeft, untilMs, solve, signal, waiting: null, hasOthers: true };
-      const outcome: Answered = await answering.answer({ ...asked, retry: retry && picked === first });
+      const outcome: Answered = await answering.answer({ ...asked, retry: picked === first });
       if (outcome === gone || outcome === notRecognised) return;
       if (outcome === another) continue;
       tried = picked.at;
@@ -171,7 +177,6 @@ export function createWalk(parts: {
     },
     takeSecret: answering.takeSecret,
     over() {
-      beside.abort();
       answering.takeSecret();
       waiting = null;
       tried = null;

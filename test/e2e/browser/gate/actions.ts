@@ -29,6 +29,8 @@ export interface Actions {
   view(): string;
   /** What the keyboard acts on: its tag, and its label or text. */
   focused(): string;
+  /** What a screen reader says of it besides. */
+  described(): string;
   /** What is said to be wrong: of a field, as it is tied to it, and aloud. */
   wrongs(): { readonly field: string; readonly aloud: string };
   /** All that is in the page, as markup: the document, and what the element shows. */

@@ -57,13 +57,17 @@ const page: Actions = {
     const label = active instanceof HTMLInputElement ? active.labels?.[0]?.textContent : active.textContent;
     return `${active.localName} ${active.ariaLabel ?? label ?? ""}`.trim();
   },
+  described() {
+    const ids = deepActive()?.getAttribute("aria-describedby")?.split(" ") ?? [];
+    return ids.map((id) => element().shadowRoot?.getElementById(id)?.textContent ?? "").join(" ");
+  },
   wrongs() {
     const root = element().shadowRoot;
     const ids = root?.querySelector("[aria-invalid=true]")?.getAttribute("aria-describedby") ?? "";
     const wrong = ids.split(" ").find((id) => id.endsWith("-wrong")) ?? "none";
     return {
       field: root?.getElementById(wrong)?.textContent ?? "",
-      aloud: root?.querySelector("[role=alert]")?.textContent ?? "",
+      aloud: root?.querySelector("[role=alert]:not([hidden])")?.textContent ?? "",
     };
   },
   markup: () => `${document.documentElement.outerHTML}${element().shadowRoot?.innerHTML}`,

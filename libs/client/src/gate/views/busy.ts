@@ -1,4 +1,4 @@
-import { h } from "../dom.ts";
+import { h, setText } from "../dom.ts";
 import type { Say } from "../texts.ts";
 import type { View } from "../view.ts";
 
@@ -19,7 +19,7 @@ export function busyView(given: {
     ],
     focus: null,
     tick: (nowMs) => {
-      elapsed.textContent = `${Math.max(0, Math.floor((nowMs - beganMs) / 1_000))} s`;
+      setText(elapsed, `${Math.max(0, Math.floor((nowMs - beganMs) / 1_000))} s`);
     },
   };
 }

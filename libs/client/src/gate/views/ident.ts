@@ -24,7 +24,6 @@ export function identView(say: Say, asked: Asked, done: Done): View {
       button(say("ident.not"), "not-recognised", () => done(notRecognised)),
     ],
     focus,
-    wrong,
     untilMs,
     other: hasOthers ? () => done(another) : undefined,
   };
@@ -66,12 +65,16 @@ export function identNodes(say: Say, { ask, sign, server }: Ident & { readonly s
     { role: "img", "aria-label": say("ident.picture"), dir: "ltr" },
     server.randomart.join("\n"),
   );
-  const words = h("p", { part: "words", class: "words", dir: "ltr", lang: "en" }, server.words);
   return [
     ...own,
-    ...(ask === "type" ? [] : [h("figure", {}, h("figcaption", {}, say("ident.words")), words)]),
-    h("figure", { part: "picture" }, h("figcaption", {}, say("ident.picture")), picture),
+    ...(ask === "type" ? [] : [wordsNode(say("ident.words"), server.words)]),
+    figureOf(say("ident.picture"), picture, { part: "picture" }),
   ];
+}
+
+/** Six words of a key, which are English wherever they are compared. */
+export function wordsNode(caption: string, words: string): HTMLElement {
+  return figureOf(caption, h("p", { part: "words", class: "words", dir: "ltr", lang: "en" }, words));
 }
 
 /** Wider than this it does not fit on a small screen, and can be scrolled, by keyboard as well. */
@@ -81,5 +84,9 @@ const columnsMax = 28;
 function signOf(sign: string, caption: string): HTMLElement {
   const isWide = sign.split("\n").some((line) => line.length > columnsMax);
   const pre = h("pre", { dir: "ltr", tabindex: isWide ? 0 : undefined }, sign);
-  return h("figure", { part: "sign", class: "sign" }, h("figcaption", {}, caption), pre);
+  return figureOf(caption, pre, { part: "sign", class: "sign" });
+}
+
+function figureOf(caption: string, content: Node, attributes: Readonly<Record<string, string>> = {}): HTMLElement {
+  return h("figure", attributes, h("figcaption", {}, caption), content);
 }

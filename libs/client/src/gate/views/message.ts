@@ -1,43 +1,42 @@
 import type { Waiting } from "../../waiting.ts";
-import { timeUntil } from "../clock.ts";
-import { button, disable, h, setText } from "../dom.ts";
+import { button, h, setText } from "../dom.ts";
 import { harmless } from "../foreign.ts";
 import type { Say } from "../texts.ts";
+import { createLater } from "./later.ts";
 
 /** How the message fares that is waited for, and how to get another one. Changes in place: nobody who types is disturbed. */
 export interface MessagePanel {
-  readonly nodes: readonly Node[];
+  readonly status: Node;
+  readonly resend: readonly Node[];
   update(waiting: Waiting): void;
   tick(nowMs: number): void;
 }
 
 export function createMessagePanel(say: Say, announce: (text: string) => void, first: Waiting): MessagePanel {
   let now = first;
-  let wasReady = false;
+  /** Asked for a second time before the server has said anything, it would be one too many. */
+  let isAsked = false;
   const status = h("p", { part: "status", class: "status" }, statusOf(say, first));
-  const resend = button("", "resend", () => {
+  const go = button(say("resend"), "resend", () => {
     now.resend();
+    isAsked = true;
+    tick(Date.now());
     announce(say("resend.asked"));
   });
+  const later = createLater(say, { go, left: "resend.in", ready: "resend.ready", announce });
 
   function tick(nowMs: number): void {
-    const { resendAtMs } = now;
-    resend.hidden = resendAtMs === null;
-    const isReady = resendAtMs !== null && nowMs >= resendAtMs;
-    disable(resend, !isReady);
-    setText(
-      resend,
-      resendAtMs === null || isReady ? say("resend") : say("resend.in", { time: timeUntil(resendAtMs, nowMs) }),
-    );
-    if (isReady && !wasReady) announce(say("resend.ready"));
-    wasReady = isReady;
+    go.hidden = now.resendAtMs === null;
+    later.tick(isAsked ? null : now.resendAtMs, nowMs);
   }
 
   tick(Date.now());
   return {
-    nodes: [status, resend],
+    status,
+    resend: later.nodes,
     update(waiting) {
       now = waiting;
+      isAsked = false;
       const text = statusOf(say, waiting);
       if (status.textContent !== text) announce(text);
       setText(status, text);

@@ -1,5 +1,5 @@
 import type { Asked } from "../asked.ts";
-import { button, h } from "../dom.ts";
+import { button, errorOf, h } from "../dom.ts";
 import type { Say } from "../texts.ts";
 import { another, type View } from "../view.ts";
 import { titleOf } from "./names.ts";
@@ -7,23 +7,23 @@ import { titleOf } from "./names.ts";
 /**
  * A browser lets a page ask for a passkey only behind a press of a button, and a person should know what they are about to be asked.
  *
+ * @param wrong what was wrong before, or is so here
  * @param canSign whether this browser, on this page, has passkeys
  */
 export function passkeyView(
   say: Say,
   asked: Asked,
+  wrong: string | undefined,
   canSign: boolean,
   done: (picked: "sign" | typeof another) => void,
 ): View {
-  const { option, retry, wrong, attemptsLeft, hasOthers, untilMs } = asked;
-  const said = canSign ? (wrong ?? (retry ? say("wrong") : undefined)) : say("passkey.none");
-  const error = said === undefined ? [] : [h("p", { part: "error", class: "error" }, said)];
+  const { option, attemptsLeft, hasOthers, untilMs } = asked;
   const go = button(say("passkey.go"), "submit", () => done("sign"));
   return {
     name: "passkey",
     title: titleOf(say, option),
     body: [
-      ...error,
+      errorOf(wrong),
       ...(canSign
         ? [
             h("p", {}, say("passkey.text")),
@@ -33,7 +33,6 @@ export function passkeyView(
         : []),
     ],
     focus: canSign ? go : null,
-    wrong: said,
     untilMs,
     other: hasOthers ? () => done(another) : undefined,
   };

@@ -5,13 +5,16 @@ import { another, type View } from "../view.ts";
 import { titleOf } from "./names.ts";
 
 /** For an excerpt, where the page has no answer secret of the member's. */
-export function secretView(say: Say, asked: Asked, done: (value: string | typeof another) => void): View {
-  const { option, retry, wrong, hasOthers, untilMs } = asked;
-  const said = wrong ?? (retry ? say("wrong") : undefined);
+export function secretView(
+  say: Say,
+  { option, hasOthers, untilMs }: Asked,
+  wrong: string | undefined,
+  done: (value: string | typeof another) => void,
+): View {
   const field = createField({
     label: say("secret.label"),
     hint: say("secret.hint"),
-    wrong: said,
+    wrong,
     attributes: { type: "password", dir: "ltr" },
   });
   const submit = () => {
@@ -25,7 +28,6 @@ export function secretView(say: Say, asked: Asked, done: (value: string | typeof
     title: titleOf(say, option),
     body: [createForm(say, submit, ...field.nodes)],
     focus: field.input,
-    wrong: said,
     untilMs,
     other: hasOthers ? () => done(another) : undefined,
   };

@@ -1,3 +1,4 @@
+import { limits } from "@portcullis/protocol";
 import type { Prompt } from "../../prompts/prompt.ts";
 import type { Asked } from "../asked.ts";
 import { h } from "../dom.ts";
@@ -19,23 +20,19 @@ export function typedView(say: Say, asked: Asked, panel: MessagePanel | null, do
   const left = h("p", { part: "attempts", class: "hint" }, say("attemptsLeft", { n: attemptsLeft }));
   const wrong = wrongOf(say, asked);
   const { body, focus } =
-    choices.length > 0 ? chosenBody(say, asked, choices, wrong, done) : typedBody(say, asked, wrong, done);
+    choices.length > 0 ? chosenBody(say, asked, choices, wrong, done) : typedBody(say, asked, left, wrong, done);
   return {
     name: option.gate,
     title: titleOf(say, option),
-    body: [...(panel === null ? [] : [panel.nodes[0]]), ...body, left, ...(panel?.nodes.slice(1) ?? [])].filter(
-      (node) => node !== undefined,
-    ),
+    body: [...(panel === null ? [] : [panel.status]), ...body, left, ...(panel?.resend ?? [])],
     focus,
-    wrong,
     untilMs: asked.untilMs,
     other: hasOthers ? () => done(another) : undefined,
     tick: panel?.tick,
   };
 }
 
-function wrongOf(say: Say, { option, retry, wrong }: Asked): string | undefined {
-  if (wrong !== undefined) return wrong;
+function wrongOf(say: Say, { option, retry }: Asked): string | undefined {
   if (!retry) return undefined;
   return option.ask?.inputMode === "numeric" ? say("wrong.code") : say("wrong");
 }
@@ -45,16 +42,20 @@ interface Body {
   readonly focus: HTMLElement | null;
 }
 
-function typedBody(say: Say, { option }: Asked, wrong: string | undefined, done: Done): Body {
+function typedBody(say: Say, { option }: Asked, left: HTMLElement, wrong: string | undefined, done: Done): Body {
   const { ask, details } = option;
   const shown = ask?.shown?.(details) ?? null;
   const isRule = details.kind === "rule";
   const isCode = ask?.inputMode === "numeric";
+  const quoted = shown === null ? [] : [isRule ? statementOf(say, shown) : quoteOf(shown)];
   const field = createField({
     label: titleOf(say, option),
     hint: isRule ? say("rule.hint") : undefined,
+    about: [...quoted, left],
     wrong,
     attributes: {
+      // Whoever has a token is let in by it.
+      type: option.gate === "jwt" ? "password" : "text",
       inputmode: ask?.inputMode,
       autocomplete: ask?.autocomplete,
       ...(isCode ? { class: "code", dir: "ltr" } : {}),
@@ -69,15 +70,21 @@ function typedBody(say: Say, { option }: Asked, wrong: string | undefined, done:
     field.input.value = "";
     done(value);
   };
-  // Typed, pasted with a space, or filled in by the platform: a code that is complete needs no button.
-  field.input.addEventListener("input", () => {
+  const submitWhole = () => {
     if (isCode && normal().length === digits && fits(ask, normal())) submit();
+  };
+  // Typed, pasted with a space, or filled in by the platform: a code that is complete needs no button. What an input method has not finished would be
+  // put into the next field.
+  field.input.addEventListener("input", (event) => {
+    if (!(event instanceof InputEvent && event.isComposing)) submitWhole();
   });
-  const quoted = shown === null ? [] : [isRule ? statementOf(say, shown) : quoteOf(shown)];
+  field.input.addEventListener("compositionend", submitWhole);
   return { body: [...quoted, createForm(say, submit, ...field.nodes)], focus: field.input };
 }
 
 function fits(ask: Prompt | null, normal: string): boolean {
+  // Longer than that nothing is sent, and it would be over.
+  if (normal.length > limits.answerChars) return false;
   return ask === null || new RegExp(`^(?:${ask.pattern})$`, "u").test(normal);
 }
 
@@ -103,12 +110,12 @@ function chosenBody(
 }
 
 /** Text of somebody else, in a frame of its own: whatever it says, it is not this element that says it. */
-function quoteOf(text: string): Node {
+function quoteOf(text: string): HTMLElement {
   return h("blockquote", { part: "quote", class: "quote", dir: "auto" }, harmless(text));
 }
 
 /** Numbered, since the rule of whoever reads it counts. */
-function statementOf(say: Say, statement: string): Node {
+function statementOf(say: Say, statement: string): HTMLElement {
   const words = statement.split(" ").map((word) => h("li", {}, harmless(word)));
   return h("ol", { part: "statement", class: "statement", dir: "ltr", "aria-label": say("rule.statement") }, ...words);
 }

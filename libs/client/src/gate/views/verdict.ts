@@ -1,10 +1,11 @@
 import type { PortcullisError } from "../../errors.ts";
 import type { Session } from "../../session.ts";
-import { timeUntil } from "../clock.ts";
-import { button, disable, h, setText } from "../dom.ts";
+import { button, h } from "../dom.ts";
 import { harmless } from "../foreign.ts";
 import type { Say } from "../texts.ts";
 import type { View } from "../view.ts";
+import { wordsNode } from "./ident.ts";
+import { createLater } from "./later.ts";
 import { titleOf } from "./names.ts";
 
 export function acceptedView(say: Say, { gates, words, member }: Session): View {
@@ -14,54 +15,39 @@ export function acceptedView(say: Say, { gates, words, member }: Session): View 
     title: `${say("accepted.title")}${member === null ? "" : `: \u2068${harmless(member)}\u2069`}`,
     body: [
       ...(passed === "" ? [] : [h("p", {}, say("accepted.text", { gates: passed }))]),
-      h(
-        "figure",
-        {},
-        h("figcaption", {}, say("accepted.words")),
-        h("p", { class: "words", dir: "ltr", lang: "en" }, words),
-      ),
+      wordsNode(say("accepted.words"), words),
     ],
     focus: null,
     isIdle: true,
   };
 }
 
+type Announce = (text: string) => void;
+
 /** Not let in. @param again begins anew */
-export function deniedView(say: Say, { code, retryAfterMs }: PortcullisError, again: () => void): View {
+export function deniedView(
+  say: Say,
+  { code, retryAfterMs }: PortcullisError,
+  announce: Announce,
+  again: () => void,
+): View {
   const text = say.named(`denied.${code}`, say("denied.other"));
-  return endView(say, {
-    name: "denied",
-    title: say("denied.title"),
-    text,
-    retryAfterMs,
-    go: say("denied.again"),
-    again,
-  });
+  const go = button(say("denied.again"), "submit", again);
+  return endView(say, { name: "denied", title: say("denied.title"), text, retryAfterMs, go, announce });
 }
 
 /** The person left. */
-export function cancelledView(say: Say, isRecognised: boolean, again: () => void): View {
+export function cancelledView(say: Say, isRecognised: boolean, announce: Announce, again: () => void): View {
   const text = say(isRecognised ? "cancelled.text" : "cancelled.not-recognised");
-  return endView(say, {
-    name: "cancelled",
-    title: say("cancelled.title"),
-    text,
-    retryAfterMs: null,
-    go: say("denied.again"),
-    again,
-  });
+  const go = button(say("denied.again"), "submit", again);
+  return endView(say, { name: "cancelled", title: say("cancelled.title"), text, retryAfterMs: null, go, announce });
 }
 
 /** The session is over. */
-export function closedView(say: Say, retryAfterMs: number | null, again: () => void): View {
-  return endView(say, {
-    name: "closed",
-    title: say("closed.title"),
-    text: "",
-    retryAfterMs,
-    go: say("closed.again"),
-    again,
-  });
+export function closedView(say: Say, retryAfterMs: number | null, announce: Announce, again: () => void): View {
+  const go = button(say("closed.again"), "submit", again);
+  const view = endView(say, { name: "closed", title: say("closed.title"), text: "", retryAfterMs, go, announce });
+  return { ...view, isUnasked: true };
 }
 
 function endView(
@@ -71,26 +57,19 @@ function endView(
     readonly title: string;
     readonly text: string;
     readonly retryAfterMs: number | null;
-    readonly go: string;
-    readonly again: () => void;
+    readonly go: HTMLButtonElement;
+    readonly announce: Announce;
   },
 ): View {
-  const { name, title, text, retryAfterMs, go, again } = given;
+  const { name, title, text, retryAfterMs, go, announce } = given;
   const readyMs = Date.now() + (retryAfterMs ?? 0);
-  const wait = h("p", { part: "retry", class: "status" });
-  const press = button(go, "submit", again);
+  const later = createLater(say, { go, left: "denied.in", ready: "denied.ready", announce });
   return {
     name,
     title,
-    body: [...(text === "" ? [] : [h("p", {}, text)]), wait, press],
+    body: [...(text === "" ? [] : [h("p", { role: "alert" }, text)]), ...later.nodes],
     focus: null,
-    wrong: text,
     isIdle: true,
-    tick(nowMs) {
-      const isReady = nowMs >= readyMs;
-      disable(press, !isReady);
-      wait.hidden = retryAfterMs === null;
-      setText(wait, isReady ? say("denied.ready") : say("denied.in", { time: timeUntil(readyMs, nowMs) }));
-    },
+    tick: (nowMs) => later.tick(readyMs, nowMs),
   };
 }

@@ -1,5 +1,5 @@
 import type { Waiting } from "../../waiting.ts";
-import { h } from "../dom.ts";
+import { errorOf, h } from "../dom.ts";
 import { harmless } from "../foreign.ts";
 import type { Say } from "../texts.ts";
 import type { View } from "../view.ts";
@@ -18,16 +18,14 @@ export function waitingView(
 ): { readonly view: View; readonly panel: MessagePanel } {
   const { by, number, untilMs } = waiting;
   const panel = createMessagePanel(say, parts.announce, waiting);
-  const wrong = parts.wrong === undefined ? [] : [h("p", { part: "error", class: "error" }, parts.wrong)];
   const read =
     number === null || by === "code" || by === "callback" ? [] : numberOf(harmless(number), say(`number.${by}`));
   return {
     view: {
       name: "waiting",
       title: wayOf(say, { ...waiting, ask: null }),
-      body: [...wrong, ...read, ...panel.nodes],
+      body: [errorOf(parts.wrong), ...read, panel.status, ...panel.resend],
       focus: null,
-      wrong: parts.wrong,
       untilMs,
       other: parts.other,
       tick: panel.tick,
