@@ -1,4 +1,6 @@
 import { getEventListeners } from "node:events";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { encodeControl } from "@portcullis/protocol";
 import { describe, expect, it, vi } from "vitest";
 import type { ConnectOptions, Session } from "../src/mod.ts";
@@ -179,6 +181,50 @@ describe("messages", () => {
     wire.bufferedBytes = 0;
     await sending;
     expect(wire.sent).toBe(1);
+  });
+
+  it("that are taken back are let go of, however many behind one that waits", async () => {
+    setFlagsFromString("--expose-gc");
+    const collect: () => void = runInNewContext("gc");
+    const outbox = outboxOf({ maxBytes: 1_000_000, waitingBytesMax: 1_000_001 });
+    const waiting = outbox.send(bytesOf("x"));
+    const held = () => {
+      collect();
+      return process.memoryUsage().arrayBuffers;
+    };
+    const before = held();
+    for (let count = 0; count < 100; count += 1) {
+      const taken = new AbortController();
+      const sending = outbox.send(new Uint8Array(1_000_000), {}, taken.signal);
+      taken.abort();
+      expect(await sending.catch(({ code }) => code)).toBe("cancelled");
+    }
+    await pause(10);
+    expect(held() - before).toBeLessThan(10_000_000);
+    outbox.end();
+    await expect(waiting).rejects.toMatchObject({ code: "closed" });
+  });
+
+  it("wait without a timer while there is no connection, and are told at once of the end", async () => {
+    vi.useFakeTimers();
+    try {
+      const outbox = outboxOf({ perSecond: 1 });
+      const target = { bufferedBytes: 0, send: async () => {} };
+      outbox.attach(target, 0);
+      await outbox.send(bytesOf("sent"));
+      outbox.detach();
+      const sending = outbox.send(bytesOf("waits"));
+      await vi.advanceTimersByTimeAsync(100);
+      expect(vi.getTimerCount()).toBe(0);
+      // Sent again as slowly as the socket allows.
+      outbox.attach(target, 0);
+      await vi.advanceTimersByTimeAsync(100);
+      outbox.end();
+      await expect(Promise.race([sending, vi.advanceTimersByTimeAsync(1)])).rejects.toMatchObject({ code: "closed" });
+      expect(vi.getTimerCount()).toBe(0);
+    } finally {
+      vi.useRealTimers();
+    }
   });
 
   it("come with their sender; what is old or comes twice is dropped, and a gap is told", async () => {
