@@ -25,13 +25,14 @@ import { createPrekeys } from "../src/end-to-end/prekeys.ts";
 import { createRecipient } from "../src/end-to-end/recipient.ts";
 import { createPrekeyStore } from "../src/end-to-end/stores.ts";
 import { PortcullisError } from "../src/mod.ts";
+import type { OwnSession } from "../src/session.ts";
 
 const place = { socket: "demo", sid: "s" };
 const suite = "0020" as const;
 const own = () => importEndToEndIdentity(generateEndToEndIdentity());
 
 /** As far as these layers look at one. */
-function sessionOf(parts: Partial<ConsumerSession> = {}): ConsumerSession {
+function sessionOf(parts: Partial<ConsumerSession & OwnSession> = {}): ConsumerSession {
   const base: Partial<ConsumerSession> = {
     label: "demo",
     sid: "s",
@@ -181,8 +182,10 @@ describe("what opens answers", () => {
       prekey: await signPrekeyStatement(consumer, statement),
     };
     const closed = Promise.withResolvers<Closing>();
+    const loggedOut = Promise.withResolvers<void>();
     const session = sessionOf({
       closed: closed.promise,
+      loggedOut: loggedOut.promise,
       directory: { find: async () => entry, publish: async () => {} },
       send: async () => {},
     });
@@ -197,13 +200,21 @@ describe("what opens answers", () => {
         what: null,
         sealed: false,
       });
-    return { e2e, end };
+    return { e2e, end, logOut: loggedOut.resolve };
   }
 
   it("goes with a session that its program closes, logs out of, or gives up: nothing is said that could be answered", async () => {
     const { e2e, end } = await member();
     await e2e.send("while it lives");
     end("local");
+    await expect.poll(() => e2e.send("behind it").catch(({ code }: PortcullisError) => code)).toBe("closed");
+  });
+
+  it("goes with a logout, also from a session that ended otherwise before", async () => {
+    const { e2e, end, logOut } = await member();
+    end("lost");
+    await e2e.send("as if it lived");
+    logOut();
     await expect.poll(() => e2e.send("behind it").catch(({ code }: PortcullisError) => code)).toBe("closed");
   });
 

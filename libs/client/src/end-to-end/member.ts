@@ -10,7 +10,7 @@ import { fingerprintWords } from "@portcullis/crypto/words";
 import { equalBytes, type ReplyKey, type SealedBody, type SuiteId } from "@portcullis/protocol";
 import { ownError, PortcullisError } from "../errors.ts";
 import { suitesFrom } from "../options.ts";
-import type { Session } from "../session.ts";
+import type { OwnSession, Session } from "../session.ts";
 import { createInOrder } from "./in-order.ts";
 import type { KeyChangeCallback } from "./key-change.ts";
 import { contentOf, type Opened, openedOf, type SealedMessage, sealedFor } from "./opened.ts";
@@ -91,6 +91,7 @@ export async function createEndToEnd(session: Session, options: EndToEndOptions 
   const inOrder = createInOrder();
   const keyId = secureRandom(8);
   const pairs = new Map<SuiteId, Promise<KemKeyPair>>();
+  let timer: ReturnType<typeof setTimeout> | undefined;
   let ended = false;
 
   /** By which we are answered: for this session, in the suite of what is answered. */
@@ -124,16 +125,19 @@ export async function createEndToEnd(session: Session, options: EndToEndOptions 
 
   function end(): void {
     ended = true;
+    clearTimeout(timer);
     pairs.clear();
   }
 
   void session.closed.then(({ reason }) => {
-    if (reason === "local") return end();
+    if (ended || reason === "local") return end();
     // What has come and was not read yet can still be read.
-    const timer = setTimeout(end, unreadMs);
+    timer = setTimeout(end, unreadMs);
     // Where timers keep a program: not for this.
     (timer as { unref?: () => void }).unref?.();
   });
+  // Also of a session that had ended before.
+  void (session as Partial<OwnSession>).loggedOut?.then(end);
 
   return {
     fingerprint,
