@@ -24,7 +24,7 @@ export interface Message {
 }
 
 /**
- * A copy: the application may use its buffer again at once. The own `slice` of a Buffer would be the same memory.
+ * A copy: the application may use its buffer again at once. Of Node's own bytes `slice` is the same memory.
  *
  * @throws {TypeError} neither a text nor bytes
  */
