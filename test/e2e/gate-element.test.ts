@@ -240,6 +240,7 @@ describe.skipIf(program === null || !full)("<portcullis-gate>, gate by gate", { 
     await at.start();
     await at.shows("denied");
     expect(await at.text()).toContain("A server does not say why: the key, the address, the name or an answer.");
+    expect(await at.text()).not.toContain("The connection is lost");
     expect(await at.errors()).toEqual(["denied: denied"]);
     expect(await at.focused()).toBe("h2 Not let in");
     await at.tabTo("Try again");
@@ -423,6 +424,15 @@ describe.skipIf(program === null || !full)("<portcullis-gate>, gate by gate", { 
     expect(await at.text()).toContain("This page could not give what is asked for.");
     expect(await at.errors()).toEqual(["denied: cancelled"]);
     await expect.poll(() => at.broken.splice(0)).toEqual([expect.stringContaining("no code of the page's")]);
+  });
+
+  test("says that it is the page's failure where an option of the page's is wrong, and tells the page which", async () => {
+    await at.put({ ...given(await bobOn([])), options: { timeoutMs: 0.5 } });
+    await at.start();
+    await at.shows("denied");
+    expect(await at.text()).toContain("This page could not give what is asked for.");
+    expect(await at.errors()).toEqual(["denied: cancelled"]);
+    await expect.poll(() => at.broken.splice(0)).toEqual([expect.stringContaining("timeoutMs is not in 1 to")]);
   });
 
   test("says that the session is over when the page logs out, and nothing of a connection that is lost", async () => {

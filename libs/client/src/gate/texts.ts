@@ -146,6 +146,7 @@ export function createSay(own: Readonly<Partial<Texts>>, lang: string): Say {
   const say = (key: TextKey, values: Readonly<Record<string, string | number>> = {}) => {
     const text: Text = texts[key] ?? english[key];
     const chosen = typeof text === "string" ? text : (text[plural.select(Number(values.n ?? 0))] ?? text.other);
+    if (typeof chosen !== "string") throw new TypeError(`texts has no text for ${key}.`);
     return chosen.replace(/\{(\w+)\}/g, (whole, name: string) => {
       const value = Object.hasOwn(values, name) ? values[name] : undefined;
       return typeof value === "string" ? isolated(value) : `${value ?? whole}`;

@@ -120,11 +120,10 @@ export function createVisit(parts: {
   }
 
   function refused(thrown: unknown, by: Filled, hasLeft: boolean): void {
-    // Anything else is a wrong argument of the page's, or a defect.
-    if (!(thrown instanceof PortcullisError)) reportError(thrown);
-    const error = thrown instanceof PortcullisError ? thrown : new PortcullisError("unsupported");
-    const isOfPage = error.code === "cancelled" && !hasLeft;
-    // A function of the page's has failed: the person has not left, and the page's console says what it was.
+    const isKnown = thrown instanceof PortcullisError;
+    const error = isKnown ? thrown : new PortcullisError("cancelled", { cause: thrown });
+    // A function of the page's has failed, or an option is wrong: the person has not left, and the page's console says what it was.
+    const isOfPage = !isKnown || (error.code === "cancelled" && !hasLeft);
     if (isOfPage) reportError(error.cause ?? error);
     // What the person pasted is corrected by the person.
     if (error.code === "key" && by.key) idle("key");
