@@ -435,6 +435,13 @@ describe.skipIf(program === null || !full)("<portcullis-gate>, gate by gate", { 
     await expect.poll(() => at.broken.splice(0)).toEqual([expect.stringContaining("timeoutMs is not in 1 to")]);
   });
 
+  test("tells the page that its address is none, which the person cannot mend", async () => {
+    await at.put({ ...given(await bobOn([])), url: "https://example.com/a/b" });
+    await at.tab.getByRole("button", { name: "Connect" }).click();
+    await expect.poll(() => at.text()).toContain("This is no address of a socket.");
+    await expect.poll(() => at.broken.splice(0)).toEqual([expect.stringContaining("The URL is not ws: or wss:.")]);
+  });
+
   test("says that the session is over when the page logs out, and nothing of a connection that is lost", async () => {
     await at.put(given(await bobOn([])));
     await at.start();

@@ -1,6 +1,6 @@
 import { encodeOpenPayload, type SuiteId, suiteIds } from "@portcullis/protocol";
 import { type Address, addressOf } from "./address.ts";
-import { blameApplication } from "./errors.ts";
+import { blameApplication, PortcullisError } from "./errors.ts";
 import type { IdentCallback } from "./ident-callback.ts";
 import { createNarrator, type Narrate } from "./narration.ts";
 import type { OfferCallback, Offered } from "./offers.ts";
@@ -153,7 +153,7 @@ const callbacks = [
 const delayMsMax = 2 ** 31 - 1;
 const fingerprintShape = /^[A-Za-z0-9_-]{22}$/;
 
-/** @throws {TypeError} which names the option and never repeats it. */
+/** @throws {TypeError} which names the option and never repeats it. @throws {PortcullisError} `unsupported` where the platform has no WebCrypto */
 export function readOptions(url: string | URL, options: ConnectOptions): Settings {
   const address = addressOf(url, options);
   // By its types a browser's takes no bytes that could be shared memory, which none of ours are.
@@ -162,6 +162,11 @@ export function readOptions(url: string | URL, options: ConnectOptions): Setting
   const suites = suitesFrom(minSuite);
   if (pin !== undefined && !fingerprintShape.test(pin)) throw new TypeError("pin is not a fingerprint.");
   if (webSocket === undefined) throw new TypeError("This platform has no WebSocket: give one as webSocket.");
+  // By its types each has it.
+  if ((globalThis.crypto?.subtle as unknown) === undefined)
+    throw new PortcullisError("unsupported", {
+      message: "There is no WebCrypto here: browsers give it to pages over https and localhost alone.",
+    });
   checkCallbacks(options);
   if (signal !== undefined && !("aborted" in signal)) throw new TypeError("signal is not an AbortSignal.");
   try {

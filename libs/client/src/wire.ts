@@ -121,7 +121,8 @@ function dial(href: string, WebSocket: WebSocketConstructor): WebSocketLike {
     return new WebSocket(href, [subprotocol]);
   } catch {
     // The platform's error names the URL.
-    throw new PortcullisError("unreachable", { retryable: false });
+    const message = "The platform does not try this address: from a page over https it has to be wss.";
+    throw new PortcullisError("unreachable", { retryable: false, message });
   }
 }
 

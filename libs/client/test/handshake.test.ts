@@ -324,6 +324,19 @@ describe("a way in that is refused", () => {
       );
   });
 
+  it("an address that the platform does not even try is told as such, and not repeated", async () => {
+    class Refusing {
+      constructor() {
+        throw new DOMException("ws://127.0.0.1:1/a/b", "SecurityError");
+      }
+    }
+    const dialling = connect("ws://127.0.0.1:1/a/b", { appKey: world.appKeyText, webSocket: Refusing as never });
+    expect(await refusal(dialling, "unreachable")).toMatchObject({
+      retryable: false,
+      message: "The platform does not try this address: from a page over https it has to be wss.",
+    });
+  });
+
   it("a connection that the page's own policy forbids, of which some browsers tell by no close, is unreachable at once", async () => {
     class Forbidden extends EventTarget {
       readonly readyState = 3;

@@ -114,7 +114,7 @@ export const english = {
   "denied.unavailable": "Not available at the moment.",
   "denied.untrusted-server": "Another server than yours answers there. Nothing was told to it.",
   "denied.timeout": "The time has passed.",
-  "denied.unsupported": "The server asks for something that this page cannot answer.",
+  "denied.unsupported": "This browser, or this page, cannot do what the server asks for.",
   "denied.key": "The app key is not valid.",
   "denied.ticket": "The ticket is not valid.",
   "denied.cancelled": "This page could not give what is asked for.",

@@ -64,7 +64,9 @@ export function createVisit(parts: {
     if (run !== null) return;
     try {
       addressWith(given(), by);
-    } catch {
+    } catch (error) {
+      // Where the person has typed none, it is the page's.
+      if (by.url === undefined) reportError(error);
       idle("url");
       return;
     }
