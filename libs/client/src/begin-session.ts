@@ -146,7 +146,8 @@ export function beginSession(parts: {
   function overflow(): void {
     const { code } = closeCodes["slow-consumer"];
     const closing = closingOfName("slow-consumer", "overflow");
-    end(closing, "slow-consumer", new PortcullisError("closed", { closeCode: code }));
+    const message = "Nobody read the session: more than queueMax or queueBytesMax waited.";
+    end(closing, "slow-consumer", new PortcullisError("closed", { closeCode: code, message }));
   }
 
   function catchUp(after: number): void {

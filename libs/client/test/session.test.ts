@@ -269,7 +269,11 @@ describe("messages", () => {
       sealed: false,
     });
     expect(await take(session, 3)).toHaveLength(3);
-    expect(await ended(session)).toMatchObject({ code: "closed", closeCode: 4000 });
+    expect(await ended(session)).toMatchObject({
+      code: "closed",
+      closeCode: 4000,
+      message: "Nobody read the session: more than queueMax or queueBytesMax waited.",
+    });
     expect(await ended(session)).toBeNull();
     expect((await server.peers[0]?.closed)?.code).toBe(4000);
   });
