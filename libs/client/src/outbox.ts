@@ -15,6 +15,7 @@ export interface Outbox {
    * while the socket's rate would be passed, and while there is no connection. Of a class, that may have to wait for a step-up: resolves when it
    * has arrived. Rejects with `closed` where the session ends before, `full` where too much waits already, `too-large`.
    *
+   * @param body the outbox's from now on, and erased by it
    * @param signal takes it back as long as it waits: it rejects with `cancelled`
    * @returns its counter
    */
@@ -164,24 +165,22 @@ export function createOutbox(options: {
       if (signal?.aborted === true) return refused("cancelled");
       if (length > maxBytes) return refused("too-large");
       if (queued.size >= waitingMax || waitingBytes + length > waitingBytesMax) return refused("full");
-      // A copy: the caller may use its buffer again while this waits.
-      const own = body.slice();
       const taken = Promise.withResolvers<never>();
       taken.promise.catch(() => {});
       const takeOut = () => {
         signal?.removeEventListener("abort", takeBack);
-        if (queued.delete(own)) waitingBytes -= length;
+        if (queued.delete(body)) waitingBytes -= length;
       };
       const takeBack = () => {
         takeOut();
-        own.fill(0);
+        body.fill(0);
         taken.reject(new PortcullisError("cancelled"));
         wake();
       };
-      queued.add(own);
+      queued.add(body);
       waitingBytes += length;
       signal?.addEventListener("abort", takeBack, { once: true });
-      const sent = tail.then(() => transmit({ body: own, head, signal, takeBack })).finally(takeOut);
+      const sent = tail.then(() => transmit({ body, head, signal, takeBack })).finally(takeOut);
       // Those behind it do not wait for its place, only for its turn.
       tail = sent.then(
         () => {},
