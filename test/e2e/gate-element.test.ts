@@ -616,13 +616,18 @@ describe.skipIf(program === null || !full)("<portcullis-gate>, gate by gate", { 
 
   test("says that it is the page's doing where what it gave can never work, and tells the page why", async () => {
     const { url, appKey } = given(await bobOn([]));
-    for (const wrong of [{ pin: "no fingerprint" }, { url: "https://example.com/chat/path" }]) {
+    const wrongs = [
+      { pin: "no fingerprint" },
+      { url: "https://example.com/chat/path" },
+      { options: { timeoutMs: 0.5 } },
+    ];
+    for (const wrong of wrongs) {
       await at.put({ url, appKey, ...wrong });
       await at.tab.getByRole("button", { name: "Connect" }).click();
       await at.shows("denied");
       expect(await at.text()).toContain("This page could not give what is asked for.");
       expect(await at.errors()).toEqual(["denied: cancelled"]);
-      await expect.poll(() => at.broken.splice(0)).toEqual([expect.stringMatching(/^(pin|The URL) is not /)]);
+      await expect.poll(() => at.broken.splice(0)).toEqual([expect.stringMatching(/^(pin|The URL|timeoutMs) is not /)]);
     }
   });
 

@@ -174,6 +174,14 @@ describe.each([...(await nodes())])("the packed SDK in Node %s", (_, node) => {
     writeFileSync(join(project, "rendering.js"), text);
     expect((await run(node, ["rendering.js"], { cwd: project, env })).stdout).toBe("Connect\n");
   });
+
+  test("has the element's properties before they are set: a framework that finds none sets an attribute, which everybody reads", async () => {
+    const names = "url member appKey ticket pin unpinned answers answerSecret token options texts";
+    const text = `import { PortcullisGate } from "@portcullis/client/gate";
+      console.log("${names}".split(" ").filter((name) => !(name in PortcullisGate.prototype)).join(" "));`;
+    writeFileSync(join(project, "properties.js"), text);
+    expect((await run(node, ["properties.js"], { cwd: project, env })).stdout).toBe("\n");
+  });
 });
 
 const browserProgram = findBrowser(process.env);
@@ -352,7 +360,7 @@ export const isLate = (error: unknown) => error instanceof PortcullisError && er
 `;
 
 const gateSample = `
-import { english, PortcullisGate, type Texts } from "@portcullis/client/gate";
+import { english, type GateEvents, PortcullisGate, type Texts } from "@portcullis/client/gate";
 
 const gate = document.createElement("portcullis-gate");
 const other = new PortcullisGate();
@@ -366,6 +374,14 @@ gate.addEventListener("accepted", ({ detail }) => void detail.session.send("hell
 gate.addEventListener("denied", ({ detail }) => console.log(detail.error.code));
 gate.addEventListener("state", ({ detail }) => console.log(detail.is === "waiting" ? detail.by : detail.is));
 gate.addEventListener("focus", () => gate.start());
+gate.addEventListener("keydown", ({ key }) => console.log(key));
+gate.addEventListener("denied", function () {
+  this.start();
+});
+const entered = ({ detail }: CustomEvent<GateEvents["accepted"]>) => void detail.session.close();
+gate.addEventListener("accepted", entered, { once: true });
+gate.removeEventListener("accepted", entered);
+gate.addEventListener("of the page's own", { handleEvent: ({ type }) => console.log(type) });
 // @ts-expect-error no such text
 gate.texts = { nothing: "" };
 // @ts-expect-error the element answers what is asked

@@ -8,6 +8,8 @@ export interface Address {
 }
 
 const defaultDomain = "localhost";
+/** As the platform serialises it in a URL. */
+const hostShape = /^[\w-][\w.-]*$/;
 
 /**
  * `{label}.{domain}/{path}` where the host lies below the domain, else `/{label}/{path}` (docs/protocol.md section 2). Works on
@@ -26,7 +28,10 @@ export function addressOf(
   if (parsed.username !== "" || parsed.password !== "") throw new TypeError("The URL must not hold credentials.");
   if (parsed.hash !== "") throw new TypeError("The URL must not hold a fragment.");
 
-  const suffix = `.${(options.domain ?? defaultDomain).toLowerCase()}`;
+  const { domain = defaultDomain } = options;
+  if (!hostShape.test(domain)) throw new TypeError("domain is not a host name.");
+
+  const suffix = `.${domain.toLowerCase()}`;
   const host = parsed.hostname.toLowerCase().replace(/\.$/, "");
   const target = parsed.pathname.replace(/^\//, "");
   const slash = target.indexOf("/");
@@ -39,6 +44,9 @@ export function addressOf(
   const id = parsed.searchParams.get(options.idParameter ?? "id") || null;
 
   if (label === "") throw new TypeError("The URL names no socket.");
+  // No socket has an empty one: the server would say no more than that it lets nobody in.
+  if (path === "")
+    throw new TypeError("The URL has a label and no path. Where the label is in the host name, give domain.");
   if (label.length > limits.labelChars) throw new TypeError("The label of the URL is too long.");
   if (path.length > limits.pathChars) throw new TypeError("The path of the URL is too long.");
   if (query.length > limits.queryChars) throw new TypeError("The query of the URL is too long.");

@@ -7,7 +7,6 @@ import {
   type MessageUpHead,
   ProtocolError,
   type SuiteId,
-  utf8,
 } from "@portcullis/protocol";
 import { type Closing, closingOfName } from "./closing.ts";
 import { createConnection, mayResume } from "./connection.ts";
@@ -18,7 +17,7 @@ import { createHearing } from "./hearing.ts";
 import { createInbox } from "./inbox.ts";
 import { createIntake } from "./intake.ts";
 import type { Link } from "./link.ts";
-import type { Message } from "./message.ts";
+import { bytesToSend, type Message } from "./message.ts";
 import type { SessionState, Settings } from "./options.ts";
 import { createOutbox } from "./outbox.ts";
 import type { Known } from "./prompts/prompt.ts";
@@ -148,7 +147,8 @@ export function beginSession(parts: {
   function overflow(): void {
     const { code } = closeCodes["slow-consumer"];
     const closing = closingOfName("slow-consumer", "overflow");
-    end(closing, "slow-consumer", new PortcullisError("closed", { closeCode: code }));
+    const message = "Nobody read the session: more than queueMax or queueBytesMax waited.";
+    end(closing, "slow-consumer", new PortcullisError("closed", { closeCode: code, message }));
   }
 
   function catchUp(after: number): void {
@@ -158,7 +158,7 @@ export function beginSession(parts: {
   }
 
   async function send(message: string | Uint8Array, head: MessageUpHead, signal?: AbortSignal): Promise<void> {
-    const bytes = typeof message === "string" ? utf8(message) : message;
+    const bytes = bytesToSend(message);
     if (mustBeSealed && !isSealedBody(bytes)) throw new PortcullisError("unsupported");
     // With a number it would have to be sent.
     assertValid(() => encodeMessageUp({ counter: 0, head, body: new Uint8Array() }));

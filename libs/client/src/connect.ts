@@ -125,8 +125,8 @@ async function attempt(parts: {
     const accepted = await converse({ channel, server, offers, dialogue, settings, wire, scope });
     keys = await scope.race(channel.finish(accepted));
     const receipt = await scope.race(receiptOf(accepted, opened.idKey));
-    if (options.requireSealed === true && !accepted.sealed) throw new PortcullisError("unsupported");
-    if (options.requireEndToEnd === true && accepted.endToEnd === undefined) throw new PortcullisError("unsupported");
+    if (options.requireSealed === true && !accepted.sealed) throw excludes("requireSealed");
+    if (options.requireEndToEnd === true && accepted.endToEnd === undefined) throw excludes("requireEndToEnd");
     const link = createLink({ wire, accepted, keys, had: channel.had, clock: settings.clock });
     const session = beginSession({ settings, link, secret: keys.resume, server, suite, receipt });
     return { session, lost: null };
@@ -143,6 +143,10 @@ async function attempt(parts: {
     scope.end();
     opened?.channel.erase();
   }
+}
+
+function excludes(option: keyof ConnectOptions): PortcullisError {
+  return new PortcullisError("unsupported", { message: `${option} excludes this socket.` });
 }
 
 async function pauseIn(scope: Scope, own: Pause): Promise<void> {

@@ -33,7 +33,7 @@ export interface Dialogue {
   next(): Promise<Wish>;
   /** It was handed to the connection. */
   said(wish: Wish): void;
-  /** When the question that stands is over, by our clock; null where there was none yet. */
+  /** When the question that stands is over, by our clock; null where there is none. */
   readonly untilMs: number | null;
   /** Nobody is asked any more. */
   stop(): void;
@@ -163,6 +163,8 @@ export function createDialogue({ options: given, clock }: Settings): Dialogue {
       const index = wishes.indexOf(one);
       if (index >= 0) wishes.splice(index, 1);
       if (one.kind === "answered") lastReply = one;
+      // The server was told: there is nothing to come back to.
+      if (one.kind === "given-up") untilMs = null;
     },
     get untilMs() {
       return untilMs;

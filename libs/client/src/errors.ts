@@ -34,6 +34,8 @@ export type PortcullisErrorCode = keyof typeof meanings;
 export const portcullisErrorCodes = Object.freeze(Object.keys(meanings)) as readonly PortcullisErrorCode[];
 
 export interface PortcullisErrorDetails {
+  /** In the place of the text of the code; holds nothing secret. */
+  readonly message?: string;
   readonly retryable?: boolean;
   readonly retryAfterMs?: number | null;
   readonly closeCode?: number | null;
@@ -53,7 +55,7 @@ export class PortcullisError extends Error {
   /** True: the server's own word. False: found out here, or said by whoever sits between, and good for waiting only. */
   readonly sealed: boolean;
   constructor(code: PortcullisErrorCode, details: PortcullisErrorDetails = {}) {
-    super(meanings[code].text, details.cause === undefined ? {} : { cause: details.cause });
+    super(details.message ?? meanings[code].text, details.cause === undefined ? {} : { cause: details.cause });
     this.code = code;
     this.retryable = details.retryable ?? meanings[code].retryable;
     this.retryAfterMs = details.retryAfterMs ?? null;
@@ -112,7 +114,8 @@ export function ofCallback(thrown: unknown, retryable = false): PortcullisError 
 
 /** What was to be sent is not valid: that is what the application gave, and not the server's doing. */
 export function blameApplication(error: unknown): never {
-  if (error instanceof ProtocolError && error.code === "malformed") throw new TypeError(`Not valid: ${error.field}.`);
+  if (error instanceof ProtocolError && error.code === "malformed")
+    throw new TypeError(`Not valid: ${error.field.replace("payload.", "")}.`);
   throw error;
 }
 

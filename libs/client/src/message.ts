@@ -1,4 +1,4 @@
-import type { MessageDown } from "@portcullis/protocol";
+import { type MessageDown, utf8 } from "@portcullis/protocol";
 
 /** What somebody on the socket said. */
 export interface Message {
@@ -21,6 +21,18 @@ export interface Message {
   readonly bytes: Uint8Array;
   /** `bytes` as UTF-8; what is not, becomes U+FFFD. */
   text(): string;
+}
+
+/**
+ * A copy: the application may use its buffer again at once. Of Node's own bytes `slice` is the same memory.
+ *
+ * @throws {TypeError} neither a text nor bytes
+ */
+export function bytesToSend(message: string | Uint8Array): Uint8Array {
+  if (typeof message === "string") return utf8(message);
+  // By its name: a test environment may have another realm's.
+  if (message?.[Symbol.toStringTag] !== "Uint8Array") throw new TypeError("A message is a text or a Uint8Array.");
+  return Uint8Array.prototype.slice.call(message);
 }
 
 // Senders that have gone stay known until as many others have spoken since; the edge does likewise.

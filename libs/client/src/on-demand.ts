@@ -9,6 +9,8 @@ export async function onDemand<Part>(load: () => Promise<Part>): Promise<Part> {
   try {
     return await load();
   } catch {
-    throw new PortcullisError("unreachable");
+    const message =
+      "A part of the SDK could not be loaded: a bundler makes files of them, to be served beside the rest.";
+    throw new PortcullisError("unreachable", { message });
   }
 }

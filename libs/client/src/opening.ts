@@ -33,9 +33,12 @@ export interface Credentials {
 
 /** @throws {PortcullisError} `untrusted-server` where nothing would say whose server it is, and the application did not allow that. */
 export async function readCredentials({ appKey, pin, ticket, unpinned }: ConnectOptions): Promise<Credentials> {
+  if (typeof ticket === "string") await readTicket(ticket);
   if (appKey === undefined) {
-    if (pin === undefined && ticket !== undefined) throw new PortcullisError("untrusted-server");
-    if (pin === undefined && unpinned !== "allow") throw new PortcullisError("untrusted-server");
+    if (pin === undefined && (ticket !== undefined || unpinned !== "allow"))
+      throw new PortcullisError("untrusted-server", {
+        message: "Nothing vouches for the server: give appKey or pin.",
+      });
     return { psk: null, pin: pin ?? null };
   }
   const key = keyOf(typeof appKey === "string" ? appKey : await callback(appKey));

@@ -1,5 +1,6 @@
-import { encodeOpenPayload, ProtocolError, type SuiteId, suiteIds } from "@portcullis/protocol";
+import { encodeOpenPayload, type SuiteId, suiteIds } from "@portcullis/protocol";
 import { type Address, addressOf } from "./address.ts";
+import { blameApplication, PortcullisError } from "./errors.ts";
 import type { IdentCallback } from "./ident-callback.ts";
 import { createNarrator, type Narrate } from "./narration.ts";
 import type { OfferCallback, Offered } from "./offers.ts";
@@ -137,24 +138,41 @@ export interface Settings {
   readonly narrate: Narrate;
 }
 
+const callbacks = [
+  "onChallenge",
+  "onWait",
+  "onIdent",
+  "onServer",
+  "onState",
+  "onLogout",
+  "onFrame",
+  "passkey",
+  "webSocket",
+  "clock",
+] as const;
 const delayMsMax = 2 ** 31 - 1;
 const fingerprintShape = /^[A-Za-z0-9_-]{22}$/;
 
-/** @throws {TypeError} which names the option and never repeats it. */
+/** @throws {TypeError} which names the option and never repeats it. @throws {PortcullisError} `unsupported` where the platform has no WebCrypto */
 export function readOptions(url: string | URL, options: ConnectOptions): Settings {
   const address = addressOf(url, options);
   // By its types a browser's takes no bytes that could be shared memory, which none of ours are.
   const platform = globalThis.WebSocket as WebSocketConstructor | undefined;
-  const { minSuite = "0020", pin, ticket, webSocket = platform } = options;
+  const { minSuite = "0020", pin, signal, webSocket = platform } = options;
   const suites = suitesFrom(minSuite);
   if (pin !== undefined && !fingerprintShape.test(pin)) throw new TypeError("pin is not a fingerprint.");
   if (webSocket === undefined) throw new TypeError("This platform has no WebSocket: give one as webSocket.");
+  // By its types each has it.
+  if ((globalThis.crypto?.subtle as unknown) === undefined)
+    throw new PortcullisError("unsupported", {
+      message: "There is no WebCrypto here: browsers give it to pages over https and localhost alone.",
+    });
+  checkCallbacks(options);
+  if (signal !== undefined && !("aborted" in signal)) throw new TypeError("signal is not an AbortSignal.");
   try {
-    const given = typeof ticket === "string" ? { ticket } : {};
-    encodeOpenPayload({ dst: address.dst, ...parametersOf(options), ...given });
+    encodeOpenPayload({ dst: address.dst, ...parametersOf(options) });
   } catch (error) {
-    if (error instanceof ProtocolError) throw new TypeError(`Not valid: ${error.field}.`);
-    throw error;
+    blameApplication(error);
   }
   return {
     address,
@@ -171,6 +189,16 @@ export function readOptions(url: string | URL, options: ConnectOptions): Setting
     clock: options.clock ?? Date.now,
     narrate: createNarrator(options.onFrame),
   };
+}
+
+/** Said here, since they may be called late, or where nobody hears what they throw. @throws {TypeError} */
+function checkCallbacks({ answers = {}, ...options }: ConnectOptions): void {
+  for (const [gate, answer] of Object.entries(answers)) checkCallback(`answers.${gate}`, answer);
+  for (const name of callbacks) checkCallback(name, options[name]);
+}
+
+function checkCallback(name: string, given: unknown): void {
+  if (given !== undefined && typeof given !== "function") throw new TypeError(`${name} is not a function.`);
 }
 
 /** Those that are at least as good. @throws {TypeError} */

@@ -15,6 +15,7 @@ export interface Outbox {
    * while the socket's rate would be passed, and while there is no connection. Of a class, that may have to wait for a step-up: resolves when it
    * has arrived. Rejects with `closed` where the session ends before, `full` where too much waits already, `too-large`.
    *
+   * @param body the outbox's from now on, and erased by it
    * @param signal takes it back as long as it waits: it rejects with `cancelled`
    * @returns its counter
    */
@@ -186,11 +187,10 @@ export function createOutbox(options: {
       const done = Promise.withResolvers<number>();
       done.promise.catch(() => {});
       const commit = () => signal?.removeEventListener("abort", takeBack);
-      // A copy: the caller may use its buffer again while this waits.
-      const call = { body: body.slice(), head, done, commit };
+      const call = { body, head, done, commit };
       const takeBack = () => {
         takeOut(call);
-        call.body.fill(0);
+        body.fill(0);
         done.reject(new PortcullisError("cancelled"));
         wake();
       };

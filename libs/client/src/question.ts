@@ -140,7 +140,12 @@ async function askGenerally(
   waiting: Waiting | null,
 ): Promise<Reply | null> {
   const { onChallenge } = answering;
-  if (onChallenge === undefined || first === undefined) throw new PortcullisError("unsupported");
+  if (first === undefined) throw new PortcullisError("unsupported");
+  if (onChallenge === undefined) {
+    const { gate } = first;
+    const message = `Nothing answers ${gate}: give answers.${gate} or onChallenge.`;
+    throw new PortcullisError("unsupported", { message });
+  }
   return fitting(answering, async (again) => {
     const chosen = await onChallenge(questionOf(first, options, again(asked), answering, waiting));
     return chosen === null || chosen === notRecognised
@@ -158,13 +163,14 @@ function choiceOf(chosen: Chosen, first: QuestionOption, options: readonly Quest
   if (option === undefined) throw new TypeError("The answer is to none of the options.");
   if (chosen.value !== undefined) return { option, value: chosen.value };
   if (option.ask?.waits !== true) throw new TypeError("Only a gate that waits is picked without an answer.");
-  return { option, value: undefined };
+  return { option, value: null, isPicked: true };
 }
 
 interface Given {
   readonly option: QuestionOption;
-  /** Undefined: the gate is picked. */
-  readonly value: string | null | undefined | typeof notRecognised;
+  readonly value: string | null | typeof notRecognised;
+  /** It is answered later. */
+  readonly isPicked?: boolean;
 }
 
 const triesMax = 3;
@@ -179,9 +185,9 @@ async function fitting(
   ask: (again: (asked: Asked) => Asked) => Promise<Given>,
 ): Promise<Reply | null> {
   for (let tries = 1; tries <= triesMax; tries += 1) {
-    const { option, value } = await ask((asked) => ({ ...asked, retry: asked.retry || tries > 1 }));
+    const { option, value, isPicked } = await ask((asked) => ({ ...asked, retry: asked.retry || tries > 1 }));
     if (value === notRecognised) break;
-    if (value === undefined) return { gate: option.gate, at: option.at, value: null };
+    if (isPicked === true) return { gate: option.gate, at: option.at, value: null };
     if (value === null || typeof value !== "string" || option.ask?.fits?.(value, option.details, server) !== false)
       return replyOf(option, value);
   }
@@ -215,7 +221,7 @@ export function replyOf(option: QuestionOption, value: string): Reply;
 export function replyOf(option: QuestionOption, value: string | null): Reply | null;
 export function replyOf({ gate, at, ask, details }: QuestionOption, value: string | null): Reply | null {
   if (value === null) return null;
-  if (typeof value !== "string") throw new TypeError("An answer is a text, or null.");
+  if (typeof value !== "string") throw new TypeError(`The answer to ${gate} is neither a text nor null.`);
   const normal = ask === null ? value : ask.normalise(value);
   if (normal.length > limits.answerChars) throw new PortcullisError("too-large");
   if (!normal.isWellFormed()) throw new TypeError("An answer must be well-formed.");

@@ -8,6 +8,7 @@ export interface WebSocketEvent {
 /** The part of the standard WebSocket that the SDK uses. The global one fits, and so does that of `ws`. */
 export interface WebSocketLike {
   binaryType: string;
+  readonly readyState: number;
   readonly protocol: string;
   readonly extensions: string;
   readonly bufferedAmount: number;

@@ -8,6 +8,9 @@ export type Incoming =
   /** Always the last. */
   | { readonly kind: "closed"; readonly code: number };
 
+/** `CLOSED` of the standard. */
+const closedState = 3;
+
 /** One WebSocket, as a bounded sequence of what came. */
 export interface Wire {
   /** The next thing that came; asked again before it came, the same promise. Never rejects. */
@@ -41,6 +44,7 @@ export function openWire(options: {
   let receive: ((incoming: Incoming) => void) | null = null;
   let closing = false;
   let broken = false;
+  let isClosed = false;
 
   const fail = (error: PortcullisError) => {
     if (broken || closing) return;
@@ -73,9 +77,16 @@ export function openWire(options: {
     else if (data instanceof ArrayBuffer) deliver({ kind: "binary", bytes: new Uint8Array(data) }, data.byteLength);
     else fail(new PortcullisError("protocol"));
   });
-  // It is followed by `close`; but `ws` throws where nobody listens.
-  socket.addEventListener("error", () => {});
-  socket.addEventListener("close", ({ code }) => deliver({ kind: "closed", code: code ?? 1006 }, 0));
+  const closed = (code = 1006) => {
+    if (isClosed) return;
+    isClosed = true;
+    deliver({ kind: "closed", code }, 0);
+  };
+  // It is followed by `close`, but not in Chromium where the page's content security policy forbids the connection. And `ws` throws where nobody listens.
+  socket.addEventListener("error", () => {
+    if (socket.readyState === closedState) setTimeout(closed);
+  });
+  socket.addEventListener("close", ({ code }) => closed(code));
 
   return {
     next() {
@@ -110,7 +121,8 @@ function dial(href: string, WebSocket: WebSocketConstructor): WebSocketLike {
     return new WebSocket(href, [subprotocol]);
   } catch {
     // The platform's error names the URL.
-    throw new PortcullisError("unreachable", { retryable: false });
+    const message = "The platform does not try this address: from a page over https it has to be wss.";
+    throw new PortcullisError("unreachable", { retryable: false, message });
   }
 }
 

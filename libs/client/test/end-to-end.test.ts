@@ -5,7 +5,7 @@ import {
   prekeyPair,
   secureRandom,
 } from "@portcullis/crypto";
-import { base64url, parseSealedBody } from "@portcullis/protocol";
+import { base64url, parseSealedBody, utf8 } from "@portcullis/protocol";
 import { describe, expect, it } from "vitest";
 import { createPrekeys } from "../src/end-to-end/prekeys.ts";
 import { createSpeaker } from "../src/end-to-end/speaker.ts";
@@ -91,7 +91,7 @@ it("what is said comes in the order in which it was said, numbered for each reci
     publicKey: pair.publicKey,
   });
   const say = (text: string, whom: { fingerprint: string }) =>
-    speaker.say(text, to(whom), null, async (sealed) => void sent.push(sealed));
+    speaker.say(utf8(text), to(whom), null, async (sealed) => void sent.push(sealed));
   const tooLarge = say("x".repeat(4_000), one);
   const rest = [say("a", one), say("b", other), say("c", one)];
   await expect(tooLarge).rejects.toMatchObject({ code: "too-large" });
@@ -118,7 +118,7 @@ it("numbers rise to whomever, also where too many were spoken to meanwhile to re
   const numberTo = async (fingerprint: string) => {
     let seq = -1;
     const to = { fingerprint, keyId: new Uint8Array(8), suite: "0020" as const, publicKey };
-    await speaker.say("x", to, null, async (sealed) => {
+    await speaker.say(utf8("x"), to, null, async (sealed) => {
       ({ seq } = await openBody({ ...place, recipient: fingerprint, privateKey, body: parseSealedBody(sealed) }));
     });
     return seq;

@@ -39,6 +39,14 @@ describe("texts of the element", () => {
     expect(createSay({}, "no language")("attemptsLeft", { n: 1 })).toBe("1 attempt left.");
   });
 
+  it("that have no form for a number, or are none, are told by name", () => {
+    const wrong = { attemptsLeft: { one: "Noch einer." }, "form.go": 5 } as never;
+    expect(() => createSay(wrong, "de")("attemptsLeft", { n: 2 })).toThrow(
+      new TypeError("texts has no text for attemptsLeft."),
+    );
+    expect(() => createSay(wrong, "de")("form.go")).toThrow(new TypeError("texts has no text for form.go."));
+  });
+
   it("are not looked for where only every object has them", () => {
     expect(createSay({}, "en").named("toString", "otherwise")).toBe("otherwise");
     expect(createSay({ "form.go": "{constructor}" }, "en")("form.go", {})).toBe("{constructor}");

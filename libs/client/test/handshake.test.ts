@@ -1,7 +1,7 @@
 import { getEventListeners } from "node:events";
 import { describe, expect, it, vi } from "vitest";
 import { WebSocket } from "ws";
-import type { Question } from "../src/mod.ts";
+import { connect, PortcullisError, type Question } from "../src/mod.ts";
 import { enter, pause, played, refusal, serve, world } from "./support/harness.ts";
 
 const code = async () => "123456";
@@ -262,6 +262,96 @@ describe("a way in that is refused", () => {
     await refusal(enter(server, { onChallenge: () => ({ gate: "sms", value: "1" }) }), "cancelled");
     await played(server);
     expect(said).toEqual(Array.from({ length: 5 }, () => ["cancel", "1000"]).flat());
+  });
+
+  it("a callback whose answer is none says so, by the gate's name: nothing is sent that would count as wrong", async () => {
+    const said: string[] = [];
+    const server = await serve(async (peer) => {
+      await peer.hello();
+      await peer.readOpen();
+      said.push((await peer.ask()).t);
+    });
+    for (const answer of [undefined, 123_456]) {
+      const { cause } = await refusal(enter(server, { answers: { otp: () => answer as never } }), "cancelled");
+      expect(cause).toEqual(new TypeError("The answer to otp is neither a text nor null."));
+    }
+    await played(server);
+    expect(said).toEqual(["cancel", "cancel"]);
+  });
+
+  it("who has given up does not come back to be denied, whatever it was given up for", async () => {
+    const server = await serve(async (peer) => {
+      await peer.hello();
+      await peer.readOpen();
+      expect((await peer.ask()).t).toBe("cancel");
+      await peer.closed;
+    });
+    const notLoaded = () => Promise.reject(new PortcullisError("unreachable"));
+    await refusal(enter(server, { answers: { otp: notLoaded } }), "unreachable");
+    await played(server);
+    expect(server.peers).toHaveLength(1);
+  });
+
+  it("says what the application did not give, or asked for in vain", async () => {
+    const server = await serve(async (peer) => {
+      await peer.hello();
+      await peer.readOpen();
+      await peer.ask();
+    });
+    const { message } = await refusal(enter(server), "unsupported");
+    expect(message).toBe("Nothing answers otp: give answers.otp or onChallenge.");
+    await played(server);
+    const open = await serve((peer) => peer.letIn());
+    for (const option of ["requireSealed", "requireEndToEnd"] as const) {
+      const { message } = await refusal(enter(open, { [option]: true }), "unsupported");
+      expect(message).toBe(`${option} excludes this socket.`);
+    }
+    const unpinned = await refusal(connect(open.url), "untrusted-server");
+    expect(unpinned.message).toBe("Nothing vouches for the server: give appKey or pin.");
+  });
+
+  it("what can never work is a TypeError that names the option, before anything is dialled", async () => {
+    for (const [options, message] of [
+      [{ answers: { otp: "123456" } }, "answers.otp is not a function."],
+      [{ onState: true }, "onState is not a function."],
+      [{ clock: 5 }, "clock is not a function."],
+      [{ webSocket: {} }, "webSocket is not a function."],
+      [{ signal: new AbortController() }, "signal is not an AbortSignal."],
+      [{ parameters: { room: 2 } }, "Not valid: parameters."],
+    ] as const)
+      await expect(connect("ws://127.0.0.1:1/a/b", { unpinned: "allow", ...options } as never)).rejects.toThrow(
+        new TypeError(message),
+      );
+  });
+
+  it("an address that the platform does not even try is told as such, and not repeated", async () => {
+    class Refusing {
+      constructor() {
+        throw new DOMException("ws://127.0.0.1:1/a/b", "SecurityError");
+      }
+    }
+    const dialling = connect("ws://127.0.0.1:1/a/b", { appKey: world.appKeyText, webSocket: Refusing as never });
+    expect(await refusal(dialling, "unreachable")).toMatchObject({
+      retryable: false,
+      message: "The platform does not try this address: from a page over https it has to be wss.",
+    });
+  });
+
+  it("a connection that the page's own policy forbids, of which some browsers tell by no close, is unreachable at once", async () => {
+    class Forbidden extends EventTarget {
+      readonly readyState = 3;
+      constructor() {
+        super();
+        setTimeout(() => this.dispatchEvent(new Event("error")));
+      }
+      close() {}
+    }
+    const startedMs = performance.now();
+    await refusal(
+      connect("ws://127.0.0.1:1/a/b", { appKey: world.appKeyText, webSocket: Forbidden as never }),
+      "unreachable",
+    );
+    expect(performance.now() - startedMs).toBeLessThan(1_000);
   });
 
   it("a server that is not there is unreachable, one that says nothing too, one that never decides a timeout", async () => {

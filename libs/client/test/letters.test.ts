@@ -168,41 +168,61 @@ it("a floor holds for a program as well: it publishes nothing below it, opens no
   expect(Object.keys(published[1]?.suites ?? {}).toSorted()).toEqual(["0020", "647a"]);
 });
 
-describe("what opens answers", () => {
-  async function member() {
-    const consumer = await own();
-    const whose = { socket: "demo", name: "consumer" };
-    const seed = secureRandom(32);
-    const { publicKey } = await prekeyPair(seed, suite);
-    const now = Date.now();
-    const statement = { ...whose, id: secureRandom(8), suites: { [suite]: publicKey }, from: now, until: now + 60_000 };
-    const entry: DirectoryEntry = {
-      name: "consumer",
-      history: [await signIdentityStatement({ ...whose, identity: consumer, before: null, atMs: now })],
-      prekey: await signPrekeyStatement(consumer, statement),
-    };
-    const closed = Promise.withResolvers<Closing>();
-    const loggedOut = Promise.withResolvers<void>();
-    const session = sessionOf({
-      closed: closed.promise,
-      loggedOut: loggedOut.promise,
-      directory: { find: async () => entry, publish: async () => {} },
-      send: async () => {},
+/** A member of a socket on which a program has published that it can be sealed to. */
+async function member() {
+  const consumer = await own();
+  const whose = { socket: "demo", name: "consumer" };
+  const seed = secureRandom(32);
+  const { publicKey, privateKey } = await prekeyPair(seed, suite);
+  const now = Date.now();
+  const statement = { ...whose, id: secureRandom(8), suites: { [suite]: publicKey }, from: now, until: now + 60_000 };
+  const entry: DirectoryEntry = {
+    name: "consumer",
+    history: [await signIdentityStatement({ ...whose, identity: consumer, before: null, atMs: now })],
+    prekey: await signPrekeyStatement(consumer, statement),
+  };
+  const sent: Uint8Array[] = [];
+  const closed = Promise.withResolvers<Closing>();
+  const loggedOut = Promise.withResolvers<void>();
+  const session = sessionOf({
+    closed: closed.promise,
+    loggedOut: loggedOut.promise,
+    directory: { find: async () => entry, publish: async () => {} },
+    send: async (bytes) => void sent.push(bytes as Uint8Array),
+  });
+  const e2e = await createEndToEnd(session, { recipients: { consumer: consumer.fingerprint } });
+  const end = (reason: Closing["reason"]) =>
+    closed.resolve({
+      code: 1000,
+      name: "closed",
+      retry: false,
+      retryAfterMs: null,
+      reason,
+      what: null,
+      sealed: false,
     });
-    const e2e = await createEndToEnd(session, { recipients: { consumer: consumer.fingerprint } });
-    const end = (reason: Closing["reason"]) =>
-      closed.resolve({
-        code: 1000,
-        name: "closed",
-        retry: false,
-        retryAfterMs: null,
-        reason,
-        what: null,
-        sealed: false,
-      });
-    return { e2e, end, logOut: loggedOut.resolve };
-  }
+  const said = async () => {
+    const body = parseSealedBody(sent.shift() ?? expect.fail());
+    return Buffer.from(
+      (await openBody({ ...place, recipient: consumer.fingerprint, privateKey, body })).body,
+    ).toString();
+  };
+  return { e2e, end, said, logOut: loggedOut.resolve };
+}
 
+it("what is sealed is what was there when it was said: whoever said it may use the buffer again", async () => {
+  const { e2e, said } = await member();
+  const buffer = Buffer.from("first");
+  const sent = e2e.send(buffer);
+  buffer.write("other");
+  await sent;
+  expect(await said()).toBe("first");
+  await expect(e2e.send(new ArrayBuffer(2) as never)).rejects.toThrow(
+    new TypeError("A message is a text or a Uint8Array."),
+  );
+});
+
+describe("what opens answers", () => {
   it("goes with a session that its program closes, logs out of, or gives up: nothing is said that could be answered", async () => {
     const { e2e, end } = await member();
     await e2e.send("while it lives");

@@ -46,6 +46,35 @@ describe("messages", () => {
     await expect(session.send("late")).rejects.toMatchObject({ code: "closed" });
   });
 
+  it("are copied where they are a Buffer too, whose own slice is the same memory, and nothing of it is erased", async () => {
+    const { session, played } = await inside(async (peer) =>
+      expect(await peer.readMessage()).toMatchObject({ body: bytesOf("first") }),
+    );
+    const buffer = Buffer.from("first");
+    const sent = session.send(buffer);
+    buffer.write("other");
+    await sent;
+    await played();
+    await session.close();
+    expect(buffer.toString()).toBe("other");
+  });
+
+  it.each([
+    ["an ArrayBuffer", new ArrayBuffer(2)],
+    ["numbers that are no bytes", new Uint16Array([257])],
+    ["an object", { text: "a" }],
+    ["nothing", undefined],
+  ])("that are %s are refused by name, and take no number", async (_what, message) => {
+    const { session, played } = await inside(async (peer) =>
+      expect(await peer.readMessage()).toMatchObject({ counter: 0, body: bytesOf("a") }),
+    );
+    await expect(session.send(message as never)).rejects.toThrow(new TypeError("A message is a text or a Uint8Array."));
+    await session.send("a");
+    await played();
+    await session.close();
+    expect(await session.closed).toMatchObject({ reason: "local" });
+  });
+
   it("over the socket's limit are not sent, and take no number", async () => {
     const { session, played } = await inside(
       async (peer) => expect(await peer.readMessage()).toMatchObject({ counter: 0, body: bytesOf("1234") }),
@@ -297,7 +326,11 @@ describe("messages", () => {
       sealed: false,
     });
     expect(await take(session, 3)).toHaveLength(3);
-    expect(await ended(session)).toMatchObject({ code: "closed", closeCode: 4000 });
+    expect(await ended(session)).toMatchObject({
+      code: "closed",
+      closeCode: 4000,
+      message: "Nobody read the session: more than queueMax or queueBytesMax waited.",
+    });
     expect(await ended(session)).toBeNull();
     expect((await server.peers[0]?.closed)?.code).toBe(4000);
   });

@@ -74,9 +74,7 @@ describe("a ticket", () => {
 
   it("that is none is refused, and never repeated", async () => {
     const wrong = "pt1.planted-secret";
-    await expect(connect("ws://127.0.0.1:1/a/b", { ticket: wrong, appKey: world.appKeyText })).rejects.toThrow(
-      /^Not valid: [\w.]*ticket\.$/,
-    );
+    await refusal(connect("ws://127.0.0.1:1/a/b", { ticket: wrong, appKey: world.appKeyText }), "ticket");
     const server = await serve((peer) => peer.hello());
     const error = await refusal(enter(server, { ticket: () => wrong }), "ticket");
     expect(JSON.stringify({ ...error, message: error.message })).not.toContain("planted");

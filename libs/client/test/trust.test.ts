@@ -1,6 +1,6 @@
 import { generateIdentity, signBundle } from "@portcullis/crypto";
 import { base64url } from "@portcullis/protocol";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { connect } from "../src/mod.ts";
 import { enter, played, refusal, serve, world } from "./support/harness.ts";
 import { createWorld } from "./support/server.ts";
@@ -66,6 +66,28 @@ describe("before anything is said or asked", () => {
       retryable: true,
     });
     await nothingSaid(server);
+  });
+
+  it("a platform that has not what verifies a server is no untrusted server", async () => {
+    const server = await serve((peer) => peer.hello());
+    const importKey = vi.spyOn(crypto.subtle, "importKey");
+    importKey.mockImplementation(async () => Promise.reject(new DOMException("", "NotSupportedError")));
+    try {
+      await refusal(connect(server.url, { pin: world.identity.fingerprint, answers, offer }), "unsupported");
+    } finally {
+      importKey.mockRestore();
+    }
+    await nothingSaid(server, 4505);
+  });
+
+  it("a page that is given no WebCrypto is told so, and by what it would be", async () => {
+    vi.stubGlobal("crypto", { getRandomValues: crypto.getRandomValues });
+    try {
+      const { message } = await refusal(connect("ws://127.0.0.1:1/a/b", { unpinned: "allow" }), "unsupported");
+      expect(message).toBe("There is no WebCrypto here: browsers give it to pages over https and localhost alone.");
+    } finally {
+      vi.unstubAllGlobals();
+    }
   });
 
   it("a suite below the floor is refused", async () => {

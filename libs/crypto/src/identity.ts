@@ -84,7 +84,7 @@ function isOfSmallOrder(idKey: Uint8Array): boolean {
   return smallOrder.has(bytes.map((byte) => byte.toString(16).padStart(2, "0")).join(""));
 }
 
-/** False for a bad signature, a bad key (one of small order among them), and anything else. */
+/** False for a bad signature, a bad key (one of small order among them), and anything else. @throws {CryptoError} `suite` where the platform has no Ed25519 */
 export async function verify(
   idKey: Uint8Array,
   label: string,
@@ -95,7 +95,9 @@ export async function verify(
   try {
     const publicKey = await crypto.subtle.importKey("raw", concat(idKey), "Ed25519", false, ["verify"]);
     return await crypto.subtle.verify("Ed25519", publicKey, concat(signature), concat(L(label), message));
-  } catch {
+  } catch (error) {
+    // An older browser says nothing of the signature by that.
+    if (error instanceof Error && error.name === "NotSupportedError") throw new CryptoError("suite");
     return false;
   }
 }

@@ -9,6 +9,7 @@ import {
 import { fingerprintWords } from "@portcullis/crypto/words";
 import { equalBytes, type ReplyKey, type SealedBody, type SuiteId } from "@portcullis/protocol";
 import { ownError, PortcullisError } from "../errors.ts";
+import { bytesToSend } from "../message.ts";
 import { suitesFrom } from "../options.ts";
 import type { OwnSession, Session } from "../session.ts";
 import { createInOrder } from "./in-order.ts";
@@ -143,13 +144,14 @@ export async function createEndToEnd(session: Session, options: EndToEndOptions 
     fingerprint,
     words: fingerprintWords(fingerprint),
     async send(body, { to: name = "consumer", class: kind } = {}) {
+      const bytes = bytesToSend(body);
       const { fingerprint: recipient, prekey } = await recipients.find(name);
       if (prekey === null) throw new PortcullisError("unavailable");
       const { suite, publicKey } = await chooseSuite(prekey.suites, suites).catch((error: unknown) => {
         throw ownError(error);
       });
       const to = { fingerprint: recipient, keyId: prekey.id, suite, publicKey };
-      await speaker.say(body, to, await replyKey(suite), (sealed) => session.send(sealed, { class: kind }));
+      await speaker.say(bytes, to, await replyKey(suite), (sealed) => session.send(sealed, { class: kind }));
     },
     async open(message) {
       const body = sealedFor(fingerprint, message);

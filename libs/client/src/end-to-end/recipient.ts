@@ -9,6 +9,7 @@ import { fingerprintWords } from "@portcullis/crypto/words";
 import type { ReplyKey, SealedBody, SignedIdentity, SuiteId } from "@portcullis/protocol";
 import type { ConsumerSession, Peer } from "../consumer.ts";
 import { PortcullisError } from "../errors.ts";
+import { bytesToSend } from "../message.ts";
 import { suitesFrom } from "../options.ts";
 import { createInOrder } from "./in-order.ts";
 import { type KeyChangeCallback, tellChange } from "./key-change.ts";
@@ -139,8 +140,9 @@ export async function createRecipient(session: ConsumerSession, options: Recipie
       fingerprint: sender,
       words: fingerprintWords(sender),
       async reply(body) {
+        const bytes = bytesToSend(body);
         if (key === null || !suites.includes(key.suite)) throw new PortcullisError("unsupported");
-        await speaker.say(body, { fingerprint: sender, ...key }, null, (sealed) => session.sendTo(sid, sealed));
+        await speaker.say(bytes, { fingerprint: sender, ...key }, null, (sealed) => session.sendTo(sid, sealed));
       },
     };
   }

@@ -1,5 +1,5 @@
 import { type Identity, type SealedTo, sealBody, secureRandom } from "@portcullis/crypto";
-import { type ReplyKey, utf8 } from "@portcullis/protocol";
+import type { ReplyKey } from "@portcullis/protocol";
 import { ownError, PortcullisError } from "../errors.ts";
 import type { Session } from "../session.ts";
 
@@ -10,7 +10,7 @@ export interface Speaker {
    * @returns what `send` returned. Rejects with `too-large`, and as `send` does
    */
   say(
-    body: string | Uint8Array,
+    body: Uint8Array,
     to: SealedTo,
     reply: ReplyKey | null,
     send: (sealed: Uint8Array) => Promise<void>,
@@ -53,9 +53,8 @@ export function createSpeaker(
 
   return {
     async say(body, to, reply, send) {
-      const bytes = typeof body === "string" ? utf8(body) : body.slice();
       // One after the other: what has the smaller number must be sent first. That it arrives is not waited for.
-      const sent = sealing.then(async () => ({ arrival: send(await seal(bytes, to, reply)) }));
+      const sent = sealing.then(async () => ({ arrival: send(await seal(body, to, reply)) }));
       sealing = sent.catch(() => {});
       try {
         await (await sent).arrival;

@@ -30,9 +30,9 @@ export interface GateElement extends HTMLElement {
   start(): void;
   /** Leaves the gates; while a step-up stands, the session. Otherwise nothing. */
   cancel(): void;
-  addEventListener<Name extends keyof GateEvents>(
+  addEventListener<Name extends keyof GateEventMap>(
     name: Name,
-    listener: (event: CustomEvent<GateEvents[Name]>) => void,
+    listener: (this: GateElement, event: GateEventMap[Name]) => unknown,
     options?: boolean | AddEventListenerOptions,
   ): void;
   addEventListener(
@@ -40,11 +40,39 @@ export interface GateElement extends HTMLElement {
     listener: EventListenerOrEventListenerObject,
     options?: boolean | AddEventListenerOptions,
   ): void;
+  removeEventListener<Name extends keyof GateEventMap>(
+    name: Name,
+    listener: (this: GateElement, event: GateEventMap[Name]) => unknown,
+    options?: boolean | EventListenerOptions,
+  ): void;
+  removeEventListener(
+    name: string,
+    listener: EventListenerOrEventListenerObject,
+    options?: boolean | EventListenerOptions,
+  ): void;
 }
+
+type OwnEvents = { readonly [Name in keyof GateEvents]: CustomEvent<GateEvents[Name]> };
+interface GateEventMap extends HTMLElementEventMap, OwnEvents {}
+
+/** There before they are set: frameworks set as an attribute what is not, and everybody who reads the page reads those. */
+const unset = {
+  url: undefined,
+  member: undefined,
+  appKey: undefined,
+  ticket: undefined,
+  pin: undefined,
+  unpinned: undefined,
+  answers: undefined,
+  answerSecret: undefined,
+  token: undefined,
+  options: undefined,
+  texts: undefined,
+} satisfies Partial<GateElement>;
 
 /** @param connectWith what goes through the gates */
 export function createGateElement(connectWith: typeof connect): new () => GateElement {
-  return class PortcullisGate extends Base implements GateElement {
+  class PortcullisGate extends Base implements GateElement {
     // Declared and not defined: what a page has set before the element was known stays as it is.
     declare url?: string | undefined;
     declare member?: string | null | undefined;
@@ -132,5 +160,7 @@ export function createGateElement(connectWith: typeof connect): new () => GateEl
     #tell<Name extends keyof GateEvents>(name: Name, detail: GateEvents[Name]): void {
       this.dispatchEvent(new CustomEvent(name, { detail }));
     }
-  };
+  }
+  Object.assign(PortcullisGate.prototype, unset);
+  return PortcullisGate;
 }

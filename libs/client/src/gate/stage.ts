@@ -135,9 +135,11 @@ export function createStage(root: ShadowRoot, parts: { say(): Say; cancel(): voi
       setText(status, text);
     },
     notice(text) {
+      const isAloud = status.textContent === notice.textContent;
       notice.hidden = text === null;
       setText(notice, text ?? "");
-      if (text !== null) setText(status, text);
+      // What is so no more is not read out either.
+      if (text !== null || isAloud) setText(status, text ?? "");
     },
     banner(which, ...nodes) {
       banners[which].hidden = nodes.length === 0;

@@ -116,7 +116,7 @@ export const english = {
   "denied.unavailable": "Not available at the moment.",
   "denied.untrusted-server": "Another server than yours answers there. Nothing was told to it.",
   "denied.timeout": "The time has passed.",
-  "denied.unsupported": "The server asks for something that this page cannot answer.",
+  "denied.unsupported": "This browser, or this page, cannot do what the server asks for.",
   "denied.key": "The app key is not valid.",
   "denied.ticket": "The ticket is not valid.",
   "denied.cancelled": "This page could not give what is asked for.",
@@ -148,6 +148,7 @@ export function createSay(own: Readonly<Partial<Texts>>, lang: string): Say {
   const say = (key: TextKey, values: Readonly<Record<string, string | number>> = {}) => {
     const text: Text = texts[key] ?? english[key];
     const chosen = typeof text === "string" ? text : (text[plural.select(Number(values.n ?? 0))] ?? text.other);
+    if (typeof chosen !== "string") throw new TypeError(`texts has no text for ${key}.`);
     return chosen.replace(/\{(\w+)\}/g, (whole, name: string) => {
       const value = Object.hasOwn(values, name) ? values[name] : undefined;
       return typeof value === "string" ? isolated(value) : `${value ?? whole}`;
