@@ -22,7 +22,6 @@ interface Minted {
   readonly pin: string;
 }
 
-const answerCharsMax = 16_384;
 const answerMsMax = 15_000;
 
 /**
@@ -38,7 +37,7 @@ export async function consumerOf({
   fetch = globalThis.fetch,
   ...options
 }: ConsumerOf): Promise<ConsumerSession> {
-  const { ticket, url, pin } = await minted(
+  const { ticket, url, pin } = await mint(
     fetch,
     new URL(`/v1/sockets/${encodeURIComponent(socket)}/tickets`, api),
     token,
@@ -50,7 +49,7 @@ export async function consumerOf({
   );
 }
 
-async function minted(
+async function mint(
   fetch: typeof globalThis.fetch,
   url: URL,
   token: string,
@@ -61,7 +60,19 @@ async function minted(
   const over = new AbortController();
   try {
     scope.failAfter(answerMsMax, new PortcullisError("unreachable"));
-    return await scope.race(mint(fetch, url, token, over.signal));
+    const asked = fetch(url, {
+      method: "POST",
+      redirect: "error",
+      signal: over.signal,
+      headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
+      body: JSON.stringify({ role: "consumer" }),
+    });
+    const response = await scope.race(asked.catch(unreachable));
+    if (response.status >= 500 || response.status === 429) throw new PortcullisError("unavailable");
+    if (!response.ok) throw new PortcullisError("denied");
+    const answer: unknown = await scope.race(response.json().catch(unreadable));
+    if (!isMinted(answer)) throw new PortcullisError("protocol");
+    return answer;
   } finally {
     scope.end();
     // What is not read is let go of.
@@ -69,23 +80,13 @@ async function minted(
   }
 }
 
-async function mint(fetch: typeof globalThis.fetch, url: URL, token: string, signal: AbortSignal): Promise<Minted> {
-  const unreachable = () => {
-    throw new PortcullisError("unreachable");
-  };
-  const response = await fetch(url, {
-    method: "POST",
-    redirect: "error",
-    signal,
-    headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
-    body: JSON.stringify({ role: "consumer" }),
-  }).catch(unreachable);
-  if (response.status >= 500 || response.status === 429) throw new PortcullisError("unavailable");
-  if (!response.ok) throw new PortcullisError("denied");
-  const text = await response.text().catch(unreachable);
-  const answer = text.length > answerCharsMax ? null : jsonOf(text);
-  if (!isMinted(answer)) throw new PortcullisError("protocol");
-  return answer;
+function unreachable(): never {
+  throw new PortcullisError("unreachable");
+}
+
+/** Nothing, where it is not JSON. */
+function unreadable(error: unknown): null {
+  return error instanceof SyntaxError ? null : unreachable();
 }
 
 function isMinted(answer: unknown): answer is Minted {
@@ -93,12 +94,4 @@ function isMinted(answer: unknown): answer is Minted {
   return (["ticket", "url", "pin"] as const).every(
     (name) => typeof (answer as Record<string, unknown>)[name] === "string",
   );
-}
-
-function jsonOf(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return null;
-  }
 }

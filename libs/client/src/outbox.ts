@@ -178,14 +178,13 @@ export function createOutbox(options: {
   };
 
   return {
-    send(body, head = {}, signal) {
+    async send(body, head = {}, signal) {
       const { length } = body;
-      if (ended) return refused("closed");
-      if (signal?.aborted === true) return refused("cancelled");
-      if (length > maxBytes) return refused("too-large");
-      if (waiting.length >= waitingMax || waitingBytes + length > waitingBytesMax) return refused("full");
+      if (ended) throw new PortcullisError("closed");
+      if (signal?.aborted === true) throw new PortcullisError("cancelled");
+      if (length > maxBytes) throw new PortcullisError("too-large");
+      if (waiting.length >= waitingMax || waitingBytes + length > waitingBytesMax) throw new PortcullisError("full");
       const done = Promise.withResolvers<number>();
-      done.promise.catch(() => {});
       const commit = () => signal?.removeEventListener("abort", takeBack);
       const call = { body, head, done, commit };
       const takeBack = () => {
@@ -241,10 +240,4 @@ export function createOutbox(options: {
       wake();
     },
   };
-}
-
-function refused(code: "closed" | "cancelled" | "too-large" | "full"): Promise<never> {
-  const refusal = Promise.reject(new PortcullisError(code));
-  refusal.catch(() => {});
-  return refusal;
 }

@@ -164,13 +164,14 @@ describe("messages", () => {
     await expect.poll(() => second.sent).toEqual([0]);
     const third = slowTarget();
     outbox.attach(third, 0);
-    void outbox.send(bytesOf("x"));
+    const last = outbox.send(bytesOf("x"));
     // Late, from a connection that is none any more.
     second.letGo();
     for (const count of [1, 2, 3]) {
       await expect.poll(() => third.sent.length).toBe(count);
       third.letGo();
     }
+    await last;
     expect([second.sent, third.sent]).toEqual([[0], [0, 1, 2]]);
     outbox.end();
   });
