@@ -6,20 +6,12 @@ import { converse } from "./conversation.ts";
 import { createDialogue, type Dialogue } from "./dialogue.ts";
 import { ownError, PortcullisError } from "./errors.ts";
 import { createLink } from "./link.ts";
-import {
-  type Credentials,
-  handshakeBytesMax,
-  handshakeFramesMax,
-  type Opened,
-  open,
-  readCredentials,
-} from "./opening.ts";
+import { type Credentials, dial, type Opened, open, readCredentials } from "./opening.ts";
 import { type ConnectOptions, readOptions, type Settings } from "./options.ts";
 import { type Pause, pause } from "./pause.ts";
 import { receiptOf } from "./receipt.ts";
 import { createScope, type Scope } from "./scope.ts";
 import type { OwnSession, Session } from "./session.ts";
-import { openWire } from "./wire.ts";
 
 /**
  * Walks through the gates of a socket. The server is verified before anything is asked or sent. Where the connection is lost on the
@@ -101,14 +93,8 @@ async function attempt(parts: {
   const { settings, credentials, comeback, dialogue } = parts;
   // Where this connection fails, another one may not.
   const scope = parts.scope.part();
-  const { address, WebSocket, queueMax, queueBytesMax, narrate, options } = settings;
-  const wire = openWire({
-    href: address.href,
-    WebSocket,
-    framesMax: handshakeFramesMax + queueMax,
-    bytesMax: handshakeBytesMax + queueBytesMax,
-    onBroken: scope.fail,
-  });
+  const { narrate, options } = settings;
+  const wire = dial(settings, scope);
   let opened: Opened | null = null;
   let keys: ApplicationKeys | null = null;
   try {
