@@ -125,11 +125,21 @@ export function beginConsumer(
     return nobodyKnown(sid, member);
   }
 
-  async function* messages(): AsyncIterator<ConsumerMessage> {
-    for await (const message of session) {
-      const from = await of(message);
-      yield { ...message, from, reply: (body) => session.sendTo(from.sid, body) };
-    }
+  /** No generator, which would take one more message before it can be left. */
+  function messages(): AsyncIterableIterator<ConsumerMessage> {
+    const inner = session[Symbol.asyncIterator]() as AsyncIterableIterator<Message>;
+    const next = async (): Promise<IteratorResult<ConsumerMessage>> => {
+      const { done, value } = await inner.next();
+      if (done === true) return { done, value };
+      const from = await of(value);
+      return { done: false, value: { ...value, from, reply: (body) => session.sendTo(from.sid, body) } };
+    };
+    const iterator = {
+      ...inner,
+      next,
+      [Symbol.asyncIterator]: () => iterator,
+    } as AsyncIterableIterator<ConsumerMessage>;
+    return iterator;
   }
 
   async function ask(control: Extract<Asked, { readonly t: "kick" | "step-up" }>): Promise<void> {

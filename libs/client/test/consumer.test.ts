@@ -2,6 +2,8 @@ import { afterEach, describe, expect, it, vi } from "vitest";
 import { beginConsumer, type Peer } from "../src/consumer.ts";
 import { consumerOf } from "../src/consumer-of.ts";
 import { createDirected } from "../src/directed.ts";
+import { createInbox } from "../src/inbox.ts";
+import type { Message } from "../src/message.ts";
 import type { OwnSession } from "../src/session.ts";
 import { pause } from "./support/harness.ts";
 
@@ -61,6 +63,33 @@ describe("who comes and goes", () => {
     expect(unhandled).not.toHaveBeenCalled();
     directed.end();
   });
+});
+
+it("a program that leaves while it waits for a message takes none of those who stay", async () => {
+  const inbox = createInbox<Message>(10, 100, () => {});
+  const { asked, directed } = spoken();
+  const session = beginConsumer(
+    { directed, [Symbol.asyncIterator]: inbox.iterate } as Partial<OwnSession> as OwnSession,
+    {
+      onJoin: undefined,
+      onLeave: undefined,
+    },
+  );
+  const left = session[Symbol.asyncIterator]();
+  const waited = left.next();
+  await left.return?.();
+  expect(await waited).toEqual({ done: true, value: undefined });
+  inbox.push({ from: { sid: "ann", member: null }, class: null, text: () => "for who stays" } as Message, 1);
+  inbox.end(null);
+  const heard: string[] = [];
+  const loop = (async () => {
+    for await (const message of session) heard.push(`${message.from.sid}: ${message.text()}`);
+  })();
+  await expect.poll(() => asked).toHaveLength(1);
+  directed.hear(about(asked[0] ?? "", "ann"));
+  await loop;
+  expect(heard).toEqual(["ann: for who stays"]);
+  directed.end();
 });
 
 it("whoever waits for a message that nobody has taken is told so, however many there are", async () => {
