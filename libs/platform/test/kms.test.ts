@@ -100,7 +100,9 @@ describe("a process that opens its ring", () => {
     expect((await health.report()).body).toEqual({ status: "unavailable", failing: ["data keys of keys"] });
     const ring = await opening;
     expect((await health.report()).body).toEqual({ status: "ok" });
-    expect(lines.join("")).toMatch(/wrapped by local MASTER_KEY: look at KMS_ENDPOINT; next try.*: look at the credentials; next try/s);
+    expect(lines.join("")).toMatch(
+      /wrapped by local MASTER_KEY: look at KMS_ENDPOINT; next try.*: look at the credentials; next try/s,
+    );
     await ring.close();
     expect((await health.report()).httpStatus).toBe(503);
     keys.current = new Uint8Array(32).fill(2);
