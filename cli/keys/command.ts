@@ -10,7 +10,9 @@ export async function keysOfServices(args: readonly string[]): Promise<number> {
   const closer = createCloser(() => undefined);
   const stopping = new AbortController();
   const stop = () => stopping.abort(new StartupError("stopped: the same command goes on where it was"));
-  for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, stop);
+  for (const signal of ["SIGHUP", "SIGINT", "SIGTERM"] as const) process.once(signal, stop);
+  // Of `| head`, or a terminal that was closed: what ends in the middle is a reader of the ring for whom others wait.
+  for (const stream of [process.stdout, process.stderr]) stream.on("error", () => undefined);
   try {
     await keysCommand(args, {
       sealed: { identity: ofIdentity, factors: ofFactors, keys: ofKeys },

@@ -14,6 +14,7 @@ import {
   port,
   readConfig,
   renderConfigHelp,
+  StartupError,
 } from "@portcullis/runtime";
 
 const launcherConfig = defineConfig({
@@ -50,8 +51,13 @@ function everything() {
   return defineConfig<Options>(options);
 }
 
-/** @throws {ConfigError} with the problems of all services at once. */
+/** @throws {ConfigError} with the problems of all services at once. @throws {StartupError} a key service is asked for */
 export function readEmbeddedConfig(environment: Environment) {
+  // Whoever sets it believes that its data keys are in the key service.
+  if ((environment.KMS || "local") !== "local")
+    throw new StartupError(
+      "KMS: npm start has its data keys wrapped by master.key alone; leave it unset, or run the services",
+    );
   readConfig(everything(), environment);
   const platform = readConfig(embeddedConfig, environment);
   const api = readConfig(apiConfig, environment);

@@ -130,4 +130,14 @@ describe("another data key", () => {
     expect((await command("retire")).out).toContain("nothing was erased");
     expect((await command("rewrap")).out).toContain("every replica has opened it");
   });
+
+  test.runIf(full)("leaves no reader for whom others wait, where nobody reads what the command says", async () => {
+    const program = run("cli/main.ts", ["keys", "status", "--data", dataDir]);
+    program.child.stdout?.destroy();
+    expect([await program.exit, program.stderr]).toEqual([0, ""]);
+    for (const service of ["identity", "factors", "keys"] as const) {
+      const readers = await world.embedded.ringOf(service).readers();
+      expect(readers.filter(({ instance }) => instance.startsWith("command-"))).toEqual([]);
+    }
+  });
 });

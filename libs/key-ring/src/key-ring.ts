@@ -207,8 +207,15 @@ export async function openKeyRing(options: KeyRingOptions): Promise<KeyRing> {
     return written;
   }
 
-  await makeFirst();
-  await refresh();
+  try {
+    await makeFirst();
+    await refresh();
+  } catch (error) {
+    // Whoever waits for the key service tries again as another reader: a rotation would wait a lease for each of them.
+    opened.wipe();
+    await registration.end().catch(() => undefined);
+    throw error;
+  }
   const timer = setInterval(() => void refreshByItself(), rereadMs);
   timer.unref();
 

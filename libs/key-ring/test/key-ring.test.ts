@@ -39,6 +39,14 @@ describe("a key ring", () => {
     await expect(world.replica("c")).rejects.toMatchObject({ name: "KmsError", code: "unopened" });
   });
 
+  it("has no reader left for whom a rotation waits, where it was tried in vain: by who waits for the key service, again and again", async () => {
+    const ring = await world.replica("a");
+    world.kmsSays("unavailable");
+    for (let tries = 0; tries < 3; tries += 1)
+      await expect(world.replica("b")).rejects.toMatchObject({ code: "unavailable" });
+    expect((await ring.readers()).map(({ instance }) => instance)).toEqual(["a"]);
+  });
+
   it("of one service opens for no other, although both have the same key service", async () => {
     await world.replica("a");
     await world.replica("b", { service: "factors" });

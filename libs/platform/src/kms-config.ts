@@ -32,7 +32,7 @@ export const kmsConfig = defineConfig({
     type: duration({ min: "1m", max: "8h" }),
     default: "1h",
     describe:
-      "How long data keys stay in memory while the key service, or the store that they are in, does not answer.",
+      "How long at most data keys stay in memory while the key service, or the store that they are in, does not answer; half of it at least.",
   },
   masterKey: {
     env: "MASTER_KEY",

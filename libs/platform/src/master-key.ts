@@ -1,6 +1,6 @@
 import { chmod, constants, copyFile, link, readFile, rm, stat, writeFile } from "node:fs/promises";
 import type { MasterKeys } from "@portcullis/kms/local";
-import { StartupError, systemRandom } from "@portcullis/runtime";
+import { errorCode, StartupError, systemRandom } from "@portcullis/runtime";
 
 const previousMax = 8;
 const keyBytes = 32;
@@ -26,9 +26,9 @@ export async function openMasterKeyFile(file: string, database: string): Promise
   await readMasterKeyFile(file);
 }
 
-/** @throws {StartupError} it is damaged. */
+/** @throws {StartupError} it is damaged, or cannot be read. */
 export async function readMasterKeyFile(file: string): Promise<MasterKeys> {
-  const keys = (await readFile(file, "utf8"))
+  const keys = (await textOf(file))
     .trim()
     .split("\n")
     .map((line) => keyOf(line.trim()));
@@ -37,6 +37,14 @@ export async function readMasterKeyFile(file: string): Promise<MasterKeys> {
     throw new StartupError(`${file} is damaged: put back the copy that belongs to this data folder`);
   }
   return { current, previous };
+}
+
+async function textOf(file: string): Promise<string> {
+  try {
+    return await readFile(file, "utf8");
+  } catch (error) {
+    throw new StartupError(`${file} cannot be read (${errorCode(error) ?? "unknown"})`, { cause: error });
+  }
 }
 
 function keyOf(text: string): Uint8Array | null {

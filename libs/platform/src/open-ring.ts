@@ -5,6 +5,7 @@ import { type Kms, KmsError } from "@portcullis/kms";
 import {
   type Clock,
   type Closer,
+  connectionProblem,
   type Health,
   type Logger,
   StartupError,
@@ -36,6 +37,8 @@ export async function openRing(options: {
     what: `the data keys, wrapped by ${kms.describe()}`,
     attempt: () => openKeyRing({ ...options, random: systemRandom }).catch(asFinal),
     log,
+    // An error of a key service names the settings to look at, and holds no values.
+    problemOf: (error) => (error instanceof KmsError ? error.message : connectionProblem(error)),
     signal,
   });
   remove();

@@ -1,4 +1,4 @@
-import { chmod, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type ServiceName, serverIdentity, services } from "@portcullis/contracts";
@@ -75,6 +75,12 @@ describe("the master key of the embedded form", () => {
     await expect(open()).rejects.toThrow(StartupError);
     await expect(open()).rejects.toThrow(`${keyFile()} is damaged`);
     expect(await readFile(keyFile(), "utf8")).toBe(text);
+  });
+
+  it("that cannot be read ends the start with one line, which says why", async () => {
+    await mkdir(keyFile());
+    await expect(open()).rejects.toThrow(StartupError);
+    await expect(open()).rejects.toThrow(`${keyFile()} cannot be read (EISDIR)`);
   });
 
   it("that is missing although there is data is not replaced", async () => {

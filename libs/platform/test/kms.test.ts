@@ -72,7 +72,10 @@ describe("a process that opens its ring", () => {
     const documents = openEmbeddedDocuments({ file: ":memory:", clock: systemClock });
     const keys = { current: new Uint8Array(32).fill(1), previous: [] as Uint8Array[] };
     const local = createLocalKms(async () => keys, "MASTER_KEY");
-    const answers: KmsError[] = [new KmsError("unavailable", "away"), new KmsError("denied", "no")];
+    const answers: KmsError[] = [
+      new KmsError("unavailable", "look at KMS_ENDPOINT"),
+      new KmsError("denied", "look at the credentials"),
+    ];
     const kms: Kms = {
       ...local,
       wrap: async (...given) => {
@@ -97,7 +100,9 @@ describe("a process that opens its ring", () => {
     expect((await health.report()).body).toEqual({ status: "unavailable", failing: ["data keys of keys"] });
     const ring = await opening;
     expect((await health.report()).body).toEqual({ status: "ok" });
-    expect(lines.join("")).toMatch(/wrapped by local MASTER_KEY: KmsError unavailable.*KmsError denied/s);
+    expect(lines.join("")).toMatch(
+      /wrapped by local MASTER_KEY: look at KMS_ENDPOINT; next try.*: look at the credentials; next try/s,
+    );
     await ring.close();
     expect((await health.report()).httpStatus).toBe(503);
     keys.current = new Uint8Array(32).fill(2);

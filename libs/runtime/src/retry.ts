@@ -9,6 +9,8 @@ export interface UntilReadyOptions<T> {
   /** Must give up by itself in bounded time. */
   readonly attempt: () => Promise<T>;
   readonly log: Pick<Logger, "info" | "warn">;
+  /** What the log says of an error; without secrets. Default `connectionProblem`. */
+  readonly problemOf?: (error: unknown) => string;
   /** Ends the wait: the promise then rejects with the signal's reason. */
   readonly signal: AbortSignal;
   /** Wait after the first failure; doubles each time. Default 500; at least 1. */
@@ -25,7 +27,7 @@ export interface UntilReadyOptions<T> {
  * logged per failure. A `StartupError` is final: it says that waiting will not help.
  */
 export async function untilReady<T>(options: UntilReadyOptions<T>): Promise<T> {
-  const { what, attempt, log, signal } = options;
+  const { what, attempt, log, signal, problemOf = connectionProblem } = options;
   const maxDelayMs = Math.max(1, options.maxDelayMs ?? 15_000);
   const jitter = options.jitter ?? Math.random;
   const sleep = options.sleep ?? sleepAbortably;
@@ -41,7 +43,7 @@ export async function untilReady<T>(options: UntilReadyOptions<T>): Promise<T> {
       if (error instanceof StartupError) throw error;
       // Between half and all of the ceiling: replicas that lost the same engine do not come back in step.
       const delayMs = Math.ceil(ceilingMs * (0.5 + jitter() / 2));
-      log.warn(`waiting for ${what}: ${connectionProblem(error)}; next try in ${seconds(delayMs)}`);
+      log.warn(`waiting for ${what}: ${problemOf(error)}; next try in ${seconds(delayMs)}`);
       await sleep(delayMs, signal);
       ceilingMs = Math.min(maxDelayMs, ceilingMs * 2);
     }

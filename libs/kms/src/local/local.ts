@@ -51,6 +51,6 @@ export function createLocalKms(keys: () => Promise<MasterKeys>, where: string, r
 function unopened(where: string): KmsError {
   return new KmsError(
     "unopened",
-    `a key of the ring does not open under ${where}: it was wrapped under another master key, or it is damaged`,
+    `a key of the ring does not open under ${where}: it was wrapped under another master key, which has to stand behind the new one until keys rewrap is done, or it is damaged`,
   );
 }
