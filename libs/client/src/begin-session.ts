@@ -1,6 +1,7 @@
 import {
   type CloseCodeName,
   closeCodes,
+  encodeMessageUp,
   isSealedBody,
   type MessageDown,
   type MessageUpHead,
@@ -11,7 +12,7 @@ import { type Closing, closingOfName } from "./closing.ts";
 import { createConnection, mayResume } from "./connection.ts";
 import { createDirected } from "./directed.ts";
 import { createDirectory } from "./end-to-end/directory.ts";
-import { nameOf, ownError, PortcullisError } from "./errors.ts";
+import { assertValid, nameOf, ownError, PortcullisError } from "./errors.ts";
 import { createHearing } from "./hearing.ts";
 import { createInbox } from "./inbox.ts";
 import { createIntake } from "./intake.ts";
@@ -159,6 +160,8 @@ export function beginSession(parts: {
   async function send(message: string | Uint8Array, head: MessageUpHead, signal?: AbortSignal): Promise<void> {
     const bytes = bytesToSend(message);
     if (mustBeSealed && !isSealedBody(bytes)) throw new PortcullisError("unsupported");
+    // With a number it would have to be sent.
+    assertValid(() => encodeMessageUp({ counter: 0, head, body: new Uint8Array() }));
     const counter = await outbox.send(bytes, head, signal);
     if (isHeardByOne || head.to !== undefined) await directed.arrival(counter);
   }

@@ -6,6 +6,7 @@ import {
   type Revocation,
   type Revoked,
 } from "@portcullis/protocol";
+import { errorOfClose } from "./errors.ts";
 
 /** How a session ended. */
 export interface Closing {
@@ -57,6 +58,6 @@ export function closingOfSealed(plaintext: Revoked | Goodbye): Closing {
 export function closingOfCode(code: number): Closing {
   const known = closeCodeOf(code);
   if (known !== undefined) return closingOfName(known.name as CloseCodeName, "lost");
-  const retry = code < 4500 && code !== 1002 && code !== 1007 && code !== 1009;
+  const { retryable: retry } = errorOfClose(code, null, true);
   return { code, name: "unknown", retry, retryAfterMs: null, reason: "lost", what: null, sealed: false };
 }

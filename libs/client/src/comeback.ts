@@ -1,16 +1,13 @@
 import { parkedPskId } from "@portcullis/crypto";
-import { PortcullisError, type PortcullisErrorCode } from "./errors.ts";
+import { PortcullisError } from "./errors.ts";
 import type { Credentials, Opened } from "./opening.ts";
 import type { Pause } from "./pause.ts";
 
-/** What says nothing of the handshake: the network, an edge or a part behind it is gone for a while. */
-const passing: ReadonlySet<PortcullisErrorCode> = new Set(["unreachable", "unavailable", "closed", "expired-bundle"]);
-
 const pauseMsFirst = 200;
 
-/** Whether the handshake may stand as it was: it was not refused, and nobody meant the connection to end. */
+/** Whether the handshake may stand as it was: the network, an edge or a part behind it is gone for a while. Where time has passed it does not. */
 export function mayComeBack(error: unknown): boolean {
-  return error instanceof PortcullisError && error.retryable && passing.has(error.code);
+  return error instanceof PortcullisError && error.retryable && error.code !== "timeout";
 }
 
 /** Whether the server itself says that the handshake does not go on, and that this is no verdict. Anybody else could have us begin without end. */

@@ -6,20 +6,12 @@ import { converse } from "./conversation.ts";
 import { createDialogue, type Dialogue } from "./dialogue.ts";
 import { ownError, PortcullisError } from "./errors.ts";
 import { createLink } from "./link.ts";
-import {
-  type Credentials,
-  handshakeBytesMax,
-  handshakeFramesMax,
-  type Opened,
-  open,
-  readCredentials,
-} from "./opening.ts";
+import { type Credentials, dial, type Opened, open, readCredentials } from "./opening.ts";
 import { type ConnectOptions, readOptions, type Settings } from "./options.ts";
 import { type Pause, pause } from "./pause.ts";
 import { receiptOf } from "./receipt.ts";
 import { createScope, type Scope } from "./scope.ts";
 import type { OwnSession, Session } from "./session.ts";
-import { openWire } from "./wire.ts";
 
 /**
  * Walks through the gates of a socket. The server is verified before anything is asked or sent. Where the connection is lost on the
@@ -37,6 +29,7 @@ export async function connectOwn(url: string | URL, options: ConnectOptions): Pr
   const settings = readOptions(url, options);
   const scope = createScope(options.signal);
   try {
+    if (options.signal?.aborted === true) throw new PortcullisError("cancelled");
     scope.failAfter(settings.timeoutMs, new PortcullisError("timeout"));
     for (let tries = 0; ; ) {
       try {
@@ -97,15 +90,11 @@ async function attempt(parts: {
   readonly dialogue: Dialogue;
   readonly scope: Scope;
 }): Promise<Attempted> {
-  const { settings, credentials, comeback, dialogue, scope } = parts;
-  const { address, WebSocket, queueMax, queueBytesMax, narrate, options } = settings;
-  const wire = openWire({
-    href: address.href,
-    WebSocket,
-    framesMax: handshakeFramesMax + queueMax,
-    bytesMax: handshakeBytesMax + queueBytesMax,
-    onBroken: scope.fail,
-  });
+  const { settings, credentials, comeback, dialogue } = parts;
+  // Where this connection fails, another one may not.
+  const scope = parts.scope.part();
+  const { narrate, options } = settings;
+  const wire = dial(settings, scope);
   let opened: Opened | null = null;
   let keys: ApplicationKeys | null = null;
   try {
@@ -137,6 +126,7 @@ async function attempt(parts: {
     if (!settings.comeBack || !isParked || !mayComeBack(error)) throw error;
     return { session: null, lost: { error, comeback: await comebackOf(opened) } };
   } finally {
+    scope.end();
     opened?.channel.erase();
   }
 }

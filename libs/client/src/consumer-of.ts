@@ -1,5 +1,6 @@
 import { type ConsumerOptions, type ConsumerSession, connectConsumer } from "./consumer.ts";
 import { PortcullisError } from "./errors.ts";
+import { createScope } from "./scope.ts";
 
 export interface ConsumerOf extends Omit<ConsumerOptions, "appKey" | "pin" | "ticket" | "unpinned"> {
   /** Where the API is, for example `https://api.example.com`. It is believed, and says by what the socket's server is known. */
@@ -21,7 +22,7 @@ interface Minted {
   readonly pin: string;
 }
 
-const answerCharsMax = 16_384;
+const answerMsMax = 15_000;
 
 /**
  * Comes in as the owner's program by an API token: has a ticket made, and connects by it.
@@ -54,21 +55,38 @@ async function mint(
   token: string,
   signal: AbortSignal | undefined,
 ): Promise<Minted> {
-  const response = await fetch(url, {
-    method: "POST",
-    redirect: "error",
-    ...(signal === undefined ? {} : { signal }),
-    headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
-    body: JSON.stringify({ role: "consumer" }),
-  }).catch(() => {
-    throw new PortcullisError(signal?.aborted === true ? "cancelled" : "unreachable");
-  });
-  if (response.status >= 500 || response.status === 429) throw new PortcullisError("unavailable");
-  if (!response.ok) throw new PortcullisError("denied");
-  const text = await response.text();
-  const answer = text.length > answerCharsMax ? null : jsonOf(text);
-  if (!isMinted(answer)) throw new PortcullisError("protocol");
-  return answer;
+  if (signal?.aborted === true) throw new PortcullisError("cancelled");
+  const scope = createScope(signal);
+  const over = new AbortController();
+  try {
+    scope.failAfter(answerMsMax, new PortcullisError("unreachable"));
+    const asked = fetch(url, {
+      method: "POST",
+      redirect: "error",
+      signal: over.signal,
+      headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
+      body: JSON.stringify({ role: "consumer" }),
+    });
+    const response = await scope.race(asked.catch(unreachable));
+    if (response.status >= 500 || response.status === 429) throw new PortcullisError("unavailable");
+    if (!response.ok) throw new PortcullisError("denied");
+    const answer: unknown = await scope.race(response.json().catch(unreadable));
+    if (!isMinted(answer)) throw new PortcullisError("protocol");
+    return answer;
+  } finally {
+    scope.end();
+    // What is not read is let go of.
+    over.abort();
+  }
+}
+
+function unreachable(): never {
+  throw new PortcullisError("unreachable");
+}
+
+/** Nothing, where it is not JSON. */
+function unreadable(error: unknown): null {
+  return error instanceof SyntaxError ? null : unreachable();
 }
 
 function isMinted(answer: unknown): answer is Minted {
@@ -76,12 +94,4 @@ function isMinted(answer: unknown): answer is Minted {
   return (["ticket", "url", "pin"] as const).every(
     (name) => typeof (answer as Record<string, unknown>)[name] === "string",
   );
-}
-
-function jsonOf(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return null;
-  }
 }

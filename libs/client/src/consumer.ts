@@ -88,6 +88,8 @@ export function beginConsumer(
   const { directed } = session;
   /** Who somebody is does not change while the session lives, but for a step-up: of a demanded one and of one that a message waited for we know. */
   const peers = new Map<string, Promise<Peer>>();
+  /** Those of whom it is asked who they are, to be told that they are here. */
+  const joining = new Map<string, Promise<Peer>>();
 
   function who(sid: string): Promise<Peer> {
     const known = peers.get(sid);
@@ -98,7 +100,9 @@ export function beginConsumer(
       return { ...peer, known: true };
     });
     peers.set(sid, asked);
-    asked.catch(() => peers.delete(sid));
+    asked.catch(() => {
+      if (peers.get(sid) === asked) peers.delete(sid);
+    });
     const [oldest] = peers.keys();
     if (peers.size > peersMax && oldest !== undefined) peers.delete(oldest);
     return asked;
@@ -121,11 +125,21 @@ export function beginConsumer(
     return nobodyKnown(sid, member);
   }
 
-  async function* messages(): AsyncIterator<ConsumerMessage> {
-    for await (const message of session) {
-      const from = await of(message);
-      yield { ...message, from, reply: (body) => session.sendTo(from.sid, body) };
-    }
+  /** No generator, which would take one more message before it can be left. */
+  function messages(): AsyncIterableIterator<ConsumerMessage> {
+    const inner = session[Symbol.asyncIterator]() as AsyncIterableIterator<Message>;
+    const next = async (): Promise<IteratorResult<ConsumerMessage>> => {
+      const { done, value } = await inner.next();
+      if (done === true) return { done, value };
+      const from = await of(value);
+      return { done: false, value: { ...value, from, reply: (body) => session.sendTo(from.sid, body) } };
+    };
+    const iterator = {
+      ...inner,
+      next,
+      [Symbol.asyncIterator]: () => iterator,
+    } as AsyncIterableIterator<ConsumerMessage>;
+    return iterator;
   }
 
   async function ask(control: Extract<Asked, { readonly t: "kick" | "step-up" }>): Promise<void> {
@@ -133,10 +147,25 @@ export function beginConsumer(
     peers.delete(control.sid);
   }
 
+  async function join(sid: string): Promise<void> {
+    const asked = who(sid);
+    joining.set(sid, asked);
+    try {
+      const peer = await asked;
+      // They may have left meanwhile.
+      if (joining.get(sid) === asked) onJoin?.(peer);
+    } catch {
+      // Nobody is there any more; or a listener throws, which is its own problem.
+    } finally {
+      if (joining.get(sid) === asked) joining.delete(sid);
+    }
+  }
+
   directed.listen((is, sid) => {
-    if (is === "joined") who(sid).then(onJoin, () => {});
+    if (is === "joined") void join(sid);
     else {
       peers.delete(sid);
+      joining.delete(sid);
       onLeave?.(sid);
     }
   });

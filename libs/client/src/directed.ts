@@ -1,5 +1,12 @@
-import type { About, ConsumerDown, ConsumerUp, Entry, Failure } from "@portcullis/protocol";
-import { PortcullisError, type PortcullisErrorCode } from "./errors.ts";
+import {
+  type About,
+  type ConsumerDown,
+  type ConsumerUp,
+  type Entry,
+  encodeControl,
+  type Failure,
+} from "@portcullis/protocol";
+import { assertValid, PortcullisError, type PortcullisErrorCode } from "./errors.ts";
 
 type Refless<Control> = Control extends unknown ? Omit<Control, "ref"> : never;
 
@@ -88,12 +95,14 @@ export function createDirected(options: {
         if (counter <= through) settle(counter, { resolve, reject });
       });
     },
-    ask(control) {
-      if (ended) return Promise.reject(new PortcullisError("closed"));
-      if (requests.size >= requestsMax) return Promise.reject(new PortcullisError("unavailable"));
+    async ask(control) {
+      if (ended) throw new PortcullisError("closed");
+      if (requests.size >= requestsMax) throw new PortcullisError("unavailable");
       asked += 1;
       const ref = `q${asked}`;
       const whole: ConsumerUp = { ...control, ref };
+      // What is asked again over the next connection must not be what that fails by.
+      assertValid(() => encodeControl(whole));
       return new Promise((resolve, reject) => {
         const late = () => answer(ref, (request) => request.reject(new PortcullisError("timeout")));
         requests.set(ref, { control: whole, resolve, reject, timer: setTimeout(late, answerMsMax) });
@@ -112,6 +121,9 @@ export function createDirected(options: {
           undelivered.add(said.counter);
           const [oldest] = undelivered;
           if (undelivered.size > rememberedMax && oldest !== undefined) undelivered.delete(oldest);
+          // At once: when `arrived` comes it may not be remembered any more.
+          const waiting = arrivals.get(said.counter);
+          if (waiting !== undefined) settle(said.counter, waiting);
           if (isNew) onUndelivered(said.counter);
           break;
         }

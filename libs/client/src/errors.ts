@@ -107,11 +107,25 @@ export function errorOfClose(closeCode: number, retryAfterMs: number | null, hea
   return new PortcullisError(heard ? "closed" : "unreachable", { closeCode, retryAfterMs });
 }
 
+/** What a callback threw; an error of ours stays what it is. @param retryable whether it may not throw the next time */
+export function ofCallback(thrown: unknown, retryable = false): PortcullisError {
+  return thrown instanceof PortcullisError ? thrown : new PortcullisError("cancelled", { cause: thrown, retryable });
+}
+
 /** What was to be sent is not valid: that is what the application gave, and not the server's doing. */
 export function blameApplication(error: unknown): never {
   if (error instanceof ProtocolError && error.code === "malformed")
     throw new TypeError(`Not valid: ${error.field.replace("payload.", "")}.`);
   throw error;
+}
+
+/** Before anything else is made of it. @throws {TypeError} on what the server would refuse */
+export function assertValid(encode: () => Uint8Array): void {
+  try {
+    encode();
+  } catch (error) {
+    blameApplication(error);
+  }
 }
 
 export function nameOf(name: string): CloseCodeName {

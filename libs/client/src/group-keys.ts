@@ -83,7 +83,9 @@ export function createGroupKeys(clock: () => number): GroupKeys {
       };
       try {
         const plaintext = await openGroupRecord({ socketId, secret: reach, verifyKey, record });
-        if (step > (last ?? first).step) moveOn(epoch, { step, secret: secret.slice() });
+        // It may have been erased meanwhile.
+        const isHeld = epochs.get(record.epoch) === epoch;
+        if (isHeld && step > (last ?? first).step) moveOn(epoch, { step, secret: secret.slice() });
         return plaintext;
       } finally {
         secret.fill(0);

@@ -16,6 +16,9 @@ const pauseMsMax = 60_000;
  * One session after the other: where one ends that could not be resumed, the gates are passed again, by the same callbacks. For programs, which have
  * their answers at hand; a person would be asked for a code whenever the network is bad.
  *
+ * A function for `appKey` or `ticket` that throws is asked again as well: what it is to fetch may be where there is no network now. It throws a `PortcullisError`
+ * that is not retryable where there will be none.
+ *
  * It never hurries: it waits anything up to 200 ms, doubling up to a minute, not less than the server wants, and less only where the network is back. It
  * ends where the program closes a session, logs out (also of one that has ended already), or leaves the loop, and throws what waiting does not change.
  *
@@ -27,12 +30,15 @@ export async function* keepConnected(
   options: ConnectOptions = {},
 ): AsyncGenerator<Session, void, undefined> {
   const over = new AbortController();
-  const signal = options.signal === undefined ? over.signal : AbortSignal.any([options.signal, over.signal]);
-  const { clock = Date.now } = options;
+  const { signal } = over;
+  const { signal: given, clock = Date.now } = options;
+  const abort = () => over.abort();
+  given?.addEventListener("abort", abort, { signal });
+  if (given?.aborted === true) abort();
   let isLeft = false;
   const leave = () => {
     isLeft = true;
-    over.abort();
+    abort();
   };
   try {
     for (let triesInVain = 0; ; triesInVain += 1) {
@@ -48,7 +54,7 @@ export async function* keepConnected(
         void session.loggedOut.then(leave);
         yield session;
         const closing = await session.closed;
-        if (options.signal?.aborted !== true && closing.reason === "local") return;
+        if (given?.aborted !== true && closing.reason === "local") return;
         why = errorOf(closing);
         if (clock() - enteredMs >= goodMs) triesInVain = 0;
       }
@@ -58,7 +64,7 @@ export async function* keepConnected(
     }
   } finally {
     // Who leaves the loop leaves the session.
-    over.abort();
+    abort();
   }
 }
 

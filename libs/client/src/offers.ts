@@ -1,4 +1,4 @@
-import { PortcullisError } from "./errors.ts";
+import { ofCallback } from "./errors.ts";
 import type { Server } from "./question.ts";
 
 type Eventually<T> = T | PromiseLike<T>;
@@ -54,13 +54,13 @@ export function createOffers(offer: Offered | OfferCallback | undefined, server:
   const pull = async (): Promise<OfferedAnswer[] | null> => {
     try {
       iterator ??= await begin();
-      if (signal.aborted) leave(iterator);
+      if (signal.aborted) void leave(iterator);
       const { done, value } = await iterator.next();
       return done === true
         ? null
         : value.map(({ gate, value, at }) => ({ gate, value, ...(at === undefined ? {} : { at }) }));
-    } catch (cause) {
-      throw new PortcullisError("cancelled", { cause });
+    } catch (thrown) {
+      throw ofCallback(thrown);
     }
   };
 
@@ -80,7 +80,7 @@ export function createOffers(offer: Offered | OfferCallback | undefined, server:
       if (signal.aborted) return;
       over.abort();
       clearTimeout(timer);
-      if (iterator !== null) leave(iterator);
+      if (iterator !== null) void leave(iterator);
     },
   };
 }
@@ -94,6 +94,10 @@ async function* once(offered: Offered): AsyncGenerator<Offered> {
 }
 
 /** So that its `finally` runs; how that ends is the application's own business. */
-function leave(iterator: AsyncIterator<Offered>): void {
-  Promise.resolve(iterator.return?.()).catch(() => {});
+async function leave(iterator: AsyncIterator<Offered>): Promise<void> {
+  try {
+    await iterator.return?.();
+  } catch {
+    // On purpose.
+  }
 }

@@ -10,18 +10,18 @@ import {
 } from "@portcullis/crypto";
 import { type Hello, ProtocolError, parseHandshakeId, parseHello, type SuiteId } from "@portcullis/protocol";
 import { type Channel, createChannel } from "./channel.ts";
-import { blameApplication, errorOfClose, PortcullisError } from "./errors.ts";
+import { blameApplication, errorOfClose, ofCallback, PortcullisError } from "./errors.ts";
 import { createOffers, type Offers } from "./offers.ts";
 import { onDemand } from "./on-demand.ts";
 import { type ConnectOptions, parametersOf, type Settings } from "./options.ts";
 import type { Known } from "./prompts/prompt.ts";
 import type { Server } from "./question.ts";
 import type { Scope } from "./scope.ts";
-import type { Wire } from "./wire.ts";
+import { openWire, type Wire } from "./wire.ts";
 
 // Beside what an accepted session may hold: messages can follow `accepted` before it has been verified.
-export const handshakeFramesMax = 64;
-export const handshakeBytesMax = 128 * 1_024;
+const handshakeFramesMax = 64;
+const handshakeBytesMax = 128 * 1_024;
 
 const ticketShape = /^pt1\.[A-Za-z0-9_-]{43}$/;
 
@@ -77,6 +77,17 @@ export interface Opened {
   readonly offers: Offers | null;
   /** Id of this connection. */
   readonly hid: string;
+}
+
+/** @throws {PortcullisError} `unreachable` where the platform does not even try */
+export function dial({ address, WebSocket, queueMax, queueBytesMax }: Settings, scope: Scope): Wire {
+  return openWire({
+    href: address.href,
+    WebSocket,
+    framesMax: handshakeFramesMax + queueMax,
+    bytesMax: handshakeBytesMax + queueBytesMax,
+    onBroken: scope.fail,
+  });
 }
 
 /** Pin, signature and expiry come before anything that concerns the person, the offer included. */
@@ -162,7 +173,8 @@ async function readHello(wire: Wire): Promise<Hello> {
 async function callback<T>(get: () => T | PromiseLike<T>): Promise<T> {
   try {
     return await get();
-  } catch (cause) {
-    throw new PortcullisError("cancelled", { cause });
+  } catch (thrown) {
+    // What it is to fetch may be there then.
+    throw ofCallback(thrown, true);
   }
 }

@@ -44,9 +44,13 @@ interface Numbered {
   readonly head: MessageUpHead;
 }
 
-interface Waiting extends Omit<Numbered, "counter"> {
-  readonly signal: AbortSignal | undefined;
-  readonly takeBack: () => void;
+/** A call that has no number yet, or is just handed over. */
+interface Waiting {
+  readonly body: Uint8Array;
+  readonly head: MessageUpHead;
+  readonly done: PromiseWithResolvers<number>;
+  /** From now on the caller's signal has no effect. */
+  readonly commit: () => void;
 }
 
 const bufferedBytesMax = 1_024 * 1_024;
@@ -73,15 +77,15 @@ export function createOutbox(options: {
   let tokens = burst;
   let filledAtMs = clock();
   let counter = 0;
-  /** Bodies of calls that wait. */
-  const queued = new Set<Uint8Array>();
+  /** In the order of the calls. */
+  const waiting: Waiting[] = [];
   let waitingBytes = 0;
+  let isPumping = false;
   let ended = false;
   let isHeld = false;
   /** By counter: those of a class, until they have come back. */
-  const placing = new Map<number, PromiseWithResolvers<void>>();
-  let tail: Promise<void> = Promise.resolve();
-  let wake = () => {};
+  const placing = new Map<number, PromiseWithResolvers<number>>();
+  const sleepers = new Set<() => void>();
   let target: OutboxTarget | null = null;
   /** Sent, and perhaps not arrived. */
   let kept: Numbered[] = [];
@@ -89,11 +93,11 @@ export function createOutbox(options: {
   /** Those of them that are still to be sent over this connection, too. */
   let again: Numbered[] = [];
 
-  /** 0: now. */
+  /** 0: now. Without end: until something is so that wakes. */
   const waitMs = (): number => {
-    if (isHeld || target === null || (target.bufferedBytes > bufferedBytesMax && again.length === 0)) return pollMs;
-    if (keeps && (kept.length >= waitingMax || keptBytes > waitingBytesMax)) return pollMs;
-    return rateMs();
+    if (isHeld || target === null || again.length > 0) return Number.POSITIVE_INFINITY;
+    if (keeps && (kept.length >= waitingMax || keptBytes > waitingBytesMax)) return Number.POSITIVE_INFINITY;
+    return target.bufferedBytes > bufferedBytesMax ? pollMs : rateMs();
   };
   const rateMs = (): number => {
     const nowMs = clock();
@@ -101,56 +105,71 @@ export function createOutbox(options: {
     filledAtMs = nowMs;
     return tokens >= 1 ? 0 : Math.ceil((1 - tokens) / perMs);
   };
+  const wake = () => {
+    for (const over of sleepers) over();
+  };
   const pause = (delayMs: number) =>
     new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, delayMs);
-      wake = () => {
+      const over = () => {
         clearTimeout(timer);
+        sleepers.delete(over);
         resolve();
       };
+      const timer = delayMs === Number.POSITIVE_INFINITY ? undefined : setTimeout(over, delayMs);
+      sleepers.add(over);
     });
-  const until = async (isReady: () => boolean, delay: () => number) => {
-    while (!isReady()) {
-      if (ended) throw new PortcullisError("closed");
-      await pause(Math.max(1, delay()));
+  const pump = async () => {
+    if (isPumping) return;
+    isPumping = true;
+    for (let [first] = waiting; first !== undefined; [first] = waiting) {
+      const delayMs = waitMs();
+      if (delayMs > 0) await pause(delayMs);
+      else await transmit(first);
     }
-    if (ended) throw new PortcullisError("closed");
+    isPumping = false;
   };
-  const transmit = async ({ body, head, signal, takeBack }: Waiting) => {
-    await until(() => signal?.aborted === true || (again.length === 0 && waitMs() === 0), waitMs);
-    if (signal?.aborted === true) throw new PortcullisError("cancelled");
+  const transmit = async (call: Waiting) => {
+    const { body, head, done, commit } = call;
     // With a number it may arrive, whatever the caller wants by now.
-    signal?.removeEventListener("abort", takeBack);
+    commit();
     tokens -= 1;
     const message = { counter, body, head };
     counter += 1;
-    const placed = Promise.withResolvers<void>();
-    if (head.class === undefined) placed.resolve();
-    else placing.set(message.counter, placed);
-    placed.promise.catch(() => {});
+    if (head.class !== undefined) placing.set(message.counter, done);
     if (keeps) {
       kept.push(message);
       keptBytes += body.length;
     }
-    await hand(message);
-    return { counter: message.counter, placed: placed.promise };
+    try {
+      // Where the connection goes meanwhile, the message is kept, and goes over the next one.
+      await target?.send(message.counter, body, head);
+      onSent(message.counter, body.length);
+      if (head.class === undefined) done.resolve(message.counter);
+    } catch (error) {
+      placing.delete(message.counter);
+      done.reject(error);
+    }
+    takeOut(call);
   };
-  /** Where the connection goes meanwhile, the message is kept, and goes over the next one. */
-  const hand = async ({ counter, body, head }: Numbered) => {
-    await target?.send(counter, body, head);
-    onSent(counter, body.length);
+  const takeOut = (call: Waiting) => {
+    const index = waiting.indexOf(call);
+    if (index < 0) return;
+    waiting.splice(index, 1);
+    waitingBytes -= call.body.length;
   };
   const repeat = async (own: OutboxTarget) => {
-    for (;;) {
-      await until(() => target !== own || rateMs() === 0, rateMs);
+    while (target === own && again.length > 0) {
+      const delayMs = rateMs();
       const [message] = again;
-      if (target !== own || message === undefined) return;
+      if (delayMs > 0 || message === undefined) {
+        await pause(delayMs);
+        continue;
+      }
       tokens -= 1;
       await own.send(message.counter, message.body, message.head);
-      if (target !== own) return;
-      again.shift();
-      if (again.length === 0) return wake();
+      if (target === own) again.shift();
     }
+    if (target === own) wake();
   };
   const forget = (before: number) => {
     kept = kept.filter((message) => message.counter >= before);
@@ -159,36 +178,26 @@ export function createOutbox(options: {
   };
 
   return {
-    send(body, head = {}, signal) {
+    async send(body, head = {}, signal) {
       const { length } = body;
-      if (ended) return refused("closed");
-      if (signal?.aborted === true) return refused("cancelled");
-      if (length > maxBytes) return refused("too-large");
-      if (queued.size >= waitingMax || waitingBytes + length > waitingBytesMax) return refused("full");
-      const taken = Promise.withResolvers<never>();
-      taken.promise.catch(() => {});
-      const takeOut = () => {
-        signal?.removeEventListener("abort", takeBack);
-        if (queued.delete(body)) waitingBytes -= length;
-      };
+      if (ended) throw new PortcullisError("closed");
+      if (signal?.aborted === true) throw new PortcullisError("cancelled");
+      if (length > maxBytes) throw new PortcullisError("too-large");
+      if (waiting.length >= waitingMax || waitingBytes + length > waitingBytesMax) throw new PortcullisError("full");
+      const done = Promise.withResolvers<number>();
+      const commit = () => signal?.removeEventListener("abort", takeBack);
+      const call = { body, head, done, commit };
       const takeBack = () => {
-        takeOut();
+        takeOut(call);
         body.fill(0);
-        taken.reject(new PortcullisError("cancelled"));
+        done.reject(new PortcullisError("cancelled"));
         wake();
       };
-      queued.add(body);
+      waiting.push(call);
       waitingBytes += length;
       signal?.addEventListener("abort", takeBack, { once: true });
-      const sent = tail.then(() => transmit({ body, head, signal, takeBack })).finally(takeOut);
-      // Those behind it do not wait for its place, only for its turn.
-      tail = sent.then(
-        () => {},
-        () => {},
-      );
-      const done = Promise.race([taken.promise, sent.then(({ counter, placed }) => placed.then(() => counter))]);
-      done.catch(() => {});
-      return done;
+      void pump();
+      return done.promise;
     },
     attach(next, arrivedBelow) {
       target = next;
@@ -205,7 +214,7 @@ export function createOutbox(options: {
       for (const [each, placed] of placing) {
         if (each > arrivedCounter) continue;
         placing.delete(each);
-        placed.resolve();
+        placed.resolve(each);
       }
     },
     hold(holds) {
@@ -218,19 +227,17 @@ export function createOutbox(options: {
     end() {
       ended = true;
       // They wait for nobody any more, and whoever takes the device later is not to read them.
-      for (const { body } of kept) body.fill(0);
-      for (const body of queued) body.fill(0);
+      for (const { body } of [...kept, ...waiting]) body.fill(0);
       kept = [];
       again = [];
-      for (const placed of placing.values()) placed.reject(new PortcullisError("closed"));
+      const over = new PortcullisError("closed");
+      for (const { done, commit } of waiting.splice(0)) {
+        commit();
+        done.reject(over);
+      }
+      for (const placed of placing.values()) placed.reject(over);
       placing.clear();
       wake();
     },
   };
-}
-
-function refused(code: "closed" | "cancelled" | "too-large" | "full"): Promise<never> {
-  const refusal = Promise.reject(new PortcullisError(code));
-  refusal.catch(() => {});
-  return refusal;
 }

@@ -1,5 +1,5 @@
 import { type Challenge, limits } from "@portcullis/protocol";
-import { PortcullisError } from "./errors.ts";
+import { ofCallback, PortcullisError } from "./errors.ts";
 import type { Known } from "./prompts/prompt.ts";
 import { optionOf, type QuestionOption } from "./question-option.ts";
 import type { Waiting } from "./waiting.ts";
@@ -211,9 +211,8 @@ function callbackOf(answers: Answering["answers"], gate: string): AnswerCallback
 async function guarded(ask: () => Promise<Reply | null>): Promise<Reply | null> {
   try {
     return await ask();
-  } catch (error) {
-    if (error instanceof PortcullisError) throw error;
-    throw new PortcullisError("cancelled", { cause: error });
+  } catch (thrown) {
+    throw ofCallback(thrown);
   }
 }
 

@@ -34,18 +34,22 @@ export async function receiptOf(accepted: Accepted, idKey: Uint8Array): Promise<
   });
 }
 
-const fields = ["type", "v", "finish", "sid", "member", "atMs", "policyHash", "key", "fingerprint", "sig"] as const;
+const texts = ["finish", "sid", "policyHash", "key", "fingerprint", "sig"] as const;
 
 /** @returns null: it is no receipt */
 function readReceipt(document: unknown): Receipt | null {
-  if (typeof document !== "object" || document === null || Object.keys(document).length !== fields.length) return null;
-  const { type, v, finish, sid, member, atMs, policyHash, key, fingerprint, sig } = document as Record<string, unknown>;
-  const isText = (value: unknown): value is string => typeof value === "string" && value.length <= 512;
-  if (type !== "portcullis-receipt" || v !== 1 || typeof atMs !== "number") return null;
-  if (!isText(finish) || !isText(sid) || !isText(policyHash) || !isText(key) || !isText(fingerprint) || !isText(sig))
-    return null;
-  if (member !== null && !isText(member)) return null;
-  return { type, v, finish, sid, member, atMs, policyHash, key, fingerprint, sig };
+  if (typeof document !== "object") return null;
+  const read: Readonly<Record<string, unknown>> = { ...document };
+  const { type, v, member, atMs, ...rest } = read;
+  const isText = (value: unknown) => typeof value === "string" && value.length <= 512;
+  const isReceipt =
+    type === "portcullis-receipt" &&
+    v === 1 &&
+    typeof atMs === "number" &&
+    (member === null || isText(member)) &&
+    texts.every((name) => isText(rest[name])) &&
+    Object.keys(rest).length === texts.length;
+  return isReceipt ? (read as unknown as Receipt) : null;
 }
 
 export type ReceiptProblem = "not-a-receipt" | "another-server" | "signature";

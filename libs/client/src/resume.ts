@@ -3,11 +3,11 @@ import { type Accepted, closeCodes, ProtocolError, parseDenied } from "@portcull
 import { type ApplicationKeys, type Channel, eraseKeys } from "./channel.ts";
 import { errorOfClose, errorOfName, PortcullisError } from "./errors.ts";
 import { createLink, type Link } from "./link.ts";
-import { handshakeBytesMax, handshakeFramesMax, open } from "./opening.ts";
+import { dial, open } from "./opening.ts";
 import type { Settings } from "./options.ts";
 import { type Receipt, receiptOf } from "./receipt.ts";
 import type { Scope } from "./scope.ts";
-import { openWire, type Wire } from "./wire.ts";
+import type { Wire } from "./wire.ts";
 
 export interface Resumed {
   readonly link: Link;
@@ -33,14 +33,8 @@ export async function resumeSession(parts: {
   readonly scope: Scope;
 }): Promise<Resumed> {
   const { settings, accepted, secret, fingerprint, next, scope } = parts;
-  const { address, WebSocket, queueMax, queueBytesMax, narrate } = settings;
-  const wire = openWire({
-    href: address.href,
-    WebSocket,
-    framesMax: handshakeFramesMax + queueMax,
-    bytesMax: handshakeBytesMax + queueBytesMax,
-    onBroken: scope.fail,
-  });
+  const { narrate } = settings;
+  const wire = dial(settings, scope);
   try {
     const psk = { id: resumePskId(accepted.sid), secret };
     const opened = await open({ credentials: { psk, pin: fingerprint }, settings, wire, scope, goesOn: { next } });

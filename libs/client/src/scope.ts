@@ -10,6 +10,8 @@ export interface Scope {
   failAfter(delayMs: number, error: PortcullisError): () => void;
   /** What is to be done when it ends, however it ends. */
   atEnd(stop: () => void): void;
+  /** To be ended by itself. What fails the whole fails it as well, and not the other way round. */
+  part(): Scope;
   /** Leaves no timer and no listener behind. */
   end(): void;
 }
@@ -34,6 +36,11 @@ export function createScope(signal: AbortSignal | undefined): Scope {
         clearTimeout(timer);
         timers.delete(timer);
       };
+    },
+    part() {
+      const own = createScope(signal);
+      failed.promise.catch(own.fail);
+      return own;
     },
     atEnd: (stop) => void stops.push(stop),
     end() {

@@ -48,6 +48,8 @@ export function createStepUps(parts: {
       return;
     }
     if (!isOpen) tell({ is: "step-up" });
+    // Whoever is told may end the session.
+    if (ended) return;
     isOpen = true;
     hold(true);
     cid = heard.cid;

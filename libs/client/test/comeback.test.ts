@@ -83,6 +83,28 @@ test("nobody between can have another handshake begun: a close without the serve
   expect(count()).toBe(2);
 });
 
+test("a connection on which nothing is said is given up for another one, like one that cannot be had", async () => {
+  let park: Uint8Array = new Uint8Array();
+  const server = await serve(async (peer) => {
+    if (server.peers.length === 2) return void (await peer.closed);
+    await peer.hello();
+    if (server.peers.length === 3) {
+      await peer.readOpen(park);
+      return peer.accept();
+    }
+    await peer.readOpen();
+    park = await peer.park();
+    peer.socket.send(await peer.challenge());
+    peer.socket.terminate();
+  });
+  const session = await enter(server, {
+    helloTimeoutMs: 200,
+    answers: { otp: () => new Promise(() => {}) },
+  });
+  await played(server);
+  await session.close();
+});
+
 /** Denied with this hint on each connection but the last, of so many. */
 async function deniedUntil(connections: number, deny: (peer: Peer) => Promise<void> | void) {
   let count = 0;

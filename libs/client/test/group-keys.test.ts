@@ -53,6 +53,31 @@ describe("the keys of a group, at a client", () => {
     expect(await keys.open(await say(1024, "last"))).toEqual(bytes("last"));
   });
 
+  it("are erased with what is being opened at that moment: no key is kept of it afterwards", async () => {
+    const { grant, say } = await epoch();
+    const { keys } = keysAt();
+    keys.learn(await grant());
+    const record = await say(1, "one");
+    const { slice } = Uint8Array.prototype;
+    const copies: Uint8Array[] = [];
+    vi.spyOn(Uint8Array.prototype, "slice").mockImplementation(function (this: Uint8Array, ...range) {
+      const copy = slice.apply(this, range);
+      if (copy.length === 32) copies.push(copy);
+      return copy;
+    });
+    const decrypt = vi.spyOn(crypto.subtle, "decrypt");
+    const { decrypt: original } = SubtleCrypto.prototype;
+    decrypt.mockImplementation((...given) => {
+      keys.erase();
+      return original.apply(crypto.subtle, given);
+    });
+    await keys.open(record);
+    vi.restoreAllMocks();
+    const kept = copies.filter((copy) => copy.some((byte) => byte !== 0));
+    const last = base64url.decode((await grant(1)).key);
+    expect(kept.filter((copy) => copy.every((byte, at) => byte === last[at]))).toEqual([]);
+  });
+
   it("do not lead back: who was given a later step passes over what came before it", async () => {
     const { grant, say } = await epoch();
     const { keys } = keysAt();

@@ -1,5 +1,6 @@
+import { getEventListeners } from "node:events";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { type ConnectOptions, keepConnected } from "../src/mod.ts";
+import { type ConnectOptions, keepConnected, PortcullisError } from "../src/mod.ts";
 import { pause, refusal, serve, world } from "./support/harness.ts";
 import type { Peer } from "./support/server.ts";
 
@@ -149,4 +150,47 @@ test("to close what has ended already is to tidy up, and not to leave", async ()
   await session?.close();
   expect((await sessions.next()).value).toMatchObject({ sid: "sid-2" });
   await sessions.return();
+});
+
+test("a key or a ticket that cannot be had now is asked for again, as after the network was gone, unless the program says that there will be none", async () => {
+  const script = async (peer: Peer) => {
+    await peer.letIn();
+    await peer.closed;
+  };
+  for (const name of ["appKey", "ticket"] as const) {
+    let tries = 0;
+    const given = name === "appKey" ? world.appKeyText : `pt1.${"A".repeat(43)}`;
+    const failing = (error: (tries: number) => Error | null) => async () => {
+      tries += 1;
+      const thrown = error(tries);
+      if (thrown !== null) throw thrown;
+      return given;
+    };
+    const passing = await kept(script, {
+      [name]: failing((count) => (count < 3 ? new TypeError("fetch failed") : null)),
+    });
+    expect((await passing.sessions.next()).value).toMatchObject({ sid: "sid-bob" });
+    expect(tries).toBe(3);
+    await passing.sessions.return();
+    const final = await kept(script, { [name]: failing(() => new PortcullisError("denied")) });
+    await refusal(final.sessions.next() as Promise<never>, "denied");
+    expect(tries).toBe(4);
+  }
+});
+
+test("it is aborted where the platform cannot make one signal of two, and leaves no listener behind", async () => {
+  vi.spyOn(AbortSignal, "any").mockImplementation(() => {
+    throw new TypeError("AbortSignal.any is not a function");
+  });
+  const over = new AbortController();
+  const { server, sessions } = await kept((peer) => peer.letIn(), { signal: over.signal });
+  expect((await sessions.next()).value).toMatchObject({ sid: "sid-bob" });
+  over.abort();
+  expect((await server.peers[0]?.closed)?.code).toBe(1000);
+  await refusal(sessions.next() as Promise<never>, "cancelled");
+  const other = new AbortController();
+  const left = await kept((peer) => peer.letIn(), { signal: other.signal });
+  await left.sessions.next();
+  await left.sessions.return();
+  expect(getEventListeners(other.signal, "abort")).toHaveLength(0);
 });

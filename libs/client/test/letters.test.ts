@@ -25,13 +25,14 @@ import { createPrekeys } from "../src/end-to-end/prekeys.ts";
 import { createRecipient } from "../src/end-to-end/recipient.ts";
 import { createPrekeyStore } from "../src/end-to-end/stores.ts";
 import { PortcullisError } from "../src/mod.ts";
+import type { OwnSession } from "../src/session.ts";
 
 const place = { socket: "demo", sid: "s" };
 const suite = "0020" as const;
 const own = () => importEndToEndIdentity(generateEndToEndIdentity());
 
 /** As far as these layers look at one. */
-function sessionOf(parts: Partial<ConsumerSession> = {}): ConsumerSession {
+function sessionOf(parts: Partial<ConsumerSession & OwnSession> = {}): ConsumerSession {
   const base: Partial<ConsumerSession> = {
     label: "demo",
     sid: "s",
@@ -182,8 +183,10 @@ async function member() {
   };
   const sent: Uint8Array[] = [];
   const closed = Promise.withResolvers<Closing>();
+  const loggedOut = Promise.withResolvers<void>();
   const session = sessionOf({
     closed: closed.promise,
+    loggedOut: loggedOut.promise,
     directory: { find: async () => entry, publish: async () => {} },
     send: async (bytes) => void sent.push(bytes as Uint8Array),
   });
@@ -204,7 +207,7 @@ async function member() {
       (await openBody({ ...place, recipient: consumer.fingerprint, privateKey, body })).body,
     ).toString();
   };
-  return { e2e, end, said };
+  return { e2e, end, said, logOut: loggedOut.resolve };
 }
 
 it("what is sealed is what was there when it was said: whoever said it may use the buffer again", async () => {
@@ -224,6 +227,14 @@ describe("what opens answers", () => {
     const { e2e, end } = await member();
     await e2e.send("while it lives");
     end("local");
+    await expect.poll(() => e2e.send("behind it").catch(({ code }: PortcullisError) => code)).toBe("closed");
+  });
+
+  it("goes with a logout, also from a session that ended otherwise before", async () => {
+    const { e2e, end, logOut } = await member();
+    end("lost");
+    await e2e.send("as if it lived");
+    logOut();
     await expect.poll(() => e2e.send("behind it").catch(({ code }: PortcullisError) => code)).toBe("closed");
   });
 

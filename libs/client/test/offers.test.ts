@@ -1,6 +1,6 @@
 import { getEventListeners } from "node:events";
 import { describe, expect, it, vi } from "vitest";
-import type { Offered, Offering } from "../src/mod.ts";
+import { type Offered, type Offering, PortcullisError } from "../src/mod.ts";
 import { enter, pause, played, refusal, serve, world } from "./support/harness.ts";
 import type { Peer } from "./support/server.ts";
 
@@ -59,6 +59,33 @@ describe("successive offers", () => {
     expect(told.offering[0]?.signal.aborted).toBe(true);
     await expect.poll(() => told.left).toBe(true);
     await session.close();
+  });
+
+  it("of an iterator that throws when it is told that it is over let in all the same", async () => {
+    const server = await serve(async (peer) => {
+      await opened(peer);
+      await peer.accept();
+    });
+    const iterator: AsyncIterator<Offered> = {
+      next: async () => ({ done: false, value: otp("1") }),
+      return: () => {
+        throw new Error("the iterator's own problem");
+      },
+    };
+    const session = await enter(server, { offer: () => ({ [Symbol.asyncIterator]: () => iterator }) });
+    expect(session.sid).toBe("sid-bob");
+    await session.close();
+  });
+
+  it("give up by what they throw, and an error of ours stays what it is", async () => {
+    const server = await serve(async (peer) => {
+      await peer.hello();
+      await peer.closed;
+    });
+    const mistake = new Error("the application's");
+    const thrown = await refusal(enter(server, { offer: () => Promise.reject(mistake) }), "cancelled");
+    expect(thrown).toMatchObject({ cause: mistake, retryable: false });
+    await refusal(enter(server, { offer: () => Promise.reject(new PortcullisError("denied")) }), "denied");
   });
 
   it("end with a challenge: none is sent to a socket that asks, the answers are asked instead", async () => {

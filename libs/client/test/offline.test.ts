@@ -91,6 +91,17 @@ describe("what is sent while there is no connection", () => {
   });
 });
 
+test("a question that can be none is a wrong argument, and does not end the session with which it would have been asked again", async () => {
+  const { server, session, comeBack } = await lost(async (peer) => {
+    expect(await peer.readMessage()).toMatchObject({ counter: 0 });
+  });
+  await expect(session.directory.find("no name")).rejects.toBeInstanceOf(TypeError);
+  comeBack();
+  await session.send("still here");
+  await played(server);
+  await session.close();
+});
+
 describe("the pause before another try", () => {
   test("is anything from nothing to a bound that doubles and ends, so that clients that fell together do not come together", () => {
     const tries = (triesInVain: number) =>

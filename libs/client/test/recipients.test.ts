@@ -71,6 +71,14 @@ function recipientsOf(
 }
 const pinned = (): Pin | null => pins.get(pinName) as Pin | null;
 
+it("an entry is asked for anew where the clock was set back: nobody knows how old it is", async () => {
+  const answers = [await entry([began], first), await entry([began], first, nowMs + 1)];
+  const recipients = recipientsOf(() => answers.shift() ?? expect.fail(), { given: { consumer: first.fingerprint } });
+  await recipients.find("consumer");
+  aheadMs = -61_000;
+  expect((await recipients.find("consumer")).prekey).toMatchObject({ from: nowMs + 1 });
+});
+
 describe("whoever has seen the newer identity", () => {
   it("is not led back by an answer that the server has held back meanwhile", async () => {
     const old = await entry([began], first);

@@ -1,5 +1,8 @@
 import { getEventListeners } from "node:events";
-import { describe, expect, it } from "vitest";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
+import { encodeControl } from "@portcullis/protocol";
+import { describe, expect, it, vi } from "vitest";
 import type { ConnectOptions, Session } from "../src/mod.ts";
 import { createOutbox } from "../src/outbox.ts";
 import { enter, pause, played, refusal, serve, take } from "./support/harness.ts";
@@ -84,6 +87,16 @@ describe("messages", () => {
     await session.close();
   });
 
+  it("of a class that can be none are a wrong argument, and take no number", async () => {
+    const { session, played } = await inside(async (peer) =>
+      expect(await peer.readMessage()).toMatchObject({ counter: 0, body: bytesOf("right") }),
+    );
+    await expect(session.send("wrong", { class: "No Class" })).rejects.toBeInstanceOf(TypeError);
+    await session.send("right");
+    await played();
+    await session.close();
+  });
+
   it("are held back to the socket's rate", async () => {
     const arrived: number[] = [];
     const { session, played } = await inside(
@@ -151,13 +164,14 @@ describe("messages", () => {
     await expect.poll(() => second.sent).toEqual([0]);
     const third = slowTarget();
     outbox.attach(third, 0);
-    void outbox.send(bytesOf("x"));
+    const last = outbox.send(bytesOf("x"));
     // Late, from a connection that is none any more.
     second.letGo();
     for (const count of [1, 2, 3]) {
       await expect.poll(() => third.sent.length).toBe(count);
       third.letGo();
     }
+    await last;
     expect([second.sent, third.sent]).toEqual([[0], [0, 1, 2]]);
     outbox.end();
   });
@@ -197,6 +211,50 @@ describe("messages", () => {
     wire.bufferedBytes = 0;
     await sending;
     expect(wire.sent).toBe(1);
+  });
+
+  it("that are taken back are let go of, however many behind one that waits", async () => {
+    setFlagsFromString("--expose-gc");
+    const collect: () => void = runInNewContext("gc");
+    const outbox = outboxOf({ maxBytes: 1_000_000, waitingBytesMax: 1_000_001 });
+    const waiting = outbox.send(bytesOf("x"));
+    const held = () => {
+      collect();
+      return process.memoryUsage().arrayBuffers;
+    };
+    const before = held();
+    for (let count = 0; count < 100; count += 1) {
+      const taken = new AbortController();
+      const sending = outbox.send(new Uint8Array(1_000_000), {}, taken.signal);
+      taken.abort();
+      expect(await sending.catch(({ code }) => code)).toBe("cancelled");
+    }
+    await pause(10);
+    expect(held() - before).toBeLessThan(10_000_000);
+    outbox.end();
+    await expect(waiting).rejects.toMatchObject({ code: "closed" });
+  });
+
+  it("wait without a timer while there is no connection, and are told at once of the end", async () => {
+    vi.useFakeTimers();
+    try {
+      const outbox = outboxOf({ perSecond: 1 });
+      const target = { bufferedBytes: 0, send: async () => {} };
+      outbox.attach(target, 0);
+      await outbox.send(bytesOf("sent"));
+      outbox.detach();
+      const sending = outbox.send(bytesOf("waits"));
+      await vi.advanceTimersByTimeAsync(100);
+      expect(vi.getTimerCount()).toBe(0);
+      // Sent again as slowly as the socket allows.
+      outbox.attach(target, 0);
+      await vi.advanceTimersByTimeAsync(100);
+      outbox.end();
+      await expect(Promise.race([sending, vi.advanceTimersByTimeAsync(1)])).rejects.toMatchObject({ code: "closed" });
+      expect(vi.getTimerCount()).toBe(0);
+    } finally {
+      vi.useRealTimers();
+    }
   });
 
   it("come with their sender; what is old or comes twice is dropped, and a gap is told", async () => {
@@ -391,6 +449,31 @@ describe("the end of a session", () => {
   });
 });
 
+it("a session that its program closes when it is told of a step-up asks nobody for it", async () => {
+  const otp = vi.fn(() => "123456");
+  const { session } = await inside(
+    async (peer) => {
+      await pause(20);
+      const options = [{ at: "1", gate: "otp" }];
+      const asked = {
+        t: "challenge" as const,
+        n: 1,
+        cid: "c",
+        options,
+        attemptsLeft: 3,
+        answerMs: 1_000,
+        retry: false,
+      };
+      await peer.tell(encodeControl(asked));
+      await peer.closed;
+    },
+    { answers: { otp }, onState: ({ is }) => void (is === "step-up" && session.close()) },
+  );
+  await session.closed;
+  await pause(20);
+  expect(otp).not.toHaveBeenCalled();
+});
+
 describe("an abort", () => {
   it.each(["connect", "hello", "open", "challenge", "accepted"] as const)(
     "at %s settles once, as cancelled",
@@ -431,9 +514,11 @@ describe("an abort", () => {
     },
   );
 
-  it("that came before opens no connection", async () => {
+  it("that came before opens no connection, and asks the application for nothing", async () => {
     const server = await serve((peer) => peer.letIn());
-    await refusal(enter(server, { signal: AbortSignal.abort() }), "cancelled");
+    const appKey = vi.fn(() => "");
+    await refusal(enter(server, { signal: AbortSignal.abort(), appKey }), "cancelled");
+    expect(appKey).not.toHaveBeenCalled();
     expect(server.peers).toHaveLength(0);
   });
 });

@@ -11,7 +11,7 @@ import { equalBytes, type ReplyKey, type SealedBody, type SuiteId } from "@portc
 import { ownError, PortcullisError } from "../errors.ts";
 import { bytesToSend } from "../message.ts";
 import { suitesFrom } from "../options.ts";
-import type { Session } from "../session.ts";
+import type { OwnSession, Session } from "../session.ts";
 import { createInOrder } from "./in-order.ts";
 import type { KeyChangeCallback } from "./key-change.ts";
 import { contentOf, type Opened, openedOf, type SealedMessage, sealedFor } from "./opened.ts";
@@ -92,6 +92,7 @@ export async function createEndToEnd(session: Session, options: EndToEndOptions 
   const inOrder = createInOrder();
   const keyId = secureRandom(8);
   const pairs = new Map<SuiteId, Promise<KemKeyPair>>();
+  let timer: ReturnType<typeof setTimeout> | undefined;
   let ended = false;
 
   /** By which we are answered: for this session, in the suite of what is answered. */
@@ -125,16 +126,19 @@ export async function createEndToEnd(session: Session, options: EndToEndOptions 
 
   function end(): void {
     ended = true;
+    clearTimeout(timer);
     pairs.clear();
   }
 
   void session.closed.then(({ reason }) => {
-    if (reason === "local") return end();
+    if (ended || reason === "local") return end();
     // What has come and was not read yet can still be read.
-    const timer = setTimeout(end, unreadMs);
+    timer = setTimeout(end, unreadMs);
     // Where timers keep a program: not for this.
     (timer as { unref?: () => void }).unref?.();
   });
+  // Also of a session that had ended before.
+  void (session as Partial<OwnSession>).loggedOut?.then(end);
 
   return {
     fingerprint,

@@ -34,7 +34,7 @@ export function createRecipients(parts: {
 
   function find(name: string, freshEnoughMs = freshMs): Promise<VerifiedEntry> {
     const last = found.get(name);
-    if (last !== undefined && clock() - last.atMs < freshEnoughMs) return last.entry;
+    if (last !== undefined && Math.abs(clock() - last.atMs) < freshEnoughMs) return last.entry;
     const entry = ask(name);
     const asked = { atMs: clock(), entry };
     found.set(name, asked);
