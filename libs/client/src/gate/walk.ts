@@ -129,8 +129,12 @@ export function createWalk(parts: {
 
   /** @param first was answered wrongly, and is asked for again; else they choose */
   function goBeside(wait: Waiting, first: QuestionOption | null = null): void {
-    beside = new AbortController();
-    const signal = AbortSignal.any([wait.signal, beside.signal]);
+    const own = new AbortController();
+    beside = own;
+    const { signal } = own;
+    // Safari 17 has no `AbortSignal.any`.
+    if (wait.signal.aborted) own.abort();
+    else wait.signal.addEventListener("abort", () => own.abort(), { signal });
     // What is still being worked out when the wait is over fails, and nobody needs it.
     answerBeside(first, signal).catch((reason: unknown) => {
       if (!signal.aborted) leave(reason);
