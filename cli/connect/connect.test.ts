@@ -1,11 +1,10 @@
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { connect } from "@portcullis/client";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Authenticator, scan } from "../../deploy/demo/authenticator.ts";
-import { run, stopPrograms } from "../../deploy/demo/test/program.ts";
-import { type Demo, readDemo } from "../../deploy/local/first-run.ts";
+import { type DemoServer, startDemoServer } from "../../deploy/demo/test/demo-server.ts";
+import { run } from "../../deploy/demo/test/program.ts";
+import type { Demo } from "../../deploy/local/first-run.ts";
 import { freePort } from "../../deploy/local/free-port.ts";
 import { type Owner, signIn } from "../../deploy/local/owner.ts";
 import { harmless, harmlessJson } from "../harmless.ts";
@@ -13,25 +12,19 @@ import { harmless, harmlessJson } from "../harmless.ts";
 const cli = "cli/main.ts";
 
 describe("the examples, after npm start", { timeout: 60_000 }, () => {
+  let server: DemoServer;
   let dataDir: string;
   let demo: Demo;
   let owner: Owner;
   let env: Record<string, string>;
 
   beforeAll(async () => {
-    dataDir = await mkdtemp(join(tmpdir(), "portcullis-examples-"));
+    server = await startDemoServer();
+    ({ folder: dataDir, demo } = server);
     env = { DATA_DIR: dataDir };
-    const server = run("deploy/local/start.ts", [], { ...env, PORT: `${await freePort()}`, DEMO: "true" });
-    const [, url = ""] = await server.until(/Portcullis is ready: (http\S+)/);
-    const made = await readDemo(dataDir);
-    if (made === null) throw new Error("no demo was made");
-    demo = made;
-    owner = await signIn(url, demo.owner);
+    owner = await signIn(server.url, demo.owner);
   }, 60_000);
-  afterAll(async () => {
-    await stopPrograms();
-    await rm(dataDir, { recursive: true, force: true });
-  });
+  afterAll(() => server?.stop());
 
   async function newMember(name: string): Promise<{ url: string; phone: Authenticator }> {
     const { sockets } = await owner.get<{ sockets: { id: string }[] }>("/v1/sockets");

@@ -1,13 +1,11 @@
 import { spawnSync } from "node:child_process";
 import { randomInt } from "node:crypto";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { scan } from "../../deploy/demo/authenticator.ts";
-import { type Program, run, runInTerminal, stopPrograms } from "../../deploy/demo/test/program.ts";
-import { readDemo } from "../../deploy/local/first-run.ts";
-import { freePort } from "../../deploy/local/free-port.ts";
+import { type DemoServer, startDemoServer } from "../../deploy/demo/test/demo-server.ts";
+import { type Program, run, runInTerminal } from "../../deploy/demo/test/program.ts";
 import { type Owner, signIn } from "../../deploy/local/owner.ts";
 
 /** Slow, for each is a program that starts: `npm run test:full`. */
@@ -15,22 +13,17 @@ const full = process.env.PORTCULLIS_FULL === "1";
 
 const cli = "cli/main.ts";
 const hasTerminal = spawnSync("script", ["--version"]).status === 0;
+let server: DemoServer;
 let dataDir: string;
 let url: string;
 let owner: Owner;
 
 beforeAll(async () => {
-  dataDir = await mkdtemp(join(tmpdir(), "portcullis-cli-"));
-  const server = run("deploy/local/start.ts", [], { DATA_DIR: dataDir, PORT: `${await freePort()}`, DEMO: "true" });
-  [, url = ""] = await server.until(/Portcullis is ready: (http\S+)/);
-  const demo = await readDemo(dataDir);
-  if (demo === null) throw new Error("no demo was made");
-  owner = await signIn(url, demo.owner);
+  server = await startDemoServer();
+  ({ folder: dataDir, url } = server);
+  owner = await signIn(url, server.demo.owner);
 }, 60_000);
-afterAll(async () => {
-  await stopPrograms();
-  await rm(dataDir, { recursive: true, force: true });
-});
+afterAll(() => server?.stop());
 
 let sockets = 0;
 /** A socket with bob on it, who has everything that a gate could ask for. */

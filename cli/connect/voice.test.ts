@@ -1,13 +1,9 @@
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { type ConsumerSession, connectConsumer } from "@portcullis/client";
 import { createRecipient } from "@portcullis/client/end-to-end";
 import { generateEndToEndIdentity } from "@portcullis/crypto";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { run, stopPrograms } from "../../deploy/demo/test/program.ts";
-import { readDemo } from "../../deploy/local/first-run.ts";
-import { freePort } from "../../deploy/local/free-port.ts";
+import { type DemoServer, startDemoServer } from "../../deploy/demo/test/demo-server.ts";
+import { run } from "../../deploy/demo/test/program.ts";
 import { type Owner, signIn } from "../../deploy/local/owner.ts";
 import { readRecipient } from "./voice.ts";
 
@@ -32,22 +28,17 @@ describe("whom to seal to", () => {
 });
 
 describe("a chat that is sealed beyond the server", { timeout: 60_000 }, () => {
-  let dataDir: string;
+  let server: DemoServer;
   let owner: Owner;
   const programs: ConsumerSession[] = [];
 
   beforeAll(async () => {
-    dataDir = await mkdtemp(join(tmpdir(), "portcullis-voice-"));
-    const server = run("deploy/local/start.ts", [], { DATA_DIR: dataDir, PORT: `${await freePort()}`, DEMO: "true" });
-    const [, url = ""] = await server.until(/Portcullis is ready: (http\S+)/);
-    const demo = await readDemo(dataDir);
-    if (demo === null) throw new Error("no demo was made");
-    owner = await signIn(url, demo.owner);
+    server = await startDemoServer();
+    owner = await signIn(server.url, server.demo.owner);
   }, 60_000);
   afterAll(async () => {
     await Promise.all(programs.map((program) => program.close()));
-    await stopPrograms();
-    await rm(dataDir, { recursive: true, force: true });
+    await server?.stop();
   });
 
   async function socketWith(label: string, endToEnd: "off" | "required") {

@@ -1,12 +1,11 @@
-import { mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readdir, readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { connect } from "@portcullis/client";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { scan } from "../../deploy/demo/authenticator.ts";
-import { run, runInTerminal, stopPrograms } from "../../deploy/demo/test/program.ts";
-import { type Demo, readDemo } from "../../deploy/local/first-run.ts";
-import { freePort } from "../../deploy/local/free-port.ts";
+import { type DemoServer, startDemoServer } from "../../deploy/demo/test/demo-server.ts";
+import { run, runInTerminal } from "../../deploy/demo/test/program.ts";
+import type { Demo } from "../../deploy/local/first-run.ts";
 import { signIn } from "../../deploy/local/owner.ts";
 import { createApi } from "./api.ts";
 import { ownerCommands } from "./commands/all.ts";
@@ -17,24 +16,18 @@ const cli = "cli/main.ts";
 const full = process.env.PORTCULLIS_FULL === "1";
 
 describe.runIf(full)("portcullis owner", { timeout: 60_000 }, () => {
+  let server: DemoServer;
   let folder: string;
   let demo: Demo;
   let url: string;
   let env: Record<string, string>;
 
   beforeAll(async () => {
-    folder = await mkdtemp(join(tmpdir(), "portcullis-owner-"));
-    const server = run("deploy/local/start.ts", [], { DATA_DIR: folder, PORT: `${await freePort()}`, DEMO: "true" });
-    [, url = ""] = await server.until(/Portcullis is ready: (http\S+)/);
-    const made = await readDemo(folder);
-    if (made === null) throw new Error("no demo was made");
-    demo = made;
+    server = await startDemoServer();
+    ({ folder, demo, url } = server);
     env = { XDG_CONFIG_HOME: join(folder, "config"), PORTCULLIS_API: url, PORTCULLIS_TOKEN: "" };
   }, 60_000);
-  afterAll(async () => {
-    await stopPrograms();
-    await rm(folder, { recursive: true, force: true });
-  });
+  afterAll(() => server?.stop());
 
   /** Runs to its end. */
   async function owner(args: readonly string[], input: readonly string[] = [], more: Record<string, string> = {}) {

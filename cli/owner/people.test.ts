@@ -1,10 +1,8 @@
-import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { run, stopPrograms } from "../../deploy/demo/test/program.ts";
-import { readDemo } from "../../deploy/local/first-run.ts";
-import { freePort } from "../../deploy/local/free-port.ts";
+import { type DemoServer, startDemoServer } from "../../deploy/demo/test/demo-server.ts";
+import { run } from "../../deploy/demo/test/program.ts";
 
 /** Slow, for it starts many programs: `npm run test:full`. */
 const full = process.env.PORTCULLIS_FULL === "1";
@@ -12,21 +10,16 @@ const full = process.env.PORTCULLIS_FULL === "1";
 const cli = "cli/main.ts";
 const password = "a long password of the approver";
 const approver = "cat@example.com";
+let server: DemoServer;
 let folder: string;
 let url: string;
 let credentials: { readonly email: string; readonly password: string };
 beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), "portcullis-people-"));
-  const server = run("deploy/local/start.ts", [], { DATA_DIR: folder, PORT: `${await freePort()}`, DEMO: "true" });
-  [, url = ""] = await server.until(/Portcullis is ready: (http\S+)/);
-  const demo = await readDemo(folder);
-  if (demo === null) throw new Error("no demo was made");
-  credentials = demo.owner;
+  server = await startDemoServer();
+  ({ folder, url } = server);
+  credentials = server.demo.owner;
 }, 60_000);
-afterAll(async () => {
-  await stopPrograms();
-  await rm(folder, { recursive: true, force: true });
-});
+afterAll(() => server?.stop());
 
 /** Somebody with a configuration of their own. */
 function at(name: string) {

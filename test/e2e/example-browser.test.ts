@@ -1,14 +1,13 @@
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { connect } from "@portcullis/client";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { scan } from "../../deploy/demo/authenticator.ts";
-import { type Program, run, stopPrograms } from "../../deploy/demo/test/program.ts";
-import { type Demo, readDemo } from "../../deploy/local/first-run.ts";
-import { freePort } from "../../deploy/local/free-port.ts";
+import { type DemoServer, startDemoServer } from "../../deploy/demo/test/demo-server.ts";
+import { type Program, run } from "../../deploy/demo/test/program.ts";
+import type { Demo } from "../../deploy/local/first-run.ts";
 import { signIn } from "../../deploy/local/owner.ts";
 import { launchBrowser } from "./browser/browser.ts";
 import { findBrowser } from "./browser/find-browser.ts";
@@ -18,7 +17,7 @@ const browserProgram = findBrowser(process.env);
 const axe = await readFile(createRequire(import.meta.url).resolve("axe-core"), "utf8");
 
 let folder: string;
-let server: Program;
+let server: DemoServer;
 let demo: Demo;
 let example: Program;
 /** Of the API. */
@@ -26,19 +25,12 @@ let url: string;
 /** Of the page, as it was printed. */
 let address: string;
 beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), "portcullis-example-"));
-  server = run("deploy/local/start.ts", [], { DATA_DIR: folder, PORT: `${await freePort()}`, DEMO: "true" });
-  [, url = ""] = await server.until(/Portcullis is ready: (http\S+)/);
-  const made = await readDemo(folder);
-  if (made === null) throw new Error("no demo was made");
-  demo = made;
+  server = await startDemoServer();
+  ({ folder, demo, url } = server);
   example = run(script, ["--port", "0"], { DATA_DIR: folder });
   [, address = ""] = await example.until(/The page is ready: (http\S+)/);
 }, 60_000);
-afterAll(async () => {
-  await stopPrograms();
-  await rm(folder, { recursive: true, force: true });
-});
+afterAll(() => server?.stop());
 
 /** As whoever typed it at a terminal would. */
 async function newCode(): Promise<string> {
@@ -189,8 +181,8 @@ describe.skipIf(browserProgram === null)("the browser's example", { timeout: 60_
 test("the program that serves the browser's example is ended by Ctrl-C, and says where a server was that has gone", async () => {
   example.child.kill("SIGINT");
   expect(await example.exit).toBe(0);
-  server.child.kill("SIGINT");
-  await server.exit;
+  server.program.child.kill("SIGINT");
+  await server.program.exit;
   const late = run(script, [], { DATA_DIR: folder });
   expect(await late.exit).toBe(3);
   const { origin } = new URL(demo.socket.url);
