@@ -45,8 +45,7 @@ describe.skipIf(program === null)("<portcullis-gate>", { timeout: 60_000 }, () =
   test("is passed by keyboard alone: what is to be typed has the focus, and a code that is complete needs no key", async () => {
     const bob = await bobOn([{ gate: "otp" }, { gate: "sms" }]);
     await at.put(given(bob));
-    await at.tabTo("Enter");
-    await at.press("Enter");
+    await at.pressAt("Enter");
     await at.shows("otp");
     expect(await at.focused()).toBe("input Code from your authenticator app");
     // So that phones offer the code that they have just got, and a keyboard of digits.
@@ -85,8 +84,7 @@ describe.skipIf(program === null || !full)("<portcullis-gate>, gate by gate", { 
     const { secret } = await world.owner.post<{ secret: string }>(`${member}/answer-secret`);
     await world.owner.put(`${member}/sign`, { art: cat });
     await at.put(given(bob));
-    await at.tabTo("Enter");
-    await at.press("Enter");
+    await at.pressAt("Enter");
     await at.shows("otp");
     await at.type(bob.code());
     await at.shows("sms");
@@ -119,8 +117,7 @@ describe.skipIf(program === null || !full)("<portcullis-gate>, gate by gate", { 
     await at.shows("otp");
     const code = bob.code();
     await at.type("12345");
-    await at.tabTo("Go on");
-    await at.press("Enter");
+    await at.pressAt("Go on");
     const unfit = "A code has 6 digits.";
     expect(await at.wrongs()).toEqual({ field: unfit, aloud: unfit });
     expect(await at.focused()).toBe("input Code from your authenticator app");
@@ -230,8 +227,7 @@ describe.skipIf(program === null || !full)("<portcullis-gate>, gate by gate", { 
     await at.put(given(bob));
     await at.start();
     await at.shows("choose");
-    await at.tabTo("E-mail");
-    await at.press("Enter");
+    await at.pressAt("E-mail");
     await at.shows("waiting");
     const number = await at.number();
     const link = linkIn(await textTo(bob.email));
@@ -254,21 +250,16 @@ describe.skipIf(program === null || !full)("<portcullis-gate>, gate by gate", { 
       "Text message: a code",
       "Cancel",
     ]);
-    await at.tabTo("E-mail");
-    await at.press("Enter");
+    await at.pressAt("E-mail");
     await at.shows("waiting");
     const number = await at.number();
-    await at.tabTo("Another way");
-    await at.press("Enter");
+    await at.pressAt("Another way");
     await at.shows("choose");
-    await at.tabTo("Back to what is waited for");
-    await at.press("Enter");
+    await at.pressAt("Back to what is waited for");
     await at.shows("waiting");
     expect(await at.number()).toBe(number);
-    await at.tabTo("Another way");
-    await at.press("Enter");
-    await at.tabTo("Code from your authenticator app");
-    await at.press("Enter");
+    await at.pressAt("Another way");
+    await at.pressAt("Code from your authenticator app");
     await at.shows("otp");
     const code = bob.code();
     await at.type(wrong(code));
@@ -317,14 +308,11 @@ describe.skipIf(program === null || !full)("<portcullis-gate>, gate by gate", { 
       await at.put(given(bob));
       await at.start();
       await at.shows("choose");
-      await at.tabTo("E-mail");
-      await at.press("Enter");
+      await at.pressAt("E-mail");
       await at.shows("waiting");
       const number = await at.number();
-      await at.tabTo("Another way");
-      await at.press("Enter");
-      await at.tabTo(way);
-      await at.press("Enter");
+      await at.pressAt("Another way");
+      await at.pressAt(way);
       if (way === "Passkey") {
         await at.shows("passkey");
         await at.press("Enter");
@@ -347,8 +335,7 @@ describe.skipIf(program === null || !full)("<portcullis-gate>, gate by gate", { 
     expect(await at.text()).not.toContain("The connection is lost");
     expect(await at.errors()).toEqual(["denied: denied"]);
     expect(await at.focused()).toBe("h2 Not let in");
-    await at.tabTo("Try again");
-    await at.press("Enter");
+    await at.pressAt("Try again");
     await expect.poll(() => at.errors(), soon).toEqual(["denied: denied", "denied: denied"]);
   });
 
@@ -408,14 +395,11 @@ describe.skipIf(program === null || !full)("<portcullis-gate>, gate by gate", { 
     await at.put({ ...given(bob), url: proxy.through(bob.socket.url) });
     await at.start();
     await at.shows("choose");
-    await at.tabTo("E-mail");
-    await at.press("Enter");
+    await at.pressAt("E-mail");
     await at.shows("waiting");
     const number = await at.number();
-    await at.tabTo("Another way");
-    await at.press("Enter");
-    await at.tabTo("Proof of work");
-    await at.press("Enter");
+    await at.pressAt("Another way");
+    await at.pressAt("Proof of work");
     await at.shows("captcha");
     proxy.cut();
     proxy.leadTo(world.edges[1] ?? "");
@@ -572,12 +556,10 @@ describe.skipIf(program === null || !full)("<portcullis-gate>, gate by gate", { 
     await at.put(given(bob));
     await at.start();
     await at.shows("otp");
-    await at.tabTo("Cancel");
-    await at.press("Enter");
+    await at.pressAt("Cancel");
     await at.shows("cancelled");
     expect(await at.errors()).toEqual(["cancelled: cancelled"]);
-    await at.tabTo("Try again");
-    await at.press("Enter");
+    await at.pressAt("Try again");
     await at.shows("otp");
     await at.move();
     await at.tabTo("Code from your authenticator app");
@@ -654,8 +636,7 @@ describe.skipIf(program === null || !full)("<portcullis-gate>, gate by gate", { 
     // The person is elsewhere since, and hears of it there.
     expect(await at.focused()).toBe("button Enter");
     expect(await at.tab.locator("portcullis-gate").getByRole("status").innerText()).toBe("The session is over");
-    await at.tabTo("Connect again");
-    await at.press("Enter");
+    await at.pressAt("Connect again");
     await at.shows("accepted");
   });
 

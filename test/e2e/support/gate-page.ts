@@ -69,6 +69,8 @@ export interface GateTab {
   text(): Promise<string>;
   /** Presses Tab until the focus is on something whose text has this in it. */
   tabTo(text: string): Promise<void>;
+  /** The same, and Enter there. */
+  pressAt(text: string): Promise<void>;
   press(key: string): Promise<void>;
   type(text: string): Promise<void>;
   close(): Promise<void>;
@@ -110,6 +112,13 @@ async function gateTab(tab: Tab, { url }: Served): Promise<GateTab> {
   tab.on("crash", () => void broken.push("the tab crashed"));
   await tab.goto(url);
   const focused = () => tab.evaluate(() => page.focused());
+  async function tabTo(text: string): Promise<void> {
+    for (let presses = 0; presses < 30; presses += 1) {
+      if ((await focused()).includes(text)) return;
+      await tab.keyboard.press("Tab");
+    }
+    throw new Error(`the keyboard does not come to ${text}`);
+  }
   return {
     tab,
     broken,
@@ -144,12 +153,10 @@ async function gateTab(tab: Tab, { url }: Served): Promise<GateTab> {
     setDirection: (dir) => tab.evaluate((to) => page.setDirection(to), dir),
     overflow: () => tab.evaluate(() => page.overflow()),
     text: () => tab.locator("portcullis-gate .card").innerText().then(plain),
-    async tabTo(text) {
-      for (let presses = 0; presses < 30; presses += 1) {
-        if ((await focused()).includes(text)) return;
-        await tab.keyboard.press("Tab");
-      }
-      throw new Error(`the keyboard does not come to ${text}`);
+    tabTo,
+    async pressAt(text) {
+      await tabTo(text);
+      await tab.keyboard.press("Enter");
     },
     press: (key) => tab.keyboard.press(key),
     type: (text) => tab.keyboard.type(text),
